@@ -1,0 +1,1 @@
+"""The command line: typer and rich, nothing else. One file a command."""

@@ -1,0 +1,67 @@
+"""The errors of wsstool; each class carries the exit code that the command line answers with."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a wsstool process says when it ends. This is the only list."""
+
+    DONE = 0  #: done, or up to date
+    FAILED = 1  #: failed for another reason
+    USAGE = 2  #: wrong options
+    SOME_FAILED = 3  #: finished, but more than --max-failed images failed
+    BELOW = 4  #: eval below --fail-under
+    BAD_INPUT = 65  #: input truncated, damaged, of another kind or schema
+    MISSING_INPUT = 66  #: input or pixels missing
+    CANNOT_WRITE = 74  #: cannot write the output
+    BUSY = 75  #: another process holds the output
+    INTERRUPTED = 130  #: interrupted from the keyboard
+    CLOSED_PIPE = 141  #: the reader of our output went away
+
+
+class WsstoolError(Exception):
+    """Something that the user can act on; the message is one clear sentence."""
+
+    exit_code = ExitCode.FAILED
+
+
+class UsageError(WsstoolError):
+    """Options that contradict each other or name something that does not exist."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SomeFailedError(WsstoolError):
+    """The run finished, but more images failed than allowed."""
+
+    exit_code = ExitCode.SOME_FAILED
+
+
+class BelowThresholdError(WsstoolError):
+    """A score lies below the one that was asked for."""
+
+    exit_code = ExitCode.BELOW
+
+
+class BadInputError(WsstoolError):
+    """An input is truncated, damaged, or not what this stage reads."""
+
+    exit_code = ExitCode.BAD_INPUT
+
+
+class MissingInputError(WsstoolError):
+    """An input file, folder or image is not there."""
+
+    exit_code = ExitCode.MISSING_INPUT
+
+
+class CannotWriteError(WsstoolError):
+    """The output cannot be written: no space, no permission, no such folder."""
+
+    exit_code = ExitCode.CANNOT_WRITE
+
+
+class BusyError(WsstoolError):
+    """Another process is writing the same output."""
+
+    exit_code = ExitCode.BUSY

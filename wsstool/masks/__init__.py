@@ -1,0 +1,1 @@
+"""From score maps to label maps: rules and refiners."""

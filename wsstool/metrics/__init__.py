@@ -1,0 +1,1 @@
+"""Metrics that accumulate, merge and report."""

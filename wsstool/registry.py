@@ -1,0 +1,106 @@
+"""The registries: a name on the command line -> a function, imported when it is first used.
+
+A new method is one file and one line here; the option's choices, completion, ``wsstool methods``, the
+table in the docs and the contract tests follow. Methods of other packages come in through entry points
+of the group ``wsstool.<family>``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from wsstool.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method: where it lives, where it was published, what it costs."""
+
+    target: str  #: "package.module:function"
+    paper: str = ""  #: author, venue and year
+    cost: str = ""  #: in the family's own unit, for the methods table
+
+    def load(self) -> Callable[..., Any]:
+        module, _, attribute = self.target.partition(":")
+        return getattr(import_module(module), attribute)
+
+
+class Registry:
+    """The methods of one family, by kebab-case name."""
+
+    def __init__(self, family: str, entries: dict[str, Entry]) -> None:
+        self.family = family
+        self._entries = entries
+
+    def entries(self) -> dict[str, Entry]:
+        """All methods, our own first, then those of other packages by name."""
+        found = dict(self._entries)
+        for point in sorted(entry_points(group=f"wsstool.{self.family}"), key=lambda p: p.name):
+            found.setdefault(point.name, Entry(point.value, "from another package"))
+        return found
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.entries())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def load(self, name: str) -> Callable[..., Any]:
+        """The function behind ``name``.
+
+        Raises:
+            UsageError: no method of that name; the message lists those there are.
+        """
+        entries = self.entries()
+        if name not in entries:
+            raise UsageError(f"no {self.family} method '{name}'; there are: {', '.join(entries)}")
+        return entries[name].load()
+
+    def own_options(self, name: str) -> dict[str, inspect.Parameter]:
+        """The keyword-only parameters of a method: what ``--set NAME=VALUE`` may set for it."""
+        parameters = inspect.signature(self.load(name)).parameters
+        return {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+
+
+CAMS = Registry(
+    "cams",
+    {
+        "cam": Entry("wsstool.cams.cam:cam", "Zhou et al., CVPR 2016", "1 forward"),
+        "gradcam": Entry("wsstool.cams.gradcam:gradcam", "Selvaraju et al., ICCV 2017", "1 forward, backward to the layer"),
+        "gradcam++": Entry("wsstool.cams.gradcam_plus_plus:gradcam_plus_plus", "Chattopadhay et al., WACV 2018", "as gradcam"),
+        "layercam": Entry("wsstool.cams.layercam:layercam", "Jiang et al., TIP 2021", "as gradcam"),
+        "scorecam": Entry("wsstool.cams.scorecam:scorecam", "Wang et al., CVPRW 2020", "1 forward a channel"),
+    },
+)
+
+REFINERS = Registry(
+    "refiners",
+    {
+        "crf": Entry("wsstool.masks.crf:crf", "Krähenbühl and Koltun, NIPS 2011", "about 1 s an image"),
+        "random-walk": Entry("wsstool.masks.random_walk:random_walk", "Grady, PAMI 2006", "one sparse solve a class"),
+        "pamr": Entry("wsstool.masks.pamr:pamr", "Araslanov and Roth, CVPR 2020", "10 local averages"),
+    },
+)
+
+RULES = Registry(
+    "rules",
+    {
+        "argmax": Entry("wsstool.masks.rules:argmax", "common practice", "one pass"),
+        "threshold": Entry("wsstool.masks.rules:threshold", "common practice", "one pass"),
+    },
+)
+
+COTRAINERS = Registry(
+    "cotrainers",
+    {
+        "plain": Entry("wsstool.training.cotrain:plain", "cross-entropy", "1 network"),
+        "coteaching": Entry("wsstool.training.cotrain:coteaching", "Han et al., NeurIPS 2018", "2 networks"),
+        "self-training": Entry("wsstool.training.cotrain:self_training", "small-loss selection of its own", "1 network"),
+        "ema-teacher": Entry("wsstool.training.cotrain:ema_teacher", "Tarvainen and Valpola, NIPS 2017", "1 network, 2 forwards"),
+    },
+)

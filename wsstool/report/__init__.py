@@ -1,0 +1,1 @@
+"""Overlays, curves and the HTML report."""

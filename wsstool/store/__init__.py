@@ -1,0 +1,1 @@
+"""The record store: the only place that knows HDF5."""

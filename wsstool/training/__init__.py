@@ -1,0 +1,1 @@
+"""Losses, schedules, the training loop and co-training."""
