@@ -1,1 +1,1 @@
-"""Metrics that accumulate, merge and report."""
+"""Scores of masks and tags: things that accumulate, merge and give a result. Numpy only."""

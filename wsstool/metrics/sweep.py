@@ -1,0 +1,98 @@
+"""The oracle threshold sweep: the mIoU of every background threshold from one pass over the maps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wsstool.metrics.segmentation import mean_ious
+from wsstool.types import IGNORE
+
+
+@dataclass(frozen=True)
+class SweepResult:
+    """mIoU by threshold. The best one was chosen *with the truth*: an oracle, not a result.
+
+    Args:
+        thresholds: (T,) in [0, 1].
+        mean_iou: (T,).
+        best_threshold, best_mean_iou: at the highest mIoU, the lowest threshold among equals.
+        label: always "oracle", to be printed beside the number.
+    """
+
+    thresholds: np.ndarray
+    mean_iou: np.ndarray
+    best_threshold: float
+    best_mean_iou: float
+    label: str = "oracle"
+
+
+class ThresholdSweep:
+    """Counts of (level of the largest foreground score, its class, truth).
+
+    A pixel is background at threshold t where its largest foreground score is below t. Only the level
+    between two thresholds matters, so one histogram holds the confusion matrices of all thresholds.
+
+    Args:
+        n_classes: number of classes, background included.
+        background: its class id.
+        steps: thresholds are 0, 1/steps, ..., 1.
+        ignore: truth label that does not count.
+
+    Raises:
+        ValueError: the set has no background, so there is nothing to sweep.
+
+    Source:
+        Independent; the sweep itself is common practice in weakly supervised segmentation.
+    """
+
+    def __init__(self, n_classes: int, background: int, *, steps: int = 100, ignore: int = IGNORE) -> None:
+        if not 0 <= background < n_classes:
+            raise ValueError("a set without background has no background threshold to sweep")
+        self.n_classes, self.background, self.ignore = n_classes, background, ignore
+        self.thresholds = np.linspace(0, 1, steps + 1)
+        self.counts = np.zeros((steps + 2, n_classes, n_classes), np.int64)  # level, class, truth
+
+    def update(self, score: np.ndarray, label: np.ndarray, truth: np.ndarray) -> None:
+        """Count one image.
+
+        Args:
+            score: (H, W) float, the largest foreground score, in [0, 1]; NaN is below every threshold.
+            label: (H, W) integer, the class that has it.
+            truth: (H, W) uint8.
+
+        Raises:
+            ValueError: the shapes differ, or the truth holds an unknown class.
+        """
+        if not score.shape == label.shape == truth.shape:
+            raise ValueError(f"scores are {score.shape}, labels {label.shape} and the truth {truth.shape}")
+        counted = truth != self.ignore
+        true = truth[counted].astype(np.intp)
+        if true.size and true.max() >= self.n_classes:
+            raise ValueError(f"the truth holds {true.max()}, but classes are 0 to {self.n_classes - 1}")
+        edges = self.thresholds.astype(np.float32)
+        level = np.searchsorted(edges, np.nan_to_num(score[counted].astype(np.float32), nan=-1), side="right")
+        key = (level * self.n_classes + label[counted]) * self.n_classes + true
+        self.counts += np.bincount(key, minlength=self.counts.size).reshape(self.counts.shape)
+
+    def merge(self, other: ThresholdSweep) -> None:
+        """Add what ``other`` counted."""
+        if self.counts.shape != other.counts.shape or self.background != other.background:
+            raise ValueError("cannot merge sweeps of other classes or thresholds")
+        self.counts += other.counts
+
+    def matrices(self) -> np.ndarray:
+        """(T, C, C + 1) int64: the confusion matrix at every threshold."""
+        below = np.cumsum(self.counts, axis=0)[:-1]  # level <= k: the score is below threshold k
+        matrices = np.zeros((len(self.thresholds), self.n_classes, self.n_classes + 1), np.int64)
+        matrices[:, :, : self.n_classes] = (self.counts.sum(axis=0) - below).transpose(0, 2, 1)
+        matrices[:, :, self.background] += below.sum(axis=1)
+        return matrices
+
+    def result(self, **options: Any) -> SweepResult:
+        """The sweep; options as in :func:`~wsstool.metrics.segmentation.segmentation_scores`."""
+        scores = mean_ious(self.matrices(), background=self.background, **options)
+        best = int(np.argmax(np.nan_to_num(scores, nan=-1)))
+        return SweepResult(self.thresholds, scores, float(self.thresholds[best]), float(scores[best]))
