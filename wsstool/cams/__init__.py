@@ -1,1 +1,6 @@
-"""Class activation maps: one method a file."""
+"""Class activation maps: where in the image a classifier sees each class. One method a file."""
+
+from wsstool.cams.multiscale import multiscale
+from wsstool.cams.result import Cams
+
+__all__ = ["Cams", "multiscale"]

@@ -1,0 +1,79 @@
+"""CAM: the linear head applied at every position instead of after pooling."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from wsstool.cams.activations import check_targets, only, record
+from wsstool.cams.result import Cams
+from wsstool.errors import UsageError
+
+
+def cam(model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str] = ()) -> Cams:
+    """Class activation maps of a network that ends in pooling and one linear layer.
+
+    M_c(p) = sum_k W_ck A_k(p): every class of the batch in one matrix product after one forward pass. The
+    bias is left out, since it says nothing about where.
+
+    Args:
+        model: a classifier whose logits are ``pool(head(features))``, ``head`` a 1x1 convolution, or any
+            network that ends in average pooling and a linear layer (torchvision's ResNet, for instance).
+        x: (B, 3, H, W) float, normalised as the network wants it.
+        targets: (B, C) bool, the classes to make maps of.
+        layers: the layer that the head reads; none means ``model.default_layer``.
+
+    Returns:
+        One (B, C, h, w) float32 map a layer, not rectified, and the logits.
+
+    Raises:
+        UsageError: the head does not read that layer, so CAM is not defined there.
+
+    Source:
+        Zhou et al., CVPR 2016, equation 2. Written from the paper.
+    """
+    recording = record(model, x, layers)
+    check_targets(targets, recording.logits)
+    with torch.no_grad():
+        maps = [head_maps(model, a, recording.logits) for a in recording.activations]
+    for i, found in enumerate(maps):
+        if found is None:
+            name = layers[i] if layers else "the default layer"
+            raise UsageError(
+                f"cam needs the layer that the linear head reads; {name} is not it, gradcam takes any"
+            )
+    return Cams(tuple(only(targets, m) for m in maps if m is not None), recording.logits.float())
+
+
+def head_maps(model: nn.Module, features: Tensor, logits: Tensor) -> Tensor | None:
+    """``W A`` (B, C, h, w), when pooling it (bias added) gives the logits; otherwise None.
+
+    The check by value is what makes this safe for every network: it costs one 1x1 convolution more.
+    """
+    head = _linear_head(model)
+    if head is None or head.weight.shape[:2] != (logits.shape[1], features.shape[1]):
+        return None
+    maps = F.conv2d(features, head.weight.reshape(*head.weight.shape[:2], 1, 1))  # (B, C, h, w)
+    with_bias = maps if head.bias is None else maps + head.bias[:, None, None]
+    pool = getattr(model, "pool", None) if hasattr(model, "class_maps") else None
+    pooled = pool(with_bias) if callable(pool) else with_bias.mean((2, 3))
+    exact = features.dtype == torch.float32
+    near = torch.allclose(
+        pooled.flatten(1).float(), logits.float(), rtol=1e-3 if exact else 3e-2, atol=1e-4 if exact else 3e-2
+    )
+    return maps if near else None
+
+
+def _linear_head(model: nn.Module) -> nn.Linear | nn.Conv2d | None:
+    """``model.head``, or the last layer with weights, if it is linear at every position."""
+    head = getattr(model, "head", None)
+    layers = [head] if isinstance(head, nn.Linear | nn.Conv2d) else [*model.modules()][::-1]
+    for layer in layers:
+        if isinstance(layer, nn.Linear) or (isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1)):
+            return layer
+        if next(layer.parameters(recurse=False), None) is not None:
+            break
+    return None
