@@ -1,0 +1,164 @@
+"""Class lists on disk: indexed lines with colours, plain names, or JSON.
+
+A class is the background when its name is ``background``, ``_background_`` or ``__background__``, in any
+case.
+A list whose indices start at 1 leaves 0 to the background, and gets it. A plain list of names has a
+background only where it names one. A line for index 255 (void, border, ignore) is passed over: 255 is never
+a class.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.types import IGNORE, ClassList
+
+BACKGROUND_NAMES = ("background", "_background_", "__background__")
+
+_INDEXED = re.compile(r"(\d+)[\s:,]+(.+?)\s*$")
+_COLOURED = re.compile(r"(.+?)[\s,]+(\d{1,3})[\s,]+(\d{1,3})[\s,]+(\d{1,3})$")
+
+Row = tuple[int, str, tuple[int, int, int] | None]
+
+
+def class_list(names: Sequence[str], palette: Sequence[tuple[int, int, int]] = ()) -> ClassList:
+    """A class list of these names, its background found by name.
+
+    Example:
+        >>> class_list(["background", "cat"]).background
+        0
+        >>> class_list(["stroma", "gland"]).background
+        -1
+    """
+    named = [i for i, name in enumerate(names) if name.lower() in BACKGROUND_NAMES]
+    return ClassList(tuple(names), named[0] if named else -1, tuple(palette))
+
+
+def with_background(names: Sequence[str]) -> ClassList:
+    """A class list of these names, with a background as class 0 when none of them is one."""
+    found = class_list(names)
+    return found if found.background >= 0 else class_list(("background", *names))
+
+
+def read_class_list(path: str | os.PathLike[str]) -> ClassList:
+    """Read a class list.
+
+    Text has one class a line: ``index name [red green blue]``, or just the name; names may hold spaces; lines
+    that start with ``#`` are comments. JSON is a list of names, a dictionary of ids to names, ``{"names":
+    [...], "palette": [...]}``, or COCO's ``categories``.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: not text, no class, one name or index twice, an index left out, more than 255 classes.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise MissingInputError(f"there is no class list {str(path)!r}") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"class list {str(path)!r} cannot be read: {error}") from None
+    rows = _json_rows(path, text) if path.suffix.lower() == ".json" else _text_rows(path, text)
+    if len(rows) <= IGNORE:
+        rows = [row for row in rows if row[0] != IGNORE]
+    return _checked(path, rows)
+
+
+def write_class_list(path: str | os.PathLike[str], classes: ClassList) -> None:
+    """Write ``index name [red green blue]`` lines, which ``read_class_list`` reads back.
+
+    Raises:
+        CannotWriteError: no such folder, no space, no permission.
+    """
+    lines = []
+    for i, name in enumerate(classes.names):
+        colour = " ".join(map(str, classes.palette[i])) if i < len(classes.palette) else ""
+        lines.append(f"{i} {name} {colour}".rstrip() + "\n")
+    try:
+        Path(path).write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise CannotWriteError(f"cannot write class list {str(path)!r}: {error.strerror}") from error
+
+
+def _text_rows(path: Path, text: str) -> list[Row]:
+    lines = [line.strip() for line in text.splitlines()]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    indexed = [_INDEXED.match(line) for line in lines]
+    if not all(indexed):
+        named = sum(match is not None for match in indexed)
+        if named:
+            raise BadInputError(
+                f"class list {str(path)!r} gives an index for {named} of {len(lines)} classes"
+            )
+        return [(i, *_colour(line)) for i, line in enumerate(lines)]
+    return [(int(match[1]), *_colour(match[2])) for match in indexed if match]
+
+
+def _colour(text: str) -> tuple[str, tuple[int, int, int] | None]:
+    """The name, and the colour behind it if there is one."""
+    match = _COLOURED.match(text)
+    if match and all(int(v) <= 255 for v in match.groups()[1:]):
+        return match[1], (int(match[2]), int(match[3]), int(match[4]))
+    return text, None
+
+
+def _json_rows(path: Path, text: str) -> list[Row]:
+    try:
+        data = json.loads(text)
+        palette: Sequence[Sequence[int]] = ()
+        if isinstance(data, dict) and "categories" in data:
+            # COCO's ids have gaps; masks and classifiers count without them.
+            ordered = sorted(data["categories"], key=lambda c: int(c["id"]))
+            first = 1 if ordered and int(ordered[0]["id"]) else 0
+            data = [{**c, "id": i} for i, c in enumerate(ordered, first)]
+        elif isinstance(data, dict) and "names" in data:
+            palette, data = data.get("palette") or (), data["names"]
+        if isinstance(data, dict):
+            return [(int(i), str(name), None) for i, name in data.items()]
+        if data and isinstance(data[0], dict):
+            return [(int(c["id"]), str(c["name"]), _triple(c.get("color"))) for c in data]
+        if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
+            raise ValueError("names are texts in a list")
+        return [(i, name, _triple(palette[i]) if i < len(palette) else None) for i, name in enumerate(data)]
+    except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+        raise BadInputError(
+            f"class list {str(path)!r} is not one of the JSON forms that are read ({error})"
+        ) from None
+
+
+def _triple(colour: Sequence[int] | None) -> tuple[int, int, int] | None:
+    if colour is None:
+        return None
+    red, green, blue = (int(v) for v in colour)
+    if not all(0 <= v <= 255 for v in (red, green, blue)):
+        raise ValueError(f"{list(colour)} is not a colour")
+    return red, green, blue
+
+
+def _checked(path: Path, rows: list[Row]) -> ClassList:
+    rows = sorted(rows, key=lambda row: row[0])
+    where = f"class list {str(path)!r}"
+    if not rows:
+        raise BadInputError(f"{where} names no class")
+    if rows[0][0] == 1:
+        rows.insert(0, (0, "background", (0, 0, 0) if rows[0][2] is not None else None))
+    names = [row[1] for row in rows]
+    for i, (index, name, _) in enumerate(rows):
+        if index != i:
+            twice = i and rows[i - 1][0] == index
+            raise BadInputError(
+                f"{where} gives index {index} twice" if twice else f"{where} leaves out index {i}"
+            )
+        if name in names[:i]:
+            raise BadInputError(f"{where} names '{name}' twice")
+    if len(rows) > IGNORE:
+        raise BadInputError(f"{where} has {len(rows)} classes; a mask of 8 bits holds {IGNORE}")
+    coloured = [row[2] for row in rows if row[2] is not None]
+    if coloured and len(coloured) < len(rows):
+        raise BadInputError(f"{where} gives a colour to {len(coloured)} of {len(rows)} classes")
+    return class_list(names, coloured)

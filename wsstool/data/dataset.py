@@ -1,0 +1,200 @@
+"""A data set is a table of pictures and tags; ``open_dataset`` recognises the layout of a folder.
+
+What ``--split``, ``--labels``, ``--class-list`` and ``--masks`` name is looked up in the data folder first,
+then from the
+working directory. A label file ``labels_VIEW.csv`` belongs to ``classes_VIEW.txt`` and ``masks_VIEW/``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from wsstool.data.formats import Tags
+from wsstool.data.images import image_size
+from wsstool.data.layouts import read_tags
+from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, without_suffix
+from wsstool.data.masks import read_mask
+from wsstool.data.splits import split_indices
+from wsstool.data.views import find_view
+from wsstool.errors import BadInputError, MissingInputError, WsstoolError
+from wsstool.types import ClassList
+
+_MASK_FOLDERS = {"images": "masks", "img": "mask", "imgs": "masks", "JPEGImages": "SegmentationClass"}
+_MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Pictures, their tags, and where their masks would be.
+
+    Args:
+        root: the data folder.
+        names: posix paths relative to ``root``, in order of code points.
+        classes: the class list; no names at all for bare pictures.
+        labels: (N, C) uint8, one column a class, the column of the background always 0; or None.
+        layout: how the folder was read, one of ``wsstool.data.layouts.LAYOUTS``.
+        masks: folder of the masks where one was named or belongs to the labels; None looks beside the
+            pictures.
+        void: mask values of this set that mean "takes no part" (read as 255).
+    """
+
+    root: Path
+    names: tuple[str, ...]
+    classes: ClassList
+    labels: np.ndarray | None
+    layout: str
+    masks: Path | None = None
+    void: tuple[int, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def path(self, i: int) -> Path:
+        """The file of picture ``i``."""
+        return self.root / self.names[i]
+
+    def mask_path(self, i: int) -> Path | None:
+        """The file of the true mask of picture ``i``, None if there is none."""
+        name = self.names[i]
+        for base in self._mask_bases(name):
+            for suffix in _MASK_SUFFIXES:
+                path = base.with_name(base.name + suffix)
+                if path != self.root / name and path.is_file():
+                    return path
+        return None
+
+    def mask(self, i: int) -> np.ndarray | None:
+        """The true mask of picture ``i``, (H, W) uint8; None if there is none.
+
+        Raises:
+            BadInputError: damaged, of another size than the picture, or with ids that the class list lacks.
+        """
+        path = self.mask_path(i)
+        if path is None:
+            return None
+        mask = read_mask(path, self.classes, void=self.void)
+        size = image_size(self.path(i))
+        if mask.shape != size:
+            raise BadInputError(
+                f"mask {str(path)!r} is {mask.shape[1]} x {mask.shape[0]} pixels, "
+                f"its image {size[1]} x {size[0]}"
+            )
+        return mask
+
+    def sizes(self) -> np.ndarray:
+        """(N, 2) int32 rows and columns of the pictures, upright; (0, 0) where the header cannot be read."""
+        sizes = np.zeros((len(self), 2), np.int32)
+        for i in range(len(self)):
+            try:
+                sizes[i] = image_size(self.path(i))
+            except WsstoolError:
+                continue  # the stage that wants the pixels says what is wrong, and counts it
+        return sizes
+
+    def subset(self, indices: Iterable[int]) -> Dataset:
+        """The pictures of these indices, in this order."""
+        chosen = [int(i) for i in indices]
+        labels = None if self.labels is None else self.labels[chosen]
+        return replace(self, names=tuple(self.names[i] for i in chosen), labels=labels)
+
+    def _mask_bases(self, name: str) -> list[Path]:
+        """Where a mask may be, without its ending."""
+        stem = without_suffix(name)
+        parts = stem.split("/")
+        at = max((k for k, part in enumerate(parts[:-1]) if part in IMAGE_FOLDERS), default=None)
+        below = "/".join(parts if at is None else parts[at + 1 :])
+        if self.masks is not None:
+            return [self.masks / below, self.masks / parts[-1]]
+        if at is None:
+            return [self.root / "masks" / stem, self.root / "mask" / stem]
+        mirrored = [*parts[:at], _MASK_FOLDERS[parts[at]], *parts[at + 1 :]]
+        return [self.root.joinpath(*mirrored)]
+
+
+def open_dataset(
+    path: str | Path,
+    *,
+    split: str | None = None,
+    labels: str | Path | None = None,
+    class_list: str | Path | None = None,
+    boxes: str | Path | None = None,
+    masks: str | Path | None = None,
+) -> Dataset:
+    """Recognise the layout of a data folder and list its pictures.
+
+    Args:
+        path: the folder.
+        split: name of a split (``splits/NAME.txt``, VOC's ``ImageSets/*/NAME.txt``, a folder ``NAME``, COCO's
+            ``instances_NAME*.json``) or a file of image names.
+        labels: a file of tags (CSV, TSV, JSON lines, ``cls_labels.npy``, COCO JSON, folder of VOC
+            annotations), or
+            the name of a layout when several fit.
+        class_list: a class list; ``classes.txt`` of the folder otherwise.
+        boxes: a COCO file; the tags are those of its boxes unless ``labels`` is given.
+        masks: folder of the masks.
+
+    Raises:
+        MissingInputError: no such folder or file, no picture, or a picture that is named but not there.
+        BadInputError: a file that does not fit: unknown tag, image without labels, names twice or outside
+            the folder.
+        UsageError: several layouts or splits fit (the message names them), or no split of that name.
+    """
+    root = Path(path)
+    names = find_images(root)
+    if not names:
+        raise MissingInputError(f"no pictures in {str(root)!r}")
+    view = find_view(root, labels=labels, class_list=class_list, masks=masks)
+    layout, tags = read_tags(root, names, view, split=split, boxes=boxes)
+    lookup = Lookup(names)
+    indices = split_indices(root, names, lookup, split, listed=tags is not None and tags.only)
+    if tags is None:
+        return Dataset(root, names, view.classes or ClassList(()), None, layout, view.masks).subset(indices)
+    rows, indices = _placed(tags, lookup, indices, is_split=split is not None)
+    matrix = _matrix(tags, names, rows, indices)
+    chosen = tuple(names[i] for i in indices)
+    return Dataset(root, chosen, tags.classes, matrix, layout, view.masks, tags.void)
+
+
+def _placed(
+    tags: Tags, lookup: Lookup, indices: list[int], *, is_split: bool
+) -> tuple[dict[int, str], list[int]]:
+    """Index of each picture -> its spelling in the tags; and the pictures that remain."""
+    rows: dict[int, str] = {}
+    missing = []
+    for spelling in tags.rows:
+        i = lookup.find(spelling, tags.source)
+        if i is None:
+            missing.append(spelling)
+        elif i in rows:
+            raise BadInputError(f"{tags.source} has one image twice: {rows[i]!r} and {spelling!r}")
+        else:
+            rows[i] = spelling
+    # Of a split only the pictures of that split need be here.
+    if missing and not (is_split and not tags.only):
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        raise MissingInputError(f"{tags.source} names {missing[0]!r}{more}, but there is no such image")
+    return rows, [i for i in indices if i in rows] if tags.only else indices
+
+
+def _matrix(tags: Tags, names: tuple[str, ...], rows: dict[int, str], indices: list[int]) -> np.ndarray:
+    """(N, C) uint8 of the tags."""
+    column = {name: c for c, name in enumerate(tags.classes.names)}
+    matrix = np.zeros((len(indices), len(column)), np.uint8)
+    for n, i in enumerate(indices):
+        if i not in rows:
+            bare = sum(j not in rows for j in indices)
+            more = f" and {bare - 1} more" if bare > 1 else ""
+            raise BadInputError(f"{tags.source} has no labels for image {names[i]!r}{more}")
+        for tag in tags.rows[rows[i]]:
+            if tag not in column:
+                raise BadInputError(
+                    f"{tags.source} gives {names[i]!r} the tag '{tag}', which is not in the class list"
+                )
+            matrix[n, column[tag]] = 1
+    if tags.classes.background >= 0:
+        matrix[:, tags.classes.background] = 0
+    return matrix

@@ -1,0 +1,221 @@
+"""Pictures from disk: anything that Pillow or tifffile opens, as upright RGB of eight bits."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from wsstool.errors import BadInputError, MissingInputError
+
+MAX_PIXELS = 178_956_970
+"""Largest picture that is decoded (Pillow's own limit): a file of kilobytes may claim gigapixels."""
+
+SUFFIXES = frozenset(
+    f".{s}"
+    for s in (
+        "jpg",
+        "jpeg",
+        "jpe",
+        "png",
+        "bmp",
+        "gif",
+        "tif",
+        "tiff",
+        "webp",
+        "jp2",
+        "tga",
+        "ppm",
+        "pgm",
+        "pnm",
+    )
+)
+"""File name endings, lower case, that mark a picture."""
+
+_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
+    """The first page of a picture file, turned upright by its EXIF orientation.
+
+    Args:
+        path: a file of any format that Pillow or tifffile opens.
+
+    Returns:
+        (H, W, 3) uint8 RGB. Grey is repeated in three channels; 16-bit samples are divided by 257, so that
+        the full range maps to 0..255 and pictures stay comparable (no stretching per picture); float samples
+        are
+        read as 0..1 when none is larger, else as 0..255; transparency is laid over white.
+
+    Raises:
+        MissingInputError: there is no such file, or it may not be read.
+        BadInputError: no picture, damaged, cut short, or larger than ``MAX_PIXELS``; the file is named.
+    """
+    path = Path(path)
+    with explained(path):
+        try:
+            with opened(path) as picture:
+                if _is_deep_tiff(picture):
+                    return _read_tiff(path)
+                turn = _UPRIGHT.get(_orientation(picture))
+                picture.load()
+                rgb = _rgb(picture)
+                # Pillow turns a TIFF upright by itself when it loads the pixels.
+                if turn is not None and picture.format != "TIFF":
+                    rgb = rgb.transpose(turn)
+                return np.array(rgb, dtype=np.uint8)
+        except Image.DecompressionBombError:
+            raise
+        except (OSError, ValueError, KeyError) as error:
+            if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+                raise
+            if path.suffix.lower() not in (".tif", ".tiff"):
+                raise
+            return _read_tiff(path)
+
+
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Rows and columns that ``read_image`` will return, from the header alone.
+
+    Raises:
+        MissingInputError: there is no such file, or it may not be read.
+        BadInputError: the header cannot be read, or it claims more than ``MAX_PIXELS``.
+    """
+    path = Path(path)
+    with explained(path):
+        try:
+            with opened(path) as picture:
+                columns, rows = picture.size
+                # Pillow states the size of a TIFF as it will be after turning.
+                turned = picture.format != "TIFF" and _orientation(picture) >= 5
+                return (columns, rows) if turned else (rows, columns)
+        except Image.UnidentifiedImageError:
+            if path.suffix.lower() not in (".tif", ".tiff"):
+                raise
+            return _tiff_size(path)
+
+
+@contextlib.contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what the decoders raise into one sentence with the file's name."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise MissingInputError(f"there is no picture {str(path)!r}") from None
+    except PermissionError:
+        raise MissingInputError(f"picture {str(path)!r} may not be read") from None
+    except Image.DecompressionBombError:
+        raise BadInputError(f"picture {str(path)!r} has more than {MAX_PIXELS:,} pixels") from None
+    except BadInputError:
+        raise
+    except MemoryError:
+        raise BadInputError(f"picture {str(path)!r} does not fit into memory") from None
+    except Image.UnidentifiedImageError:
+        raise BadInputError(f"{str(path)!r} is not a picture that can be read") from None
+    except Exception as error:  # decoders of damaged files raise nearly anything
+        raise BadInputError(f"picture {str(path)!r} is damaged or cut short ({error})") from None
+
+
+@contextlib.contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # half the limit is a warning in Pillow; damaged EXIF as well
+        with Image.open(path) as picture:
+            if picture.width * picture.height > MAX_PIXELS:
+                raise Image.DecompressionBombError
+            yield picture
+
+
+def _orientation(picture: Image.Image) -> int:
+    """EXIF orientation, 1..8; that of a PNG only where it stands before the pixels, to decode none."""
+    if picture.format == "PNG" and not {"exif", "Raw profile type exif"} & picture.info.keys():
+        return 1
+    try:
+        value = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # a damaged EXIF block does not make the pixels worthless
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _is_deep_tiff(picture: Image.Image) -> bool:
+    """Colour samples of more than eight bits, of which Pillow drops the low byte or mixes up the planes."""
+    tags = getattr(picture, "tag_v2", {})
+    return len(bits := tuple(tags.get(258, ()))) > 1 and max(bits) > 8
+
+
+def _rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return Image.fromarray(_eight_bits(np.asarray(picture))).convert("RGB")
+    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
+        coloured = picture.convert("RGBA")
+        paper = Image.new("RGBA", coloured.size, "white")
+        return Image.alpha_composite(paper, coloured).convert("RGB")
+    return picture.convert("RGB")
+
+
+def _eight_bits(samples: np.ndarray) -> np.ndarray:
+    """Samples of any number type on 0..255, by the range of the type and not of the picture."""
+    if samples.dtype == bool:
+        return samples.astype(np.uint8) * 255
+    if samples.dtype == np.uint8:
+        return samples
+    if samples.dtype.kind == "f":
+        samples = np.nan_to_num(samples)
+        scale = 255.0 if samples.size and samples.max() <= 1 else 1.0
+        return np.clip(samples * scale + 0.5, 0, 255).astype(np.uint8)
+    # Pillow holds 16-bit samples in 32-bit integers at times.
+    return ((np.clip(samples, 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)
+
+
+def _tiff_size(path: Path) -> tuple[int, int]:
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        rows, columns = page.imagelength, page.imagewidth
+        return (columns, rows) if _tiff_orientation(page) >= 5 else (rows, columns)
+
+
+def _tiff_orientation(page: object) -> int:
+    tag = page.tags.get(274)  # type: ignore[attr-defined]
+    return int(tag.value) if tag is not None and 1 <= int(tag.value) <= 8 else 1
+
+
+def _read_tiff(path: Path) -> np.ndarray:
+    """The TIFF files that Pillow refuses: 16-bit colour, separate planes, more than four channels."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        page = file.pages.first
+        if page.imagelength * page.imagewidth > MAX_PIXELS:
+            raise Image.DecompressionBombError
+        samples = np.squeeze(page.asarray())
+        if samples.ndim == 3 and page.planarconfig == tifffile.PLANARCONFIG.SEPARATE:
+            samples = np.moveaxis(samples, 0, -1)
+        if samples.ndim == 2:
+            samples = samples[..., None]
+        if samples.ndim != 3:
+            raise BadInputError(
+                f"picture {str(path)!r} has {samples.ndim} dimensions, not rows, columns, colours"
+            )
+        pixels = _eight_bits(samples)
+        if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
+            pixels = 255 - pixels
+        colour = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
+        upright = Image.fromarray(np.ascontiguousarray(colour))
+        turn = _UPRIGHT.get(_tiff_orientation(page))
+        return np.array(upright if turn is None else upright.transpose(turn), dtype=np.uint8)

@@ -1,0 +1,137 @@
+"""Which pictures a folder has, and how other files spell their names."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from wsstool.data.images import SUFFIXES
+from wsstool.errors import BadInputError, MissingInputError
+
+IMAGE_FOLDERS = ("images", "img", "imgs", "JPEGImages")
+"""Folders that hold the pictures when a data set has other things beside them."""
+
+_NO_PICTURES = ("mask", "segmentation", "annotation", "splits", "imagesets")
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file name has the ending of a picture."""
+    return os.path.splitext(name)[1].lower() in SUFFIXES
+
+
+def without_suffix(name: str) -> str:
+    """The name without the ending of a picture; other endings belong to the name."""
+    stem, suffix = os.path.splitext(name)
+    return stem if suffix.lower() in SUFFIXES else name
+
+
+def find_images(root: Path) -> tuple[str, ...]:
+    """The pictures of a data folder, posix paths relative to it, in order of code points.
+
+    They are those below ``images/``, ``img/``, ``imgs/`` or ``JPEGImages/`` if there is such a folder, else
+    all below the
+    folder but for hidden files and for folders of masks, annotations and splits.
+
+    Raises:
+        MissingInputError: there is no such folder.
+        BadInputError: a file name that is not text, or two pictures whose names differ in the ending only.
+    """
+    if not root.is_dir():
+        raise MissingInputError(f"there is no folder {str(root)!r}")
+    start = next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), root)
+    names = []
+    for folder, folders, files in os.walk(start, followlinks=True):
+        folders[:] = sorted(
+            f for f in folders if not f.startswith(".") and not f.lower().startswith(_NO_PICTURES)
+        )
+        # A loop of links would never end.
+        if len(folder) - len(str(start)) > 2048:
+            folders.clear()
+        base = Path(folder).relative_to(root).as_posix()
+        names += [
+            name if base == "." else f"{base}/{name}" for name in files if is_picture(name) and name[0] != "."
+        ]
+    names.sort()
+    _check_unique(names)
+    return tuple(names)
+
+
+def _check_unique(names: list[str]) -> None:
+    seen: dict[str, str] = {}
+    for name in names:
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise BadInputError(f"the file name {name!r} is not valid UTF-8; rename it") from None
+        other = seen.setdefault(without_suffix(name), name)
+        if other is not name:
+            raise BadInputError(
+                f"two images of one name: {other!r} and {name!r}; masks and labels cannot tell them apart"
+            )
+
+
+def checked_name(name: str, source: str) -> str:
+    """``name`` as label files and split files may spell it: inside the folder.
+
+    Raises:
+        BadInputError: empty, absolute, or climbing out of the folder.
+    """
+    path = PurePosixPath(name)
+    if not name or "\0" in name:
+        raise BadInputError(f"{source} has an empty image name")
+    if path.is_absolute() or ".." in path.parts:
+        raise BadInputError(f"{source} names {name!r}, which lies outside the data folder")
+    return name
+
+
+class Lookup:
+    """Finds a picture by its path, its path below the image folder, or its bare name; endings may miss."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = tuple(names)
+        spellings = (
+            lambda n: n,
+            without_suffix,
+            _below_image_folder,
+            lambda n: without_suffix(_below_image_folder(n)),
+            lambda n: n.rpartition("/")[2],
+            lambda n: without_suffix(n.rpartition("/")[2]),
+        )
+        self._tables: list[dict[str, int]] = []
+        for spell in spellings:
+            table: dict[str, int] = {}
+            for i, name in enumerate(self._names):
+                key = spell(name)
+                table[key] = -1 if key in table else i
+            self._tables.append(table)
+
+    def find(self, name: str, source: str) -> int | None:
+        """Index of the picture that ``source`` calls ``name``, or None.
+
+        Raises:
+            BadInputError: the name leads out of the folder, or fits several pictures.
+        """
+        name = checked_name(name, source)
+        key = PurePosixPath(name).as_posix()
+        for table in self._tables:
+            i = table.get(key)
+            if i == -1:
+                fitting = [
+                    n for n in self._names if key in (n.rpartition("/")[2], _stem(n), _below_image_folder(n))
+                ]
+                raise BadInputError(
+                    f"{source} names {name!r}, which fits several images: {', '.join(fitting[:3])}"
+                )
+            if i is not None:
+                return i
+        return None
+
+
+def _stem(name: str) -> str:
+    return without_suffix(name.rpartition("/")[2])
+
+
+def _below_image_folder(name: str) -> str:
+    first, _, rest = name.partition("/")
+    return rest if first in IMAGE_FOLDERS and rest else name

@@ -1,0 +1,120 @@
+"""Label maps on disk: palette, grey or coloured pictures in, palette PNG out."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from wsstool.data.images import explained, opened
+from wsstool.data.palettes import class_palette
+from wsstool.errors import BadInputError, CannotWriteError
+from wsstool.types import IGNORE, ClassList
+
+
+def read_mask(
+    path: str | os.PathLike[str], classes: ClassList | None = None, *, void: Iterable[int] = ()
+) -> np.ndarray:
+    """A label map, from whichever of the usual spellings the file has.
+
+    Palette pictures and grey pictures hold class ids as they are. Colour pictures are looked up in the
+    palette of the class list; without one, only colour pictures that are grey throughout are read (as ids).
+
+    Args:
+        path: PNG, or another format without loss.
+        classes: the classes that may occur; None admits every id.
+        void: ids that are read as 255, for sets that spell "takes no part" in their own way.
+
+    Returns:
+        (H, W) uint8 class ids; 255 is ignore.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: damaged, or an id or colour that the class list does not have.
+    """
+    path = Path(path)
+    with explained(path), opened(path) as picture:
+        mode = picture.mode
+        samples = np.asarray(
+            picture.convert("RGB") if mode not in ("P", "L", "1", "I", "I;16", "I;16B") else picture
+        )
+    if samples.ndim == 3:
+        ids = _ids_of_colours(path, samples, classes)
+    else:
+        ids = samples.astype(np.int64)
+        if ids.size and (ids.min() < 0 or ids.max() > IGNORE):
+            raise BadInputError(f"mask {str(path)!r} holds {int(ids.max())}, but class ids end at {IGNORE}")
+        ids = ids.astype(np.uint8)
+    void = list(void)
+    if void:
+        ids = np.where(np.isin(ids, void), np.uint8(IGNORE), ids)
+    if classes is not None and len(classes):
+        unknown = [
+            int(v)
+            for v in np.flatnonzero(np.bincount(ids.ravel(), minlength=256))
+            if len(classes) <= v != IGNORE
+        ]
+        if unknown:
+            raise BadInputError(
+                f"mask {str(path)!r} holds class {', '.join(map(str, unknown[:5]))}, "
+                f"but the class list ends at {len(classes) - 1} ({classes.names[-1]})"
+            )
+    return np.ascontiguousarray(ids)
+
+
+def write_mask(path: str | os.PathLike[str], mask: np.ndarray, classes: ClassList | None = None) -> None:
+    """Write a label map as a palette PNG that shows its colours anywhere; all at once, or not at all.
+
+    Args:
+        path: the file; its folder must exist.
+        mask: (H, W) uint8 class ids, 255 kept.
+        classes: whose palette is used; VOC colours otherwise.
+
+    Raises:
+        CannotWriteError: no such folder, no space, no permission.
+        ValueError: the mask is not (H, W) uint8 with at least one pixel.
+    """
+    path = Path(path)
+    if mask.dtype != np.uint8 or mask.ndim != 2 or not mask.size:
+        raise ValueError(f"a mask is (H, W) uint8 and not empty, not {mask.shape} {mask.dtype}")
+    picture = Image.fromarray(np.ascontiguousarray(mask)).convert("L")
+    picture.putpalette(class_palette(classes).tobytes())
+    try:
+        handle, partial = tempfile.mkstemp(prefix=".mask-", suffix=".part", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                picture.save(file, format="PNG", optimize=False)
+            # mkstemp makes private files; a mask gets the permissions of any other new file.
+            umask = os.umask(0)
+            os.umask(umask)
+            os.chmod(partial, 0o666 & ~umask)
+            os.replace(partial, path)
+        except BaseException:
+            os.unlink(partial)
+            raise
+    except OSError as error:
+        raise CannotWriteError(f"cannot write mask {str(path)!r}: {error.strerror or error}") from error
+
+
+def _ids_of_colours(path: Path, colours: np.ndarray, classes: ClassList | None) -> np.ndarray:
+    """Class ids of an (H, W, 3) picture by its colours; VOC's beige is 255 unless a class has it."""
+    if classes is None or not classes.palette:
+        if (colours == colours[..., :1]).all():
+            return colours[..., 0]
+        raise BadInputError(f"mask {str(path)!r} is a colour picture, and the class list names no colours")
+    weights = np.array([1 << 16, 1 << 8, 1], np.int64)
+    table = {int(np.dot(c, weights)): IGNORE for c in class_palette()[IGNORE:].astype(np.int64)}
+    table |= {int(np.dot(c, weights)): i for i, c in reversed(list(enumerate(classes.palette)))}
+    packed, where = np.unique(colours.astype(np.int64) @ weights, return_inverse=True)
+    for value in packed.tolist():
+        if value not in table:
+            rgb = (value >> 16, value >> 8 & 255, value & 255)
+            raise BadInputError(
+                f"mask {str(path)!r} has the colour {rgb}, which no class of the class list has"
+            )
+    ids = np.array([table[v] for v in packed.tolist()], np.uint8)
+    return ids[where].reshape(colours.shape[:2])

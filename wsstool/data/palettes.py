@@ -1,0 +1,71 @@
+"""Colours for class ids: the tables that the field uses, and one that colour-blind people can read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsstool.errors import UsageError
+from wsstool.types import ClassList
+
+Colour = tuple[int, int, int]
+
+CITYSCAPES: tuple[Colour, ...] = (
+    (128, 64, 128), (244, 35, 232), (70, 70, 70), (102, 102, 156), (190, 153, 153), (153, 153, 153),
+    (250, 170, 30), (220, 220, 0), (107, 142, 35), (152, 251, 152), (70, 130, 180), (220, 20, 60),
+    (255, 0, 0), (0, 0, 142), (0, 0, 70), (0, 60, 100), (0, 80, 100), (0, 0, 230), (119, 11, 32),
+)  # fmt: skip
+LUAD: tuple[Colour, ...] = ((205, 51, 51), (0, 255, 0), (65, 105, 225), (255, 165, 0), (255, 255, 255))
+BCSS: tuple[Colour, ...] = ((255, 0, 0), (0, 255, 0), (0, 0, 255), (153, 0, 255), (255, 255, 255))
+OKABE_ITO: tuple[Colour, ...] = (
+    (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
+    (204, 121, 167),
+)  # fmt: skip
+"""Colours that stay apart for every common kind of colour blindness (Okabe and Ito, 2008)."""
+
+
+def voc_palette(n: int = 256) -> np.ndarray:
+    """The colours of the PASCAL VOC masks: bit 3j+c of the class id is bit 7-j of colour channel c.
+
+    Args:
+        n: number of classes, 0..256.
+
+    Returns:
+        (n, 3) uint8. Row 255 is the light beige (224, 224, 192) of the ignored outlines.
+
+    Example:
+        >>> voc_palette(3).tolist()
+        [[0, 0, 0], [128, 0, 0], [0, 128, 0]]
+    """
+    ids = np.arange(n)
+    colours = np.zeros((n, 3), np.uint8)
+    for j in range(8):
+        for channel in range(3):
+            colours[:, channel] |= (((ids >> (3 * j + channel)) & 1) << (7 - j)).astype(np.uint8)
+    return colours
+
+
+NAMES = ("voc", "cityscapes", "luad", "bcss", "okabe-ito")
+_FIXED = {"cityscapes": CITYSCAPES, "luad": LUAD, "bcss": BCSS, "okabe-ito": OKABE_ITO}
+
+
+def named_palette(name: str) -> np.ndarray:
+    """A palette by name, (256, 3) uint8; ids beyond a fixed table have their VOC colour.
+
+    Raises:
+        UsageError: no palette of that name.
+    """
+    if name != "voc" and name not in _FIXED:
+        raise UsageError(f"no palette '{name}'; there are: {', '.join(NAMES)}")
+    return _filled(_FIXED.get(name, ()))
+
+
+def class_palette(classes: ClassList | None = None) -> np.ndarray:
+    """The colours of a class list, (256, 3) uint8; VOC colours where it names none, and for 255."""
+    return _filled(classes.palette if classes is not None else ())
+
+
+def _filled(colours: tuple[Colour, ...]) -> np.ndarray:
+    palette = voc_palette()
+    if colours:
+        palette[: len(colours)] = colours
+    return palette

@@ -1,0 +1,79 @@
+"""Parts of a data set: train, val and test, by a list of names or by folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wsstool.data.listing import Lookup
+from wsstool.data.views import locate
+from wsstool.errors import BadInputError, MissingInputError, UsageError
+
+
+def split_indices(
+    root: Path, names: tuple[str, ...], lookup: Lookup, split: str | None, *, listed: bool = False
+) -> list[int]:
+    """Indices of the pictures of a split, ascending; all without one.
+
+    Args:
+        split: a file of image names (one a line; further words on the line are passed over, as in VOC's
+            lists of
+            image and mask), or a name.
+        listed: the label file is itself the list of the split, so none needs to be found.
+
+    Raises:
+        UsageError: no split of that name, or several lists that differ.
+        MissingInputError: the list names an image that is not there.
+        BadInputError: the list cannot be read, is empty, or names an image outside the folder.
+    """
+    if split is None:
+        return list(range(len(names)))
+    if Path(split).suffix in (".txt", ".lst", ".csv"):
+        path = locate(root, split)
+        if path is None:
+            raise MissingInputError(f"there is no split file {split!r}, neither in {str(root)!r} nor here")
+        return _read(path, lookup)
+    lists = [p for p in split_files(root) if p.stem == split]
+    if lists:
+        found = [_read(path, lookup) for path in lists]
+        if any(f != found[0] for f in found[1:]):
+            spelled = ", ".join(p.relative_to(root).as_posix() for p in lists)
+            raise UsageError(f"several lists fit the split '{split}': {spelled}; name one of the files")
+        return found[0]
+    inside = [i for i, name in enumerate(names) if split in name.split("/")[:-1]]
+    if inside:
+        return inside
+    if listed:
+        return list(range(len(names)))
+    known = sorted({p.stem for p in split_files(root)} | {f for n in names for f in n.split("/")[:-1]})
+    raise UsageError(f"no split '{split}' in {str(root)!r}; there are: {', '.join(known) or 'none'}")
+
+
+def split_files(root: Path) -> list[Path]:
+    """The lists that a data folder brings along."""
+    return sorted(
+        [*root.glob("splits/*.txt"), *root.glob("ImageSets/*/*.txt"), *root.glob("ImageSets/*.txt")]
+    )
+
+
+def _read(path: Path, lookup: Lookup) -> list[int]:
+    source = f"split file {str(path)!r}"
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInputError(f"{source} cannot be read: {error}") from None
+    indices = set()
+    for line in filter(None, lines):
+        # VOC's lists begin paths with a slash, and mark with -1 the images that lack a class.
+        words = line.split()
+        if len(words) == 2 and words[1] == "-1":
+            continue
+        whole = line.lstrip("/")
+        i = lookup.find(whole, source)
+        if i is None and len(words) > 1:
+            i = lookup.find(words[0].lstrip("/"), source)
+        if i is None:
+            raise MissingInputError(f"{source} names {line!r}, but there is no such image")
+        indices.add(i)
+    if not indices:
+        raise BadInputError(f"{source} names no image")
+    return sorted(indices)

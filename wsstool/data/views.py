@@ -1,0 +1,73 @@
+"""Which class list and which masks belong to which label file: the views of one set of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsstool.data.classlist import read_class_list
+from wsstool.errors import MissingInputError
+from wsstool.types import ClassList
+
+_CLASS_LISTS = ("classes{}.txt", "classes{}.json", "labels{}.txt")
+
+
+@dataclass(frozen=True)
+class View:
+    """One choice of labels, classes and masks over the pictures of a folder."""
+
+    labels: Path | str | None = None  #: a label file, the name of a layout, or whatever the layout has
+    classes: ClassList | None = None
+    masks: Path | None = None  #: a folder; None looks beside the pictures
+
+
+def find_view(
+    root: Path,
+    *,
+    labels: str | Path | None = None,
+    class_list: str | Path | None = None,
+    masks: str | Path | None = None,
+) -> View:
+    """Resolve what was named, and find what belongs to it.
+
+    ``labels_objects.csv`` goes with ``classes_objects.txt`` and ``masks_objects/``; a class list that is
+    named decides
+    about the masks, since it is what their values mean.
+
+    Raises:
+        MissingInputError: a file or folder that was named is not there.
+        BadInputError: the class list cannot be read.
+    """
+    label_path = locate(root, labels) if labels is not None else None
+    view = _suffix(label_path, "labels")
+    list_path = _required(root, class_list, "class list") if class_list is not None else None
+    if list_path is None:
+        spellings = [root / pattern.format(view) for pattern in _CLASS_LISTS]
+        list_path = next((p for p in spellings if p.is_file()), None)
+    else:
+        view = _suffix(list_path, "classes")
+    mask_folder = _required(root, masks, "mask folder") if masks is not None else None
+    if mask_folder is None and view:
+        # Never the masks of another view: their values mean other classes.
+        mask_folder = root / f"masks{view}"
+    classes = read_class_list(list_path) if list_path is not None else None
+    return View(label_path or (str(labels) if labels is not None else None), classes, mask_folder)
+
+
+def locate(root: Path, name: str | Path) -> Path | None:
+    """``name`` inside the data folder, else as it stands; None if there is neither."""
+    return next((p for p in (root / name, Path(name)) if p.exists()), None)
+
+
+def _required(root: Path, name: str | Path, what: str) -> Path:
+    found = locate(root, name)
+    if found is None:
+        raise MissingInputError(f"there is no {what} {str(name)!r}, neither in {str(root)!r} nor here")
+    return found
+
+
+def _suffix(path: Path | None, stem: str) -> str:
+    """``_objects`` of ``labels_objects.csv``."""
+    if path is None or not path.stem.startswith(f"{stem}_"):
+        return ""
+    return path.stem[len(stem) :]
