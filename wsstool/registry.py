@@ -8,7 +8,7 @@ of the group ``wsstool.<family>``.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -66,13 +66,54 @@ class Registry:
         parameters = inspect.signature(self.load(name)).parameters
         return {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
+    def settings(self, name: str, pairs: Iterable[str]) -> dict[str, Any]:
+        """Turn ``NAME=VALUE`` texts into typed keyword arguments of a method.
+
+        Raises:
+            UsageError: no ``=`` in a text, an option that the method does not have, a value of another type.
+        """
+        own = self.own_options(name)
+        found: dict[str, Any] = {}
+        for pair in pairs:
+            key, equals, text = pair.partition("=")
+            key = key.strip().replace("-", "_")
+            if not equals:
+                raise UsageError(f"--set {pair}: write NAME=VALUE")
+            if key not in own:
+                there = ", ".join(own) or "none"
+                raise UsageError(f"--set {pair}: '{name}' has no option '{key}'; it has: {there}")
+            found[key] = _typed(pair, text.strip(), own[key].default)
+        return found
+
+
+def _typed(pair: str, text: str, default: Any) -> Any:
+    """``text`` as the type of ``default``; a tuple is written with commas."""
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+                text.lower()
+            ]
+        if isinstance(default, int):
+            return int(text)
+        if isinstance(default, float):
+            return float(text)
+        if isinstance(default, tuple):
+            return tuple(type(default[0])(part) for part in text.split(","))
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"--set {pair}: '{text}' is not a {type(default).__name__}") from error
+    return text
+
 
 CAMS = Registry(
     "cams",
     {
         "cam": Entry("wsstool.cams.cam:cam", "Zhou et al., CVPR 2016", "1 forward"),
-        "gradcam": Entry("wsstool.cams.gradcam:gradcam", "Selvaraju et al., ICCV 2017", "1 forward, backward to the layer"),
-        "gradcam++": Entry("wsstool.cams.gradcam_plus_plus:gradcam_plus_plus", "Chattopadhay et al., WACV 2018", "as gradcam"),
+        "gradcam": Entry(
+            "wsstool.cams.gradcam:gradcam", "Selvaraju et al., ICCV 2017", "1 forward, backward to the layer"
+        ),
+        "gradcam++": Entry(
+            "wsstool.cams.gradcam_plus_plus:gradcam_plus_plus", "Chattopadhay et al., WACV 2018", "as gradcam"
+        ),
         "layercam": Entry("wsstool.cams.layercam:layercam", "Jiang et al., TIP 2021", "as gradcam"),
         "scorecam": Entry("wsstool.cams.scorecam:scorecam", "Wang et al., CVPRW 2020", "1 forward a channel"),
     },
@@ -82,7 +123,9 @@ REFINERS = Registry(
     "refiners",
     {
         "crf": Entry("wsstool.masks.crf:crf", "Krähenbühl and Koltun, NIPS 2011", "about 1 s an image"),
-        "random-walk": Entry("wsstool.masks.random_walk:random_walk", "Grady, PAMI 2006", "one sparse solve a class"),
+        "random-walk": Entry(
+            "wsstool.masks.random_walk:random_walk", "Grady, PAMI 2006", "one sparse solve a class"
+        ),
         "pamr": Entry("wsstool.masks.pamr:pamr", "Araslanov and Roth, CVPR 2020", "10 local averages"),
     },
 )
@@ -100,7 +143,13 @@ COTRAINERS = Registry(
     {
         "plain": Entry("wsstool.training.cotrain:plain", "cross-entropy", "1 network"),
         "coteaching": Entry("wsstool.training.cotrain:coteaching", "Han et al., NeurIPS 2018", "2 networks"),
-        "self-training": Entry("wsstool.training.cotrain:self_training", "small-loss selection of its own", "1 network"),
-        "ema-teacher": Entry("wsstool.training.cotrain:ema_teacher", "Tarvainen and Valpola, NIPS 2017", "1 network, 2 forwards"),
+        "self-training": Entry(
+            "wsstool.training.cotrain:self_training", "small-loss selection of its own", "1 network"
+        ),
+        "ema-teacher": Entry(
+            "wsstool.training.cotrain:ema_teacher",
+            "Tarvainen and Valpola, NIPS 2017",
+            "1 network, 2 forwards",
+        ),
     },
 )

@@ -30,7 +30,7 @@ class ClassList:
 
     @property
     def foreground(self) -> tuple[int, ...]:
-        """Ids of the classes that are not background, in order: output k of a classifier is ``foreground[k]``."""
+        """Ids of the classes that are not background, in order: classifier output k is ``foreground[k]``."""
         return tuple(i for i in range(len(self.names)) if i != self.background)
 
 

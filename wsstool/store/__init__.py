@@ -1,1 +1,33 @@
-"""The record store: the only place that knows HDF5."""
+"""The record store: the only place that knows HDF5.
+
+Reading: ``open_records`` (once, in order, from anywhere) and ``open_random`` (by number, for workers).
+Writing: ``new_header`` says what the file will be, ``create`` starts, resumes or skips it.
+"""
+
+from wsstool.store.header import Header, Input, history, key_of, new_header
+from wsstool.store.random_access import RandomAccess, copy, open_random
+from wsstool.store.reader import Reader, Record, open_records
+from wsstool.store.schema import KINDS, SCHEMA
+from wsstool.store.shard import parse_shard, shard_indices
+from wsstool.store.writer import Writer, create, environment
+
+__all__ = [
+    "KINDS",
+    "SCHEMA",
+    "Header",
+    "Input",
+    "RandomAccess",
+    "Reader",
+    "Record",
+    "Writer",
+    "copy",
+    "create",
+    "environment",
+    "history",
+    "key_of",
+    "new_header",
+    "open_random",
+    "open_records",
+    "parse_shard",
+    "shard_indices",
+]

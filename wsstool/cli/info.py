@@ -1,0 +1,32 @@
+"""``wsstool info``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from wsstool.cli import options
+from wsstool.cli.run import call
+from wsstool.cli.tables import print_fields, print_json
+
+
+def info(
+    source: options.Source = None,
+    script: Annotated[
+        bool, typer.Option("--script", help="print the commands that make the file again, as a shell script")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Say what a data or weights file is and how it was made.
+
+    Examples: wsstool info masks.h5; wsstool info masks.h5 --script > again.sh
+    """
+    found = call("info:info", {"source": source})
+    if json:
+        print_json(found)
+    elif script:
+        print("#!/usr/bin/env bash\nset -euo pipefail")
+        print("\n".join(found.get("commands", [])))
+    else:
+        print_fields(found)

@@ -1,0 +1,55 @@
+"""Whether record files are whole: length and checksum at once, or every byte of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool import store
+from wsstool.errors import BadInputError, WsstoolError
+from wsstool.types import SILENT, Messages
+
+
+def check(sources: list[str], *, full: bool = False, messages: Messages = SILENT) -> dict[str, Any]:
+    """Check each file; the first error is raised after all were looked at.
+
+    Args:
+        sources: paths, or ``-``.
+        full: read everything and compare the checksum; otherwise header, length, presence of a checksum.
+    Returns:
+        ``files``: one ``{file, images, kind, failed}`` each.
+    Raises:
+        BadInputError, MissingInputError: of the worst file; every bad file is named in the messages.
+    """
+    found, errors = [], []
+    for source in sources or ["-"]:
+        try:
+            found.append(_check_one(source, full))
+        except WsstoolError as error:
+            errors.append(error)
+            if len(sources) > 1:
+                messages.warn(str(error))
+    if errors:
+        raise errors[0]
+    return {"files": found}
+
+
+def _check_one(source: str, full: bool) -> dict[str, Any]:
+    with store.open_records(source, command="check") as reader:
+        header = reader.header
+        if full or not (source != "-" and Path(source).is_file()):
+            reader.drain()
+            failed = int(np.sum(reader.tail["status"] == 2))
+        else:
+            failed = None
+            if reader.streamed:
+                with open(source, "rb") as file:
+                    size = file.seek(0, 2)
+                    file.seek(-4, 2)
+                    if size != reader.size or file.read(4) == b"\0\0\0\0":
+                        raise BadInputError(
+                            f"'{source}' is incomplete: {size} of {reader.size} bytes, or no checksum"
+                        )
+        return {"file": source, "kind": header.payload, "images": len(header), "failed": failed}

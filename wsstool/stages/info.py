@@ -1,0 +1,49 @@
+"""What a file is and how it was made: record files and weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool import store
+from wsstool.types import SILENT, Messages
+
+
+def info(source: object = None, *, messages: Messages = SILENT) -> dict[str, Any]:
+    """Describe a record file (from its header alone) or a weights file.
+
+    Returns:
+        For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images of
+        each class where labels are known, and ``commands``, oldest
+        first: run in order, they make the file again.
+        For weights: what ``wsstool.models.weights.describe_weights`` says.
+    """
+    if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
+        from wsstool.models.weights import describe_weights
+
+        return {"file": str(source), **describe_weights(Path(str(source)))}
+    with store.open_records(source, command="info") as reader:
+        header = reader.header
+        names = header.classes.names
+        found: dict[str, Any] = {
+            "file": str(source or "-"),
+            "kind": header.payload,
+            "stage": header.stage,
+            "key": header.key,
+            "images": len(header),
+            "unreadable": int(np.sum(header.sizes.sum(1) == 0)),
+            "classes": list(names),
+            "background": names[header.classes.background] if header.classes.background >= 0 else None,
+            "image_root": header.image_root,
+            "payload_bytes": int(header.offsets[-1]) * np.dtype(header.dtype).itemsize,
+            "params": dict(header.params),
+            **header.attributes,
+        }
+        if header.labels is not None:
+            counts = header.labels.sum(0).tolist()
+            found["images_by_class"] = {n: int(c) for n, c in zip(names, counts, strict=True) if c}
+        found["inputs"] = list(header.inputs)
+        found["commands"] = [step["command"] for step in header.provenance]
+        return found

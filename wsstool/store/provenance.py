@@ -1,0 +1,131 @@
+"""Keys, fingerprints and provenance: what a result was made from, and with which options."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shlex
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from wsstool import __version__
+from wsstool.errors import MissingInputError
+from wsstool.store.schema import SCHEMA
+
+#: Raised by one when a stage's results change for equal options; part of every key.
+STAGE_VERSIONS: dict[str, int] = {}
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no blanks: equal values give equal bytes.
+
+    >>> canonical_json({"b": 1, "a": [1.5, None]})
+    '{"a":[1.5,null],"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Iterable):
+        return list(value)
+    raise TypeError(f"{type(value).__name__} has no place in a key")
+
+
+def digest(text: str) -> str:
+    """BLAKE2b-128 of a text as 32 hex digits."""
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def make_key(stage: str, params: Mapping[str, Any], inputs: list[dict[str, str]]) -> str:
+    """The key of a result: stage, its version, options that change results, inputs. Never the machine."""
+    version = STAGE_VERSIONS.get(stage, 1)
+    pre_image = {"type": "wsstool-key", "schema": SCHEMA, "stage": stage, "stage_version": version}
+    return digest(canonical_json({**pre_image, "params": dict(params), "inputs": inputs}))
+
+
+def fingerprint_file(path: Path, *, trust_mtime: bool = False) -> str:
+    """Content hash of a file; with ``trust_mtime`` a ``stat:`` mark of its size and time instead.
+
+    Raises:
+        MissingInputError: no such file, or it cannot be read.
+    """
+    try:
+        if trust_mtime:
+            stat = os.stat(path)
+            return "stat:" + digest(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}")
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError as error:
+        raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
+
+
+def fingerprint_folder(root: Path, names: Iterable[str], *, trust_mtime: bool = False) -> str:
+    """Hash of a sorted manifest (relative name, content hash) of the named files below ``root``.
+
+    A file that cannot be read counts as empty: the stage reports it as a failed image, not as a failed run.
+    """
+
+    def entry(name: str) -> list[str]:
+        try:
+            return [name, fingerprint_file(Path(root) / name, trust_mtime=trust_mtime)]
+        except MissingInputError:
+            return [name, ""]
+
+    with ThreadPoolExecutor(2) as pool:
+        manifest = list(pool.map(entry, sorted(names)))
+    mark = "stat:" if trust_mtime else ""
+    return mark + digest(canonical_json({"type": "wsstool-folder", "files": manifest}))
+
+
+def command_line(stage: str, params: Mapping[str, Any], inputs: list[dict[str, str]]) -> str:
+    """The command that makes this result again, rebuilt from its options (never from ``sys.argv``)."""
+    words = ["wsstool", stage]
+    words += [one["path"] for one in inputs if one.get("path") and one.get("role", "input") == "input"]
+    for one in inputs:
+        if one.get("path") and one.get("role", "input") not in ("input", "data"):
+            words += [f"--{one['role']}", one["path"]]
+        elif one.get("role") == "data" and one.get("path"):
+            words.insert(2, one["path"])
+    for name, value in params.items():
+        option = "--" + name.replace("_", "-")
+        if value is None or value is False:
+            words += [f"--no-{option[2:]}"] if value is False and name in ("flip",) else []
+        elif value is True:
+            words.append(option)
+        elif isinstance(value, list | tuple):
+            for one_value in value:
+                words += [option, str(one_value)]
+        else:
+            words += [option, str(value)]
+    return shlex.join(words)
+
+
+def provenance_entry(
+    stage: str, params: Mapping[str, Any], inputs: list[dict[str, str]], key: str
+) -> dict[str, Any]:
+    """One line of history: no time and no machine, so that equal runs give equal bytes."""
+    parents = [one["key"] for one in inputs if "key" in one]
+    return {
+        "stage": stage,
+        "version": __version__,
+        "command": command_line(stage, params, inputs),
+        "key": key,
+        "parents": parents,
+    }
+
+
+def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Which option differs between two runs, as a sentence part; '' when none does."""
+    parts = [
+        f"{name} {old.get(name)} -> {new.get(name)}"
+        for name in sorted({*old, *new})
+        if canonical_json(old.get(name)) != canonical_json(new.get(name))
+    ]
+    return ", ".join(parts)

@@ -1,0 +1,121 @@
+"""Schema version 1: what each kind of file holds. The file-format page is generated from this module."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SCHEMA = 1
+
+#: Head columns of every kind: name -> (dtype, index, meaning). 'S' is fixed-length UTF-8.
+COMMON_HEAD = {
+    "image": ("S", "image", "path relative to the data folder, sorted"),
+    "size": ("int32", "image x 2", "rows, columns after EXIF rotation; (0, 0): the header could not be read"),
+    "offset": ("int64", "image + 1", "first payload element of each image, and the end of the last"),
+    "shape": ("int32", "image x 3", "shape of the record"),
+    "label": ("uint8", "image x class", "optional; image-level labels, the background's column is 0"),
+}
+#: Tail columns of every kind, before the CRC.
+COMMON_TAIL = {"status": ("uint8", "image", "1 done, 2 failed")}
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of file, named after its payload.
+
+    ``head`` and ``tail`` map a column to (dtype, index, meaning). The index says what a row stands for:
+    ``image``, ``layer`` (one an image and layer), ``map`` (``map_offset``), ``box`` (``box_offset``).
+    """
+
+    payload: str
+    dtypes: tuple[str, ...]
+    record: str
+    made_by: str
+    head: dict[str, tuple[str, str, str]]
+    tail: dict[str, tuple[str, str, str]]
+    attributes: dict[str, str]
+    failed: float | None  #: what fills a failed record; None: it has no rows
+
+
+_WINDOWS = {
+    "box_offset": ("int64", "image + 1", "first box of each image, and the end of the last"),
+    "box": ("float32", "box x 4", "xyxy in pixels"),
+    "box_class": ("uint16", "box", "class id"),
+    "box_id": ("int64", "box", "id in the annotation file"),
+    "window": ("int32", "box x 4", "xyxy of the crop that the record's window covers"),
+}
+
+KINDS: dict[str, Kind] = {
+    kind.payload: kind
+    for kind in (
+        Kind(
+            "cam",
+            ("float16", "float32"),
+            "L blocks of (K, h, w), each divided by its largest magnitude (tail column scale)",
+            "wsstool cam",
+            {
+                "layer_size": ("int32", "layer x 2", "rows, columns of the maps of each layer"),
+                "map_offset": ("int64", "image + 1", "first map of each image, and the end of the last"),
+                "map_class": ("uint16", "map", "class id of each map"),
+            },
+            {
+                "scale": ("float32", "layer", "what each block was divided by"),
+                "score": ("float32", "map", "score of the class in the image, 0 to 1"),
+            },
+            {"layers": "names of the layers"},
+            float("nan"),
+        ),
+        Kind(
+            "mask",
+            ("uint8",),
+            "(L, H, W) label maps, 255 = ignore",
+            "wsstool pseudo-mask",
+            {},
+            {},
+            {"layers": "names"},
+            255,
+        ),
+        Kind(
+            "contour",
+            ("float16",),
+            "the windows' maps one after another",
+            "wsstool contour",
+            _WINDOWS,
+            {"score": ("float32", "box", "quality of each map")},
+            {},
+            float("nan"),
+        ),
+        Kind(
+            "selection",
+            ("uint8",),
+            "the windows' masks one after another: 1 object, 0 not, 255 unsure",
+            "wsstool select",
+            _WINDOWS,
+            {
+                "score": ("float32", "box", "quality of each mask"),
+                "fallback": ("uint8", "box", "1: a fallback made it"),
+            },
+            {},
+            255,
+        ),
+        Kind(
+            "proposal",
+            ("uint16",),
+            "superpixel map (H, W), then P rows (left, right, is_proposal), best first; 65535 = padding",
+            "wsstool propose",
+            {},
+            {},
+            {"max_proposals": "P"},
+            65535,
+        ),
+        Kind(
+            "box",
+            ("float32",),
+            "(R, F) rows",
+            "wsstool nms",
+            {},
+            {},
+            {"columns": "names of the F columns"},
+            None,
+        ),
+    )
+}
