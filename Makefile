@@ -1,0 +1,52 @@
+# The chores of the project; `make` alone lists them. Every one makes the environment that it needs.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+PYTHON ?= python3
+JOBS ?= 2
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+PAGES = $(shell grep -rl --include='*.md' -F '[[[cog' README.md docs 2>/dev/null)
+
+.PHONY: help test test-slow lint docs demo bench clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+
+.venv: $(READY)  ## make the environment, or bring it up to date
+
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or later is needed; name one: make PYTHON=python3.12")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $(READY)
+
+test: $(READY)  ## the fast tests, a few minutes
+	$(PYTEST) -n $(JOBS)
+
+test-slow: $(READY)  ## the slow tests: whole chains, faults over real processes
+	$(PYTEST) -n $(JOBS) -m slow
+
+lint: $(READY)  ## style, types, and generated pages that are out of date
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(if $(PAGES),PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m cogapp --check --check-fail-msg='run: make docs' $(PAGES))
+
+docs: $(READY)  ## write the generated parts of the pages anew
+	$(if $(PAGES),PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m cogapp -r $(PAGES))
+
+demo: $(READY)  ## from image tags to masks and a report, a few minutes
+	PATH="$(abspath $(BIN)):$$PATH" examples/demo.sh
+
+bench: $(READY)  ## all benchmarks; each prints ratios
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+
+clean:  ## remove the environment and the demo's files
+	rm -rf $(VENV) .demo
