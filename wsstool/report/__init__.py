@@ -1,1 +1,1 @@
-"""Overlays, curves and the HTML report."""
+"""What people look at: overlays, curves, and the HTML report."""

@@ -1,0 +1,203 @@
+"""A report as one HTML file: pictures inside, no script, nothing loaded from anywhere."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+
+from wsstool.report.page import Curves, Gallery, Page, Sample, ScoreRow
+from wsstool.report.style import STYLE
+
+_COLOURS = 4
+
+
+def render(page: Page) -> str:
+    """The text of an HTML file.
+
+    Args:
+        page: what it shows; empty parts are left out.
+
+    Returns:
+        HTML that is readable in light and dark, on a telephone and on paper. Equal pages give equal text.
+    """
+    parts = [
+        f"<h1>{escape(page.title)}</h1>",
+        _facts(page.facts),
+        _scores(page.rows, page.definition),
+        *(_gallery(g) for g in page.galleries if g.samples),
+        _classes(page),
+        _confusions(page),
+        *(_curves(c) for c in page.curves if c.charts),
+        _provenance(page),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(page.title)}</title><style>{STYLE}</style></head>\n<body><main>\n"
+        + "\n".join(part for part in parts if part)
+        + "\n</main></body></html>\n"
+    )
+
+
+def fraction(value: float | None) -> str:
+    """A fraction with three digits; a dash where there is none."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _facts(facts: Sequence[tuple[str, str]]) -> str:
+    if not facts:
+        return ""
+    rows = (f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in facts)
+    return f'<dl class="facts">{"".join(rows)}</dl>'
+
+
+def _scores(rows: Sequence[ScoreRow], definition: str) -> str:
+    if not rows:
+        return ""
+    twin = next((r.miou for r in rows if r.is_twin and r.miou), None)
+    titles = list(dict.fromkeys(title for row in rows for title in row.details))
+    has_blind = any(r.blind is not None for r in rows)
+    head = ["<th></th>", '<th class="wide"></th>', "<th>mIoU</th>"]
+    head += ["<th>blind</th>"] if has_blind else []
+    head += ["<th>of twin</th>"] if twin else []
+    head += [f"<th>{escape(t)}</th>" for t in titles]
+    body = []
+    for k, row in enumerate(rows):
+        label = f'<span class="name">{escape(row.name)}</span>'
+        label += '<br><span class="soft">supervised twin</span>' if row.is_twin else ""
+        cells = [
+            f"<td>{label}</td>",
+            f"<td>{_meter(row.miou, k, blind=row.blind, interval=row.interval)}</td>",
+        ]
+        interval = (
+            row.interval and f'<br><span class="soft">{row.interval[0]:.3f} to {row.interval[1]:.3f}</span>'
+        )
+        cells.append(f'<td><span class="big">{fraction(row.miou)}</span>{interval or ""}</td>')
+        if has_blind:
+            rule = f'<br><span class="soft">{escape(row.blind_rule)}</span>' if row.blind is not None else ""
+            cells.append(f"<td>{fraction(row.blind)}{rule}</td>")
+        if twin:
+            share = "" if row.is_twin or row.miou is None else f"{row.miou / twin:.0%}"
+            cells.append(f"<td>{share}</td>")
+        cells += [f"<td>{fraction(row.details.get(t))}</td>" for t in titles]
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    key = []
+    if has_blind:
+        key.append(
+            '<span><span class="tick"></span>blind baseline: one tag of each image painted everywhere</span>'
+        )
+    if any(r.interval for r in rows):
+        key.append('<span><span class="rule"></span>95 % bootstrap interval</span>')
+    return (
+        f"<section><h2>Scores</h2><p>{escape(definition)}</p>{_table(head, body)}"
+        f'<div class="key">{"".join(key)}</div></section>'
+    )
+
+
+def _classes(page: Page) -> str:
+    rows = [r for r in page.rows if len(r.iou)]
+    if not rows:
+        return ""
+    shown = [c for c in range(len(page.classes)) if any(r.iou[c] is not None for r in rows)]
+    head = ["<th></th>", *(["<th>pixels</th>"] if page.shares else [])]
+    head += [f'<th class="text">{escape(r.name)}</th>' for r in rows]
+    body = []
+    for c in shown:
+        name, colour = page.classes[c]
+        label = f'{_swatch(colour)}<span class="name">{escape(name)}</span>'
+        label += ' <span class="soft">background</span>' if c == page.background else ""
+        cells = [f"<td>{label}</td>"]
+        cells += [f'<td class="soft">{page.shares[c]:.1%}</td>'] if page.shares else []
+        for k, row in enumerate(rows):
+            bar = f'<div class="cell">{_meter(row.iou[c], k)}<span>{fraction(row.iou[c])}</span></div>'
+            cells.append(f'<td style="width:{66 / len(rows):.0f}%">{bar}</td>')
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return (
+        "<section><h2>Classes</h2><p>Intersection over union of each class, and its share of the true pixels.</p>"
+        f"{_table(head, body)}</section>"
+    )
+
+
+def _confusions(page: Page) -> str:
+    if not page.confusions:
+        return ""
+    colours = dict(page.classes)
+    many = len({c[0] for c in page.confusions}) > 1
+    head = ['<th class="text">truth</th>', '<th class="text">taken for</th>', '<th class="wide"></th>']
+    head += ["<th>of the class's pixels</th>", *(["<th>in</th>"] if many else [])]
+    body = []
+    for source, truth, prediction, share in page.confusions:
+        index = next((k for k, r in enumerate(page.rows) if r.name == source), 0)
+        cells = [
+            f'<td class="text">{_swatch(colours[name])}{escape(name)}</td>' for name in (truth, prediction)
+        ]
+        cells += [f"<td>{_meter(share, index)}</td>", f"<td>{share:.1%}</td>"]
+        cells += [f'<td class="soft">{escape(source)}</td>'] if many else []
+        body.append(f"<tr>{''.join(cells)}</tr>")
+    return f"<section><h2>Commonest mistakes</h2><p>The largest confusions by pixels.</p>{_table(head, body)}</section>"
+
+
+def _gallery(gallery: Gallery) -> str:
+    samples = "".join(_sample(s) for s in gallery.samples)
+    return f"<section><h2>{escape(gallery.title)}</h2><p>{escape(gallery.note)}</p>{samples}</section>"
+
+
+def _sample(sample: Sample) -> str:
+    figures = []
+    for panel in sample.panels:
+        data = base64.b64encode(panel.jpeg).decode("ascii")
+        alt = escape(f"{panel.caption} of {sample.name}", quote=True)
+        figures.append(
+            f"<figure><figcaption>{escape(panel.caption)}</figcaption>"
+            f'<img alt="{alt}" src="data:image/jpeg;base64,{data}"></figure>'
+        )
+    header = (
+        f'<header><span class="name">{escape(sample.name)}</span><span>{escape(sample.note)}</span></header>'
+    )
+    return f'<div class="sample">{header}<div class="panels">{"".join(figures)}</div></div>'
+
+
+def _curves(curves: Curves) -> str:
+    charts = "".join(
+        f"<figure><figcaption>{escape(t)}</figcaption>{svg}</figure>" for t, svg in curves.charts
+    )
+    return f'<section><h2>{escape(curves.title)}</h2><div class="charts">{charts}</div></section>'
+
+
+def _provenance(page: Page) -> str:
+    if not page.provenance:
+        return ""
+    files = "".join(
+        f"<h3>{escape(name)}</h3><pre>{escape(chr(10).join(commands))}</pre>"
+        for name, commands in page.provenance
+    )
+    return f"<section><h2>How it was made</h2><p>The commands behind each file, oldest first.</p>{files}</section>"
+
+
+def _meter(
+    value: float | None,
+    index: int,
+    *,
+    blind: float | None = None,
+    interval: tuple[float, float] | None = None,
+) -> str:
+    """A bar from 0 to 1, with a tick for the blind baseline and a line for the interval."""
+    parts = [] if value is None else [f'<i style="width:{value:.2%};background:{_colour(index)}"></i>']
+    if interval is not None:
+        parts.append(f'<u style="left:{interval[0]:.2%};width:{interval[1] - interval[0]:.2%}"></u>')
+    if blind is not None:
+        parts.append(f'<b style="left:{blind:.2%}"></b>')
+    return f'<span class="meter">{"".join(parts)}</span>'
+
+
+def _colour(index: int) -> str:
+    return f"var(--series-{index % _COLOURS + 1})"
+
+
+def _swatch(colour: tuple[int, int, int]) -> str:
+    return f'<span class="swatch" style="background:rgb({colour[0]},{colour[1]},{colour[2]})"></span>'
+
+
+def _table(head: Sequence[str], body: Sequence[str]) -> str:
+    return f'<div class="scroll"><table><thead><tr>{"".join(head)}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'

@@ -1,0 +1,163 @@
+"""Pictures that people can judge: labels and score maps over the image, and contact strips."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from wsstool.types import IGNORE
+
+_GAP = 4
+_CAPTION = 18
+
+
+def blend(
+    image: np.ndarray,
+    labels: np.ndarray,
+    palette: np.ndarray,
+    *,
+    background: int = -1,
+    opacity: float = 0.55,
+    outline: bool = True,
+) -> np.ndarray:
+    """Tint an image with its label map.
+
+    Args:
+        image: (H, W, 3) uint8.
+        labels: (H, W) uint8; 255 is greyed out and hatched.
+        palette: (256, 3) uint8.
+        background: class id that is left as it is, or -1.
+        opacity: of the tint, [0, 1].
+        outline: draw the borders between labels in white.
+
+    Returns:
+        (H, W, 3) uint8.
+
+    Raises:
+        ValueError: the label map has another size.
+    """
+    if image.shape[:2] != labels.shape:
+        raise ValueError(f"the image is {image.shape[:2]} and the labels are {labels.shape}")
+    base = image.astype(np.float32)
+    strength = np.full(labels.shape, opacity, np.float32)
+    strength[labels == background] = 0
+    colours = palette[labels].astype(np.float32)
+    void = labels == IGNORE
+    if void.any():
+        rows, columns = np.nonzero(void)
+        grey = base[rows, columns].mean(axis=1, keepdims=True)
+        base[rows, columns] = grey * 0.5 + 100
+        hatched = ((rows + columns) // 3) % 3 == 0
+        colours[rows, columns] = 245
+        strength[rows, columns] = np.where(hatched, 0.8, 0.0)
+    mixed = base + (colours - base) * strength[..., None]
+    if outline:
+        mixed[label_borders(labels)] = 255
+    return mixed.round().astype(np.uint8)
+
+
+def label_borders(labels: np.ndarray) -> np.ndarray:
+    """(H, W) bool: pixels whose right or lower neighbour has another label."""
+    border = np.zeros(labels.shape, bool)
+    border[:, :-1] |= labels[:, :-1] != labels[:, 1:]
+    border[:-1] |= labels[:-1] != labels[1:]
+    return border
+
+
+def blend_scores(
+    image: np.ndarray,
+    scores: np.ndarray,
+    class_ids: Sequence[int] | np.ndarray,
+    palette: np.ndarray,
+    *,
+    opacity: float = 0.85,
+) -> np.ndarray:
+    """Tint every pixel with the colour of its strongest class, as strongly as its score.
+
+    Args:
+        image: (H, W, 3) uint8; shown in grey, so that the only colours are classes.
+        scores: (K, H, W) float in [0, 1].
+        class_ids: (K,) ids.
+        palette: (256, 3) uint8.
+        opacity: of the tint at score 1.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    grey = image.astype(np.float32).mean(axis=2, keepdims=True).repeat(3, axis=2)
+    if len(scores) == 0:
+        return grey.round().astype(np.uint8)
+    best = np.nan_to_num(scores.max(axis=0)).clip(0, 1)[..., None] * opacity
+    colours = palette[np.asarray(class_ids)][scores.argmax(axis=0)].astype(np.float32)
+    return (grey + (colours - grey) * best).round().astype(np.uint8)
+
+
+def errors(image: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Where a prediction is wrong: orange on grey; ignored truth is left out.
+
+    Args:
+        image: (H, W, 3) uint8.
+        prediction: (H, W) uint8.
+        truth: (H, W) uint8.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    wrong = (prediction != truth) & (truth != IGNORE)
+    labels = np.where(wrong, np.uint8(1), np.uint8(0))
+    grey = image.astype(np.float32).mean(axis=2, keepdims=True).repeat(3, axis=2)
+    palette = np.zeros((256, 3), np.uint8)
+    palette[1] = 235, 104, 20
+    return blend(grey.astype(np.uint8), labels, palette, background=0, opacity=0.75, outline=False)
+
+
+def strip(panels: Sequence[np.ndarray], captions: Sequence[str] = (), *, height: int = 200) -> np.ndarray:
+    """Pictures side by side at one height, each with a caption above it.
+
+    Args:
+        panels: (H, W, 3) uint8 pictures.
+        captions: one a panel, or none.
+        height: of the pictures, pixels.
+
+    Returns:
+        (rows, columns, 3) uint8 on white.
+    """
+    pictures = [Image.fromarray(fitted(panel, height)) for panel in panels]
+    top = _CAPTION if captions else 0
+    width = sum(p.width for p in pictures) + _GAP * (len(pictures) - 1)
+    sheet = Image.new("RGB", (width, height + top), "white")
+    draw = ImageDraw.Draw(sheet)
+    font = ImageFont.load_default(13)
+    left = 0
+    for k, picture in enumerate(pictures):
+        if captions:
+            draw.text((left + 2, 1), captions[k], fill=(40, 40, 40), font=font)
+        sheet.paste(picture, (left, top))
+        left += picture.width + _GAP
+    return np.asarray(sheet)
+
+
+def stacked(strips: Sequence[np.ndarray]) -> np.ndarray:
+    """Strips below each other, aligned at the left, on white."""
+    width = max(s.shape[1] for s in strips)
+    rows = []
+    for one in strips:
+        rows.append(np.pad(one, ((0, _GAP), (0, width - one.shape[1]), (0, 0)), constant_values=255))
+    return np.concatenate(rows)
+
+
+def fitted(picture: np.ndarray, height: int) -> np.ndarray:
+    """A picture at another height, its proportions kept; enlarged pixels stay square."""
+    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
+    kind = Image.Resampling.LANCZOS if height < picture.shape[0] else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(picture).resize((width, height), kind))
+
+
+def jpeg(picture: np.ndarray, *, quality: int = 82) -> bytes:
+    """The bytes of a JPEG file; equal pictures give equal bytes."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, optimize=True)
+    return buffer.getvalue()

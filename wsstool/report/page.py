@@ -1,0 +1,96 @@
+"""What a report holds: plain values, filled in by the stage and laid out by the HTML writer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """The scores of one set of masks; fractions, None where there is no value.
+
+    Args:
+        name: what was scored.
+        miou: mean intersection over union.
+        interval: low and high end of its interval.
+        blind: blind baseline, and ``blind_rule`` the rule that gives it.
+        details: further scores by column title, in order.
+        iou: one a class.
+        is_twin: whether this is the supervised twin that the others are compared with.
+    """
+
+    name: str
+    miou: float | None
+    interval: tuple[float, float] | None = None
+    blind: float | None = None
+    blind_rule: str = ""
+    details: dict[str, float | None] = field(default_factory=dict)
+    iou: Sequence[float | None] = ()
+    is_twin: bool = False
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a sample: a caption and the bytes of a JPEG file."""
+
+    caption: str
+    jpeg: bytes
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of the set with its panels; ``note`` is a score or a reason."""
+
+    name: str
+    note: str
+    panels: Sequence[Panel]
+
+
+@dataclass(frozen=True)
+class Gallery:
+    """Samples under one heading, such as the worst images."""
+
+    title: str
+    note: str
+    samples: Sequence[Sample]
+
+
+@dataclass(frozen=True)
+class Curves:
+    """The charts of one training log: titles and SVG elements."""
+
+    title: str
+    charts: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A whole report.
+
+    Args:
+        title: heading and window title.
+        facts: label and value pairs under the heading.
+        classes: name and colour of each class; ``shares`` its part of the truth pixels.
+        background: class id or -1.
+        rows: one a set of masks.
+        definition: the sentence that says what mIoU is here.
+        confusions: (score row, true class, predicted class, part of the true class's pixels).
+        galleries: pictures.
+        curves: one a training log.
+        provenance: (file, commands that made it, oldest first).
+    """
+
+    title: str
+    facts: Sequence[tuple[str, str]] = ()
+    classes: Sequence[tuple[str, Colour]] = ()
+    shares: Sequence[float] = ()
+    background: int = -1
+    rows: Sequence[ScoreRow] = ()
+    definition: str = ""
+    confusions: Sequence[tuple[str, str, str, float]] = ()
+    galleries: Sequence[Gallery] = ()
+    curves: Sequence[Curves] = ()
+    provenance: Sequence[tuple[str, Sequence[str]]] = ()
