@@ -96,10 +96,9 @@ def line_chart(series: Series, *, label: str = "") -> str:
     for k, (name, (px, py)) in enumerate(drawn.items(), 1):
         path = " ".join(f"{across(x):.1f},{down(y):.1f}" for x, y in zip(px, py, strict=True))
         title = f"<title>{escape(name)}: last {short(py[-1])}</title>"
-        parts.append(f'<polyline points="{path}" style="stroke:var(--series-{k})">{title}</polyline>')
-        parts.append(
-            f'<circle cx="{across(px[-1]):.1f}" cy="{down(py[-1]):.1f}" r="3" style="fill:var(--series-{k})">{title}</circle>'
-        )
+        colour, end = f"var(--series-{k})", f'cx="{across(px[-1]):.1f}" cy="{down(py[-1]):.1f}"'
+        parts.append(f'<polyline points="{path}" style="stroke:{colour}">{title}</polyline>')
+        parts.append(f'<circle {end} r="3" style="fill:{colour}">{title}</circle>')
     return "".join([*parts, "</svg>"])
 
 

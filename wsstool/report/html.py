@@ -5,9 +5,9 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from html import escape
+from importlib.resources import files
 
 from wsstool.report.page import Curves, Gallery, Page, Sample, ScoreRow
-from wsstool.report.style import STYLE
 
 _COLOURS = 4
 
@@ -21,6 +21,7 @@ def render(page: Page) -> str:
     Returns:
         HTML that is readable in light and dark, on a telephone and on paper. Equal pages give equal text.
     """
+    style = files("wsstool.report").joinpath("style.css").read_text(encoding="utf-8")
     parts = [
         f"<h1>{escape(page.title)}</h1>",
         _facts(page.facts),
@@ -34,7 +35,7 @@ def render(page: Page) -> str:
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(page.title)}</title><style>{STYLE}</style></head>\n<body><main>\n"
+        f"<title>{escape(page.title)}</title><style>{style}</style></head>\n<body><main>\n"
         + "\n".join(part for part in parts if part)
         + "\n</main></body></html>\n"
     )
@@ -114,8 +115,8 @@ def _classes(page: Page) -> str:
             cells.append(f'<td style="width:{66 / len(rows):.0f}%">{bar}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     return (
-        "<section><h2>Classes</h2><p>Intersection over union of each class, and its share of the true pixels.</p>"
-        f"{_table(head, body)}</section>"
+        "<section><h2>Classes</h2><p>Intersection over union of each class, and its share of the true "
+        f"pixels.</p>{_table(head, body)}</section>"
     )
 
 
@@ -135,7 +136,8 @@ def _confusions(page: Page) -> str:
         cells += [f"<td>{_meter(share, index)}</td>", f"<td>{share:.1%}</td>"]
         cells += [f'<td class="soft">{escape(source)}</td>'] if many else []
         body.append(f"<tr>{''.join(cells)}</tr>")
-    return f"<section><h2>Commonest mistakes</h2><p>The largest confusions by pixels.</p>{_table(head, body)}</section>"
+    title = "<h2>Commonest mistakes</h2><p>The largest confusions by pixels.</p>"
+    return f"<section>{title}{_table(head, body)}</section>"
 
 
 def _gallery(gallery: Gallery) -> str:
@@ -152,10 +154,8 @@ def _sample(sample: Sample) -> str:
             f"<figure><figcaption>{escape(panel.caption)}</figcaption>"
             f'<img alt="{alt}" src="data:image/jpeg;base64,{data}"></figure>'
         )
-    header = (
-        f'<header><span class="name">{escape(sample.name)}</span><span>{escape(sample.note)}</span></header>'
-    )
-    return f'<div class="sample">{header}<div class="panels">{"".join(figures)}</div></div>'
+    head = f'<span class="name">{escape(sample.name)}</span><span>{escape(sample.note)}</span>'
+    return f'<div class="sample"><header>{head}</header><div class="panels">{"".join(figures)}</div></div>'
 
 
 def _curves(curves: Curves) -> str:
@@ -200,4 +200,5 @@ def _swatch(colour: tuple[int, int, int]) -> str:
 
 
 def _table(head: Sequence[str], body: Sequence[str]) -> str:
-    return f'<div class="scroll"><table><thead><tr>{"".join(head)}</tr></thead><tbody>{"".join(body)}</tbody></table></div>'
+    rows = f"<thead><tr>{''.join(head)}</tr></thead><tbody>{''.join(body)}</tbody>"
+    return f'<div class="scroll"><table>{rows}</table></div>'
