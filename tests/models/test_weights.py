@@ -1,0 +1,161 @@
+"""Weights files: what is written comes back; what doesn't fit, is damaged or could run code is refused."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.models.backbones import build_backbone
+from wsstool.models.classifier import build_classifier
+from wsstool.models.recognise import describe_weights
+from wsstool.models.weights import build_from_weights, load_backbone, load_state, load_weights, save_weights
+
+META = {"arch": "tiny", "task": "classification", "class_ids": [0, 2], "output_stride": 8, "pool": "max"}
+
+
+@pytest.fixture
+def model():
+    torch.manual_seed(0)
+    return build_classifier("tiny", 2, pool="max").eval()
+
+
+@pytest.fixture
+def saved(tmp_path: Path, model) -> Path:
+    save_weights(tmp_path / "x.pth", model.state_dict(), META)
+    return tmp_path / "x.pth"
+
+
+def test_round_trip(saved: Path, model) -> None:
+    again, meta = build_from_weights(saved)
+    assert meta == META and not again.training
+    x = torch.randn(1, 3, 32, 32)
+    assert torch.equal(again(x), model(x))
+    assert [p.name for p in saved.parent.iterdir()] == ["x.pth"]
+
+
+def test_equal_contents_give_equal_bytes(saved: Path, model) -> None:
+    save_weights(saved.with_name("other.pth"), model.state_dict(), META)
+    assert saved.read_bytes() == saved.with_name("other.pth").read_bytes()
+
+
+def test_second_network(tmp_path: Path, model) -> None:
+    other = build_classifier("tiny", 2)
+    save_weights(tmp_path / "x.pth", model.state_dict(), META, other.state_dict())
+    second = load_weights(tmp_path / "x.pth").state_dict_2
+    assert second is not None and torch.equal(second["head.weight"], other.state_dict()["head.weight"])
+
+
+@pytest.mark.parametrize("key", ["state_dict", "state_dict_ema", "model_state_dict", "model"])
+def test_foreign_containers(tmp_path: Path, key: str) -> None:
+    content = {
+        key: {"module.a": torch.ones(2)},
+        "args": argparse.Namespace(lr=0.1),
+        "best": np.float64(0.5),
+        "loss": np.mean(np.ones(3, np.float32)),
+    }
+    torch.save(content, tmp_path / "x.pth")
+    weights = load_weights(tmp_path / "x.pth")
+    assert list(weights.state_dict) == ["a"] and weights.meta == {}
+    with pytest.raises(BadInputError, match="which network"):
+        build_from_weights(tmp_path / "x.pth")
+
+
+class Bomb:
+    def __init__(self, mark: Path) -> None:
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.system, (f"touch {self.mark}",)
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda x, p: p.write_bytes(pickle.dumps(x, 2))])
+def test_pickle_bombs_do_not_go_off(tmp_path: Path, write) -> None:
+    write({"state_dict": Bomb(tmp_path / "mark")}, tmp_path / "x.pth")
+    with pytest.raises(BadInputError, match="Python objects"):
+        load_weights(tmp_path / "x.pth")
+    assert not (tmp_path / "mark").exists()
+
+
+def test_truncated_and_flipped(saved: Path) -> None:
+    data = saved.read_bytes()
+    rng = np.random.default_rng(0)
+    for cut in (0, 1, 100, *rng.integers(0, len(data), 5), len(data) - 1):
+        saved.write_bytes(data[:cut])
+        with pytest.raises(BadInputError):
+            load_weights(saved)
+    for place in rng.integers(len(data) // 10, len(data) * 9 // 10, 5):
+        flipped = bytearray(data)
+        flipped[place] ^= 16
+        saved.write_bytes(flipped)
+        with pytest.raises(BadInputError):
+            load_weights(saved)
+
+
+@pytest.mark.parametrize("content", [b"<html>not found</html>", b"wsstool"])
+def test_no_weights_file(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "x.pth").write_bytes(content)
+    with pytest.raises(BadInputError, match="no weights file"):
+        load_weights(tmp_path / "x.pth")
+
+
+def test_no_state_dict(tmp_path: Path) -> None:
+    torch.save({"epoch": 3}, tmp_path / "x.pth")
+    with pytest.raises(BadInputError, match="epoch"):
+        load_weights(tmp_path / "x.pth")
+    torch.save([1, 2], tmp_path / "x.pth")
+    with pytest.raises(BadInputError, match="list"):
+        load_weights(tmp_path / "x.pth")
+
+
+def test_missing_file_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(MissingInputError):
+        load_weights(tmp_path / "x.pth")
+    with pytest.raises(CannotWriteError):
+        save_weights(tmp_path / "no" / "x.pth", {}, {})
+
+
+def test_a_misfit_names_the_keys(model) -> None:
+    state = model.state_dict()
+    state["head.weight"] = torch.zeros(5, 160, 1, 1)
+    state["extra.weight"] = torch.zeros(1)
+    del state["head.bias"]
+    with pytest.raises(
+        BadInputError, match=r"missing: head.bias.*extra.weight.*head.weight is \(5, 160, 1, 1\)"
+    ):
+        load_state(model, state)
+
+
+def test_start_weights_of_a_backbone(tmp_path: Path, saved: Path, model) -> None:
+    import torchvision
+
+    whole = torchvision.models.resnet18(weights=None)
+    torch.save(whole.state_dict(), tmp_path / "r.pth")
+    backbone = build_backbone("resnet-18", output_stride=16)
+    load_backbone(backbone, tmp_path / "r.pth")
+    assert torch.equal(backbone.state_dict()["layer4.1.conv2.weight"], whole.layer4[1].conv2.weight)
+    with pytest.raises(BadInputError, match="start weights for mobilenet-v2"):
+        load_backbone(build_backbone("mobilenet-v2"), tmp_path / "r.pth")
+    tiny = build_backbone("tiny")
+    load_backbone(tiny, saved)
+    assert torch.equal(tiny.features[0][0].weight, model.backbone.features[0][0].weight)
+
+
+def test_real_start_weights(shared: Path) -> None:
+    load_backbone(
+        build_backbone("mobilenet-v2", output_stride=8), shared / "data/weights/mobilenet_v2_imagenet1k.pth"
+    )
+
+
+def test_description(tmp_path: Path, saved: Path) -> None:
+    described = describe_weights(saved)
+    assert described["arch"] == "tiny" and described["meta"] == META and described["networks"] == 1
+    state = {f"module.{k}": v for k, v in build_backbone("resnet-18").state_dict().items()}
+    torch.save({"state_dict": state}, tmp_path / "foreign.pth")
+    assert describe_weights(tmp_path / "foreign.pth")["fits"] == ["resnet-18"]

@@ -1,0 +1,40 @@
+"""Schedules: values that can be worked out by hand."""
+
+import pytest
+
+from wsstool.errors import UsageError
+from wsstool.training.schedules import SCHEDULES, rate_factor
+
+
+@pytest.mark.parametrize(
+    "schedule, step, factor",
+    [
+        ("poly", 0, 1.0),
+        ("poly", 50, 0.5**0.9),
+        ("cosine", 50, 0.5),
+        ("cosine", 25, 0.5 + 0.5 * 0.5**0.5),
+        ("step", 59, 1.0),
+        ("step", 60, 0.1),
+        ("step", 99, 0.01),
+        ("constant", 99, 1.0),
+    ],
+)
+def test_values_by_hand(schedule: str, step: int, factor: float) -> None:
+    assert rate_factor(schedule, step, 100) == pytest.approx(factor)
+
+
+def test_warm_up_rises_in_equal_steps() -> None:
+    assert [rate_factor("constant", i, 10, warmup=4) for i in range(6)] == pytest.approx(
+        [0.2, 0.4, 0.6, 0.8, 1, 1]
+    )
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_never_rises_and_never_negative(schedule: str) -> None:
+    factors = [rate_factor(schedule, i, 37) for i in range(40)]
+    assert all(a >= b >= 0 for a, b in zip(factors, factors[1:], strict=False))
+
+
+def test_unknown_name() -> None:
+    with pytest.raises(UsageError, match="poly"):
+        rate_factor("nadir", 0, 1)

@@ -1,0 +1,300 @@
+"""Backbones: torchvision networks cut after their last feature map, at any output stride.
+
+The stride is lowered by the à trous rule: a convolution or pooling that would shrink a map below the wanted
+stride keeps the size, and everything behind it is dilated by what was left out. The weights stay the same,
+and so do the activations on the positions that the plain network has (up to layers that see the whole image).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torchvision
+from torch import Tensor, nn
+
+from wsstool.errors import UsageError
+
+TORCHVISION = {
+    "mobilenet-v2": "mobilenet_v2",
+    "mobilenet-v3-small": "mobilenet_v3_small",
+    "mobilenet-v3-large": "mobilenet_v3_large",
+    "resnet-18": "resnet18",
+    "resnet-34": "resnet34",
+    "resnet-50": "resnet50",
+    "resnet-101": "resnet101",
+    "resnet-152": "resnet152",
+    "resnext-50": "resnext50_32x4d",
+    "wide-resnet-50": "wide_resnet50_2",
+    "vgg-11": "vgg11",
+    "vgg-16": "vgg16",
+    "vgg-16-bn": "vgg16_bn",
+    "vgg-19": "vgg19",
+    "efficientnet-b0": "efficientnet_b0",
+    "efficientnet-b1": "efficientnet_b1",
+    "efficientnet-b2": "efficientnet_b2",
+    "efficientnet-b3": "efficientnet_b3",
+    "efficientnet-v2-s": "efficientnet_v2_s",
+    "convnext-tiny": "convnext_tiny",
+    "convnext-small": "convnext_small",
+    "convnext-base": "convnext_base",
+    "regnet-y-400mf": "regnet_y_400mf",
+    "regnet-y-1.6gf": "regnet_y_1_6gf",
+    "regnet-x-1.6gf": "regnet_x_1_6gf",
+}
+BACKBONES = ("tiny", *TORCHVISION)
+"""Every backbone name; ``tiny`` is ours and learns from scratch."""
+
+CLASSIFIER_PREFIXES = ("classifier.", "fc.")
+"""Where torchvision keeps its ImageNet classifier: not part of a backbone."""
+
+PROBE_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One named part of a backbone: name below the backbone, stride and channels of its output."""
+
+    name: str
+    stride: int
+    channels: int
+
+
+class Backbone(nn.Sequential):
+    """The layers of a network up to its last feature map, under their torchvision names.
+
+    Maps (B,3,H,W) to (B, ``out_channels``, ceil(H / ``stride``), ceil(W / ``stride``)); networks of the VGG
+    family round down instead.
+
+    Attributes:
+        arch: the name it was built by.
+        stages: its parts in order, each with the stride and the channels of its output.
+        last_stage: name of the part that gives the last feature map.
+    """
+
+    arch: str
+    stages: tuple[Stage, ...]
+
+    @property
+    def last_stage(self) -> str:
+        return self.stages[-1].name
+
+    @property
+    def out_channels(self) -> int:
+        return self.stages[-1].channels
+
+    @property
+    def stride(self) -> int:
+        return self.stages[-1].stride
+
+    def stage_at(self, stride: int) -> Stage:
+        """The last part whose output has ``stride``: where a decoder takes its fine features.
+
+        Raises:
+            UsageError: no part has that stride.
+        """
+        fitting = [stage for stage in self.stages if stage.stride == stride]
+        if not fitting:
+            have = ", ".join(str(s) for s in sorted({stage.stride for stage in self.stages}))
+            raise UsageError(f"{self.arch} has no features of stride {stride}; there are: {have}")
+        return fitting[-1]
+
+
+def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
+    """A backbone with random weights.
+
+    Args:
+        arch: a name of ``BACKBONES``.
+        output_stride: image pixels a step of the last map: 32, 16, 8 or 4; None keeps the network's own
+            (32, ``tiny`` 8). Halving it takes about four times the time in the layers concerned.
+
+    Raises:
+        UsageError: no such backbone, or it cannot have that stride.
+
+    Example:
+        >>> backbone = build_backbone("mobilenet-v2", output_stride=16)
+        >>> backbone(torch.zeros(1, 3, 65, 96)).shape
+        torch.Size([1, 1280, 5, 6])
+    """
+    probe = _probe(arch)
+    own_stride = _measure_stages(probe)[-1].stride
+    wanted = own_stride if output_stride is None else output_stride
+    if wanted not in (32, 16, 8, 4) or wanted > own_stride:
+        possible = ", ".join(str(s) for s in (32, 16, 8, 4) if s <= own_stride)
+        raise UsageError(f"{arch} cannot have output stride {wanted}; possible are {possible}")
+    backbone = _plain_backbone(arch)
+    if wanted < own_stride:
+        strides = _input_strides(probe)
+        for network in (backbone, probe):
+            _dilate(network, strides, wanted)
+    for module in backbone.modules():
+        if hasattr(module, "inplace"):  # a layer watched by a CAM must not be overwritten by the next one
+            module.inplace = False
+    backbone.arch = arch
+    backbone.stages = _measure_stages(probe)
+    return backbone
+
+
+def default_output_stride(arch: str, wanted: int = 16) -> int:
+    """``wanted``, or the network's own stride where that is smaller already."""
+    return min(wanted, _measure_stages(_probe(arch))[-1].stride)
+
+
+def plain_shapes(arch: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the state dict of a backbone."""
+    return {name: tuple(value.shape) for name, value in _probe(arch).state_dict().items()}
+
+
+def _probe(arch: str) -> Backbone:
+    """The plain network on the meta device: shapes without arithmetic."""
+    if arch.startswith(
+        "regnet"
+    ):  # torchvision computes its widths with tensors, which have no values on meta
+        return _plain_backbone(arch).to("meta")
+    with torch.device("meta"):
+        return _plain_backbone(arch)
+
+
+def _plain_backbone(arch: str) -> Backbone:
+    if arch == "tiny":
+        return Backbone(OrderedDict(features=tiny_features()))
+    if arch not in TORCHVISION:
+        raise UsageError(f"no backbone '{arch}'; there are: {', '.join(BACKBONES)}")
+    build: Callable[..., nn.Module] = getattr(torchvision.models, TORCHVISION[arch])
+    whole = build(weights=None)
+    kept = {n: m for n, m in whole.named_children() if n not in ("avgpool", "classifier", "fc")}
+    return Backbone(OrderedDict(kept))
+
+
+def tiny_features() -> nn.Sequential:
+    """A small residual network, stride 8, 0.3 M parameters: learns from scratch on a laptop at about 100 px."""
+    return nn.Sequential(
+        _conv_bn(3, 24, stride=2),
+        _conv_bn(24, 48, stride=2),
+        Residual(48),
+        _conv_bn(48, 96, stride=2),
+        Residual(96),
+        _conv_bn(96, 160, kernel=1),
+    )
+
+
+def _conv_bn(inside: int, outside: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(outside),
+        nn.ReLU(),
+    )
+
+
+class Residual(nn.Module):
+    """x + two 3x3 convolutions of x, rectified."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first = _conv_bn(channels, channels)
+        self.second = nn.Sequential(
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
+        )
+        self.relu = nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.relu(x + self.second(self.first(x)))
+
+
+def _stage_modules(backbone: Backbone) -> dict[str, nn.Module]:
+    """The parts by name: the children of ``features`` or ``trunk_output``, else the backbone's own."""
+    parts: dict[str, nn.Module] = {}
+    for name, child in backbone.named_children():
+        if name in ("features", "trunk_output"):
+            parts |= {f"{name}.{key}": module for key, module in child.named_children()}
+        else:
+            parts[name] = child
+    return parts
+
+
+def _watch(
+    backbone: Backbone, watched: dict[str, nn.Module], note: Callable[[str, Any, Tensor], None]
+) -> None:
+    """Run a probe image through a backbone on the meta device and note input and output of some modules."""
+
+    def hook_for(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda _, inputs, output: note(name, inputs, output)
+
+    hooks = [module.register_forward_hook(hook_for(name)) for name, module in watched.items()]
+    was_training = backbone.training
+    try:
+        backbone.eval()(torch.empty(1, 3, PROBE_SIZE, PROBE_SIZE, device="meta"))
+    finally:
+        backbone.train(was_training)
+        for hook in hooks:
+            hook.remove()
+
+
+def _measure_stages(probe: Backbone) -> tuple[Stage, ...]:
+    stages: list[Stage] = []
+
+    def note(name: str, inputs: Any, output: Tensor) -> None:
+        stages.append(Stage(name, PROBE_SIZE // output.shape[-1], output.shape[1]))
+
+    _watch(probe, _stage_modules(probe), note)
+    return tuple(stages)
+
+
+def _input_strides(probe: Backbone) -> dict[str, int]:
+    """Stride of the input of every convolution and max pooling, by name."""
+    strides: dict[str, int] = {}
+
+    def note(name: str, inputs: Any, output: Tensor) -> None:
+        strides[name] = PROBE_SIZE // inputs[0].shape[-1]
+
+    _watch(probe, {n: m for n, m in probe.named_modules() if isinstance(m, nn.Conv2d | nn.MaxPool2d)}, note)
+    return strides
+
+
+def _dilate(backbone: Backbone, strides: dict[str, int], output_stride: int) -> None:
+    """Lower the stride of ``backbone`` in place; ``strides`` are the inputs' strides in the plain network."""
+    for name, stride in strides.items():
+        module = backbone.get_submodule(name)
+        kernel, step = _single(module.kernel_size, name), _single(module.stride, name)
+        if stride < output_stride or (kernel == 1 and step == 1):
+            continue
+        parent, _, key = name.rpartition(".")
+        setattr(backbone.get_submodule(parent), key, _dilated(module, stride // output_stride))
+
+
+def _dilated(module: nn.Module, factor: int) -> nn.Module:
+    """The same layer at stride 1 with its taps ``factor`` times as far apart."""
+    kernel = _single(module.kernel_size, "kernel")
+    if isinstance(module, nn.MaxPool2d):
+        if kernel % 2:
+            return nn.MaxPool2d(kernel, 1, factor * _single(module.padding, "padding"), factor)
+        reach = factor * (kernel - 1)
+        return nn.Sequential(
+            nn.ConstantPad2d((0, reach, 0, reach), float("-inf")), nn.MaxPool2d(kernel, 1, 0, factor)
+        )
+    assert isinstance(module, nn.Conv2d)
+    dilation = factor * _single(module.dilation, "dilation")
+    convolution = nn.Conv2d(
+        module.in_channels,
+        module.out_channels,
+        kernel,
+        stride=1,
+        padding=dilation * (kernel - 1) // 2 if kernel % 2 else "same",
+        dilation=dilation,
+        groups=module.groups,
+        bias=module.bias is not None,
+        device=module.weight.device,
+    )
+    convolution.weight, convolution.bias = module.weight, module.bias
+    return convolution
+
+
+def _single(value: Any, name: str) -> int:
+    """A kernel, stride or padding given as a number or as two equal ones."""
+    first, second = value if isinstance(value, tuple) else (value, value)
+    if first != second:
+        raise UsageError(f"layer {name} is not square, its stride cannot be changed")
+    return int(first)

@@ -1,0 +1,169 @@
+"""Classifiers with a map a class: backbone, 1x1 convolution, pooling. What CAMs are read from."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from wsstool.errors import UsageError
+from wsstool.models.backbones import Backbone, build_backbone
+
+LSE_SHARPNESS = 4.0
+TOPK_FRACTION = 0.3
+
+
+def average_pool(maps: Tensor) -> Tensor:
+    """Mean over positions: (B,C,h,w) -> (B,C). All that is lit counts (Zhou et al., 2016)."""
+    return maps.mean((-2, -1))
+
+
+def max_pool(maps: Tensor) -> Tensor:
+    """Largest value over positions: (B,C,h,w) -> (B,C). One position answers for the image."""
+    return maps.amax((-2, -1))
+
+
+def lse_pool(maps: Tensor) -> Tensor:
+    """Log-mean-exp over positions, a smooth maximum: log(mean(exp(r m))) / r with r = 4; (B,C,h,w) -> (B,C).
+
+    r -> 0 gives the mean, r -> inf the maximum.
+
+    Source:
+        Pinheiro and Collobert, CVPR 2015, section 3.2. Written from the paper.
+    """
+    flat = maps.flatten(2) * LSE_SHARPNESS  # (B,C,hw)
+    return (flat.logsumexp(-1) - math.log(flat.shape[-1])) / LSE_SHARPNESS
+
+
+def topk_pool(maps: Tensor) -> Tensor:
+    """Mean of the highest 30 % of the positions, at least one: (B,C,h,w) -> (B,C).
+
+    Source:
+        Durand et al., CVPR 2017 (WILDCAT), equation 2 without the low scores. Written from the paper.
+    """
+    flat = maps.flatten(2)  # (B,C,hw)
+    return flat.topk(max(1, round(TOPK_FRACTION * flat.shape[-1])), dim=-1).values.mean(-1)
+
+
+POOLS: dict[str, Callable[[Tensor], Tensor]] = {
+    "average": average_pool,
+    "max": max_pool,
+    "lse": lse_pool,
+    "topk": topk_pool,
+}
+"""Pooling heads by name."""
+
+
+class Classifier(nn.Module):
+    """Class scores as the pooled values of one map a class.
+
+    Args:
+        backbone: (B,3,H,W) -> (B,F,h,w).
+        head: 1x1 convolution to one map a class.
+        pool: a name of ``POOLS``.
+        dropout: share of feature channels dropped in training; with average pooling the same as dropping
+            pooled features.
+    """
+
+    def __init__(
+        self, backbone: nn.Module, head: nn.Conv2d, pool: str = "average", dropout: float = 0.0
+    ) -> None:
+        super().__init__()
+        if pool not in POOLS:
+            raise UsageError(f"no pooling '{pool}'; there are: {', '.join(POOLS)}")
+        self.backbone = backbone
+        self.dropout = nn.Dropout2d(dropout)
+        self.head = head
+        self.pool = pool
+
+    def features(self, x: Tensor) -> Tensor:
+        """(B,3,H,W) -> (B,F,h,w): the last feature map."""
+        return self.backbone(x)
+
+    def class_maps(self, x: Tensor) -> Tensor:
+        """(B,3,H,W) -> (B,C,h,w): the head at every position; their pooled values are the logits."""
+        return self.head(self.dropout(self.features(x)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,3,H,W) -> logits (B,C)."""
+        return POOLS[self.pool](self.class_maps(x).float())
+
+    @property
+    def default_layer(self) -> str:
+        """Name of the last feature layer, the one that CAMs are usually read from."""
+        last = getattr(self.backbone, "last_stage", "")
+        return f"backbone.{last}" if last else "backbone"
+
+
+def build_classifier(
+    arch: str,
+    n_classes: int,
+    *,
+    output_stride: int | None = None,
+    pool: str = "average",
+    dropout: float = 0.0,
+) -> Classifier:
+    """A classifier with random weights and zero-mean head.
+
+    Args:
+        arch: a name of ``wsstool.models.backbones.BACKBONES``.
+        n_classes: number of outputs: the classes that are not background.
+        output_stride: 32, 16, 8 or 4; None keeps the network's own.
+        pool: average, max, lse or topk.
+        dropout: share of feature channels dropped in training, [0, 1).
+
+    Raises:
+        UsageError: unknown backbone or pooling, impossible stride, no classes.
+
+    Example:
+        >>> build_classifier("tiny", 3)(torch.zeros(2, 3, 64, 64)).shape
+        torch.Size([2, 3])
+    """
+    if n_classes < 1:
+        raise UsageError("a classifier needs at least one class that is not background")
+    backbone: Backbone = build_backbone(arch, output_stride=output_stride)
+    head = nn.Conv2d(backbone.out_channels, n_classes, 1)
+    nn.init.normal_(head.weight, std=0.01)
+    nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+    return Classifier(backbone, head, pool, dropout)
+
+
+def find_layer(model: nn.Module, name: str) -> nn.Module:
+    """The layer of that name.
+
+    Raises:
+        UsageError: there is none; the message lists the names one level around it.
+    """
+    try:
+        return model.get_submodule(name)
+    except AttributeError as error:
+        parent = name
+        while parent:
+            parent = parent.rpartition(".")[0]
+            try:
+                around = model.get_submodule(parent)
+                break
+            except AttributeError:
+                continue
+        children = [f"{parent}.{key}".lstrip(".") for key, _ in around.named_children()]
+        there = f"there are: {', '.join(children)}" if children else f"'{parent}' has no layers inside"
+        raise UsageError(f"no layer '{name}' in this network; {there}") from error
+
+
+def layer_names(model: nn.Module, depth: int = 3) -> list[str]:
+    """Names of the layers of a network down to ``depth`` dots, in order of registration."""
+    return [name for name, _ in model.named_modules() if name and name.count(".") < depth]
+
+
+def normalise(
+    images: Tensor, mean: tuple[float, ...] | list[float], std: tuple[float, ...] | list[float]
+) -> Tensor:
+    """(B,3,H,W) uint8 -> float32: (x / 255 - mean) / std, on the device of ``images``."""
+    scale = [1 / (255 * s) for s in std]
+    shift = [-m / s for m, s in zip(mean, std, strict=True)]
+    view = (1, -1, 1, 1)
+    return images.float() * images.new_tensor(scale, dtype=torch.float32).view(view) + images.new_tensor(
+        shift, dtype=torch.float32
+    ).view(view)

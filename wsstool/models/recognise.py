@@ -1,0 +1,49 @@
+"""Which architecture a weights file fits: its description where it has one, else its keys and shapes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from wsstool.models.backbones import BACKBONES, CLASSIFIER_PREFIXES, plain_shapes
+from wsstool.models.weights import load_weights
+
+
+def fitting_backbones(state_dict: Mapping[str, Tensor]) -> list[str]:
+    """The backbones whose every key and shape is in a state dict, at the top or below ``backbone.``."""
+    shapes = {k.removeprefix("backbone."): tuple(v.shape) for k, v in state_dict.items()}
+    own = {k: v for k, v in shapes.items() if not k.startswith(CLASSIFIER_PREFIXES)}
+    fitting = []
+    for arch in BACKBONES:
+        wanted = plain_shapes(arch)
+        if all(own.get(k) == shape for k, shape in wanted.items() if not k.endswith("num_batches_tracked")):
+            fitting.append(arch)
+    return fitting
+
+
+def describe_weights(path: Path | str) -> dict[str, Any]:
+    """What a weights file is: its description, sizes, and the backbones that it fits.
+
+    Returns:
+        ``meta`` (its description, empty for foreign files), ``tensors``, ``parameters`` (numbers in
+        floating-point tensors), ``networks`` (1, or 2 for co-trained), ``arch`` (as described, else the first
+        backbone that fits, else None), ``fits`` (names of all that fit; not searched when described).
+
+    Raises:
+        MissingInputError: no such file.
+        BadInputError: not a weights file.
+    """
+    weights = load_weights(path)
+    described = weights.meta.get("arch")
+    fits = [] if described else fitting_backbones(weights.state_dict)
+    return {
+        "meta": weights.meta,
+        "tensors": len(weights.state_dict),
+        "parameters": sum(v.numel() for v in weights.state_dict.values() if v.is_floating_point()),
+        "networks": 1 if weights.state_dict_2 is None else 2,
+        "arch": described or (fits[0] if fits else None),
+        "fits": fits,
+    }

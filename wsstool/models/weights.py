@@ -1,0 +1,236 @@
+"""Weights files: a state dict and its description, written atomically, read without running foreign code."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
+from wsstool.models.classifier import build_classifier
+
+SAFE_GLOBALS = [
+    argparse.Namespace,
+    np._core.multiarray.scalar,  # type: ignore[attr-defined]
+    np.dtype,
+    np.ndarray,
+    np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    *(type(np.dtype(t)) for t in ("f8", "f4", "i8", "i4", "u1", "?")),
+]
+"""All that a weights file may hold beside tensors and plain containers."""
+
+CONTAINERS = ("state_dict", "state_dict_ema", "model_state_dict", "model", "net", "module")
+"""Keys under which other programs keep the state dict, in order of preference."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """What a weights file holds.
+
+    Attributes:
+        state_dict: name -> tensor, on the CPU.
+        meta: arch, task, classes, class_ids, background, palette, mean, std, output_stride, pool, image_size,
+            key, provenance; empty for foreign files.
+        state_dict_2: the second of two co-trained networks, or None.
+    """
+
+    state_dict: dict[str, Tensor]
+    meta: dict[str, Any] = field(default_factory=dict)
+    state_dict_2: dict[str, Tensor] | None = None
+
+
+def save_atomically(content: Any, path: Path) -> None:
+    """``torch.save`` to a file beside ``path``, forced to the disk, then renamed: never half a file.
+
+    Raises:
+        CannotWriteError: no space, no permission, no such folder; the old file stays as it was.
+    """
+    fresh = path.with_name(path.name + ".new")
+    try:
+        with open(fresh, "wb") as file:
+            torch.save(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(fresh, path)
+    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
+        fresh.unlink(missing_ok=True)
+        raise CannotWriteError(f"cannot write {path}: {error}") from error
+
+
+def save_weights(
+    path: Path | str,
+    state_dict: Mapping[str, Tensor],
+    meta: Mapping[str, Any],
+    state_dict_2: Mapping[str, Tensor] | None = None,
+) -> None:
+    """Write a weights file; equal contents give equal bytes.
+
+    Raises:
+        CannotWriteError: no space, no permission, no such folder.
+    """
+    content: dict[str, Any] = {"state_dict": _on_cpu(state_dict), "meta": dict(meta)}
+    if state_dict_2 is not None:
+        content["state_dict_2"] = _on_cpu(state_dict_2)
+    save_atomically(content, Path(path))
+
+
+def _on_cpu(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in state_dict.items()}
+
+
+def load_safely(path: Path | str) -> Any:
+    """Read a file of ``torch.save`` that holds tensors, plain containers and ``SAFE_GLOBALS``, nothing else.
+
+    Raises:
+        MissingInputError: no such file.
+        BadInputError: truncated, damaged, no such file format, or it holds objects that could run code.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingInputError(f"no weights file {path}")
+    try:
+        if zipfile.is_zipfile(path):  # torch itself doesn't look at the checksums
+            with zipfile.ZipFile(path) as archive:
+                broken = archive.testzip()
+            if broken:
+                raise BadInputError(f"{path} is damaged: checksum of {broken} is wrong")
+        with torch.serialization.safe_globals(SAFE_GLOBALS):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except PermissionError as error:
+        raise MissingInputError(f"cannot read {path}: {error.strerror}") from error
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" in str(error):
+            raise BadInputError(
+                f"{path} holds Python objects other than tensors and is not opened"
+            ) from error
+        raise BadInputError(f"{path} is no weights file, or damaged") from error
+    except BadInputError:
+        raise
+    except Exception as error:  # a damaged pickle may raise anything
+        raise BadInputError(f"{path} is no weights file, or truncated or damaged") from error
+
+
+def load_weights(path: Path | str) -> Weights:
+    """Read a weights file: ours, or the bare or wrapped state dict of another program.
+
+    Raises:
+        MissingInputError: no such file.
+        BadInputError: truncated, damaged, not safe to open, or without a state dict.
+    """
+    content = load_safely(path)
+    if not isinstance(content, Mapping):
+        raise BadInputError(f"{path} holds a {type(content).__name__}, not a state dict")
+    meta = content.get("meta")
+    second = content.get("state_dict_2")
+    return Weights(
+        _unwrapped(content, path),
+        dict(meta) if isinstance(meta, Mapping) else {},
+        _unwrapped(second, path) if isinstance(second, Mapping) else None,
+    )
+
+
+def _unwrapped(content: Mapping[str, Any], path: Path | str) -> dict[str, Tensor]:
+    """The state dict inside foreign containers, without the ``module.`` of data-parallel training."""
+    for key in CONTAINERS:
+        if isinstance(content.get(key), Mapping):
+            return _unwrapped(content[key], path)
+    state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if not state:
+        raise BadInputError(
+            f"{path} holds no state dict; its entries are: {', '.join(map(str, content))[:200]}"
+        )
+    while all(name.startswith("module.") for name in state):
+        state = {name.removeprefix("module."): value for name, value in state.items()}
+    return state
+
+
+def load_state(
+    model: nn.Module, state_dict: Mapping[str, Tensor], source: Path | str = "the state dict"
+) -> None:
+    """Load a state dict that must fit exactly; only BatchNorm's step counters may be absent.
+
+    Raises:
+        BadInputError: keys are missing, too many, or of another shape; the sentence names the first of each.
+    """
+    own = model.state_dict()
+    problems = []
+    missing = [k for k in own if k not in state_dict and not k.endswith("num_batches_tracked")]
+    extra = [k for k in state_dict if k not in own]
+    shapes = [
+        f"{k} is {tuple(state_dict[k].shape)} instead of {tuple(v.shape)}"
+        for k, v in own.items()
+        if k in state_dict and state_dict[k].shape != v.shape
+    ]
+    for what, names in (("missing", missing), ("not in the network", extra), ("of another shape", shapes)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            problems.append(f"{what}: {', '.join(names[:3])}{more}")
+    if problems:
+        raise BadInputError(f"{source} does not fit this network; {'; '.join(problems)}")
+    model.load_state_dict(dict(state_dict), strict=False)
+
+
+def load_backbone(backbone: Backbone, path: Path | str) -> None:
+    """Start a backbone from a file: torchvision's state dict, its classifier left out, or weights of ours.
+
+    Raises:
+        MissingInputError: no such file.
+        BadInputError: not a weights file, or of another architecture.
+    """
+    weights = load_weights(path)
+    state = weights.state_dict
+    if any(name.startswith("backbone.") for name in state):
+        state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
+    state = {k: v for k, v in state.items() if not k.startswith(CLASSIFIER_PREFIXES)}
+    load_state(backbone, state, f"{path} (start weights for {backbone.arch})")
+
+
+def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file") -> nn.Module:
+    """The network that ``meta`` describes, with random weights.
+
+    Raises:
+        BadInputError: the description is incomplete.
+    """
+    try:
+        arch, task, class_ids = meta["arch"], meta["task"], meta["class_ids"]
+    except KeyError as error:
+        raise BadInputError(
+            f"{source} does not say which network it is for (no {error} in its description); "
+            "wsstool info FILE says which architecture fits"
+        ) from error
+    if task == "classification":
+        return build_classifier(
+            arch,
+            len(class_ids),
+            output_stride=meta.get("output_stride"),
+            pool=meta.get("pool", "average"),
+            dropout=meta.get("dropout", 0.0),
+        )
+    if task == "segmentation":
+        from wsstool.models.segmenter import build_segmenter
+
+        return build_segmenter(arch, len(class_ids), output_stride=meta.get("output_stride") or 16)
+    raise BadInputError(f"{source} is for the task '{task}'; there are: classification, segmentation")
+
+
+def build_from_weights(path: Path | str) -> tuple[nn.Module, dict[str, Any]]:
+    """The trained network of a weights file, in eval mode on the CPU, and its description.
+
+    Raises:
+        MissingInputError: no such file.
+        BadInputError: damaged, undescribed, or weights that do not fit the description.
+    """
+    weights = load_weights(path)
+    model = build_model(weights.meta, path)
+    load_state(model, weights.state_dict, path)
+    return model.eval(), weights.meta

@@ -1,0 +1,100 @@
+"""What is trained and how: the protocol of a task, the plan of a run, its optimiser."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from wsstool.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: ``epoch`` of ``epochs``, ``step`` of ``steps`` over all epochs, both from 0."""
+
+    epoch: int
+    epochs: int
+    step: int
+    steps: int
+
+    @property
+    def done(self) -> float:
+        """Share of the run that is over, [0, 1)."""
+        return self.step / max(1, self.steps)
+
+
+class Task(Protocol):
+    """What is trained. Beside these three methods a task may have
+
+    - ``validate() -> dict[str, float]``: scores after an epoch, with the modules in eval mode;
+    - ``after_step(progress)``: for example to move a teacher;
+    - ``end_epoch(progress) -> dict``: figures for the log;
+    - ``state() -> dict`` and ``load_state(dict)``: what else must survive an interruption, as tensors,
+      numbers, strings, lists and dicts.
+    """
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        """Everything that is saved, by name; all are put on the device and in train mode."""
+        ...
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What the optimiser changes: dicts with ``params``, optionally ``lr_scale`` and ``weight_decay``."""
+        ...
+
+    def loss(self, batch: Any, progress: Progress) -> dict[str, Any]:
+        """``loss`` is minimised; all other entries, tensors or numbers, are averaged into the log."""
+        ...
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a task is trained.
+
+    Args:
+        epochs: passes over the data.
+        lr: base learning rate; a parameter group's is ``lr * lr_scale``.
+        optimizer: sgd (momentum 0.9), adam or adamw.
+        schedule: poly, cosine, step or constant.
+        warmup_epochs: first epochs during which the rate rises from near 0; may be a fraction.
+        weight_decay: L2 penalty (adamw: decoupled decay) for groups without one of their own.
+        momentum: of sgd.
+        clip: longest gradient allowed, in the norm over all parameters; 0 means any.
+        ema: decay of the average of weights that is validated and kept, 0 for none.
+        amp: bfloat16 where the device has it.
+        select: score of ``validate`` whose highest epoch is kept; empty keeps the last epoch.
+        seed: of everything random.
+        checkpoint_minutes: time between checkpoints inside an epoch; each epoch ends with one anyway.
+    """
+
+    epochs: int
+    lr: float
+    optimizer: str = "sgd"
+    schedule: str = "poly"
+    warmup_epochs: float = 0.0
+    weight_decay: float = 1e-4
+    momentum: float = 0.9
+    clip: float = 0.0
+    ema: float = 0.0
+    amp: bool = True
+    select: str = ""
+    seed: int = 0
+    checkpoint_minutes: float = 5.0
+
+
+def build_optimizer(plan: Plan, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """The optimiser of a plan over parameter groups.
+
+    Raises:
+        UsageError: no optimiser of that name.
+    """
+    if plan.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=plan.lr, momentum=plan.momentum, weight_decay=plan.weight_decay)
+    if plan.optimizer == "adam":
+        return torch.optim.Adam(groups, lr=plan.lr, weight_decay=plan.weight_decay)
+    if plan.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=plan.lr, weight_decay=plan.weight_decay)
+    raise UsageError(f"no optimizer '{plan.optimizer}'; there are: sgd, adam, adamw")

@@ -1,0 +1,56 @@
+"""Learning-rate schedules: a factor for the base rate from the share of the run that is done."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from wsstool.errors import UsageError
+
+
+def constant(done: float) -> float:
+    """1 throughout."""
+    return 1.0
+
+
+def poly(done: float) -> float:
+    """(1 - done)^0.9, from 1 down to 0 nearly straight (Chen et al., DeepLab, PAMI 2018)."""
+    return (1.0 - done) ** 0.9
+
+
+def cosine(done: float) -> float:
+    """(1 + cos(pi done)) / 2, from 1 to 0, flat at both ends (Loshchilov and Hutter, ICLR 2017)."""
+    return 0.5 * (1.0 + math.cos(math.pi * done))
+
+
+def step(done: float) -> float:
+    """A tenth after 60 % of the run, a hundredth after 85 %."""
+    return 1.0 if done < 0.6 else 0.1 if done < 0.85 else 0.01
+
+
+SCHEDULES: dict[str, Callable[[float], float]] = {
+    "poly": poly,
+    "cosine": cosine,
+    "step": step,
+    "constant": constant,
+}
+"""Schedules by name."""
+
+
+def rate_factor(schedule: str, step: int, steps: int, warmup: int = 0) -> float:
+    """Factor for the learning rate of one step.
+
+    Args:
+        schedule: a name of ``SCHEDULES``.
+        step: number of the step, from 0.
+        steps: steps in the whole run.
+        warmup: first steps, during which the rate also rises linearly: (step + 1) / (warmup + 1).
+
+    Example:
+        >>> [round(rate_factor("cosine", i, 4), 3) for i in range(4)]
+        [1.0, 0.854, 0.5, 0.146]
+    """
+    if schedule not in SCHEDULES:
+        raise UsageError(f"no schedule '{schedule}'; there are: {', '.join(SCHEDULES)}")
+    rising = min(1.0, (step + 1) / (warmup + 1))
+    return rising * SCHEDULES[schedule](min(1.0, step / max(1, steps)))
