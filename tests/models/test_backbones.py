@@ -12,7 +12,6 @@ LIGHT = (
     "mobilenet-v2",
     "mobilenet-v3-small",
     "resnet-18",
-    "vgg-11",
     "efficientnet-b0",
     "convnext-tiny",
     "regnet-y-400mf",

@@ -126,7 +126,7 @@ def test_resumed_run_ends_as_an_uninterrupted_one(tmp_path, whole, stop_at, minu
 def test_killed_process_resumes_to_equal_weights(tmp_path, whole) -> None:
     output = tmp_path / "x.pth"
     code = (
-        "import sys, time; sys.path[:0] = [sys.argv[2]]; import torch; torch.set_num_threads(int(sys.argv[3]))\n"
+        "import sys, time, torch\nsys.path[:0] = [sys.argv[2]]; torch.set_num_threads(int(sys.argv[3]))\n"
         "from pathlib import Path\nfrom tests.training.test_loop import *\n"
         "original = Toy.loss\n"
         "def slow(self, batch, progress):\n"

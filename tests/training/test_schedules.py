@@ -1,5 +1,7 @@
 """Schedules: values that can be worked out by hand."""
 
+from itertools import pairwise
+
 import pytest
 
 from wsstool.errors import UsageError
@@ -32,7 +34,7 @@ def test_warm_up_rises_in_equal_steps() -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_never_rises_and_never_negative(schedule: str) -> None:
     factors = [rate_factor(schedule, i, 37) for i in range(40)]
-    assert all(a >= b >= 0 for a, b in zip(factors, factors[1:], strict=False))
+    assert all(a >= b >= 0 for a, b in pairwise(factors))
 
 
 def test_unknown_name() -> None:

@@ -170,7 +170,7 @@ def _plain_backbone(arch: str) -> Backbone:
 
 
 def tiny_features() -> nn.Sequential:
-    """A small residual network, stride 8, 0.3 M parameters: learns from scratch on a laptop at about 100 px."""
+    """A small residual network, stride 8, 0.3 M parameters: learns from scratch on a laptop."""
     return nn.Sequential(
         _conv_bn(3, 24, stride=2),
         _conv_bn(24, 48, stride=2),

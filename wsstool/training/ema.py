@@ -14,8 +14,8 @@ States = dict[str, dict[str, Tensor]]
 class Ema:
     """A running average of the parameters and buffers of some modules.
 
-    avg <- d avg + (1 - d) value with d = min(decay, (1 + t) / (10 + t)) at update t, so that the start does not
-    dominate short runs; whole-number buffers are copied.
+    avg <- d avg + (1 - d) value with d = min(decay, (1 + t) / (10 + t)) at update t, so that the start
+    does not dominate short runs; whole-number buffers are copied.
 
     Args:
         modules: name -> module, watched but never changed.
