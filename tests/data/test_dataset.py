@@ -186,7 +186,7 @@ def test_name_that_fits_several_images(tmp_path):
 
 def test_several_label_files(pack):
     write(pack / "labels.tsv", "image\tlabels\n")
-    with pytest.raises(UsageError, match=r"labels\.csv, labels\.tsv"):
+    with pytest.raises(UsageError, match=r"table \(labels\.csv\), table \(labels\.tsv\)"):
         open_dataset(pack)
     assert open_dataset(pack, labels="labels.csv").layout == "table"
 

@@ -36,7 +36,7 @@ class Dataset:
         names: posix paths relative to ``root``, in order of code points.
         classes: the class list; no names at all for bare pictures.
         labels: (N, C) uint8, one column a class, the column of the background always 0; or None.
-        layout: how the folder was read, one of ``wsstool.data.layouts.LAYOUTS``.
+        layout: how the folder was read, one of ``wsstool.data.formats.LAYOUTS``.
         masks: folder of the masks where one was named or belongs to the labels; None looks beside the
             pictures.
         void: mask values of this set that mean "takes no part" (read as 255).
@@ -154,7 +154,8 @@ def open_dataset(
     if tags is None:
         return Dataset(root, names, view.classes or ClassList(()), None, layout, view.masks).subset(indices)
     rows, indices = _placed(tags, lookup, indices, is_split=split is not None)
-    matrix = _matrix(tags, names, rows, indices)
+    has_tags = not tags.partial or any(i in rows for i in indices)
+    matrix = _matrix(tags, names, rows, indices) if has_tags else None
     chosen = tuple(names[i] for i in indices)
     return Dataset(root, chosen, tags.classes, matrix, layout, view.masks, tags.void)
 
@@ -188,7 +189,7 @@ def _matrix(tags: Tags, names: tuple[str, ...], rows: dict[int, str], indices: l
         if i not in rows:
             bare = sum(j not in rows for j in indices)
             more = f" and {bare - 1} more" if bare > 1 else ""
-            raise BadInputError(f"{tags.source} has no labels for image {names[i]!r}{more}")
+            raise BadInputError(f"no labels for image {names[i]!r}{more} in {tags.source}")
         for tag in tags.rows[rows[i]]:
             if tag not in column:
                 raise BadInputError(

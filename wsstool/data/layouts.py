@@ -1,14 +1,19 @@
-"""Which layout a folder has: every format is asked, and two that fit are an error, never a guess."""
+"""Which layout a folder has: every format is asked, and two that fit are an error, never a guess.
+
+Files that state tags (tables, ``cls_labels.npy``, VOC annotations, COCO instances) and tags in file names
+stand against
+each other; folders as classes are read only where nothing states tags. ``boxes.json`` beside a label table
+is no rival.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from wsstool.data.formats import Tags, table
-from wsstool.data.views import View
+from wsstool.data.formats import LAYOUTS, Tags, class_folders, coco, file_name, npy, table, voc
+from wsstool.data.views import View, locate
 from wsstool.errors import MissingInputError, UsageError
-
-LAYOUTS = ("table", "images")
+from wsstool.types import ClassList
 
 
 def read_tags(
@@ -19,12 +24,63 @@ def read_tags(
     split: str | None = None,
     boxes: str | Path | None = None,
 ) -> tuple[str, Tags | None]:
-    """The layout of a folder and the tags that it holds (None for bare pictures)."""
+    """The layout of a folder and the tags that it holds (None for bare pictures).
+
+    Raises:
+        UsageError: several layouts fit, or the one asked for does not.
+        MissingInputError: the file that was named is not there.
+        BadInputError: the tags cannot be read.
+    """
     if isinstance(view.labels, Path):
-        return "table", table.read(view.labels, view.classes)
+        return _read_file(view.labels, view.classes)
     if view.labels is not None and view.labels not in LAYOUTS:
         raise MissingInputError(f"there is no label file {view.labels!r}, neither in {str(root)!r} nor here")
-    tables = table.candidates(root)
-    if len(tables) > 1:
-        raise UsageError(f"several label files: {', '.join(p.name for p in tables)}; name one with --labels")
-    return ("table", table.read(tables[0], view.classes)) if tables else ("images", None)
+    if view.labels is None and boxes is not None:
+        path = locate(root, boxes)
+        if path is None:
+            raise MissingInputError(f"there is no box file {str(boxes)!r}, neither in {str(root)!r} nor here")
+        return "coco", coco.read(path, view.classes)
+    return _read_layout(root, names, view.labels, view.classes, split)
+
+
+def _read_file(path: Path, classes: ClassList | None) -> tuple[str, Tags]:
+    if path.is_dir():
+        return "voc", voc.read(path, classes)
+    if path.suffix == ".npy":
+        return "npy", npy.read(path, classes)
+    if path.suffix == ".json":
+        return "coco", coco.read(path, classes)
+    return "table", table.read(path, classes)
+
+
+def _read_layout(
+    root: Path, names: tuple[str, ...], wanted: str | None, classes: ClassList | None, split: str | None
+) -> tuple[str, Tags | None]:
+    stated: list[tuple[str, Path | None]] = []
+    if wanted in (None, "table"):
+        stated += [("table", path) for path in table.candidates(root)]
+    has_table = bool(stated)
+    if wanted in (None, "npy"):
+        stated += [("npy", path) for path in npy.candidates(root)]
+    if wanted in (None, "voc"):
+        stated += [("voc", path) for path in voc.candidates(root)]
+    if wanted in (None, "coco"):
+        found = coco.candidates(root, split)
+        stated += [("coco", path) for path in found if not (has_table and path.name == "boxes.json")]
+    if wanted in (None, "file-name") and file_name.recognises(names):
+        stated.append(("file-name", None))
+    if len(stated) > 1:
+        spelled = ", ".join(f"{name} ({path.name})" if path else name for name, path in stated)
+        raise UsageError(
+            f"{str(root)!r} fits several layouts: {spelled}; name a file or a layout with --labels"
+        )
+    if stated:
+        layout, path = stated[0]
+        if path is None:
+            return layout, file_name.read(names, classes)
+        return layout, {"table": table, "npy": npy, "voc": voc, "coco": coco}[layout].read(path, classes)
+    if wanted in (None, "class-folders") and class_folders.recognises(names):
+        return "class-folders", class_folders.read(names, classes)
+    if wanted not in (None, "images"):
+        raise UsageError(f"{str(root)!r} has not the layout '{wanted}'")
+    return "images", None

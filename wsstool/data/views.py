@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsstool.data.classlist import read_class_list
+from wsstool.data.formats import LAYOUTS
 from wsstool.errors import MissingInputError
 from wsstool.types import ClassList
 
@@ -38,7 +39,8 @@ def find_view(
         MissingInputError: a file or folder that was named is not there.
         BadInputError: the class list cannot be read.
     """
-    label_path = locate(root, labels) if labels is not None else None
+    is_file = labels is not None and str(labels) not in LAYOUTS
+    label_path = locate(root, labels) if labels is not None and is_file else None
     view = _suffix(label_path, "labels")
     list_path = _required(root, class_list, "class list") if class_list is not None else None
     if list_path is None:

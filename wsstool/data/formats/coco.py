@@ -1,0 +1,77 @@
+"""Tags of COCO: the categories of an image's annotations, crowds included, shapes and boxes left aside."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from wsstool.data.classlist import with_background
+from wsstool.data.formats import Tags
+from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.types import ClassList
+
+
+def candidates(root: Path, split: str | None = None) -> list[Path]:
+    """The instance files of a folder, one where the split's name decides.
+
+    Raises:
+        UsageError: several files, and the split does not tell which.
+    """
+    found = sorted([*root.glob("instances*.json"), *root.glob("annotations/instances*.json")])
+    if len(found) > 1:
+        pattern = re.compile(rf"instances_{re.escape(split or '')}\d*")
+        fitting = [path for path in found if split and pattern.fullmatch(path.stem)]
+        exact = [path for path in fitting if path.stem == f"instances_{split}"]
+        found = exact or fitting or found
+    if len(found) > 1:
+        spelled = ", ".join(path.relative_to(root).as_posix() for path in found)
+        raise UsageError(f"several COCO files fit: {spelled}; name a split, or one of them with --labels")
+    return found or [path for path in [root / "boxes.json"] if path.is_file()]
+
+
+def read(path: Path, classes: ClassList | None = None) -> Tags:
+    """The tags of a COCO file: all its images, also those without annotations.
+
+    Class ids follow the order of category ids without their gaps, after a background. A category ``potted
+    plant`` is
+    also found as ``potted_plant`` in a class list.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: not JSON of that form, or an annotation of an unknown image or category.
+    """
+    source = f"COCO file {str(path)!r}"
+    data = _load(path, source)
+    try:
+        ordered = sorted(data["categories"], key=lambda c: int(c["id"]))
+        names = {int(c["id"]): str(c["name"]) for c in ordered}
+        files = {image["id"]: str(image["file_name"]) for image in data["images"]}
+        found: dict[str, dict[str, None]] = {name: {} for name in files.values()}
+        if classes is None:
+            classes = with_background(list(names.values()))
+        spelled = {i: _in_list(name, classes) for i, name in names.items()}
+        for annotation in data["annotations"]:
+            found[files[annotation["image_id"]]][spelled[int(annotation["category_id"])]] = None
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise BadInputError(f"{source} has not the form of COCO instances ({what})") from None
+    return Tags(source, {name: tuple(tags) for name, tags in found.items()}, classes, only=True)
+
+
+def _load(path: Path, source: str) -> dict[str, Any]:
+    try:
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise MissingInputError(f"there is no {source}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInputError(f"{source} is not JSON ({error})") from None
+    if not isinstance(data, dict):
+        raise BadInputError(f"{source} has not the form of COCO instances (no object)")
+    return data
+
+
+def _in_list(name: str, classes: ClassList) -> str:
+    joined = name.replace(" ", "_")
+    return joined if name not in classes.names and joined in classes.names else name

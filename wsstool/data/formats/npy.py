@@ -1,0 +1,209 @@
+"""Tags in ``cls_labels.npy``, as the repositories of the field pass them on: a pickled dictionary of vectors.
+
+A pickle can run any code when it is loaded. Here none runs: the names that the pickle asks for are answered
+by
+plain stand-ins for numpy arrays and by builtin containers, and whatever else it asks for is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import re
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool.data.classlist import with_background
+from wsstool.data.formats import Tags
+from wsstool.data.formats.voc import VOC_NAMES, voc_classes
+from wsstool.errors import BadInputError, MissingInputError
+from wsstool.types import ClassList
+
+_SAFE_DTYPE = re.compile(r"[<>=|]?([biuf][1248]|U\d{1,4}|f16|O8?|\?)")
+
+
+def candidates(root: Path) -> list[Path]:
+    return [path for path in [root / "cls_labels.npy"] if path.is_file()]
+
+
+def read(path: Path, classes: ClassList | None = None) -> Tags:
+    """The tags of a ``cls_labels.npy``: image name -> vector of 0 and 1 over the foreground classes, or over
+    all.
+
+    Keys that are numbers are VOC names without their underscore (2007000032), or COCO image numbers. Without
+    a
+    class list, vectors of 20 are VOC's classes; others get the names ``class-1``, ``class-2``, ...
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: damaged, no such dictionary, or a pickle that asks for more than arrays and containers.
+    """
+    source = f"label file {str(path)!r}"
+    table = load_dictionary(path)
+    vectors = {_image_name(key): _vector(value, source) for key, value in table.items()}
+    lengths = sorted({len(v) for v in vectors.values()})
+    if len(lengths) != 1:
+        raise BadInputError(f"{source} has vectors of {' and '.join(map(str, lengths[:3])) or 'no'} classes")
+    if classes is None:
+        names = [f"class-{i}" for i in range(1, lengths[0] + 1)]
+        classes = voc_classes() if lengths[0] == len(VOC_NAMES) - 1 else with_background(names)
+    ids = classes.foreground if lengths[0] == len(classes.foreground) else tuple(range(len(classes)))
+    if lengths[0] != len(ids):
+        raise BadInputError(
+            f"{source} has vectors of {lengths[0]} classes, "
+            f"the class list {len(classes.foreground)} that are not background"
+        )
+    rows = {name: tuple(classes.names[ids[k]] for k in np.flatnonzero(v)) for name, v in vectors.items()}
+    return Tags(source, rows, classes)
+
+
+def load_dictionary(path: Path) -> dict[Any, Any]:
+    """The dictionary in a pickled ``.npy`` file, its arrays real, without running anything that the file
+    says.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: see ``read``.
+    """
+    source = f"label file {str(path)!r}"
+    try:
+        with path.open("rb") as file:
+            version = np.lib.format.read_magic(file)
+            header = (
+                np.lib.format.read_array_header_1_0
+                if version == (1, 0)
+                else np.lib.format.read_array_header_2_0
+            )
+            _, _, dtype = header(file)
+            if not dtype.hasobject:
+                raise BadInputError(f"{source} holds an array of {dtype}, not a dictionary")
+            found = _real(_Unpickler(io.BytesIO(file.read())).load())
+    except FileNotFoundError:
+        raise MissingInputError(f"there is no {source}") from None
+    except pickle.UnpicklingError as error:
+        raise BadInputError(f"{source} is refused: {error}") from None
+    except BadInputError:
+        raise
+    except Exception as error:  # damaged pickles raise nearly anything
+        raise BadInputError(f"{source} is damaged ({error})") from None
+    if isinstance(found, list) and len(found) == 1:
+        found = found[0]
+    if not isinstance(found, dict):
+        raise BadInputError(f"{source} holds a {type(found).__name__}, not a dictionary")
+    return found
+
+
+class _DType:
+    """Stands in for ``numpy.dtype``: remembers its spelling."""
+
+    def __init__(self, spec: str, *_: object) -> None:
+        if not isinstance(spec, str) or not _SAFE_DTYPE.fullmatch(spec):
+            raise pickle.UnpicklingError(f"it has an array of type {spec!r}")
+        self.spec = spec.lstrip("<>=|")
+        self.order = "="
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.order = state[1] if state[1] in ("<", ">") else "="
+
+    def real(self) -> np.dtype:
+        return np.dtype("O" if self.spec.startswith("O") else self.order + self.spec)
+
+
+class _Array:
+    """Stands in for ``numpy.ndarray``: holds bytes until they are known to fit the shape."""
+
+    def __init__(self, *_: object) -> None:
+        self.state: tuple[Any, ...] = ()
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.state = state
+
+    def real(self) -> Any:
+        _, shape, dtype, is_fortran, data = self.state
+        if isinstance(data, list):
+            return [_real(item) for item in data]
+        array = np.frombuffer(data, dtype.real())
+        if len(array) != math.prod(shape):
+            raise pickle.UnpicklingError("an array does not fit its shape")
+        return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _reconstruct(*_: object) -> _Array:
+    return _Array()
+
+
+def _from_buffer(data: bytes, dtype: _DType, shape: tuple[int, ...], order: str) -> _Array:
+    array = _Array()
+    array.__setstate__((1, shape, dtype, order == "F", data))
+    return array
+
+
+def _scalar(dtype: _DType, data: bytes) -> Any:
+    return np.frombuffer(data, dtype.real())[0].item()
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    """How old pickles spell bytes."""
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
+    return text.encode("latin-1")
+
+
+def _bytes() -> bytes:
+    return b""
+
+
+_ADMITTED: dict[tuple[str, str], Any] = {
+    ("numpy", "dtype"): _DType,
+    ("numpy", "ndarray"): _Array,
+    ("_codecs", "encode"): _encode,
+    ("collections", "OrderedDict"): OrderedDict,
+}
+for _core in ("numpy.core", "numpy._core"):
+    _ADMITTED[f"{_core}.multiarray", "_reconstruct"] = _reconstruct
+    _ADMITTED[f"{_core}.multiarray", "scalar"] = _scalar
+    _ADMITTED[f"{_core}.numeric", "_frombuffer"] = _from_buffer
+for _module in ("builtins", "__builtin__"):
+    for _container in (dict, list, tuple, set, frozenset):
+        _ADMITTED[_module, _container.__name__] = _container
+    _ADMITTED[_module, "bytes"] = _bytes
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ADMITTED:
+            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no label file needs")
+        return _ADMITTED[module, name]
+
+
+def _real(value: Any) -> Any:
+    """The value with real arrays in place of the stand-ins, two containers deep."""
+    if isinstance(value, _Array):
+        return value.real()
+    if isinstance(value, dict):
+        return {key: v.real() if isinstance(v, _Array) else v for key, v in value.items()}
+    return value
+
+
+def _image_name(key: Any) -> str:
+    if isinstance(key, int):
+        text = str(key)
+        is_voc = len(text) == 10 and text[:2] in ("19", "20")
+        return f"{text[:4]}_{text[4:]}" if is_voc else text.zfill(12)
+    return str(key)
+
+
+def _vector(value: Any, source: str) -> np.ndarray:
+    vector = np.asarray(value) if isinstance(value, np.ndarray | list | tuple) else np.empty(0, object)
+    if (
+        vector.ndim != 1
+        or not len(vector)
+        or vector.dtype.kind not in "biuf"
+        or not np.isin(vector, (0, 1)).all()
+    ):
+        raise BadInputError(f"{source} has {str(value)[:60]!r} where a vector of 0 and 1 belongs")
+    return vector
