@@ -168,11 +168,12 @@ def _curves(curves: Curves) -> str:
 def _provenance(page: Page) -> str:
     if not page.provenance:
         return ""
-    files = "".join(
+    blocks = "".join(
         f"<h3>{escape(name)}</h3><pre>{escape(chr(10).join(commands))}</pre>"
         for name, commands in page.provenance
     )
-    return f"<section><h2>How it was made</h2><p>The commands behind each file, oldest first.</p>{files}</section>"
+    title = "<h2>How it was made</h2><p>The commands behind each file, oldest first.</p>"
+    return f"<section>{title}{blocks}</section>"
 
 
 def _meter(
