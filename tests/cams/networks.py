@@ -1,53 +1,33 @@
-"""Small networks for the tests of class maps; weights made on the CPU from a seed."""
+"""A small classifier for the tests of class maps; weights made on the CPU from a seed."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
+from wsstool.models.classifier import Classifier
 
-class SmallClassifier(nn.Module):
-    """Convolutions with batch norm, a 1x1 head, a pool: the interface of a wsstool classifier, 3 classes."""
 
-    default_layer = "backbone.5"
+class SmallBackbone(nn.Sequential):
+    """Convolutions with batch norm; layer 1 is overwritten by layer 2, layer 4 by layer 5."""
 
-    def __init__(self, pool: str = "average") -> None:
-        super().__init__()
-        self.backbone = nn.Sequential(
-            nn.Conv2d(3, 6, 3, stride=2, padding=1),  # 0
-            nn.BatchNorm2d(6),  # 1: its output is overwritten by the next layer
-            nn.ReLU(inplace=True),  # 2
-            nn.Conv2d(6, 8, 3, stride=2, padding=1),  # 3
-            nn.BatchNorm2d(8),  # 4
-            nn.ReLU(inplace=True),  # 5
+    last_stage = "5"
+
+    def __init__(self) -> None:
+        super().__init__(
+            nn.Conv2d(3, 6, 3, stride=2, padding=1),
+            nn.BatchNorm2d(6),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(6, 8, 3, stride=2, padding=1),
+            nn.BatchNorm2d(8),
+            nn.ReLU(inplace=True),
         )
-        self.dropout = nn.Dropout(0.5)
-        self.head = nn.Conv2d(8, 3, 1)
-        self.kind = pool
-
-    def features(self, x: Tensor) -> Tensor:
-        return self.backbone(x)
-
-    def class_maps(self, x: Tensor) -> Tensor:
-        return self.head(self.dropout(self.features(x)))
-
-    def pool(self, maps: Tensor) -> Tensor:
-        flat = maps.flatten(2)
-        if self.kind == "average":
-            return flat.mean(2)
-        if self.kind == "max":
-            return flat.amax(2)
-        if self.kind == "lse":
-            return flat.logsumexp(2) - torch.tensor(float(flat.shape[2])).log()
-        return flat.topk(3, dim=2).values.mean(2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.pool(self.class_maps(x))
 
 
-def small_classifier(pool: str = "average") -> SmallClassifier:
+def small_classifier(pool: str = "average") -> Classifier:
+    """Three classes, in evaluation mode."""
     generator = torch.Generator().manual_seed(3)
-    model = SmallClassifier(pool)
+    model = Classifier(SmallBackbone(), nn.Conv2d(8, 3, 1), pool, dropout=0.5)
     with torch.no_grad():
         for p in model.parameters():
             p.copy_(torch.randn(p.shape, generator=generator) * 0.4)

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from wsstool.cams.activations import check_targets, only, record
 from wsstool.cams.result import Cams
 from wsstool.errors import UsageError
+from wsstool.models.classifier import POOLS, Classifier, average_pool
 
 
 def cam(model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str] = ()) -> Cams:
@@ -58,11 +59,11 @@ def head_maps(model: nn.Module, features: Tensor, logits: Tensor) -> Tensor | No
         return None
     maps = F.conv2d(features, head.weight.reshape(*head.weight.shape[:2], 1, 1))  # (B, C, h, w)
     with_bias = maps if head.bias is None else maps + head.bias[:, None, None]
-    pool = getattr(model, "pool", None) if hasattr(model, "class_maps") else None
-    pooled = pool(with_bias) if callable(pool) else with_bias.mean((2, 3))
+    pool = POOLS[model.pool] if isinstance(model, Classifier) else average_pool
+    pooled = pool(with_bias.float())
     exact = features.dtype == torch.float32
     near = torch.allclose(
-        pooled.flatten(1).float(), logits.float(), rtol=1e-3 if exact else 3e-2, atol=1e-4 if exact else 3e-2
+        pooled, logits.float(), rtol=1e-3 if exact else 3e-2, atol=1e-4 if exact else 3e-2
     )
     return maps if near else None
 
