@@ -62,9 +62,7 @@ def head_maps(model: nn.Module, features: Tensor, logits: Tensor) -> Tensor | No
     pool = POOLS[model.pool] if isinstance(model, Classifier) else average_pool
     pooled = pool(with_bias.float())
     exact = features.dtype == torch.float32
-    near = torch.allclose(
-        pooled, logits.float(), rtol=1e-3 if exact else 3e-2, atol=1e-4 if exact else 3e-2
-    )
+    near = torch.allclose(pooled, logits.float(), rtol=1e-3 if exact else 3e-2, atol=1e-4 if exact else 3e-2)
     return maps if near else None
 
 
