@@ -79,6 +79,10 @@ Scales = Annotated[
     list[float] | None,
     _option("--scale", help="image scale to average over, (0, 8]; repeatable; default 1", panel=METHOD),
 ]
+Layers = Annotated[
+    list[str] | None,
+    _option("--layer", help="layer to read maps from; repeatable; default: the last", panel=METHOD),
+]
 Flip = Annotated[bool, _option("--flip/--no-flip", help="average with the mirrored image", panel=METHOD)]
 Background = Annotated[
     str,

@@ -1,0 +1,84 @@
+"""Pictures of a data set in order, decoded ahead by threads, in batches of equal size."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from wsstool.data.images import read_image
+from wsstool.errors import WsstoolError
+
+Picture = np.ndarray | WsstoolError
+
+
+def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[list[int]]:
+    """Consecutive images of equal size, at most ``batch_size`` together.
+
+    The plan is made for the whole set and cut afterwards: a resumed run computes the same batches, so that
+    rounding, which depends on the batch, gives the same bytes.
+
+    Args:
+        sizes: (N, 2) rows and columns.
+        batch_size: at least 1.
+        start: batches that end before this image are left out.
+
+    >>> plan_batches(np.array([[4, 4], [4, 4], [4, 5], [4, 5], [4, 5]]), 2)
+    [[0, 1], [2, 3], [4]]
+    """
+    batches: list[list[int]] = []
+    for i, size in enumerate(sizes.tolist()):
+        if batches and len(batches[-1]) < batch_size and sizes[batches[-1][0]].tolist() == size:
+            batches[-1].append(i)
+        else:
+            batches.append([i])
+    return [batch for batch in batches if batch[-1] >= start]
+
+
+def read_batches(
+    paths: list[Path], sizes: np.ndarray, batches: list[list[int]], workers: int = 2
+) -> Iterator[tuple[list[int], list[Picture]]]:
+    """Decode the pictures of each batch, in order, some batches ahead.
+
+    A picture that cannot be read, or whose size is not the planned one, comes as the error that says so.
+
+    Args:
+        paths: N files.
+        sizes: (N, 2) planned rows and columns.
+        batches: indices, as ``plan_batches`` gives them.
+        workers: threads; Pillow decodes outside Python's lock. 0: read when asked.
+    """
+    ahead = 2 * workers
+    waiting: deque[tuple[list[int], list[Future[Picture]]]] = deque()
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        try:
+            for batch in batches:
+                waiting.append((batch, [pool.submit(_read, paths[i], sizes[i]) for i in batch]))
+                if len(waiting) > ahead:
+                    yield _collected(waiting.popleft())
+            while waiting:
+                yield _collected(waiting.popleft())
+        finally:
+            for _, futures in waiting:
+                for future in futures:
+                    future.cancel()
+
+
+def _collected(waiting: tuple[list[int], list[Future[Picture]]]) -> tuple[list[int], list[Picture]]:
+    return waiting[0], [future.result() for future in waiting[1]]
+
+
+def _read(path: Path, size: np.ndarray) -> Picture:
+    try:
+        image = read_image(path)
+    except WsstoolError as error:
+        return error
+    if image.shape[:2] != tuple(size):
+        found, planned = image.shape[1::-1], tuple(size[::-1].tolist())
+        return WsstoolError(
+            f"'{path}' is {found[0]} x {found[1]} pixels, planned were {planned[0]} x {planned[1]}"
+        )
+    return image
