@@ -1,0 +1,154 @@
+"""Dense CRF: every pixel pair tied by position and colour, mean field on the permutohedral lattice."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from wsstool.errors import UsageError
+from wsstool.masks.permutohedral import Permutohedral
+
+PRESETS: dict[str, dict[str, float]] = {
+    "deeplab": {"bilateral_xy": 80, "bilateral_rgb": 13, "bilateral_weight": 10, "gaussian_xy": 3, "gaussian_weight": 3},
+    "irn": {"bilateral_xy": 50, "bilateral_rgb": 5, "bilateral_weight": 10, "gaussian_xy": 3, "gaussian_weight": 3},
+    "tissue": {"bilateral_xy": 10, "bilateral_rgb": 20, "bilateral_weight": 50, "gaussian_xy": 3, "gaussian_weight": 30},
+}
+"""Published settings by name. ``irn`` is what the defaults say; ``tissue`` was published with 5 steps."""
+
+
+def mean_field(unary: np.ndarray, kernels: list[tuple[Permutohedral, float]], steps: int) -> np.ndarray:
+    """Marginals of a fully connected Potts model.
+
+    Repeats Q = softmax(-u + sum_m w_m D_m K_m D_m Q), starting from softmax(-u); all labels move at once.
+
+    Args:
+        unary: (N, K) float32 energies u.
+        kernels: normalised lattices with their weights.
+        steps: number of updates; 0 gives softmax(-u).
+    Returns:
+        (N, K) float32, rows sum to 1.
+    """
+    q = _softmax(-unary)
+    for _ in range(steps):
+        energy = -unary
+        for lattice, weight in kernels:
+            energy += np.float32(weight) * lattice.filter(q)
+        q = _softmax(energy)
+    return q
+
+
+def crf(
+    scores: np.ndarray,
+    image: np.ndarray,
+    *,
+    unary: str = "logits",
+    logit_scale: float = 5.0,
+    bilateral_xy: float = 50.0,
+    bilateral_rgb: float = 5.0,
+    bilateral_weight: float = 10.0,
+    gaussian_xy: float = 3.0,
+    gaussian_weight: float = 3.0,
+    steps: int = 10,
+    preset: str = "",
+) -> np.ndarray:
+    """Sharpen score maps along the edges of the image.
+
+    Energy: sum_i u_i(x_i) + sum_{i<j} [x_i != x_j] (w_b exp(-|p_i-p_j|^2 / 2 a^2 - |I_i-I_j|^2 / 2 b^2)
+    + w_g exp(-|p_i-p_j|^2 / 2 g^2)), both kernels normalised symmetrically (weights are relative).
+
+    Args:
+        scores: (K, H, W) float32 in [0, 1], one map a label that may occur, background included.
+        image: (H, W, 3) uint8 RGB.
+        unary: ``logits``: u = -logit_scale * score, for normalised activation maps;
+            ``probabilities``: u = -log(clip(score, 1e-5, 1)), for the output of a segmenter.
+        logit_scale: with ``logits``, 0 ignores the scores, large values trust them; 3 to 6 is usual.
+        bilateral_xy: a, pixels. How far pixels of like colour pull on each other.
+        bilateral_rgb: b, units of 0..255. Smaller respects weaker edges (and costs more).
+        bilateral_weight: w_b; 0 leaves the term out.
+        gaussian_xy: g, pixels.
+        gaussian_weight: w_g; 0 leaves the term out.
+        steps: mean-field updates.
+        preset: ``deeplab``, ``irn`` or ``tissue``: published sigmas and weights, in place of the five above.
+
+    Returns:
+        (K, H, W) float32 marginals; they sum to 1 over K.
+
+    Raises:
+        UsageError: a sigma that is not positive (with its weight not 0), an unknown preset or unary.
+
+    Notes:
+        Only the labels given take part: K = 2 or 3 instead of 21 is several times faster and cannot hand a
+        pixel to an absent class. K = 1 gives ones. Equal to pydensecrf's marginals to about 1e-4.
+
+    Source:
+        Krähenbühl and Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",
+        NIPS 2011, equations 1 to 3 and algorithm 1. Written from the paper. Sigmas of ``deeplab``: Chen et
+        al., PAMI 2018; of ``irn``: Ahn et al., CVPR 2019.
+
+    Example:
+        >>> import numpy as np
+        >>> image = np.zeros((8, 8, 3), np.uint8); image[:, 4:] = 255
+        >>> scores = np.full((2, 8, 8), 0.5, np.float32); scores[0, :, 0] = scores[1, :, 7] = 1
+        >>> crf(scores, image).argmax(0)[0].tolist()
+        [0, 0, 0, 0, 1, 1, 1, 1]
+    """
+    if preset:
+        if preset not in PRESETS:
+            raise UsageError(f"no crf preset '{preset}'; there are: {', '.join(PRESETS)}")
+        chosen = PRESETS[preset]
+        bilateral_xy, bilateral_rgb, bilateral_weight = (
+            chosen[k] for k in ("bilateral_xy", "bilateral_rgb", "bilateral_weight")
+        )
+        gaussian_xy, gaussian_weight = chosen["gaussian_xy"], chosen["gaussian_weight"]
+    k, height, width = scores.shape
+    flat = np.ascontiguousarray(scores.reshape(k, -1).T, np.float32)
+    if unary == "logits":
+        energy = flat * np.float32(-logit_scale)
+    elif unary == "probabilities":
+        energy = -np.log(np.clip(flat, 1e-5, 1))
+    else:
+        raise UsageError(f"crf has no unary '{unary}'; use logits or probabilities")
+    if k == 1 or flat.size == 0:
+        return np.ones_like(scores, np.float32)
+    kernels = []
+    if gaussian_weight:
+        kernels.append((_spatial(height, width, _positive("gaussian_xy", gaussian_xy)), gaussian_weight))
+    if bilateral_weight:
+        a, b = _positive("bilateral_xy", bilateral_xy), _positive("bilateral_rgb", bilateral_rgb)
+        kernels.append((_bilateral(image, a, b), bilateral_weight))
+    return np.ascontiguousarray(mean_field(energy, kernels, steps).T).reshape(scores.shape)
+
+
+def _positive(name: str, sigma: float) -> float:
+    if not sigma > 0:
+        weight = name.split("_")[0] + "_weight"
+        raise UsageError(f"crf needs {name} above 0, not {sigma:g}; {weight}=0 leaves that term out")
+    return sigma
+
+
+def _positions(height: int, width: int) -> np.ndarray:
+    """(H * W, 2) float32 pixel coordinates, x first."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
+
+
+@lru_cache(maxsize=8)
+def _spatial(height: int, width: int, sigma: float) -> Permutohedral:
+    """The lattice of positions alone: the same for every image of one size."""
+    return Permutohedral(_positions(height, width) / np.float32(sigma)).normalised()
+
+
+def _bilateral(image: np.ndarray, sigma_xy: float, sigma_rgb: float) -> Permutohedral:
+    height, width = image.shape[:2]
+    colours = image.reshape(-1, 3).astype(np.float32) / np.float32(sigma_rgb)
+    return Permutohedral(np.hstack([_positions(height, width) / np.float32(sigma_xy), colours])).normalised()
+
+
+def _softmax(energy: np.ndarray) -> np.ndarray:
+    """Softmax over the K columns. Done label by label: numpy is slow over a short last axis."""
+    rows = np.ascontiguousarray(energy.T)
+    rows -= rows.max(0)
+    np.exp(rows, out=rows)
+    rows /= rows.sum(0)
+    return np.ascontiguousarray(rows.T)

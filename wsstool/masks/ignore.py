@@ -1,0 +1,74 @@
+"""Ignore bands: pixels too uncertain to train on become 255."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsstool.errors import UsageError
+from wsstool.types import IGNORE
+
+
+def margin(scores: np.ndarray) -> np.ndarray:
+    """Best minus second-best score of each pixel.
+
+    Args:
+        scores: (K, H, W).
+    Returns:
+        (H, W) float32 >= 0. With one channel the second best counts as 0; with none all is 0.
+
+    Example:
+        >>> import numpy as np
+        >>> margin(np.array([[[0.75]], [[0.25]], [[0.5]]])).tolist()
+        [[0.25]]
+    """
+    if len(scores) == 0:
+        return np.zeros(scores.shape[1:], np.float32)
+    if len(scores) == 1:
+        return np.asarray(scores[0], np.float32)
+    top = np.partition(scores, len(scores) - 2, axis=0)[-2:]
+    return (top[1] - top[0]).astype(np.float32)
+
+
+def ignore_band(labels: np.ndarray, scores: np.ndarray, width: float) -> np.ndarray:
+    """Set pixels to 255 whose best score is less than ``width`` above the second.
+
+    Args:
+        labels: (H, W) uint8, not changed.
+        scores: (K, H, W) in [0, 1], those that made the labels.
+        width: in [0, 1]; 0 leaves the labels as they are, 1 keeps only pixels at 1 against 0.
+    Returns:
+        (H, W) uint8.
+
+    Raises:
+        UsageError: ``width`` outside [0, 1].
+    """
+    if not 0 <= width <= 1:
+        raise UsageError(f"the ignore margin lies in [0, 1], not {width:g}")
+    if width == 0:
+        return labels
+    return np.where(margin(scores) < width, np.uint8(IGNORE), labels)
+
+
+def agreed(foreground_pass: np.ndarray, background_pass: np.ndarray, background: int) -> np.ndarray:
+    """Join two label maps, one made with a high background score and one with a low one.
+
+    A pixel takes the class of the first when that is not background, is background when both say so, and
+    is 255 otherwise.
+
+    Args:
+        foreground_pass: (H, W) uint8, made with the high background score: what it calls object is one.
+        background_pass: (H, W) uint8, made with the low one: what it calls background is some.
+        background: id of the background.
+    Returns:
+        (H, W) uint8.
+
+    Source:
+        Ahn et al., CVPR 2019, "confident areas". Written from the paper.
+
+    Example:
+        >>> import numpy as np
+        >>> agreed(np.uint8([[5, 0, 0]]), np.uint8([[5, 5, 0]]), 0).tolist()
+        [[5, 255, 0]]
+    """
+    disagree = (foreground_pass == background) & (background_pass != background)
+    return np.where(disagree, np.uint8(IGNORE), foreground_pass)

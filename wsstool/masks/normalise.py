@@ -1,0 +1,57 @@
+"""Bring raw activation maps to [0, 1], so that thresholds mean the same in every image."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsstool.errors import BadInputError, UsageError
+
+MODES = ("joint", "class", "minmax", "none")
+
+
+def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
+    """Scale the maps of one image.
+
+    Args:
+        maps: (K, h, w), raw scale, finite.
+        mode: ``joint``: ReLU, divided by the maximum over all classes and pixels; classes stay comparable,
+            so a weak class may win nowhere. ``class``: ReLU, each class divided by its own maximum, the
+            usual choice when the tags are known to be right: every tag gets its best pixel. ``minmax``:
+            (x - min) / (max - min) over the whole stack, for maps whose negative part means something.
+            ``none``: clipped to [0, 1] and otherwise untouched, for probabilities.
+
+    Returns:
+        (K, h, w) float32 in [0, 1]. A map (or stack) without any positive value gives zeros, a constant
+        stack under ``minmax`` too.
+
+    Raises:
+        BadInputError: a value is NaN or infinite.
+        UsageError: unknown mode.
+
+    Source:
+        ReLU and division by the maximum: Zhou et al., CVPR 2016; per class with known tags: Ahn and Kwak,
+        CVPR 2018. Written from the papers.
+
+    Example:
+        >>> import numpy as np
+        >>> normalise(np.array([[[4.0, -1.0]], [[1.0, 2.0]]]), "joint")[:, 0].tolist()
+        [[1.0, 0.0], [0.25, 0.5]]
+    """
+    if mode not in MODES:
+        raise UsageError(f"no normalisation '{mode}'; there are: {', '.join(MODES)}")
+    maps = np.asarray(maps, np.float32)
+    if not np.isfinite(maps).all():
+        raise BadInputError("the score maps hold NaN or infinite values")
+    if maps.size == 0 or mode == "none":
+        return maps.clip(0, 1)
+    if mode == "minmax":
+        low = maps.min()
+        return _divided(maps - low, maps.max() - low)
+    maps = np.maximum(maps, 0)
+    return _divided(maps, maps.max((1, 2), keepdims=True) if mode == "class" else maps.max())
+
+
+def _divided(maps: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """``maps / by``, and zeros where ``by`` is 0 (or so small that dividing would overflow)."""
+    tiny = np.finfo(np.float32).tiny
+    return np.where(by > tiny, maps / np.maximum(by, tiny), np.float32(0)).astype(np.float32)
