@@ -7,14 +7,16 @@ from functools import lru_cache
 import numpy as np
 
 from wsstool.errors import UsageError
+from wsstool.masks.inputs import checked
 from wsstool.masks.permutohedral import Permutohedral
 
-PRESETS: dict[str, dict[str, float]] = {
-    "deeplab": {"bilateral_xy": 80, "bilateral_rgb": 13, "bilateral_weight": 10, "gaussian_xy": 3, "gaussian_weight": 3},
-    "irn": {"bilateral_xy": 50, "bilateral_rgb": 5, "bilateral_weight": 10, "gaussian_xy": 3, "gaussian_weight": 3},
-    "tissue": {"bilateral_xy": 10, "bilateral_rgb": 20, "bilateral_weight": 50, "gaussian_xy": 3, "gaussian_weight": 30},
+PRESETS = {
+    "deeplab": (80.0, 13.0, 10.0, 3.0, 3.0),
+    "irn": (50.0, 5.0, 10.0, 3.0, 3.0),
+    "tissue": (10.0, 20.0, 50.0, 3.0, 30.0),
 }
-"""Published settings by name. ``irn`` is what the defaults say; ``tissue`` was published with 5 steps."""
+"""Published settings by name: bilateral xy (px), rgb, weight; Gaussian xy (px), weight. ``irn`` is the
+default; ``tissue`` was published with 5 steps."""
 
 
 def mean_field(unary: np.ndarray, kernels: list[tuple[Permutohedral, float]], steps: int) -> np.ndarray:
@@ -96,21 +98,15 @@ def crf(
     if preset:
         if preset not in PRESETS:
             raise UsageError(f"no crf preset '{preset}'; there are: {', '.join(PRESETS)}")
-        chosen = PRESETS[preset]
-        bilateral_xy, bilateral_rgb, bilateral_weight = (
-            chosen[k] for k in ("bilateral_xy", "bilateral_rgb", "bilateral_weight")
-        )
-        gaussian_xy, gaussian_weight = chosen["gaussian_xy"], chosen["gaussian_weight"]
-    k, height, width = scores.shape
-    flat = np.ascontiguousarray(scores.reshape(k, -1).T, np.float32)
-    if unary == "logits":
-        energy = flat * np.float32(-logit_scale)
-    elif unary == "probabilities":
-        energy = -np.log(np.clip(flat, 1e-5, 1))
-    else:
+        bilateral_xy, bilateral_rgb, bilateral_weight, gaussian_xy, gaussian_weight = PRESETS[preset]
+    if unary not in ("logits", "probabilities"):
         raise UsageError(f"crf has no unary '{unary}'; use logits or probabilities")
-    if k == 1 or flat.size == 0:
-        return np.ones_like(scores, np.float32)
+    scores = checked(scores, image)
+    k, height, width = scores.shape
+    if k <= 1 or scores.size == 0:
+        return np.ones_like(scores)
+    flat = np.ascontiguousarray(scores.reshape(k, -1).T)
+    energy = flat * np.float32(-logit_scale) if unary == "logits" else -np.log(np.clip(flat, 1e-5, 1))
     kernels = []
     if gaussian_weight:
         kernels.append((_spatial(height, width, _positive("gaussian_xy", gaussian_xy)), gaussian_weight))

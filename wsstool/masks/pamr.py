@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wsstool.errors import UsageError
+from wsstool.masks.inputs import checked
 
 
 def pamr(
@@ -21,16 +22,16 @@ def pamr(
     """Sharpen score maps along the edges of the image by local averages only.
 
     Each pixel looks at its 8 neighbours at every dilation. Affinity
-    k_ij = -sharpness x mean over colours of |I_i - I_j| / sigma_i, sigma_i the standard deviation of the colours
-    in that neighbourhood; softmax over all neighbours gives a_ij; then m_i <- sum_j a_ij m_j, ``steps`` times.
+    k_ij = -sharpness x mean over colours of |I_i - I_j| / sigma_i, sigma_i the standard deviation of the
+    colours in that neighbourhood; a softmax over all neighbours makes weights a_ij; then
+    m_i <- sum_j a_ij m_j, ``steps`` times.
 
     Args:
         scores: (K, H, W) float32 in [0, 1].
         image: (H, W, 3) uint8 RGB.
         steps: averages; 0 returns the scores.
         dilations: distances in pixels, separated by commas.
-        sharpness: in the unit of 1 / deviation: 0 averages blindly, larger follows weaker edges. The paper's
-            factor 0.1 under the division is a sharpness of 10.
+        sharpness: 0 averages blindly, larger follows weaker edges.
 
     Returns:
         (K, H, W) float32 in [0, 1]; an average of averages, so within the range of each map.
@@ -39,12 +40,13 @@ def pamr(
         UsageError: dilations that are not positive integers, or a negative number of steps.
 
     Notes:
-        Runs on one thread's worth of memory: 8 x dilations x H x W floats (37 MB at 320 x 480). Borders
-        repeat the edge pixel. In a flat neighbourhood all weights are equal.
+        Needs 8 x dilations x H x W floats (30 MB at 320 x 480). Borders repeat the edge pixel. In a flat
+        neighbourhood all weights are equal. Dividing by sigma, where the paper prints its square, keeps the
+        exponent free of units: the result does not change with contrast.
 
     Source:
-        Araslanov and Roth, "Single-stage semantic segmentation from image labels", CVPR 2020, section 3.3,
-        equations 6 and 7. Written from the paper.
+        Araslanov and Roth, "Single-stage semantic segmentation from image labels", CVPR 2020, pixel-adaptive
+        mask refinement. Written from the paper.
 
     Example:
         >>> import numpy as np
@@ -57,16 +59,17 @@ def pamr(
     except ValueError:
         reach = []
     if not reach or min(reach) < 1 or steps < 0:
-        raise UsageError(f"pamr needs positive dilations such as 1,2,4 and steps >= 0, not '{dilations}' and {steps}")
-    maps = torch.from_numpy(np.ascontiguousarray(scores, np.float32))
-    if maps.numel() == 0 or steps == 0:
-        return np.array(scores, np.float32)
+        raise UsageError(f"pamr needs dilations such as 1,2,4 and steps >= 0, not '{dilations}' and {steps}")
+    scores = checked(scores, image)
+    if scores.size == 0 or steps == 0:
+        return scores.copy()
+    maps = torch.from_numpy(scores)
     with torch.inference_mode():
         colours = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float() / 255
         affinity = _affinity(colours, reach, sharpness)
         for _ in range(steps):
             maps = _average(maps, affinity, reach)
-    return maps.clamp_(0, 1).numpy()
+        return maps.clamp(0, 1).numpy()
 
 
 OFFSETS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
@@ -75,9 +78,9 @@ OFFSETS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
 def _shifted(x: Tensor, dilation: int) -> list[Tensor]:
     """The 8 neighbours at one dilation as views: x (C, H, W) -> 8 of (C, H, W)."""
     height, width = x.shape[-2:]
-    d = dilation
-    padded = F.pad(x[None], (d, d, d, d), mode="replicate")[0]
-    return [padded[:, d + dy * d : d + dy * d + height, d + dx * d : d + dx * d + width] for dy, dx in OFFSETS]
+    padded = F.pad(x[None], (dilation,) * 4, mode="replicate")[0]
+    starts = [(dilation * (1 + dy), dilation * (1 + dx)) for dy, dx in OFFSETS]
+    return [padded[:, top : top + height, left : left + width] for top, left in starts]
 
 
 def _affinity(colours: Tensor, reach: list[int], sharpness: float) -> Tensor:

@@ -8,6 +8,7 @@ from scipy.sparse.linalg import splu
 
 from wsstool.errors import UsageError
 from wsstool.masks.ignore import margin
+from wsstool.masks.inputs import checked
 from wsstool.masks.resize import resize
 
 
@@ -58,8 +59,10 @@ def random_walk(
     """
     if not (beta >= 0 and strength > 0 and longest_side >= 1):
         raise UsageError(
-            f"random-walk needs beta >= 0, strength > 0 and longest_side >= 1, not {beta:g}, {strength:g}, {longest_side}"
+            "random-walk needs beta >= 0, strength > 0 and longest_side >= 1, "
+            f"not {beta:g}, {strength:g} and {longest_side}"
         )
+    scores = checked(scores, image)
     k, height, width = scores.shape
     if k == 1 or scores.size == 0:
         return np.ones_like(scores, np.float32)
@@ -70,7 +73,8 @@ def random_walk(
     tie = (np.float64(strength) * margin(small) ** 2 + 1e-6).ravel()
     seeds = (small.argmax(0).ravel()[:, None] == np.arange(k)).astype(np.float64)
     system = _laplacian(colours, beta) + sparse.diags(tie)
-    walk = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True}).solve(tie[:, None] * seeds)
+    factors = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
+    walk = factors.solve(tie[:, None] * seeds)
     return resize(walk.T.reshape(k, *size).clip(0, 1), (height, width))
 
 

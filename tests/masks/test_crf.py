@@ -1,0 +1,131 @@
+"""Dense CRF: the numbers of pydensecrf, an exact all-pairs sum, limits."""
+
+import numpy as np
+import pytest
+
+from wsstool.errors import BadInputError, UsageError
+from wsstool.masks.crf import PRESETS, crf
+from wsstool.masks.permutohedral import Permutohedral
+
+
+@pytest.mark.parametrize("steps", [1, 5, 10])
+@pytest.mark.parametrize("setting", ["deeplab", "irn", "tissue"])
+def test_marginals_equal_those_of_pydensecrf(shared, setting, steps):
+    fixture = np.load(shared / "fixtures/crf/crf_small.npz")
+    expected = fixture[f"q_{setting}_softmax_it{steps}"]
+    q = crf(fixture["prob"], fixture["image"], unary="probabilities", steps=steps, preset=setting)
+    assert np.abs(q - expected).max() < (2e-2 if setting == "tissue" else 1e-3)
+    assert (q.argmax(0) == expected.argmax(0)).mean() >= 0.999
+
+
+@pytest.mark.parametrize("setting", ["deeplab", "irn", "tissue"])
+def test_label_unaries_equal_those_of_pydensecrf(shared, setting):
+    fixture = np.load(shared / "fixtures/crf/crf_small.npz")
+    expected = fixture[f"q_{setting}_labels07_it10"]
+    labels = fixture["hard_labels"][None] == np.arange(3)[:, None, None]
+    q = crf(np.where(labels, 0.7, 0.15), fixture["image"], unary="probabilities", preset=setting)
+    assert np.abs(q - expected).max() < (2e-2 if setting == "tissue" else 1e-3)
+    assert (q.argmax(0) == expected.argmax(0)).mean() >= 0.999
+
+
+def photograph_like(height: int, width: int, seed: int = 0) -> np.ndarray:
+    """Two regions of different colour with mild noise."""
+    rng = np.random.default_rng(seed)
+    image = np.where(np.arange(width)[None, :, None] < width // 2, (60, 90, 120), (180, 140, 60))
+    return (image + rng.normal(0, 6, (height, width, 3))).clip(0, 255).astype(np.uint8)
+
+
+def all_pairs(scores, image, *, a, b, wb, g, wg, k):
+    """Mean field with the exact kernels, every pair summed in float64."""
+    height, width = image.shape[:2]
+    y, x = np.mgrid[:height, :width].reshape(2, -1)
+    colours = image.reshape(-1, 3).astype(float)
+    space = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2
+    colour = ((colours[:, None] - colours) ** 2).sum(-1)
+    bilateral, gaussian = np.exp(-space / (2 * a * a) - colour / (2 * b * b)), np.exp(-space / (2 * g * g))
+    kernels = []
+    for weight, kernel in ((wb, bilateral), (wg, gaussian)):
+        d = 1 / np.sqrt(kernel.sum(1))
+        kernels.append(weight * d[:, None] * kernel * d)
+    energy = 5 * scores.reshape(len(scores), -1).T.astype(float)
+    q = np.exp(energy) / np.exp(energy).sum(1, keepdims=True)
+    for _ in range(k):
+        q = np.exp(energy + sum(kernel @ q for kernel in kernels))
+        q /= q.sum(1, keepdims=True)
+    return q.T.reshape(scores.shape)
+
+
+def test_marginals_are_close_to_the_exact_sum_over_all_pairs():
+    image = photograph_like(20, 24)
+    scores = np.random.default_rng(1).random((3, 20, 24), np.float32) * 0.6
+    exact = all_pairs(scores, image, a=10, b=30, wb=4, g=2, wg=2, k=3)
+    q = crf(
+        scores,
+        image,
+        bilateral_xy=10,
+        bilateral_rgb=30,
+        bilateral_weight=4,
+        gaussian_xy=2,
+        gaussian_weight=2,
+        steps=3,
+    )
+    assert np.abs(q - exact).mean() < 0.02
+    assert (q.argmax(0) == exact.argmax(0)).mean() > 0.95
+
+
+def test_the_lattice_approximates_a_gaussian():
+    rng = np.random.default_rng(0)
+    points = (rng.random((300, 3)) * 3).astype(np.float32)
+    values = rng.random((300, 2)).astype(np.float32)
+    kernel = np.exp(-((points[:, None] - points) ** 2).sum(-1) / 2)
+    exact = kernel @ values / kernel.sum(1, keepdims=True)
+    lattice = Permutohedral(points)
+    ours = lattice.filter(values) / lattice.filter(np.ones((300, 1), np.float32))
+    assert np.abs(ours - exact).max() < 0.1 * np.ptp(values)
+    assert np.corrcoef(ours[:, 0], exact[:, 0])[0, 1] > 0.97
+
+
+def test_without_steps_or_weights_the_unary_speaks_alone():
+    image = photograph_like(6, 8)
+    p = np.random.default_rng(0).dirichlet(np.ones(3), (6, 8)).transpose(2, 0, 1).astype(np.float32)
+    for own in ({"steps": 0}, {"bilateral_weight": 0.0, "gaussian_weight": 0.0}):
+        np.testing.assert_allclose(crf(p, image, unary="probabilities", **own), p.clip(1e-5, 1), atol=1e-4)
+
+
+def test_a_stray_pixel_joins_its_surroundings():
+    image = np.full((12, 12, 3), 90, np.uint8)
+    scores = np.zeros((2, 12, 12), np.float32)
+    scores[0] = 0.8
+    scores[:, 6, 6] = (0.2, 0.9)
+    assert (crf(scores, image).argmax(0) == 0).all()
+
+
+@pytest.mark.parametrize("name", ["bilateral_xy", "bilateral_rgb", "gaussian_xy"])
+def test_a_sigma_of_zero_is_refused_unless_its_term_is_left_out(name):
+    scores, image = np.zeros((2, 4, 4), np.float32), photograph_like(4, 4)
+    with pytest.raises(UsageError, match=name):
+        crf(scores, image, **{name: 0.0})
+    crf(scores, image, **{name: 0.0, name.split("_")[0] + "_weight": 0.0})
+
+
+def test_a_sigma_too_close_to_zero_is_refused_in_a_sentence():
+    image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
+    with pytest.raises(UsageError, match="too close to zero"):
+        crf(np.zeros((2, 8, 8), np.float32), image, bilateral_rgb=1e-6)
+
+
+def test_unknown_names_are_refused():
+    scores, image = np.zeros((2, 4, 4), np.float32), photograph_like(4, 4)
+    with pytest.raises(UsageError, match="there are: deeplab"):
+        crf(scores, image, preset="deep")
+    with pytest.raises(UsageError, match="logits or probabilities"):
+        crf(scores, image, unary="softmax")
+    with pytest.raises(BadInputError, match="5 x 4 px"):
+        crf(scores, photograph_like(4, 5))
+
+
+def test_the_preset_named_irn_is_the_default():
+    image = photograph_like(10, 12)
+    scores = np.random.default_rng(0).random((2, 10, 12), np.float32)
+    np.testing.assert_array_equal(crf(scores, image), crf(scores, image, preset="irn"))
+    assert set(PRESETS) == {"deeplab", "irn", "tissue"}

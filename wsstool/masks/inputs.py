@@ -1,0 +1,33 @@
+"""What every refiner asks of its input, checked in one place."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsstool.errors import BadInputError
+
+
+def checked(scores: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """The scores as contiguous float32, after checking that they lie over the image.
+
+    Args:
+        scores: (K, H, W), finite.
+        image: (H, W, 3) uint8.
+    Returns:
+        (K, H, W) float32, contiguous; ``scores`` itself if it is that already.
+
+    Raises:
+        BadInputError: an image of another size or form, or scores that are NaN or infinite.
+    """
+    if scores.ndim != 3:
+        raise BadInputError(f"score maps have the axes class, row, column; these have {scores.ndim}")
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise BadInputError(f"a refiner reads 8-bit RGB images, not {image.dtype} of shape {image.shape}")
+    if image.shape[:2] != scores.shape[1:]:
+        height, width = image.shape[:2]
+        raise BadInputError(
+            f"the image is {width} x {height} px, the score maps are {scores.shape[2]} x {scores.shape[1]}"
+        )
+    if not np.isfinite(scores).all():
+        raise BadInputError("the score maps hold NaN or infinite values")
+    return np.ascontiguousarray(scores, np.float32)
