@@ -20,6 +20,9 @@ def argmax(scores: np.ndarray, class_ids: Sequence[int] | np.ndarray, background
     Returns:
         (H, W) uint8 class ids. Ties go to the channel that comes first; without channels all is 255.
 
+    Source:
+        Common practice. Independent.
+
     Example:
         >>> import numpy as np
         >>> argmax(np.array([[[0.2, 0.5]], [[0.9, 0.5]]]), [3, 7]).tolist()
