@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("info:info", "Files"),
     "check": ("check:check", "Files"),
     "cat": ("cat:cat", "Files"),
+    "doctor": ("doctor:doctor", "This program"),
 }
 
 app = typer.Typer(
