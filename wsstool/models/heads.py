@@ -1,0 +1,92 @@
+"""Segmentation heads: feature maps of a backbone in, class maps on the same (or a finer) grid out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+from torchvision.models.segmentation.deeplabv3 import ASPP
+from torchvision.models.segmentation.lraspp import LRASPPHead
+
+
+class DeepLabV3Head(nn.Sequential):
+    """Atrous spatial pyramid pooling, one 3x3 convolution, a linear layer.
+
+    The pyramid is torchvision's; its width is free, since 256 channels on 1280 input channels cost
+    more than a whole MobileNetV2.
+
+    Args:
+        in_channels: channels of the feature map.
+        n_classes: channels of the result.
+        rates: dilation of the three 3x3 branches, feature pixels, >= 1.
+        width: channels of each branch and of the result of the pyramid.
+    Notes:
+        The pooled branch normalises one value a channel and image, so a training batch needs two images.
+    Source:
+        Chen et al., "Rethinking atrous convolution", 2017, section 3.3. The modules are torchvision's (BSD-3).
+    Example:
+        >>> DeepLabV3Head(8, 3, width=4).eval()(torch.zeros(1, 8, 5, 6)).shape
+        torch.Size([1, 3, 5, 6])
+    """
+
+    def __init__(
+        self, in_channels: int, n_classes: int, *, rates: Sequence[int] = (12, 24, 36), width: int = 256
+    ) -> None:
+        super().__init__(
+            ASPP(in_channels, rates, width),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Conv2d(width, n_classes, 1),
+        )
+
+
+class LRASPPSegmentationHead(nn.Module):
+    """Lite R-ASPP: a gated 1x1 branch, upsampled onto a fine feature map that has a linear layer of its own.
+
+    Args:
+        low_channels: channels of the fine feature map.
+        high_channels: channels of the deep feature map.
+        n_classes: channels of the result.
+        width: channels of the gated branch.
+    Source:
+        Howard et al., ICCV 2019, figure 10. The module is torchvision's (BSD-3).
+    Example:
+        >>> head = LRASPPSegmentationHead(4, 8, 3, width=4).eval()
+        >>> head(torch.zeros(1, 4, 10, 12), torch.zeros(1, 8, 5, 6)).shape
+        torch.Size([1, 3, 10, 12])
+    """
+
+    def __init__(self, low_channels: int, high_channels: int, n_classes: int, *, width: int = 128) -> None:
+        super().__init__()
+        self.head = LRASPPHead(low_channels, high_channels, n_classes, width)
+
+    def forward(self, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+        return self.head({"low": low, "high": high})  # (B, C, h_low, w_low)
+
+
+class FCNHead(nn.Sequential):
+    """One 3x3 convolution and a linear layer: the light head, good for small backbones.
+
+    Args:
+        in_channels: channels of the feature map.
+        n_classes: channels of the result.
+        width: channels in between; 0 takes a quarter of ``in_channels``, at least 16.
+        dropout: share of the channels in between that are dropped while training, [0, 1).
+    Source:
+        Long et al., CVPR 2015, in torchvision's form (3x3 convolution before the scoring layer).
+    Example:
+        >>> FCNHead(8, 3).eval()(torch.zeros(1, 8, 5, 6)).shape
+        torch.Size([1, 3, 5, 6])
+    """
+
+    def __init__(self, in_channels: int, n_classes: int, *, width: int = 0, dropout: float = 0.1) -> None:
+        width = width or max(16, in_channels // 4)
+        super().__init__(
+            nn.Conv2d(in_channels, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Conv2d(width, n_classes, 1),
+        )

@@ -1,0 +1,77 @@
+"""Class probabilities of whole images: several scales, mirrored views, several networks, averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+@torch.inference_mode()
+def class_probabilities(
+    networks: Sequence[nn.Module],
+    x: torch.Tensor,
+    *,
+    allowed: torch.Tensor | None = None,
+    scales: Sequence[float] = (1.0,),
+    flip: bool = False,
+    stride: int = 32,
+) -> torch.Tensor:
+    """The mean softmax probability of each class at each pixel over networks, scales and mirrored views.
+
+    Args:
+        networks: each maps (B,3,H,W) to logits (B,C,H,W); in eval mode.
+        x: (B,3,H,W) float32, normalised, of any size.
+        allowed: (B,C) bool, or None for all; other classes get probability 0 in that image, and the rest
+            shares their part in each view.
+        scales: sizes of the views relative to the image, > 0; the average has equal weights.
+        flip: add the left-right mirror of every view. The result is then exactly as symmetric as its input.
+        stride: the views are padded at the right and the bottom to a multiple of it, by repeating the
+            border, so that each feature stands for its own square of pixels.
+
+    Returns:
+        (B,C,H,W) float32, a distribution over C at each pixel.
+
+    Example:
+        >>> class_probabilities([nn.Conv2d(3, 2, 1)], torch.zeros(1, 3, 5, 7), scales=(0.5, 1.0)).shape
+        torch.Size([1, 2, 5, 7])
+    """
+    total: torch.Tensor | None = None
+    for scale in scales:
+        view = _scaled(x, scale)
+        for is_mirrored in (False, True) if flip else (False,):
+            padded = _padded(view.flip(-1) if is_mirrored else view, stride)
+            for network in networks:
+                logits = network(padded)[..., : view.shape[-2], : view.shape[-1]].float()
+                if is_mirrored:
+                    logits = logits.flip(-1)
+                if logits.shape[-2:] != x.shape[-2:]:
+                    logits = F.interpolate(logits, size=x.shape[-2:], mode="bilinear", align_corners=False)
+                if allowed is not None:
+                    logits = logits.masked_fill(~allowed[:, :, None, None], float("-inf"))
+                probs = logits.softmax(dim=1)  # (B,C,H,W)
+                total = probs if total is None else total.add_(probs)
+    assert total is not None, "no scales or no networks"
+    return total.div_(len(scales) * (1 + flip) * len(networks))
+
+
+def on_grid(probs: torch.Tensor, step: int) -> torch.Tensor:
+    """Probabilities on a grid of ``step`` pixels: (B,C,H,W) -> (B,C,ceil(H/step),ceil(W/step)), still distributions."""
+    if step == 1:
+        return probs
+    size = (-(-probs.shape[-2] // step), -(-probs.shape[-1] // step))
+    return F.interpolate(probs, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _scaled(x: torch.Tensor, scale: float) -> torch.Tensor:
+    size = tuple(max(1, round(n * scale)) for n in x.shape[-2:])
+    if size == tuple(x.shape[-2:]):
+        return x
+    return F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def _padded(x: torch.Tensor, stride: int) -> torch.Tensor:
+    bottom, right = -x.shape[-2] % stride, -x.shape[-1] % stride
+    return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x

@@ -1,0 +1,1 @@
+"""What training minimises: one family of losses a file."""

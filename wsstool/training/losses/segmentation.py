@@ -1,0 +1,95 @@
+"""Losses of a label map: one value a pixel, and their mean over the pixels that count."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from wsstool.errors import UsageError
+from wsstool.types import IGNORE
+
+PIXEL_LOSSES = ("cross-entropy", "generalised", "symmetric")
+
+
+def pixel_losses(
+    logits: torch.Tensor, labels: torch.Tensor, *, kind: str = "cross-entropy", q: float = 0.7, beta: float = 1.0
+) -> torch.Tensor:
+    """The loss of every pixel against a map of class ids; 0 where the label is 255.
+
+    With p the softmax probability of the labelled class: cross-entropy -log p; generalised (1 - p^q) / q,
+    which saturates, so that a wrong label pulls less; symmetric -log p + 4 beta (1 - p), cross-entropy
+    plus reverse cross-entropy with log 0 set to -4.
+
+    Args:
+        logits: (B,C,H,W), computed on in float32.
+        labels: (B,H,W) integer class ids, 255 = ignore.
+        kind: one of ``PIXEL_LOSSES``.
+        q: (0, 1], generalised only; towards 0 it is cross-entropy, 1 is the mean absolute error.
+        beta: >= 0, weight of the reverse term, symmetric only.
+
+    Returns:
+        (B,H,W) float32, >= 0.
+
+    Raises:
+        UsageError: a loss of another name.
+    Source:
+        Zhang and Sabuncu, NeurIPS 2018, equation 4; Wang et al., ICCV 2019, equations 6 and 7. From the papers.
+    Example:
+        >>> pixel_losses(torch.zeros(1, 2, 1, 2), torch.tensor([[[0, 255]]])).tolist()
+        [[[0.6931471824645996, 0.0]]]
+    """
+    cross_entropy = F.cross_entropy(logits.float(), labels.long(), ignore_index=IGNORE, reduction="none")
+    if kind == "cross-entropy":
+        return cross_entropy
+    if kind == "generalised":
+        return -torch.expm1(-q * cross_entropy) / q  # exp(-ce) = p; the ignored have ce = 0, hence 0
+    if kind == "symmetric":
+        return cross_entropy - 4.0 * beta * torch.expm1(-cross_entropy)
+    raise UsageError(f"no pixel loss '{kind}'; there are: {', '.join(PIXEL_LOSSES)}")
+
+
+def mean_over(losses: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
+    """The mean of the losses where ``kept`` is true; 0, with a gradient of 0, where it never is.
+
+    Example:
+        >>> mean_over(torch.tensor([1., 5., 9.]), torch.tensor([True, True, False])).item()
+        3.0
+    """
+    # where() and not a product: an infinite loss of a pixel that is not kept must not become NaN
+    return torch.where(kept, losses, losses.new_zeros(())).sum() / kept.sum().clamp(min=1)
+
+
+def layered_losses(
+    logits: torch.Tensor, labels: torch.Tensor, *, kind: str = "cross-entropy", q: float = 0.7, beta: float = 1.0
+) -> torch.Tensor:
+    """``pixel_losses`` against each of several label maps.
+
+    Args:
+        logits: (B,C,H,W).
+        labels: (B,L,H,W), L label maps an image, such as pseudo-masks from several depths.
+
+    Returns:
+        (B,L,H,W) float32, 0 where the label is 255.
+    """
+    return torch.stack(
+        [pixel_losses(logits, labels[:, l], kind=kind, q=q, beta=beta) for l in range(labels.shape[1])], dim=1
+    )
+
+
+def layered_mean(losses: torch.Tensor, kept: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
+    """Sum over label maps of weight x mean over the kept pixels of that map.
+
+    Args:
+        losses: (B,L,H,W) as from ``layered_losses``.
+        kept: (B,L,H,W) bool, valid and selected.
+        weights: L numbers >= 0; they are used as they are.
+
+    Source:
+        Han et al., Medical Image Analysis 2022 (.6 for the deepest layer's map, .2 and .2). Written from the paper.
+    """
+    total = losses.new_zeros(())
+    for l, weight in enumerate(weights):
+        total = total + weight * mean_over(losses[:, l], kept[:, l])
+    return total
