@@ -1,0 +1,75 @@
+"""Random crops: image and labels move together, nothing outside is labelled, chance comes from the generator."""
+
+import numpy as np
+import pytest
+
+from wsstool.data.crops import PAPER, RandomCrop, jittered
+from wsstool.errors import UsageError
+
+
+def picture(height: int = 40, width: int = 56) -> tuple[np.ndarray, np.ndarray]:
+    """An image that shows its own labels: blocks of 8 pixels, the red value is 40 x label."""
+    rng = np.random.default_rng(0)
+    labels = np.kron(rng.integers(0, 6, (-(-height // 8), -(-width // 8))), np.ones((8, 8), int))[:height, :width]
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = labels * 40
+    return image, np.stack([labels, 5 - labels]).astype(np.uint8)
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("size", [24, 64])
+def test_image_and_labels_move_together(seed: int, size: int) -> None:
+    view, maps = RandomCrop(size, (0.5, 2.0))(*picture(), np.random.default_rng(seed))
+    assert view.shape == (size, size, 3) and maps.shape == (2, size, size)
+    inside = maps[0] != 255
+    assert inside.any()
+    assert (view[~inside] == PAPER).all()
+    assert (maps[1][inside] == 5 - maps[0][inside]).all()
+    even = np.zeros_like(inside)  # away from block borders, where bilinear values mix
+    even[1:-1, 1:-1] = inside[1:-1, 1:-1]
+    for dy in (-2, -1, 0, 1, 2):
+        for dx in (-2, -1, 0, 1, 2):
+            even &= np.roll(maps[0], (dy, dx), (0, 1)) == maps[0]
+    assert (view[..., 0][even] == maps[0][even] * 40).all()
+
+
+def test_scale_one_is_a_plain_crop() -> None:
+    image, labels = picture()
+    view, maps = RandomCrop(16, (1.0, 1.0), flip=False)(image, labels, np.random.default_rng(3))
+    places = [
+        (y, x)
+        for y in range(40 - 15)
+        for x in range(56 - 15)
+        if (labels[:, y : y + 16, x : x + 16] == maps).all() and (image[y : y + 16, x : x + 16] == view).all()
+    ]
+    assert places
+
+
+def test_a_small_image_is_seen_whole() -> None:
+    image, labels = picture(9, 11)
+    view, maps = RandomCrop(32, (1.0, 1.0), flip=False)(image, labels, np.random.default_rng(1))
+    assert (maps[0] != 255).sum() == 99
+    assert sorted(maps[0][maps[0] != 255]) == sorted(labels[0].ravel())
+    assert view.shape == (32, 32, 3)
+
+
+def test_equal_generators_give_equal_views() -> None:
+    crop = RandomCrop(20, color_jitter=0.4)
+    a, b, c = (crop(*picture(), np.random.default_rng(seed)) for seed in (5, 5, 6))
+    assert (a[0] == b[0]).all() and (a[1] == b[1]).all()
+    assert (a[0] != c[0]).any()
+
+
+def test_jitter_by_hand() -> None:
+    image = np.array([[[100, 50, 200], [10, 20, 30]]], np.uint8)
+    assert (jittered(image, 1, 1, 1) == image).all()
+    assert (jittered(image, 2, 1, 1) == np.clip(image.astype(int) * 2, 0, 255)).all()
+    grey = jittered(image, 1, 1, 0)
+    assert (grey == grey[..., :1]).all()
+    assert np.ptp(jittered(image, 1, 0, 0)) == 0
+
+
+@pytest.mark.parametrize("own", [{"size": 0}, {"scale_range": (2.0, 1.0)}, {"scale_range": (0.0, 1.0)}, {"color_jitter": 1.0}])
+def test_numbers_outside_their_range(own: dict) -> None:
+    with pytest.raises(UsageError):
+        RandomCrop(**{"size": 8, **own})

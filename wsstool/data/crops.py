@@ -1,0 +1,110 @@
+"""Random views of an image and its label maps: scale, crop, mirror, colour; the same geometry for both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from wsstool.errors import UsageError
+from wsstool.types import IGNORE
+
+PAPER = (124, 116, 104)
+"""Colour outside an image: about the mean of photographs, so that it is near 0 after normalisation."""
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """How views are drawn.
+
+    Args:
+        size: side of the square view, pixels, >= 1.
+        scale_range: least and greatest size of the image in the view, relative to the original, > 0; drawn
+            evenly on a logarithmic scale.
+        flip: mirror left-right half of the time.
+        color_jitter: brightness, contrast and saturation are multiplied by numbers of
+            [1 - jitter, 1 + jitter]; 0 leaves the colours alone, [0, 1).
+
+    Raises:
+        UsageError: a number outside its range.
+    """
+
+    size: int
+    scale_range: tuple[float, float] = (0.5, 2.0)
+    flip: bool = True
+    color_jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        low, high = self.scale_range
+        if self.size < 1:
+            raise UsageError(f"crop size {self.size} is below 1 pixel")
+        if not 0 < low <= high:
+            raise UsageError(f"scale range {low}..{high} is not ascending and positive")
+        if not 0 <= self.color_jitter < 1:
+            raise UsageError(f"colour jitter {self.color_jitter} is not in [0, 1)")
+
+    def __call__(
+        self, image: np.ndarray, labels: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a view.
+
+        Args:
+            image: (H,W,3) uint8 RGB.
+            labels: (L,H,W) uint8 class ids.
+            rng: the only source of chance; always asked for the same numbers in the same order.
+
+        Returns:
+            (size,size,3) uint8 and (L,size,size) uint8; outside the image ``PAPER`` and 255.
+
+        Example:
+            >>> view = RandomCrop(8, (1.0, 1.0))
+            >>> image, labels = np.zeros((5, 5, 3), np.uint8), np.ones((1, 5, 5), np.uint8)
+            >>> int((view(image, labels, np.random.default_rng(0))[1] == 1).sum())
+            25
+        """
+        draws = rng.random(7)
+        low, high = self.scale_range
+        scale = low * (high / low) ** draws[0]
+        height, width = image.shape[:2]
+        rows, top, source_rows = _place(height, max(1, round(height * scale)), self.size, draws[1])
+        columns, left, source_columns = _place(width, max(1, round(width * scale)), self.size, draws[2])
+        box = (source_columns[0], source_rows[0], source_columns[1], source_rows[1])
+        view = np.empty((self.size, self.size, 3), np.uint8)
+        view[:] = PAPER
+        maps = np.full((len(labels), self.size, self.size), IGNORE, np.uint8)
+        inside = (slice(top, top + rows), slice(left, left + columns))
+        view[inside] = _resized(image, (columns, rows), box, Image.Resampling.BILINEAR)
+        for target, source in zip(maps, labels, strict=True):
+            target[inside] = _resized(source, (columns, rows), box, Image.Resampling.NEAREST)
+        if self.flip and draws[3] < 0.5:
+            view, maps = view[:, ::-1], maps[:, :, ::-1]
+        if self.color_jitter:
+            factors = 1 + self.color_jitter * (2 * draws[4:] - 1)
+            view = jittered(view, *factors.tolist())
+        return np.ascontiguousarray(view), np.ascontiguousarray(maps)
+
+
+def jittered(image: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
+    """(H,W,3) uint8 with brightness, contrast about the mean grey, and saturation multiplied; 1, 1, 1 is the identity."""
+    x = image.astype(np.float32) * brightness
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    mean = float((x @ weights).mean())
+    x = (x - mean) * contrast + mean
+    grey = (x @ weights)[..., None]
+    return np.clip((x - grey) * saturation + grey + 0.5, 0, 255).astype(np.uint8)
+
+
+def _place(n: int, scaled: int, size: int, draw: float) -> tuple[int, int, tuple[float, float]]:
+    """Along one axis: how many view pixels the image covers, from which one on, and the source range they show."""
+    room = scaled - size
+    offset = int(draw * (abs(room) + 1))  # of the view in the image, or of the image in the view
+    start, first = (offset, 0) if room >= 0 else (0, offset)
+    count = min(size, scaled)
+    return count, first, (start * n / scaled, min(float(n), (start + count) * n / scaled))
+
+
+def _resized(
+    pixels: np.ndarray, size: tuple[int, int], box: tuple[float, float, float, float], how: Image.Resampling
+) -> np.ndarray:
+    return np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size, how, box=box))
