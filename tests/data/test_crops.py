@@ -1,4 +1,4 @@
-"""Random crops: image and labels move together, nothing outside is labelled, chance comes from the generator."""
+"""Random crops: image and labels move together, nothing outside is labelled, the generator decides."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,9 @@ from wsstool.errors import UsageError
 def picture(height: int = 40, width: int = 56) -> tuple[np.ndarray, np.ndarray]:
     """An image that shows its own labels: blocks of 8 pixels, the red value is 40 x label."""
     rng = np.random.default_rng(0)
-    labels = np.kron(rng.integers(0, 6, (-(-height // 8), -(-width // 8))), np.ones((8, 8), int))[:height, :width]
+    labels = np.kron(rng.integers(0, 6, (-(-height // 8), -(-width // 8))), np.ones((8, 8), int))[
+        :height, :width
+    ]
     image = np.zeros((height, width, 3), np.uint8)
     image[..., 0] = labels * 40
     return image, np.stack([labels, 5 - labels]).astype(np.uint8)
@@ -69,7 +71,9 @@ def test_jitter_by_hand() -> None:
     assert np.ptp(jittered(image, 1, 0, 0)) == 0
 
 
-@pytest.mark.parametrize("own", [{"size": 0}, {"scale_range": (2.0, 1.0)}, {"scale_range": (0.0, 1.0)}, {"color_jitter": 1.0}])
+@pytest.mark.parametrize(
+    "own", [{"size": 0}, {"scale_range": (2.0, 1.0)}, {"scale_range": (0.0, 1.0)}, {"color_jitter": 1.0}]
+)
 def test_numbers_outside_their_range(own: dict) -> None:
     with pytest.raises(UsageError):
         RandomCrop(**{"size": 8, **own})

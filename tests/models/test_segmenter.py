@@ -35,7 +35,9 @@ def test_lraspp_features_are_the_backbones() -> None:
 @pytest.mark.parametrize(("stride", "rates"), [(32, [3, 6, 9]), (16, [6, 12, 18]), (8, [12, 24, 36])])
 def test_rates_follow_the_stride(stride: int, rates: list[int]) -> None:
     model = build_segmenter("deeplabv3-mobilenet-v2", 2, output_stride=stride, width=4)
-    found = [m.dilation[0] for m in model.head[0].modules() if isinstance(m, torch.nn.Conv2d) and m.dilation[0] > 1]
+    found = [
+        m.dilation[0] for m in model.head[0].modules() if isinstance(m, torch.nn.Conv2d) and m.dilation[0] > 1
+    ]
     assert found == rates
     assert model.backbone.stride == stride
 
@@ -58,7 +60,10 @@ def test_start_from_classifier_imagenet_and_segmenter() -> None:
     assert torch.equal(model.backbone.state_dict()[key], imagenet[key])
     twin = build_segmenter("fcn-mobilenet-v2", 4)
     assert start_from(twin, model.state_dict()) == "backbone and head"
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), twin.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.state_dict().values(), twin.state_dict().values(), strict=True)
+    )
 
 
 def test_foreign_weights_are_refused_and_change_nothing() -> None:

@@ -39,7 +39,7 @@ def build(number: int) -> nn.Module:
     return Pixels()
 
 
-def world(n: int = 24, wrong: float = 0.3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def world(n: int = 12, wrong: float = 0.3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Noisy colour blocks, labels of which a share is wrong, and the truth."""
     generator = torch.Generator().manual_seed(0)
     coarse = torch.randint(0, 3, (n, 4, 4), generator=generator)
@@ -66,12 +66,14 @@ class Items(torch.utils.data.Dataset[Any]):
 
 def make(method: str, **setup: Any) -> CoTraining:
     own = setup.pop("own", {})
-    return COTRAINERS.load(method)(Setup(**{"build": build, "class_names": NAMES, "background": 0, **setup}), **own)
+    return COTRAINERS.load(method)(
+        Setup(**{"build": build, "class_names": NAMES, "background": 0, **setup}), **own
+    )
 
 
 def train(task: CoTraining, epochs: int = 6, **more: Any) -> Any:
     images, labels, _ = world()
-    loader = EpochLoader(Items(images, labels), 6, seed=1)
+    loader = EpochLoader(Items(images, labels), 4, seed=1)
     plan = Plan(epochs=epochs, lr=0.05, optimizer="adam", schedule="constant", weight_decay=0.0)
     return fit(task, loader, plan, **more)
 
@@ -142,7 +144,10 @@ def test_identical_networks_are_self_training() -> None:
     def same(number: int) -> nn.Module:
         return build(0)
 
-    both, alone = make("coteaching", noise_rate=0.3, build=same), make("self-training", noise_rate=0.3, build=same)
+    both, alone = (
+        make("coteaching", noise_rate=0.3, build=same),
+        make("self-training", noise_rate=0.3, build=same),
+    )
     train(both, epochs=2)
     train(alone, epochs=2)
     for a, b in zip(both.networks[0].parameters(), both.networks[1].parameters(), strict=True):
@@ -176,7 +181,7 @@ def test_kept_pixels_are_cleaner_than_dropped_ones(method: str, monkeypatch: pyt
 def test_auto_finds_the_noise_rate(wrong: float, tolerance: float) -> None:
     task = make("coteaching", noise_rate=None, own={"warmup": 0.5})
     images, labels, _ = world(wrong=wrong)
-    loader = EpochLoader(Items(images, labels), 6, seed=1)
+    loader = EpochLoader(Items(images, labels), 4, seed=1)
     result = fit(task, loader, Plan(epochs=6, lr=0.01, optimizer="adam", schedule="constant"))
     assert result.history[-1]["noise_rate"] == pytest.approx(wrong, abs=tolerance)
     assert result.history[0]["dropped"] == 0.0
@@ -230,7 +235,9 @@ def test_an_interrupted_run_ends_the_same(method: str, tmp_path: Path) -> None:
         run(tmp_path / "seg.pth", stop_at=14)
     resumed = run(tmp_path / "seg.pth")
     for name, module in whole.modules().items():
-        for a, b in zip(module.state_dict().values(), resumed.modules()[name].state_dict().values(), strict=True):
+        for a, b in zip(
+            module.state_dict().values(), resumed.modules()[name].state_dict().values(), strict=True
+        ):
             assert torch.equal(a, b)
 
 
@@ -270,5 +277,3 @@ def test_wrong_options(own: dict[str, Any]) -> None:
     rate = own.pop("noise_rate", 0.1)
     with pytest.raises(UsageError):
         make("coteaching", noise_rate=rate, own=own)
-
-

@@ -14,7 +14,9 @@ from wsstool.training.losses.segmentation import (
 from wsstool.training.small_loss import POOLS, keep_share, kept_count, small_loss_pixels
 
 
-def case(seed: int = 0, shape: tuple[int, int, int] = (3, 6, 7)) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def case(
+    seed: int = 0, shape: tuple[int, int, int] = (3, 6, 7)
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(seed)
     losses = torch.rand(shape, generator=generator)
     labels = torch.randint(0, 3, shape, generator=generator)
@@ -34,7 +36,9 @@ def test_keep_share_without_ramp_or_noise() -> None:
     assert keep_share(10**9, noise_rate=0.0, ramp_steps=5) == 1.0
 
 
-@pytest.mark.parametrize(("n", "share", "count"), [(10, 0.9, 9), (10, 0.85, 9), (3, 0.1, 1), (0, 0.5, 0), (1, 0.01, 1)])
+@pytest.mark.parametrize(
+    ("n", "share", "count"), [(10, 0.9, 9), (10, 0.85, 9), (3, 0.1, 1), (0, 0.5, 0), (1, 0.01, 1)]
+)
 def test_kept_count(n: int, share: float, count: int) -> None:
     assert kept_count(n, share) == count
 

@@ -86,7 +86,7 @@ class RandomCrop:
 
 
 def jittered(image: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
-    """(H,W,3) uint8 with brightness, contrast about the mean grey, and saturation multiplied; 1, 1, 1 is the identity."""
+    """(H,W,3) uint8 with brightness, contrast about the mean grey, and saturation multiplied."""
     x = image.astype(np.float32) * brightness
     weights = np.array([0.299, 0.587, 0.114], np.float32)
     mean = float((x @ weights).mean())
@@ -96,7 +96,7 @@ def jittered(image: np.ndarray, brightness: float, contrast: float, saturation: 
 
 
 def _place(n: int, scaled: int, size: int, draw: float) -> tuple[int, int, tuple[float, float]]:
-    """Along one axis: how many view pixels the image covers, from which one on, and the source range they show."""
+    """Along one axis: how many view pixels the image covers, from which on, and the source range shown."""
     room = scaled - size
     offset = int(draw * (abs(room) + 1))  # of the view in the image, or of the image in the view
     start, first = (offset, 0) if room >= 0 else (0, offset)

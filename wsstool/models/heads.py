@@ -24,7 +24,7 @@ class DeepLabV3Head(nn.Sequential):
     Notes:
         The pooled branch normalises one value a channel and image, so a training batch needs two images.
     Source:
-        Chen et al., "Rethinking atrous convolution", 2017, section 3.3. The modules are torchvision's (BSD-3).
+        Chen et al., "Rethinking atrous convolution", 2017, section 3.3. Modules are torchvision's (BSD-3).
     Example:
         >>> DeepLabV3Head(8, 3, width=4).eval()(torch.zeros(1, 8, 5, 6)).shape
         torch.Size([1, 3, 5, 6])

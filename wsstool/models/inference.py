@@ -58,7 +58,7 @@ def class_probabilities(
 
 
 def on_grid(probs: torch.Tensor, step: int) -> torch.Tensor:
-    """Probabilities on a grid of ``step`` pixels: (B,C,H,W) -> (B,C,ceil(H/step),ceil(W/step)), still distributions."""
+    """Averages on a grid of ``step`` pixels: (B,C,H,W) -> (B,C,ceil(H/step),ceil(W/step)); sums stay 1."""
     if step == 1:
         return probs
     size = (-(-probs.shape[-2] // step), -(-probs.shape[-1] // step))

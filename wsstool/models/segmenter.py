@@ -130,13 +130,15 @@ def _without_expansion(backbone: Backbone) -> Backbone:
     return backbone
 
 
-def start_from(segmenter: Segmenter, state_dict: Mapping[str, torch.Tensor], source: str = "the weights") -> str:
+def start_from(
+    segmenter: Segmenter, state_dict: Mapping[str, torch.Tensor], source: str = "the weights"
+) -> str:
     """Copy start weights into a segmenter: all of another segmenter's, or only a backbone.
 
     Args:
         segmenter: changed in place.
         state_dict: of a segmenter of the same arch and classes, of a classifier (``backbone.*``), or of a
-            plain torchvision classifier (``features.*``, ``layer1.*``, ...). Heads of classifiers are left out.
+            plain torchvision classifier (``features.*``, ``layer1.*``, ...). Their heads are left out.
         source: what to call the weights in messages.
 
     Returns:

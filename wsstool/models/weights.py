@@ -219,7 +219,9 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
     if task == "segmentation":
         from wsstool.models.segmenter import build_segmenter
 
-        return build_segmenter(arch, len(class_ids), output_stride=meta.get("output_stride") or 16)
+        return build_segmenter(
+            arch, len(class_ids), output_stride=meta.get("output_stride"), width=meta.get("width")
+        )
     raise BadInputError(f"{source} is for the task '{task}'; there are: classification, segmentation")
 
 

@@ -29,7 +29,7 @@ def coteaching(
     differently, do not make the same mistakes, so neither confirms its own.
 
     Args:
-        setup: see ``Setup``; a noise rate near the real share of wrong pixels matters more than anything else.
+        setup: see ``Setup``; a noise rate near the real share of wrong pixels matters most.
         loss: cross-entropy, generalised or symmetric.
         pool: batch, image or class: among which pixels the loss is ranked.
         ramp: share of the training over which dropping grows to the noise rate, [0, 1].

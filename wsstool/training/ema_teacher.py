@@ -61,5 +61,5 @@ class EmaTeacher(CoTraining):
         decay = min(self.decay, (1 + progress.step) / (10 + progress.step))
         for mine, other in zip(self.teacher.parameters(), self.networks[0].parameters(), strict=True):
             mine.lerp_(other.detach(), 1 - decay)
-        for mine, other in zip(self.teacher.buffers(), self.networks[0].buffers(), strict=True):
-            mine.copy_(other)
+        for own, fresh in zip(self.teacher.buffers(), self.networks[0].buffers(), strict=True):
+            own.copy_(fresh)

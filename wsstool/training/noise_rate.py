@@ -27,7 +27,7 @@ class ConfidentJoint(nn.Module):
         estimate leans low: errors that all masks share (each outline too wide by the same margin) look
         right to a network, and to drop too many pixels costs more than to drop too few.
     Source:
-        Northcutt et al., JAIR 2021, section 3.1 (confident joint). Written from the paper; running thresholds ours.
+        Northcutt et al., JAIR 2021, section 3.1 (confident joint). From the paper; running thresholds ours.
     Example:
         >>> joint = ConfidentJoint(2)
         >>> probs = torch.tensor([[0.9, 0.9, 0.1, 0.1], [0.1, 0.1, 0.9, 0.9]]).view(1, 2, 1, 4)

@@ -37,7 +37,9 @@ class Setup:
     background: int = -1
     layer_weights: Sequence[float] = (1.0,)
     noise_rate: float | None = 0.0
-    groups: Callable[[nn.Module], list[dict[str, Any]]] = lambda network: [{"params": list(network.parameters())}]
+    groups: Callable[[nn.Module], list[dict[str, Any]]] = lambda network: [
+        {"params": list(network.parameters())}
+    ]
     validate: Callable[[nn.Module], Mapping[str, float]] | None = None
     mean: Sequence[float] = (0.485, 0.456, 0.406)
     std: Sequence[float] = (0.229, 0.224, 0.225)

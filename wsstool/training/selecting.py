@@ -19,7 +19,7 @@ from wsstool.types import IGNORE
 
 
 class Selecting(CoTraining):
-    """Small-loss selection: each network learns from pixels that a judge network (itself, its peer) finds easy.
+    """Small-loss selection: each network learns from pixels that its judge (itself or its peer) finds easy.
 
     Args:
         setup: see ``Setup``.
@@ -75,7 +75,9 @@ class Selecting(CoTraining):
         self.report.update(main, valid[:, self.main_layer], easy[self.judges[0]])
         return {"loss": total, "kept": share}
 
-    def _easy(self, losses: torch.Tensor, main: torch.Tensor, counted: torch.Tensor, share: float) -> torch.Tensor:
+    def _easy(
+        self, losses: torch.Tensor, main: torch.Tensor, counted: torch.Tensor, share: float
+    ) -> torch.Tensor:
         weights = losses.new_tensor(list(self.setup.layer_weights))[:, None, None]
         return small_loss_pixels((weights * losses).sum(dim=1), main, counted, share, pool=self.pool)
 

@@ -29,7 +29,7 @@ def keep_share(step: float, *, noise_rate: float, ramp_steps: float) -> float:
 
 
 def kept_count(n: int, share: float) -> int:
-    """How many of ``n`` pixels are kept: the nearest integer, halves up, at least one of a pool that has any."""
+    """How many of ``n`` pixels are kept: the nearest integer, halves up; at least one where there is one."""
     return min(n, max(1, int(share * n + 0.5))) if n else 0
 
 

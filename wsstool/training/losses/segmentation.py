@@ -14,7 +14,12 @@ PIXEL_LOSSES = ("cross-entropy", "generalised", "symmetric")
 
 
 def pixel_losses(
-    logits: torch.Tensor, labels: torch.Tensor, *, kind: str = "cross-entropy", q: float = 0.7, beta: float = 1.0
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    kind: str = "cross-entropy",
+    q: float = 0.7,
+    beta: float = 1.0,
 ) -> torch.Tensor:
     """The loss of every pixel against a map of class ids; 0 where the label is 255.
 
@@ -35,7 +40,7 @@ def pixel_losses(
     Raises:
         UsageError: a loss of another name.
     Source:
-        Zhang and Sabuncu, NeurIPS 2018, equation 4; Wang et al., ICCV 2019, equations 6 and 7. From the papers.
+        Zhang and Sabuncu, NeurIPS 2018, equation 4; Wang et al., ICCV 2019, equation 7. From the papers.
     Example:
         >>> pixel_losses(torch.zeros(1, 2, 1, 2), torch.tensor([[[0, 255]]])).tolist()
         [[[0.6931471824645996, 0.0]]]
@@ -62,7 +67,12 @@ def mean_over(losses: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
 
 
 def layered_losses(
-    logits: torch.Tensor, labels: torch.Tensor, *, kind: str = "cross-entropy", q: float = 0.7, beta: float = 1.0
+    logits: torch.Tensor,
+    labels: torch.Tensor,
+    *,
+    kind: str = "cross-entropy",
+    q: float = 0.7,
+    beta: float = 1.0,
 ) -> torch.Tensor:
     """``pixel_losses`` against each of several label maps.
 
@@ -87,7 +97,7 @@ def layered_mean(losses: torch.Tensor, kept: torch.Tensor, weights: Sequence[flo
         weights: L numbers >= 0; they are used as they are.
 
     Source:
-        Han et al., Medical Image Analysis 2022 (.6 for the deepest layer's map, .2 and .2). Written from the paper.
+        Han et al., Medical Image Analysis 2022 (weights .6, .2, .2). From the paper.
     """
     total = losses.new_zeros(())
     for l, weight in enumerate(weights):
