@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -39,18 +39,11 @@ class Messages(Protocol):
 
     def say(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
-    def track(self, total: int, what: str) -> _Track: ...
+    def track(self, total: int, what: str) -> AbstractContextManager[Advance]: ...
 
 
 class Advance(Protocol):
     def __call__(self, n: int = 1) -> None: ...
-
-
-class _Track(Protocol):
-    """A context manager that yields ``advance(n=1)``."""
-
-    def __enter__(self) -> Advance: ...
-    def __exit__(self, *exc: object) -> bool | None: ...
 
 
 class Silent:

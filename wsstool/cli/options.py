@@ -6,7 +6,7 @@ A command writes ``output: options.Output = None``; its own options stand in its
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,10 +14,16 @@ from wsstool.registry import CAMS, COTRAINERS, REFINERS, RULES
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
-CamMethod = Literal[CAMS.names()]  # type: ignore[valid-type]
-Refiner = Literal[REFINERS.names()]  # type: ignore[valid-type]
-Rule = Literal[RULES.names()]  # type: ignore[valid-type]
-Cotrainer = Literal[COTRAINERS.names()]  # type: ignore[valid-type]
+if TYPE_CHECKING:
+    CamMethod = str
+    Refiner = str
+    Rule = str
+    Cotrainer = str
+else:  # the names become choices, completion and error texts
+    CamMethod = Literal[CAMS.names()]
+    Refiner = Literal[REFINERS.names()]
+    Rule = Literal[RULES.names()]
+    Cotrainer = Literal[COTRAINERS.names()]
 
 
 def _option(*names: str, help: str, panel: str, metavar: str | None = None, env: str | None = None):

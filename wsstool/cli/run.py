@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
@@ -102,9 +102,9 @@ class _exit_codes:  # noqa: N801 - reads as a statement: with _exit_codes(...)
     def __enter__(self) -> None:
         pass
 
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> bool:
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if error is None or isinstance(error, SystemExit | typer.Exit | typer.Abort):
-            return False
+            return
         if isinstance(error, WsstoolError):
             self._leave(error.exit_code, str(error))
         if isinstance(error, KeyboardInterrupt):
@@ -122,9 +122,8 @@ class _exit_codes:  # noqa: N801 - reads as a statement: with _exit_codes(...)
             ExitCode.FAILED,
             f"unexpected {type(error).__name__}: {error} (--verbose shows where; please report it)",
         )
-        return False
 
-    def _leave(self, code: ExitCode, text: str | None) -> None:
+    def _leave(self, code: ExitCode, text: str | None) -> NoReturn:
         if text:
             print(f"wsstool {self.command}: {' '.join(text.split())}", file=sys.stderr)
         raise SystemExit(int(code))

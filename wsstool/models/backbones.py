@@ -132,7 +132,7 @@ def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
             _dilate(network, strides, wanted)
     for module in backbone.modules():
         if hasattr(module, "inplace"):  # a layer watched by a CAM must not be overwritten by the next one
-            module.inplace = False
+            module.inplace = False  # type: ignore[assignment]
     backbone.arch = arch
     backbone.stages = _measure_stages(probe)
     return backbone

@@ -93,7 +93,7 @@ def cam(
     classes = _classes(meta, dataset, weights)
     where = pick_device(device)
     model = model.to(where)
-    layers = tuple(layer or (model.default_layer,))
+    layers = tuple(layer or (str(model.default_layer),))
     sizes = dataset.sizes()
     chosen = _targets(targets, dataset, classes, sizes)
     if chosen is None:

@@ -18,10 +18,10 @@ def info(source: object = None, *, messages: Messages = SILENT) -> dict[str, Any
         For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images of
         each class where labels are known, and ``commands``, oldest
         first: run in order, they make the file again.
-        For weights: what ``wsstool.models.weights.describe_weights`` says.
+        For weights: what ``wsstool.models.recognise.describe_weights`` says.
     """
     if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
-        from wsstool.models.weights import describe_weights
+        from wsstool.models.recognise import describe_weights
 
         return {"file": str(source), **describe_weights(Path(str(source)))}
     with store.open_records(source, command="info") as reader:

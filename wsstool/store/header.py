@@ -24,8 +24,8 @@ from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, KINDS, SCHEMA
 from wsstool.types import ClassList
 
 ENVIRONMENT_BYTES = 1024
-_ROOT = ("wsstool_schema", "stage", "payload", "key", "params", "classes", "background", "palette")
-_ROOT += ("image_root", "inputs", "provenance")
+_ROOT: tuple[str, ...] = ("wsstool_schema", "stage", "payload", "key", "params", "classes")
+_ROOT += ("background", "palette", "image_root", "inputs", "provenance")
 
 
 @dataclass(frozen=True)

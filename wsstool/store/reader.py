@@ -300,7 +300,7 @@ class Reader:
         position = self._start
         for i in range(len(self.header)):
             data = np.empty(int(offsets[i + 1] - offsets[i]), dtype)
-            view = memoryview(data.view(np.uint8)) if data.size else memoryview(b"")
+            view = data.view(np.uint8).data if data.size else memoryview(b"")
             if data.size:
                 fill(view)
             crc = zlib.crc32(view, crc)

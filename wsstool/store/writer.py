@@ -252,7 +252,7 @@ class Writer:
         for name, value in tail.items():
             self.tail[name][self.header.rows(i, self._columns[name][2])] = value
         if flat.size:
-            view = flat.view(np.uint8)
+            view = flat.view(np.uint8).data
             self._crc = zlib.crc32(view, self._crc)
             self._send(view)
         if self._part:

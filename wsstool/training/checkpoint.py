@@ -79,7 +79,13 @@ def random_state() -> dict[str, Any]:
     kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # type: ignore[misc]
     return {
         "python": [version, list(numbers), gauss],
-        "numpy": [str(kind), keys.astype(np.int64).tolist(), int(position), int(has_gauss), float(cached)],
+        "numpy": [
+            str(kind),
+            np.asarray(keys, np.int64).tolist(),
+            int(position),
+            int(has_gauss),
+            float(cached),
+        ],
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
     }
