@@ -14,6 +14,7 @@ from wsstool.cli.run import as_command
 # Command -> (module:function, group). A command file holds its own options and calls one stage.
 COMMANDS: dict[str, tuple[str, str]] = {
     "cam": ("cam:cam", "Labels to masks"),
+    "pseudo-mask": ("pseudo_mask:pseudo_mask", "Labels to masks"),
     "info": ("info:info", "Files"),
     "check": ("check:check", "Files"),
     "cat": ("cat:cat", "Files"),

@@ -6,7 +6,7 @@ import numpy as np
 
 from wsstool.errors import BadInputError, UsageError
 
-MODES = ("joint", "class", "minmax", "none")
+MODES = ("joint", "class", "minmax", "probability", "none")
 
 
 def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
@@ -14,11 +14,12 @@ def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
 
     Args:
         maps: (K, h, w), raw scale, finite.
-        mode: ``joint``: ReLU, divided by the maximum over all classes and pixels; classes stay comparable,
-            so a weak class may win nowhere. ``class``: ReLU, each class divided by its own maximum, the
-            usual choice when the tags are known to be right: every tag gets its best pixel. ``minmax``:
-            (x - min) / (max - min) over the whole stack, for maps whose negative part means something.
-            ``none``: clipped to [0, 1] and otherwise untouched, for probabilities.
+        mode: one of ``MODES``. ``joint``: ReLU, divided by the maximum over all classes and pixels; classes
+            stay comparable, so a weak class may win nowhere. ``class``: ReLU, each class divided by its own
+            maximum, the usual choice when the tags are known to be right: every tag gets its best pixel.
+            ``minmax``: (x - min) / (max - min) over the whole stack, for maps whose negative part means
+            something. ``probability``: ReLU, divided by the sum over the classes of the pixel. ``none``:
+            clipped to [0, 1] and otherwise untouched.
 
     Returns:
         (K, h, w) float32 in [0, 1]. A map (or stack) without any positive value gives zeros, a constant
@@ -48,6 +49,8 @@ def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
         low = maps.min()
         return _divided(maps - low, maps.max() - low)
     maps = np.maximum(maps, 0)
+    if mode == "probability":
+        return _divided(maps, maps.sum(0))
     return _divided(maps, maps.max((1, 2), keepdims=True) if mode == "class" else maps.max())
 
 

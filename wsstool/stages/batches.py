@@ -56,7 +56,7 @@ def read_batches(
     with ThreadPoolExecutor(max(1, workers)) as pool:
         try:
             for batch in batches:
-                waiting.append((batch, [pool.submit(_read, paths[i], sizes[i]) for i in batch]))
+                waiting.append((batch, [pool.submit(read_picture, paths[i], sizes[i]) for i in batch]))
                 if len(waiting) > ahead:
                     yield _collected(waiting.popleft())
             while waiting:
@@ -71,7 +71,8 @@ def _collected(waiting: tuple[list[int], list[Future[Picture]]]) -> tuple[list[i
     return waiting[0], [future.result() for future in waiting[1]]
 
 
-def _read(path: Path, size: np.ndarray) -> Picture:
+def read_picture(path: Path, size: np.ndarray) -> Picture:
+    """One picture of (rows, columns) ``size``, or the error that says why not."""
     try:
         image = read_image(path)
     except WsstoolError as error:

@@ -1,0 +1,71 @@
+"""``wsstool pseudo-mask``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from wsstool.cli import options
+from wsstool.cli.run import call
+
+
+def pseudo_mask(
+    source: options.Source = None,
+    output: options.Output = None,
+    rule: Annotated[
+        options.Rule,
+        typer.Option(
+            help="how scores become labels; 'wsstool methods' compares", rich_help_panel=options.METHOD
+        ),
+    ] = "argmax",
+    refine: options.Refine = None,
+    settings: options.Settings = None,
+    normalise: Annotated[
+        Literal["auto", "joint", "class", "minmax", "probability", "none"],
+        typer.Option(
+            help="scaling to [0, 1]; auto: 'class' with --refine, else 'joint'; 'probability' after predict",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = "auto",
+    background: options.Background = "auto",
+    background_threshold: Annotated[
+        str,
+        typer.Option(
+            help="score of the background, in [0, 1], or 'auto': chosen from the scores of the whole set",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = "0.3",
+    background_threshold_low: Annotated[
+        float | None,
+        typer.Option(
+            help="a second, lower score, in [0, 1]: pixels on which the two disagree are ignored",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+    background_power: Annotated[
+        float | None,
+        typer.Option(
+            help="background (1 - best score)^POWER in place of a constant, above 0",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+    ignore_margin: Annotated[
+        float,
+        typer.Option(
+            help="ignore pixels whose best score is less than this above the second, in [0, 1]",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = 0.0,
+    layer: options.Layers = None,
+    images: options.Images = None,
+    workers: options.Workers = 2,
+    max_failed: options.MaxFailed = 0,
+    force: options.Force = False,
+) -> None:
+    """Turn class maps into label maps.
+
+    Examples: wsstool pseudo-mask cams.h5 --refine crf -o masks.h5;
+    wsstool cam data/ --weights cls.pth | wsstool pseudo-mask --background-threshold auto -o masks.h5
+    """
+    call("pseudo_mask:pseudo_mask", locals())

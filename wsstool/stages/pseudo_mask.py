@@ -1,0 +1,271 @@
+"""Label maps from class maps, image by image: ``cam`` in, ``mask`` out."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+
+from wsstool import store
+from wsstool.errors import BadInputError, UsageError, WsstoolError
+from wsstool.masks.background import ThresholdFromScores
+from wsstool.masks.method import Method
+from wsstool.masks.normalise import MODES
+from wsstool.masks.normalise import normalise as normalised
+from wsstool.registry import REFINERS, RULES
+from wsstool.stages.batches import read_picture
+from wsstool.stages.pixels import image_folder
+from wsstool.types import SILENT, Messages
+
+
+def pseudo_mask(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    output: Path | None = None,
+    rule: str = "argmax",
+    refine: str | None = None,
+    settings: Sequence[str] | None = None,
+    normalise: str = "auto",
+    background: str = "auto",
+    background_threshold: str | float = "0.3",
+    background_threshold_low: float | None = None,
+    background_power: float | None = None,
+    ignore_margin: float = 0.0,
+    layer: Sequence[str] | None = None,
+    images: Path | None = None,
+    workers: int = 2,
+    max_failed: int = 0,
+    force: bool = False,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
+    """Turn the class maps of every image into one label map a layer.
+
+    Args:
+        source: a ``cam`` file; None or ``-``: standard input.
+        output: target; None: standard output.
+        rule: name in ``registry.RULES``.
+        refine: name in ``registry.REFINERS``; None: the maps decide alone, and no image is read.
+        settings: ``NAME=VALUE`` options of the refiner and of the rule.
+        normalise: a mode of ``masks.normalise``, or ``auto``: ``probability`` for what ``predict`` wrote,
+            ``class`` before a refiner, else ``joint``.
+        background: ``auto``: as the class list says; ``none``: every pixel belongs to a class with a map.
+        background_threshold: score of the background where maps have none, [0, 1]; ``auto``: chosen from
+            the scores of the whole set, which are read twice.
+        background_threshold_low: a second, lower one; where the two disagree labels are 255.
+        background_power: exponent of a background (1 - max)^power in place of the constant.
+        ignore_margin: pixels whose best score is less than this above the second become 255, [0, 1].
+        layer: names of layers; None: all of the file, one label map each.
+        images: folder of the images; None: ``WSSTOOL_IMAGES``, or the one that the file was made from.
+        workers: threads; 0: none. Results do not depend on it.
+        max_failed, force: see ``store.create``.
+
+    Returns:
+        ``images``, ``failed``, ``key`` and ``background_threshold`` (one a layer; empty where not used).
+
+    Raises:
+        UsageError: an option's value.
+        MissingInputError: a refiner needs images that are not there.
+        BadInputError: the input. Others: see the parts.
+
+    Notes:
+        An image that failed before stays failed. One without tags becomes background, or 255 where there is
+        none.
+    """
+    if background not in ("auto", "none"):
+        raise UsageError(f"--background {background}: auto or none")
+    if normalise != "auto" and normalise not in MODES:
+        raise UsageError(f"--normalise {normalise}: auto, {', '.join(MODES)}")
+    constant = _threshold(background_threshold)
+    for_refiner, for_rule = _split(settings or (), refine, rule)
+    with ExitStack() as stack:
+        reader = stack.enter_context(store.open_records(source, kinds=("cam",), command="pseudo-mask"))
+        header, records = reader.header, reader.records
+        known = header.classes.background
+        if normalise == "auto":
+            normalise = "probability" if header.stage == "predict" else "class" if refine else "joint"
+        if refine and normalise == "probability" and "unary" in REFINERS.own_options(refine):
+            for_refiner.setdefault("unary", "probabilities")
+        method = Method(
+            rule=partial(RULES.load(rule), **for_rule),
+            refine=partial(REFINERS.load(refine), **for_refiner) if refine else None,
+            normalise=normalise,
+            background=known if background == "auto" else -1,
+            forbidden=known if background == "none" else -1,
+            threshold=1.0 if constant is None else constant,
+            threshold_low=background_threshold_low,
+            power=background_power,
+            ignore_margin=ignore_margin,
+        )
+        layers = _layers(header, layer)
+        thresholds: list[float] = []
+        if method.background >= 0 and background_power is None and known not in header.columns["map_class"]:
+            thresholds = [method.threshold] * len(layers)
+            if constant is None:
+                records = _twice(reader, source, stack)
+                thresholds = _chosen(records(0), layers, normalise)
+                text = ", ".join(f"{value:g}" for value in thresholds)
+                messages.say(f"background threshold {text}, chosen from the scores")
+        methods = [replace(method, threshold=one) for one in thresholds] or [method] * len(layers)
+        folder = image_folder(header, images, source) if refine else None
+        params = {
+            "rule": rule,
+            "refine": refine,
+            "set": [f"{k}={v}" for k, v in {**for_refiner, **for_rule}.items()],
+            "normalise": normalise,
+            "background": background,
+            "background_threshold": ("auto" if constant is None else constant) if thresholds else None,
+            "background_threshold_low": background_threshold_low,
+            "background_power": background_power,
+            "ignore_margin": ignore_margin,
+            "layer": [header.layers[i] for i in layers] if layer else None,
+        }
+        out = _header(header, params, source, layers, thresholds, images)
+        make = partial(_label_maps, methods=methods, layers=layers, folder=folder)
+        with store.create(out, output, force=force, max_failed=max_failed, messages=messages) as writer:
+            with messages.track(len(out) - writer.start, "label maps") as advance:
+                for labels in _in_order(make, records(writer.start), workers):
+                    if isinstance(labels, WsstoolError):
+                        writer.fail(str(labels))
+                    else:
+                        writer.write(labels)
+                    advance()
+            done = {"images": len(out), "failed": writer.failed, "key": out.key}
+            return {**done, "background_threshold": thresholds}
+
+
+Records = Callable[[int], Iterable[store.Record]]
+
+
+def _twice(reader: store.Reader, source: object, stack: ExitStack) -> Records:
+    """The records of ``reader`` as often as asked; a pipe is kept in a temporary file."""
+    if source is None or str(source) == "-" or not Path(str(source)).is_file():
+        folder = stack.enter_context(TemporaryDirectory(prefix="wsstool-"))
+        source = Path(folder) / "records.h5"
+        store.copy(reader, source)
+    access = store.open_random(source)
+    return lambda start: (access[i] for i in range(start, len(access)))
+
+
+def _header(
+    header: store.Header,
+    params: dict[str, Any],
+    source: object,
+    layers: Sequence[int],
+    thresholds: list[float],
+    images: Path | None,
+) -> store.Header:
+    """What the output will be: L label maps an image."""
+    attributes: dict[str, Any] = {"layers": [header.layers[i] for i in layers]}
+    if thresholds:
+        attributes["background_threshold"] = thresholds
+    return store.new_header(
+        "mask",
+        stage="pseudo-mask",
+        params=params,
+        inputs=[store.Input.of_header(header, path="" if source is None else source)],
+        images=header.images,
+        sizes=header.sizes,
+        shapes=np.concatenate([np.full((len(header), 1), len(layers)), header.sizes], 1),
+        classes=header.classes,
+        labels=header.labels,
+        image_root=images or header.image_root,
+        attributes=attributes,
+    )
+
+
+def _threshold(text: str | float) -> float | None:
+    """The background threshold as a number; None: to be chosen."""
+    if text == "auto":
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        raise UsageError(f"--background-threshold {text}: auto, or a number in [0, 1]") from None
+    if not 0 <= value <= 1:
+        raise UsageError(f"--background-threshold {text}: auto, or a number in [0, 1]")
+    return value
+
+
+def _split(settings: Sequence[str], refine: str | None, rule: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The ``--set`` pairs of the refiner and those of the rule."""
+    of_rule = RULES.own_options(rule)
+
+    def is_for_rule(pair: str) -> bool:
+        return refine is None or pair.partition("=")[0].strip().replace("-", "_") in of_rule
+
+    mine = [pair for pair in settings if is_for_rule(pair)]
+    others = [pair for pair in settings if not is_for_rule(pair)]
+    return (REFINERS.settings(refine, others) if refine else {}), RULES.settings(rule, mine)
+
+
+def _layers(header: store.Header, layer: Sequence[str] | None) -> list[int]:
+    """Numbers of the layers that are asked for."""
+    for name in layer or ():
+        if name not in header.layers:
+            raise UsageError(f"--layer {name}: the input has the layers {', '.join(header.layers)}")
+    return [header.layers.index(name) for name in layer] if layer else list(range(len(header.layers)))
+
+
+def _chosen(records: Iterable[store.Record], layers: Sequence[int], mode: str) -> list[float]:
+    """One background threshold a layer, from the scores of all images."""
+    rules = [ThresholdFromScores() for _ in layers]
+    for record in records:
+        if not record.failed:
+            blocks = record.maps
+            for rule, i in zip(rules, layers, strict=True):
+                rule.add(normalised(blocks[i], mode))
+    return [rule.threshold() for rule in rules]
+
+
+def _label_maps(
+    record: store.Record, *, methods: Sequence[Method], layers: Sequence[int], folder: Path | None
+) -> np.ndarray | WsstoolError:
+    """(L, H, W) uint8 label maps of one image, or why there are none."""
+    if record.failed:
+        return BadInputError("had failed in the stage before")
+    image = None
+    if folder is not None:
+        picture = read_picture(folder / record.name, np.array(record.size))
+        if isinstance(picture, WsstoolError):
+            return picture
+        image = picture
+    blocks, ids = record.maps, record.class_ids
+    try:
+        return np.stack(
+            [
+                method.label_map(blocks[i], ids, record.size, image)
+                for method, i in zip(methods, layers, strict=True)
+            ]
+        )
+    except BadInputError as error:
+        return error
+
+
+def _in_order(
+    make: Callable[[store.Record], np.ndarray | WsstoolError], records: Iterable[store.Record], workers: int
+) -> Iterator[np.ndarray | WsstoolError]:
+    """``make`` of every record, in order, some ahead; numpy and scipy work outside Python's lock."""
+    if workers <= 0:
+        yield from map(make, records)
+        return
+    waiting: deque[Future[np.ndarray | WsstoolError]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for record in records:
+                waiting.append(pool.submit(make, record))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
