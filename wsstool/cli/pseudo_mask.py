@@ -24,7 +24,7 @@ def pseudo_mask(
     normalise: Annotated[
         Literal["auto", "joint", "class", "minmax", "probability", "none"],
         typer.Option(
-            help="scaling to [0, 1]; auto: 'class' with --refine, else 'joint'; 'probability' after predict",
+            help="scale to [0, 1]; auto: 'class' before crf, 'probability' after predict, else 'joint'",
             rich_help_panel=options.METHOD,
         ),
     ] = "auto",

