@@ -1,6 +1,7 @@
 """The errors of wsstool; each class carries the exit code that the command line answers with."""
 
 from enum import IntEnum
+from typing import Any
 
 
 class ExitCode(IntEnum):
@@ -38,9 +39,13 @@ class SomeFailedError(WsstoolError):
 
 
 class BelowThresholdError(WsstoolError):
-    """A score lies below the one that was asked for."""
+    """A score lies below the one that was asked for. ``summary`` holds all scores, to be shown all the same."""
 
     exit_code = ExitCode.BELOW
+
+    def __init__(self, message: str, summary: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.summary = summary or {}
 
 
 class BadInputError(WsstoolError):

@@ -1,0 +1,215 @@
+"""``eval``: how good masks are, against the truth and beside the blind baseline."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wsstool.data.listing import Lookup
+from wsstool.data.splits import split_indices
+from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
+from wsstool.metrics.segmentation import IgnoredPrediction, definition
+from wsstool.stages.predictions import IRN_THRESHOLD, Normalisation, folder_classes, open_predictions
+from wsstool.stages.score_file import is_score_file, read_scores, write_scores
+from wsstool.stages.scoring import Evaluation, Rules, evaluate, row_scores
+from wsstool.stages.truth import find_truth
+from wsstool.types import SILENT, ClassList, Messages
+
+METRICS = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "image_miou", "boundary_iou")
+
+
+def eval_(
+    sources: Sequence[object] | None = None,
+    *,
+    truth: Path | None = None,
+    split: str | None = None,
+    class_list: Path | None = None,
+    classes_with_truth: bool = False,
+    ignore_class: str | None = None,
+    ignored_prediction: IgnoredPrediction = "wrong",
+    normalisation: Normalisation = "auto",
+    background_threshold: float = IRN_THRESHOLD,
+    background: str = "auto",
+    sweep: bool = False,
+    boundary: bool = False,
+    bootstrap: int = 1000,
+    group: str | None = None,
+    seed: int = 0,
+    fail_under: str | None = None,
+    output: Path | None = None,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
+    """Score one source, or several score files as one.
+
+    Args:
+        sources: a ``mask`` or ``cam`` file, ``-``, a folder of masks, or score files; none: standard input.
+        truth: folder of true masks, or a data folder; None: the masks beside the images.
+        split: score these images only: a name or a file of image names.
+        class_list: class file of a folder of masks; found beside them otherwise.
+        classes_with_truth: means over classes with truth, not over classes with truth or prediction.
+        ignore_class: class whose truth does not count (white background), by name or id.
+        ignored_prediction: what a prediction of 255 is: ``wrong``, ``background`` or ``skip``.
+        normalisation: of CAMs, before thresholds.
+        background_threshold: of CAMs, [0, 1]; 0.15 as IRN evaluates them.
+        background: ``none``: label maps made of CAMs have no background.
+        sweep: of CAMs: the best threshold, chosen with the truth; an oracle.
+        boundary: also boundary IoU.
+        bootstrap: resamples for the interval; 0: none.
+        group: column of ``meta.csv`` (or ``FILE:COLUMN``) whose equal values are drawn together, such as
+            ``patient``.
+        seed: of the resampling.
+        fail_under: ``[METRIC=]FRACTION``; METRIC is one of ``METRICS``, ``miou`` by default.
+        output: score file to write.
+        messages: where progress and warnings go.
+
+    Returns:
+        ``definition`` of mIoU, ``images``, ``rows`` with all scores (one a layer), and what was left out.
+
+    Raises:
+        BelowThresholdError: a row is below ``fail_under``; its ``summary`` is what would be returned.
+        BadInputError: masks of another size or with unknown values, damaged input.
+        MissingInputError: there is no input, or no truth.
+        UsageError: options that do not fit the input.
+    """
+    wanted = _parse_fail_under(fail_under)
+    listed = [None] if not sources else list(sources)
+    if bootstrap < 0:
+        raise UsageError(f"--bootstrap {bootstrap}: give 0 or more resamples")
+    if not 0 <= background_threshold <= 1:
+        raise UsageError(f"--background-threshold {background_threshold:g}: give a score from 0 to 1")
+    root: Path | None = truth
+    if all(is_score_file(s) for s in listed):
+        if sweep or boundary:
+            raise UsageError("score files hold confusion matrices only: --sweep and --boundary need the masks")
+        found = read_scores([str(s) for s in listed])
+    elif len(listed) > 1:
+        raise UsageError("eval reads one file, or several score files of 'eval -o'")
+    else:
+        with open_predictions(
+            listed[0],
+            classes=folder_classes(listed[0], truth, class_list),
+            normalisation=normalisation,
+            background_threshold=background_threshold,
+            background=background,
+        ) as predictions:
+            masks = find_truth(predictions.names, predictions.root, predictions.classes, truth)
+            root = Path(predictions.root) if predictions.kind != "folder" else truth
+            chosen = _chosen(predictions.names, split, root)
+            found = evaluate(
+                predictions, masks, chosen=chosen, boundary=boundary, sweep=sweep, messages=messages
+            )
+        if not found.images:
+            raise MissingInputError(f"none of the images of '{found.name}' that were asked for has a true mask")
+    if found.without_truth:
+        messages.warn(f"{found.without_truth} images have no true mask and were left out")
+    if found.failed:
+        messages.warn(f"{found.failed} images failed in an earlier stage and count as wrong everywhere")
+    if output is not None:
+        write_scores(Path(output), found)
+    rules = Rules(
+        classes_with_truth,
+        ignored_prediction,
+        _class_id(ignore_class, found.classes),
+        found.classes.background,
+    )
+    groups = _groups(group, root, found.images) if group else None
+    summary = summarise(found, rules, bootstrap=bootstrap, groups=groups, seed=seed)
+    if wanted is not None:
+        _require(summary, *wanted)
+    return summary
+
+
+def summarise(
+    found: Evaluation,
+    rules: Rules,
+    *,
+    bootstrap: int = 1000,
+    groups: list[str] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The scores of all rows of an evaluation and what they mean, as plain values."""
+    names = found.classes.names
+    ignored = names[rules.ignore_class] if rules.ignore_class is not None else None
+    return {
+        "source": found.name,
+        "kind": found.kind,
+        "images": len(found.images),
+        "without_truth": found.without_truth,
+        "failed": found.failed,
+        "definition": definition(
+            classes_with_truth=rules.classes_with_truth,
+            ignored_prediction=rules.ignored_prediction,
+            ignore_class=ignored,
+        ),
+        "background": names[rules.background] if rules.background >= 0 else None,
+        "rows": [
+            row_scores(found, row, rules, bootstrap=bootstrap, groups=groups, seed=seed) for row in found.rows
+        ],
+    }
+
+
+def _parse_fail_under(text: str | None) -> tuple[str, float] | None:
+    if text is None:
+        return None
+    metric, _, number = text.rpartition("=")
+    metric = (metric or "miou").lower().replace("-", "_")
+    try:
+        least = float(number)
+    except ValueError:
+        least = -1
+    if metric not in METRICS or not 0 <= least <= 1:
+        raise UsageError(f"--fail-under {text}: write [METRIC=]FRACTION, METRIC one of {', '.join(METRICS)}")
+    return metric, least
+
+
+def _require(summary: dict[str, Any], metric: str, least: float) -> None:
+    for row in summary["rows"]:
+        if metric not in row:
+            raise UsageError(f"--fail-under {metric}: not measured in this run")
+        value = row[metric]
+        if value is None or not value >= least:
+            got = "undefined" if value is None else f"{value:.4f}"
+            raise BelowThresholdError(f"{metric} of {row['name']} is {got}, below {least:g}", summary)
+
+
+def _chosen(names: Sequence[str], split: str | None, root: Path | None) -> set[int] | None:
+    if split is None:
+        return None
+    folder = Path(root) if root is not None else Path()
+    return set(split_indices(folder, tuple(names), Lookup(names), split))
+
+
+def _class_id(name: str | None, classes: ClassList) -> int | None:
+    if name is None:
+        return None
+    if name in classes.names:
+        return classes.names.index(name)
+    if name.isdecimal() and int(name) < len(classes):
+        return int(name)
+    raise UsageError(f"--ignore-class {name}: there is no such class; there are: {', '.join(classes.names)}")
+
+
+def _groups(group: str, root: Path | None, images: Sequence[str]) -> list[str]:
+    """The group of every image, from a column of a CSV file whose first column names the image."""
+    file, _, column = group.rpartition(":")
+    path = Path(file) if file else Path(root or ".") / "meta.csv"
+    try:
+        with open(path, newline="", encoding="utf-8") as text:
+            table = list(csv.DictReader(text))
+    except (OSError, UnicodeDecodeError) as error:
+        raise MissingInputError(f"--group {group}: cannot read '{path}'") from error
+    if not table or column not in table[0]:
+        raise BadInputError(f"--group {group}: '{path}' has no column '{column}'")
+    key = next(iter(table[0]))
+    lookup = Lookup(images)
+    found: dict[int, str] = {}
+    for row in table:
+        i = lookup.find(row[key], f"'{path}'") if row[key] else None
+        if i is not None:
+            found[i] = row[column]
+    missing = [name for i, name in enumerate(images) if i not in found]
+    if missing:
+        raise BadInputError(f"--group {group}: '{path}' does not name '{missing[0]}'")
+    return [found[i] for i in range(len(images))]

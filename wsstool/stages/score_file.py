@@ -1,0 +1,131 @@
+"""Score files: the counts of every image as JSON, for merging shards and for intervals without the masks."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.metrics.confusion import ConfusionMatrix
+from wsstool.stages.scoring import Evaluation, Row
+from wsstool.types import ClassList
+
+FORMAT = 1
+
+
+def is_score_file(source: object) -> bool:
+    """Whether a source is named like a score file."""
+    return source is not None and Path(str(source)).suffix == ".json"
+
+
+def write_scores(path: Path, found: Evaluation) -> None:
+    """Write the counts of an evaluation, whole or not at all. Equal counts give equal bytes.
+
+    Raises:
+        CannotWriteError: no such folder, no space, no permission.
+    """
+    rows = []
+    for row in found.rows:
+        images = row.confusion.images()
+        bounds = np.searchsorted(images.image, np.arange(images.n_images + 1))
+        pairs = np.stack([images.cell, images.count], axis=1)
+        counts = [pairs[a:b].reshape(-1).tolist() for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        rows.append({"name": row.name, "counts": counts})
+    content = {
+        "wsstool_scores": FORMAT,
+        "source": found.name,
+        "classes": list(found.classes.names),
+        "background": found.classes.background,
+        "images": found.images,
+        "tags": [np.flatnonzero(t).tolist() for t in found.tags],
+        "tags_from": found.tags_from,
+        "without_truth": found.without_truth,
+        "failed": found.failed,
+        "rows": rows,
+    }
+    write_whole(Path(path), json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
+
+
+def read_scores(paths: Sequence[str | Path]) -> Evaluation:
+    """Read score files and merge them: the same counts as one pass over all images.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: no score file, of other classes than the first, or an image twice.
+    """
+    parts = [_read_one(Path(p)) for p in paths]
+    first = parts[0]
+    for path, part in zip(paths[1:], parts[1:], strict=True):
+        same_rows = [r.name for r in part.rows] == [r.name for r in first.rows]
+        if part.classes != first.classes or not same_rows:
+            raise BadInputError(f"'{path}' scores other classes or layers than '{paths[0]}'")
+        twice = set(part.images) & set(first.images)
+        if twice:
+            raise BadInputError(f"'{path}' scores '{min(twice)}' again")
+        for row, other in zip(first.rows, part.rows, strict=True):
+            row.confusion.merge(other.confusion)
+        first.images += part.images
+        first.tags = np.concatenate([first.tags, part.tags])
+        first.without_truth += part.without_truth
+        first.failed += part.failed
+    return first
+
+
+def _read_one(path: Path) -> Evaluation:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["wsstool_scores"] > FORMAT:
+            raise BadInputError(f"'{path}' was written by a later version")
+        classes = ClassList(tuple(content["classes"]), content["background"])
+        return Evaluation(
+            content["source"],
+            "scores",
+            classes,
+            list(content["images"]),
+            _tags(content["tags"], len(classes)),
+            content["tags_from"],
+            [_row(row, len(classes)) for row in content["rows"]],
+            content["without_truth"],
+            content["failed"],
+        )
+    except OSError as error:
+        raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise BadInputError(f"'{path}' is not a score file of 'wsstool eval -o'") from error
+
+
+def _row(row: dict[str, Any], n_classes: int) -> Row:
+    confusion = ConfusionMatrix(n_classes, keep_images=True)
+    for flat in row["counts"]:
+        pairs = np.array(flat, np.int64).reshape(-1, 2)
+        matrix = np.zeros(n_classes * (n_classes + 1), np.int64)
+        matrix[pairs[:, 0]] = pairs[:, 1]
+        confusion.update_counts(matrix.reshape(n_classes, n_classes + 1))
+    return Row(row["name"], confusion)
+
+
+def _tags(tags: list[list[int]], n_classes: int) -> np.ndarray:
+    table = np.zeros((len(tags), n_classes), bool)
+    for i, ids in enumerate(tags):
+        table[i, ids] = True
+    return table
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file that is whole or not there.
+
+    Raises:
+        CannotWriteError: no such folder, no space, no permission.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise CannotWriteError(f"cannot write '{path}': {error.strerror or error}") from error
