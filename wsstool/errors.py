@@ -39,7 +39,7 @@ class SomeFailedError(WsstoolError):
 
 
 class BelowThresholdError(WsstoolError):
-    """A score lies below the one that was asked for. ``summary`` holds all scores, to be shown all the same."""
+    """A score lies below the one that was asked for; ``summary`` holds all scores, to be shown still."""
 
     exit_code = ExitCode.BELOW
 

@@ -15,6 +15,9 @@ from wsstool.cli.run import as_command
 COMMANDS: dict[str, tuple[str, str]] = {
     "cam": ("cam:cam", "Labels to masks"),
     "pseudo-mask": ("pseudo_mask:pseudo_mask", "Labels to masks"),
+    "eval": ("eval:eval_", "Results"),
+    "export": ("export:export", "Results"),
+    "report": ("report:report", "Results"),
     "info": ("info:info", "Files"),
     "check": ("check:check", "Files"),
     "cat": ("cat:cat", "Files"),

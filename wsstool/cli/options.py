@@ -61,6 +61,14 @@ Images = Annotated[
         env="WSSTOOL_IMAGES",
     ),
 ]
+Truth = Annotated[
+    Path | None,
+    _option(
+        "--truth",
+        help="folder of true masks, or a data folder; default: the masks beside the images",
+        panel=INPUT,
+    ),
+]
 Shard = Annotated[
     str | None,
     _option(

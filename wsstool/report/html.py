@@ -142,7 +142,9 @@ def _confusions(page: Page) -> str:
 
 def _gallery(gallery: Gallery) -> str:
     samples = "".join(_sample(s) for s in gallery.samples)
-    return f"<section><h2>{escape(gallery.title)}</h2><p>{escape(gallery.note)}</p>{samples}</section>"
+    names = "".join(f"<span>{_swatch(colour)}{escape(name)}</span>" for name, colour in gallery.legend)
+    key = f'<div class="key">{names}</div>' if names else ""
+    return f"<section><h2>{escape(gallery.title)}</h2><p>{escape(gallery.note)}</p>{key}{samples}</section>"
 
 
 def _sample(sample: Sample) -> str:

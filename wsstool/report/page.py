@@ -51,11 +51,12 @@ class Sample:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Samples under one heading, such as the worst images."""
+    """Samples under one heading, such as the worst images; ``legend`` names the colours in them."""
 
     title: str
     note: str
     samples: Sequence[Sample]
+    legend: Sequence[tuple[str, Colour]] = ()
 
 
 @dataclass(frozen=True)

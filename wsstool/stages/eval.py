@@ -82,7 +82,9 @@ def eval_(
     root: Path | None = truth
     if all(is_score_file(s) for s in listed):
         if sweep or boundary:
-            raise UsageError("score files hold confusion matrices only: --sweep and --boundary need the masks")
+            raise UsageError(
+                "score files hold confusion matrices only: --sweep and --boundary need the masks"
+            )
         found = read_scores([str(s) for s in listed])
     elif len(listed) > 1:
         raise UsageError("eval reads one file, or several score files of 'eval -o'")
@@ -101,7 +103,9 @@ def eval_(
                 predictions, masks, chosen=chosen, boundary=boundary, sweep=sweep, messages=messages
             )
         if not found.images:
-            raise MissingInputError(f"none of the images of '{found.name}' that were asked for has a true mask")
+            raise MissingInputError(
+                f"none of the images of '{found.name}' that were asked for has a true mask"
+            )
     if found.without_truth:
         messages.warn(f"{found.without_truth} images have no true mask and were left out")
     if found.failed:
@@ -111,7 +115,7 @@ def eval_(
     rules = Rules(
         classes_with_truth,
         ignored_prediction,
-        _class_id(ignore_class, found.classes),
+        class_id(ignore_class, found.classes),
         found.classes.background,
     )
     groups = _groups(group, root, found.images) if group else None
@@ -181,7 +185,12 @@ def _chosen(names: Sequence[str], split: str | None, root: Path | None) -> set[i
     return set(split_indices(folder, tuple(names), Lookup(names), split))
 
 
-def _class_id(name: str | None, classes: ClassList) -> int | None:
+def class_id(name: str | None, classes: ClassList) -> int | None:
+    """The class that ``--ignore-class`` names, by name or id.
+
+    Raises:
+        UsageError: there is none.
+    """
     if name is None:
         return None
     if name in classes.names:

@@ -147,7 +147,11 @@ class Scale:
             raise UsageError(f"--background is 'auto' or 'none', not '{background}'")
         id_ = header.classes.background
         own = id_ >= 0 and bool((header.columns["map_class"] == id_).any())
-        mode = ("none" if own or header.stage == "predict" else "class") if normalisation == "auto" else normalisation
+        mode = (
+            ("none" if own or header.stage == "predict" else "class")
+            if normalisation == "auto"
+            else normalisation
+        )
         return cls(mode, threshold, -1 if own or background == "none" else id_, own)
 
     def scores(self, maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def write_scores(path: Path, found: Evaluation) -> None:
         images = row.confusion.images()
         bounds = np.searchsorted(images.image, np.arange(images.n_images + 1))
         pairs = np.stack([images.cell, images.count], axis=1)
-        counts = [pairs[a:b].reshape(-1).tolist() for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        counts = [pairs[a:b].reshape(-1).tolist() for a, b in pairwise(bounds)]
         rows.append({"name": row.name, "counts": counts})
     content = {
         "wsstool_scores": FORMAT,

@@ -121,7 +121,7 @@ def evaluate(
             found.without_truth += 1
             continue
         found.failed += not one.layers
-        layers = one.layers or (Layer(np.full(mask.shape, IGNORE, np.uint8)),) * len(rows)
+        layers = one.layers or (_failed(mask.shape),) * len(rows)
         for row, layer in zip(rows, layers, strict=True):
             _count(row, layer, mask, one.name)
         found.images.append(one.name)
@@ -134,6 +134,11 @@ def evaluate(
         found.image_scores = predictions.scores[kept]
     found.provenance = predictions.provenance
     return found
+
+
+def _failed(shape: tuple[int, ...]) -> Layer:
+    """What an earlier failure predicts: nothing, at any threshold."""
+    return Layer(np.full(shape, IGNORE, np.uint8), np.full(shape, -1, np.float32), np.zeros(shape, np.uint8))
 
 
 def _sweep(predictions: Predictions) -> ThresholdSweep:
@@ -152,9 +157,10 @@ def _count(row: Row, layer: Layer, mask: np.ndarray, name: str) -> None:
             row.boundary.update(layer.labels, mask)
         if row.sweep is not None:
             if layer.score is None or layer.foreground is None:
-                row.sweep.update(np.zeros(mask.shape, np.float32), np.zeros_like(mask), mask)
-            else:
-                row.sweep.update(layer.score, layer.foreground, mask)
+                raise UsageError(
+                    "--sweep needs maps of foreground classes and a background to tell them from"
+                )
+            row.sweep.update(layer.score, layer.foreground, mask)
     except ValueError as error:
         raise BadInputError(f"'{name}': {error}") from error
 
@@ -163,7 +169,8 @@ def truth_pixels(confusion: ConfusionMatrix) -> np.ndarray:
     """(N, C) int64: truth pixels of each class in each image."""
     images, n = confusion.images(), confusion.n_classes
     key = images.image * n + images.cell // (n + 1)
-    return np.bincount(key, weights=images.count, minlength=images.n_images * n).astype(np.int64).reshape(-1, n)
+    counts = np.bincount(key, weights=images.count, minlength=images.n_images * n)
+    return counts.astype(np.int64).reshape(-1, n)
 
 
 def predicted_pixels(confusion: ConfusionMatrix) -> np.ndarray:

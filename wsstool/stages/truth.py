@@ -66,7 +66,9 @@ def find_truth(
     folder = Path(truth) if truth is not None else Path(root)
     if not folder.is_dir():
         if truth is None:
-            raise MissingInputError(f"the images are not in '{root}' any more; name the true masks with --truth")
+            raise MissingInputError(
+                f"the images are not in '{root}' any more; name the true masks with --truth"
+            )
         raise MissingInputError(f"there is no folder '{truth}' with true masks")
     plain = Dataset(folder, tuple(names), classes, None, "")
     views = [replace(plain, masks=masks) for masks in mask_views(folder, classes)] or [plain]
@@ -91,5 +93,3 @@ def mask_views(folder: Path, classes: ClassList) -> list[Path | None]:
             if view.classes is not None and view.classes.names == classes.names:
                 found.append(view.masks)
     return found
-
-
