@@ -144,9 +144,6 @@ def _show(found: dict[str, Any], json: bool) -> None:
             best = row["sweep"]
             print(f"{row['name']}: best threshold {best['threshold']:.2f}, mIoU {best['miou']:.4f} (oracle)")
     blind = rows[0]["blind"]
+    tags = "" if blind["tags"] == "file" else "; tags taken from the truth"
     print(f"{found['images']} images. {found['definition']}.")
-    print(
-        f"blind: the {blind['rule']} of each image painted everywhere"
-        + ("" if blind["tags"] == "file" else "; tags taken from the truth")
-        + "."
-    )
+    print(f"blind: one tag of each image painted everywhere, chosen without looking ({blind['rule']}{tags}).")

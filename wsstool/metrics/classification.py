@@ -41,9 +41,10 @@ def average_precision(positive: np.ndarray, scores: np.ndarray) -> float:
     positive = np.asarray(positive, bool)
     if not positive.any():
         return math.nan
-    order = np.argsort(-np.asarray(scores), kind="stable")
+    scores = np.asarray(scores, np.float64)
+    order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(positive[order])
-    ranked = np.asarray(scores)[order]
+    ranked = scores[order]
     last = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
     precision = hits[last] / (last + 1)
     recall = hits[last] / hits[-1]

@@ -136,7 +136,8 @@ def _confusions(page: Page) -> str:
         cells += [f"<td>{_meter(share, index)}</td>", f"<td>{share:.1%}</td>"]
         cells += [f'<td class="soft">{escape(source)}</td>'] if many else []
         body.append(f"<tr>{''.join(cells)}</tr>")
-    title = "<h2>Commonest mistakes</h2><p>The largest confusions by pixels.</p>"
+    of = "" if many else f" of {escape(page.confusions[0][0])}"
+    title = f"<h2>Commonest mistakes</h2><p>The largest confusions{of}, by pixels.</p>"
     return f"<section>{title}{_table(head, body)}</section>"
 
 
@@ -157,7 +158,8 @@ def _sample(sample: Sample) -> str:
             f'<img alt="{alt}" src="data:image/jpeg;base64,{data}"></figure>'
         )
     head = f'<span class="name">{escape(sample.name)}</span><span>{escape(sample.note)}</span>'
-    return f'<div class="sample"><header>{head}</header><div class="panels">{"".join(figures)}</div></div>'
+    panels = f'<div class="panels" style="--panels:{len(figures)}">{"".join(figures)}</div>'
+    return f'<div class="sample"><header>{head}</header>{panels}</div>'
 
 
 def _curves(curves: Curves) -> str:

@@ -64,7 +64,7 @@ def galleries(
         sets.setdefault(file.records.header.images, []).append(file)
     for names, group in sets.items():
         judge = next((f for f in reversed(group) if f.scores and not f.is_twin), None)
-        of = " and ".join(f.name for f in group)
+        of = ", ".join(f.name for f in group)
         for title, chosen in _choose(names, judge.scores if judge else {}, samples):
             note = f"{of}. " + (f"Chosen by the per-image mIoU of {judge.name}." if judge else "")
             shown, present = [], set[int]()

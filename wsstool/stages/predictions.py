@@ -181,7 +181,7 @@ def _masks(reader: Any) -> Iterator[Prediction]:
 
 def _cams(reader: Any, scale: Scale, found: Predictions) -> Iterator[Prediction]:
     for record in reader.records():
-        layers = ()
+        layers: tuple[Layer, ...] = ()
         if not record.failed:
             layers = tuple(scale.layer(maps, record.class_ids, record.size) for maps in record.maps)
         yield Prediction(record.index, record.name, record.size, layers)

@@ -233,7 +233,7 @@ def row_scores(
 
 
 def _tag_scores(found: Evaluation, row: Row) -> dict[str, Any]:
-    """Image-level scores: of the classes that a mask shows, or of a CAM file's scores when it has them all."""
+    """Image-level scores: of the classes that a mask shows, or of a CAM file that scores them all."""
     foreground = list(found.classes.foreground)
     tags = found.tags[:, foreground]
     if found.image_scores is not None:
