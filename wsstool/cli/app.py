@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "eval": ("eval:eval_", "Results"),
     "export": ("export:export", "Results"),
     "report": ("report:report", "Results"),
+    "sample": ("sample:sample", "Data"),
     "info": ("info:info", "Files"),
     "check": ("check:check", "Files"),
     "cat": ("cat:cat", "Files"),

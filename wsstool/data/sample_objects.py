@@ -176,12 +176,16 @@ def _lay(
     corner: tuple[int, int],
 ) -> None:
     """Paint a surface through a stamp, with a shadow under it and a dark rim."""
-    alpha, colours = _on_canvas(image.shape[0], stamp, corner), _on_canvas(image.shape[0], surface, corner)
-    blur = image.shape[0] / 50
-    shadow = ndimage.shift(ndimage.gaussian_filter(alpha, blur), generator.uniform(-2, 2, 2) * blur, order=1)
+    size, margin = image.shape[0], image.shape[0] // 16 + 2
+    padded = np.pad(stamp, margin)
+    shift = np.rint(generator.uniform(-size / 25, size / 25, 2)).astype(int) - margin
+    shadow = ndimage.gaussian_filter(padded, size / 50, output=np.float32)
+    shadow = _on_canvas(size, shadow, (corner[0] + int(shift[0]), corner[1] + int(shift[1])))
     image *= 1 - generator.uniform(0.2, 0.5) * shadow[..., None]
-    rim = 0.72 + 0.28 * np.clip(ndimage.distance_transform_edt(alpha > 0.5) / (image.shape[0] / 45), 0, 1)
-    image += alpha[..., None] * (colours * rim[..., None].astype(np.float32) - image)
+    depth = ndimage.distance_transform_edt(padded > 0.5)[margin:-margin, margin:-margin]
+    rim = 0.72 + 0.28 * np.clip(depth / (size / 45), 0, 1)
+    alpha = _on_canvas(size, stamp, corner)[..., None]
+    image += alpha * (_on_canvas(size, surface * rim[..., None].astype(np.float32), corner) - image)
 
 
 def _lay_visibly(
@@ -238,7 +242,7 @@ def _coins(part: str) -> list[tuple[np.ndarray, np.ndarray]]:
         height, width = rows.stop - rows.start, columns.stop - columns.start
         inside = numbered[rows, columns] == i
         # Whole coins only: about round, and as full as a disc.
-        if 30 < min(height, width) and max(height, width) < 75 and 0.72 < inside.mean() < 0.86:
+        if min(height, width) > 30 and max(height, width) < 75 and 0.72 < inside.mean() < 0.86:
             is_train = (columns.start + columns.stop) / 2 < 0.6 * values.shape[1]
             if is_train == (part == "train"):
                 y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]

@@ -34,6 +34,12 @@ def picture(name: str) -> np.ndarray:
     )
 
 
+@lru_cache(maxsize=32)
+def _is_grey(name: str) -> bool:
+    source = picture(name)
+    return bool((source == source[..., :1]).all())
+
+
 def grey(image: np.ndarray) -> np.ndarray:
     """(H, W) luminance of (H, W, 3)."""
     return image @ np.array([0.299, 0.587, 0.114], np.float32)
@@ -80,9 +86,9 @@ def crop(
         ndimage.affine_transform(
             region[..., c], matrix, offset, size, order=1, mode="mirror", prefilter=False
         )
-        for c in range(3)
+        for c in range(1 if _is_grey(name) else 3)
     ]
-    return np.stack(channels, axis=-1)
+    return np.stack(channels * (3 // len(channels)), axis=-1)
 
 
 def relief(generator: np.random.Generator, image: np.ndarray) -> np.ndarray:

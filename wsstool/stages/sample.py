@@ -69,6 +69,7 @@ def sample(
             shutil.rmtree(partial, ignore_errors=True)
     except OSError as error:
         raise CannotWriteError(f"cannot write {str(output)!r}: {error.strerror or error}") from error
+    messages.say(f"{count} pictures in {output}")
     return {"output": str(output), "kind": kind, "images": count}
 
 
