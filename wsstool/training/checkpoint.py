@@ -76,7 +76,8 @@ def load_checkpoint(output: Path, identity: str) -> tuple[dict[str, Any] | None,
 def random_state() -> dict[str, Any]:
     """All generators of this process, as plain containers and tensors."""
     version, numbers, gauss = random.getstate()
-    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # type: ignore[misc]
+    state: Any = np.random.get_state(legacy=True)
+    kind, keys, position, has_gauss, cached = state
     return {
         "python": [version, list(numbers), gauss],
         "numpy": [

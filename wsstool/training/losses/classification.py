@@ -1,0 +1,57 @@
+"""Losses on image-level tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor
+from torch.nn import functional
+
+from wsstool.errors import UsageError
+
+
+def soft_margin(
+    logits: Tensor, tags: Tensor, *, label_smoothing: float = 0.0, positive_weight: float = 1.0
+) -> Tensor:
+    """Binary cross-entropy of every class on its own: mean over classes, then over images.
+
+    With t' = (1 - s) t + s / 2: -(w t' log sigmoid(z) + (1 - t') log sigmoid(-z)).
+
+    Args:
+        logits: (B,K) float.
+        tags: (B,K) 0 or 1, any number of ones a row.
+        label_smoothing: s, [0, 1).
+        positive_weight: w, > 0; above 1 finds more, at the cost of more false tags.
+
+    Example:
+        >>> import torch
+        >>> round(soft_margin(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])).item(), 4)
+        0.6931
+    """
+    target = tags.float() * (1 - label_smoothing) + label_smoothing / 2
+    weight = logits.new_tensor(positive_weight)
+    return functional.binary_cross_entropy_with_logits(logits, target, pos_weight=weight)
+
+
+def cross_entropy(
+    logits: Tensor, tags: Tensor, *, label_smoothing: float = 0.0, positive_weight: float = 1.0
+) -> Tensor:
+    """Softmax cross-entropy for sets where one class excludes the others; mean over images.
+
+    Args:
+        logits: (B,K) float.
+        tags: (B,K) 0 or 1; several ones share the probability equally.
+        label_smoothing: share of the probability that is spread over all classes, [0, 1).
+        positive_weight: has no meaning here and must be 1.
+
+    Raises:
+        UsageError: a positive weight other than 1.
+    """
+    if positive_weight != 1:
+        raise UsageError("a positive weight belongs to the soft-margin loss; cross-entropy has none")
+    target = tags.float() / tags.float().sum(1, keepdim=True).clamp(min=1)
+    return functional.cross_entropy(logits, target, label_smoothing=label_smoothing)
+
+
+LOSSES: dict[str, Callable[..., Tensor]] = {"soft-margin": soft_margin, "cross-entropy": cross_entropy}
+"""Classification losses by name."""

@@ -1,0 +1,40 @@
+"""How well scores recover the tags of images: average precision and exact match."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def average_precisions(tags: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Area under the precision-recall steps, class by class; images of equal score enter together.
+
+    Args:
+        tags: (N,K) 0 or 1.
+        scores: (N,K) float, higher is surer.
+
+    Returns:
+        (K,) float64 in [0, 1]; NaN for a class that no image has.
+
+    Source:
+        Common practice: AP = sum over recall steps of (R_n - R_(n-1)) P_n.
+
+    Example:
+        >>> average_precisions(np.array([[1], [0], [1]]), np.array([[0.9], [0.8], [0.7]])).round(3)
+        array([0.833])
+    """
+    found = np.full(tags.shape[1], np.nan)
+    for k, (truth, score) in enumerate(zip(tags.T.astype(bool), scores.T, strict=True)):
+        if not truth.any():
+            continue
+        order = np.argsort(-score, kind="stable")
+        hits = np.cumsum(truth[order])
+        last = np.flatnonzero(np.append(np.diff(score[order]) != 0, True))  # end of each group of ties
+        recall = hits[last] / hits[-1]
+        precision = hits[last] / (last + 1)
+        found[k] = float(np.sum(np.diff(recall, prepend=0.0) * precision))
+    return found
+
+
+def exact_match(tags: np.ndarray, predicted: np.ndarray) -> float:
+    """Share of the images whose set of tags is right in every class: two (N,K) arrays -> [0, 1]."""
+    return float((tags.astype(bool) == predicted.astype(bool)).all(1).mean()) if len(tags) else float("nan")
