@@ -13,6 +13,7 @@ from wsstool.cli.run import as_command
 
 # Command -> (module:function, group). A command file holds its own options and calls one stage.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "train-cls": ("train_cls:train_cls", "Training"),
     "cam": ("cam:cam", "Labels to masks"),
     "pseudo-mask": ("pseudo_mask:pseudo_mask", "Labels to masks"),
     "eval": ("eval:eval_", "Results"),

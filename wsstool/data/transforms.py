@@ -84,7 +84,7 @@ class RandomResizedCrop:
             view = view[::-1]
         if self.color_jitter:
             view = jittered(view, *(1 + self.color_jitter * (2 * draws[6:] - 1)).tolist())
-        return np.ascontiguousarray(view)
+        return np.array(view)  # a copy: the decoder's memory is not writable
 
 
 def shrunk(image: np.ndarray, longest: int) -> np.ndarray:

@@ -216,7 +216,7 @@ def train_cls(
             "images": len(items),
             "skipped": skipped,
             "failed": len(pictures.failed),
-            **result.history[result.best_epoch],
+            **{k: v for k, v in result.history[result.best_epoch].items() if k != "seconds"},
         }
         meta = {
             "arch": arch,

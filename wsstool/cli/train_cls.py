@@ -1,0 +1,104 @@
+"""``wsstool train-cls``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from wsstool.cli import options
+from wsstool.cli.run import call
+
+
+def _own(help: str, panel: str = options.TRAINING):
+    return typer.Option(help=help, rich_help_panel=panel)
+
+
+def train_cls(
+    data: Annotated[
+        Path, typer.Argument(help="data folder with tags, or a cam or mask file (its images and labels)")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="weights file, written whole or not at all", rich_help_panel=options.OUTPUT
+        ),
+    ] = Path("cls.pth"),
+    arch: Annotated[
+        str,
+        _own("backbone: tiny, mobilenet-v2, resnet-18, resnet-50, vgg-16, convnext-tiny, ...", options.MODEL),
+    ] = "mobilenet-v2",
+    init: options.StartWeights = None,
+    output_stride: Annotated[
+        int | None,
+        _own("image pixels a step of the class maps: 32, 16, 8 or 4; default 16, tiny 8", options.MODEL),
+    ] = None,
+    pool: Annotated[
+        Literal["average", "max", "lse", "topk"], _own("how class maps become class scores", options.MODEL)
+    ] = "average",
+    dropout: Annotated[
+        float, _own("share of feature channels dropped in training, [0, 1)", options.MODEL)
+    ] = 0.0,
+    normalization: Annotated[
+        Literal["imagenet", "none"], _own("of the input channels", options.MODEL)
+    ] = "imagenet",
+    split: options.Split = None,
+    val_split: Annotated[
+        str | None,
+        _own("images that choose the epoch that is kept; default: the last epoch is kept", options.INPUT),
+    ] = None,
+    labels: options.Labels = None,
+    class_list: options.ClassListFile = None,
+    images: options.Images = None,
+    image_size: Annotated[int, _own("side of the training views, pixels")] = 224,
+    area: Annotated[float, _own("least share of the image that a view shows, (0, 1]")] = 0.3,
+    flip: Annotated[
+        bool, typer.Option("--flip/--no-flip", help="mirror views", rich_help_panel=options.TRAINING)
+    ] = True,
+    flip_vertical: Annotated[
+        bool,
+        typer.Option(
+            "--flip-vertical", help="also top to bottom: images without an up", rich_help_panel=options.TRAINING
+        ),
+    ] = False,
+    color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.2,
+    epochs: options.Epochs = 20,
+    batch_size: options.BatchSize = 16,
+    lr: options.LearningRate = 1e-3,
+    backbone_rate: Annotated[
+        float | None,
+        _own("learning rate of the backbone relative to the head's; default 0.1 with --init, else 1"),
+    ] = None,
+    optimizer: Annotated[Literal["sgd", "adam", "adamw"], _own("optimiser")] = "adamw",
+    schedule: Annotated[
+        Literal["poly", "cosine", "step", "constant"], _own("course of the learning rate")
+    ] = "cosine",
+    warmup_epochs: Annotated[float, _own("epochs during which the learning rate rises, >= 0")] = 0.5,
+    weight_decay: Annotated[float, _own("pull of the weights towards 0, >= 0")] = 0.01,
+    clip: Annotated[float, _own("longest gradient allowed; 0: any")] = 0.0,
+    ema: Annotated[float, _own("decay of the running average of weights that is kept; 0: none, [0, 1)")] = 0.0,
+    loss: Annotated[
+        Literal["auto", "soft-margin", "cross-entropy"],
+        _own("auto: cross-entropy where every image has one tag, else soft-margin"),
+    ] = "auto",
+    label_smoothing: Annotated[float, _own("share of certainty taken from the tags, [0, 1)")] = 0.0,
+    positive_weight: Annotated[float, _own("weight of a tag against its absence, > 0")] = 1.0,
+    amp: Annotated[
+        bool,
+        typer.Option("--amp/--no-amp", help="bfloat16 on a GPU", rich_help_panel=options.RUNTIME),
+    ] = True,
+    workers: options.Workers = 2,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    max_failed: options.MaxFailed = 0,
+    force: options.Force = False,
+) -> None:
+    """Train a classifier on image-level tags; goes on where an interrupted run stopped.
+
+    OUTPUT.part holds an unfinished run, OUTPUT.log.jsonl the figures of each epoch.
+
+    Examples: wsstool train-cls data/ --init mobilenet_v2.pth -o cls.pth;
+    wsstool train-cls data/ --split train --val-split val --arch tiny --epochs 40 -o cls.pth
+    """
+    call("train_cls:train_cls", locals())
