@@ -89,7 +89,7 @@ def test_up_to_date_until_something_changes(data: Path, tmp_path: Path) -> None:
     train_cls(data, output=output, **{**FAST, "seed": 1}, messages=heard)
     assert "seed 0 -> 1" in heard.text and output.read_bytes() != before
     labels = data / "labels.csv"
-    labels.write_text(labels.read_text().replace("00.png,", "00.png,red "))
+    labels.write_text(labels.read_text().replace("00.png,", "00.png,red green blue "))
     assert not train_cls(data, output=output, **{**FAST, "seed": 1})["up_to_date"]
 
 

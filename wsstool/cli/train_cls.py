@@ -59,7 +59,9 @@ def train_cls(
     flip_vertical: Annotated[
         bool,
         typer.Option(
-            "--flip-vertical", help="also top to bottom: images without an up", rich_help_panel=options.TRAINING
+            "--flip-vertical",
+            help="also top to bottom: images without an up",
+            rich_help_panel=options.TRAINING,
         ),
     ] = False,
     color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.2,
@@ -77,7 +79,9 @@ def train_cls(
     warmup_epochs: Annotated[float, _own("epochs during which the learning rate rises, >= 0")] = 0.5,
     weight_decay: Annotated[float, _own("pull of the weights towards 0, >= 0")] = 0.01,
     clip: Annotated[float, _own("longest gradient allowed; 0: any")] = 0.0,
-    ema: Annotated[float, _own("decay of the running average of weights that is kept; 0: none, [0, 1)")] = 0.0,
+    ema: Annotated[
+        float, _own("decay of the running average of weights that is kept; 0: none, [0, 1)")
+    ] = 0.0,
     loss: Annotated[
         Literal["auto", "soft-margin", "cross-entropy"],
         _own("auto: cross-entropy where every image has one tag, else soft-margin"),
