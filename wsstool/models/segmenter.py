@@ -125,7 +125,7 @@ def _without_expansion(backbone: Backbone) -> Backbone:
     )
     if is_expansion:
         parent, _, key = backbone.last_stage.rpartition(".")
-        del backbone.get_submodule(parent)[int(key)]  # type: ignore[attr-defined]
+        del backbone.get_submodule(parent)[int(key)]  # type: ignore[attr-defined, operator]
         backbone.stages = backbone.stages[:-1]
     return backbone
 
