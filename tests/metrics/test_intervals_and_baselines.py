@@ -126,7 +126,7 @@ def test_sweep_equals_one_evaluation_a_threshold():
     for threshold in sweep.thresholds:
         confusion = ConfusionMatrix(4)
         for score, label, truth in images:
-            prediction = np.where(score >= np.float32(threshold), label, 0).astype(np.uint8)
+            prediction = np.where(score > np.float32(threshold), label, 0).astype(np.uint8)
             confusion.update(prediction, truth)
         expected.append(segmentation_scores(confusion.matrix).mean_iou)
     result = sweep.result()

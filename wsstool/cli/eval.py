@@ -44,19 +44,19 @@ def eval_(
         Literal["wrong", "background", "skip"],
         typer.Option(help="what a prediction of 255 is", rich_help_panel=options.METHOD),
     ] = "wrong",
-    normalisation: Annotated[
-        Literal["auto", "class", "joint", "minmax", "none"],
+    normalise: Annotated[
+        Literal["auto", "joint", "class", "minmax", "probability", "none"],
         typer.Option(
-            help="of CAMs, before the threshold; auto: class, and none for probabilities",
+            help="scale CAMs to [0, 1]; auto: 'probability' after predict, else 'joint'",
             rich_help_panel=options.METHOD,
         ),
     ] = "auto",
     background_threshold: Annotated[
         float,
         typer.Option(
-            help="of CAMs: background where no class scores this much, 0 to 1", rich_help_panel=options.METHOD
+            help="of CAMs: background where no class scores more, 0 to 1", rich_help_panel=options.METHOD
         ),
-    ] = 0.15,
+    ] = 0.3,
     background: options.Background = "auto",
     sweep: Annotated[
         bool,

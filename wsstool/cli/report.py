@@ -63,9 +63,9 @@ def report(
     background_threshold: Annotated[
         float,
         typer.Option(
-            help="of CAMs: background where no class scores this much, 0 to 1", rich_help_panel=options.METHOD
+            help="of CAMs: background where no class scores more, 0 to 1", rich_help_panel=options.METHOD
         ),
-    ] = 0.15,
+    ] = 0.3,
     background: options.Background = "auto",
     bootstrap: Annotated[
         int, typer.Option(help="resamples for the 95 % interval; 0: none", rich_help_panel=options.METHOD)

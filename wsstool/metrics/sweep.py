@@ -32,8 +32,9 @@ class SweepResult:
 class ThresholdSweep:
     """Counts of (level of the largest foreground score, its class, truth).
 
-    A pixel is background at threshold t where its largest foreground score is below t. Only the level
-    between two thresholds matters, so one histogram holds the confusion matrices of all thresholds.
+    A pixel is background at threshold t where no foreground score is above t, as if a channel of constant t
+    stood before the others. Only the level between two thresholds matters, so one histogram holds the
+    confusion matrices of all thresholds.
 
     Args:
         n_classes: number of classes, background included.
@@ -59,7 +60,7 @@ class ThresholdSweep:
         """Count one image.
 
         Args:
-            score: (H, W) float, the largest foreground score, in [0, 1]; NaN is below every threshold.
+            score: (H, W) float, the largest foreground score, in [0, 1]; NaN is above no threshold.
             label: (H, W) integer, the class that has it.
             truth: (H, W) uint8.
 
@@ -73,7 +74,7 @@ class ThresholdSweep:
         if true.size and true.max() >= self.n_classes:
             raise ValueError(f"the truth holds {true.max()}, but classes are 0 to {self.n_classes - 1}")
         edges = self.thresholds.astype(np.float32)
-        level = np.searchsorted(edges, np.nan_to_num(score[counted].astype(np.float32), nan=-1), side="right")
+        level = np.searchsorted(edges, np.nan_to_num(score[counted].astype(np.float32), nan=-1), side="left")
         key = (level * self.n_classes + label[counted]) * self.n_classes + true
         self.counts += np.bincount(key, minlength=self.counts.size).reshape(self.counts.shape)
 
@@ -85,7 +86,7 @@ class ThresholdSweep:
 
     def matrices(self) -> np.ndarray:
         """(T, C, C + 1) int64: the confusion matrix at every threshold."""
-        below = np.cumsum(self.counts, axis=0)[:-1]  # level <= k: the score is below threshold k
+        below = np.cumsum(self.counts, axis=0)[:-1]  # level <= k: the score is not above threshold k
         matrices = np.zeros((len(self.thresholds), self.n_classes, self.n_classes + 1), np.int64)
         matrices[:, :, : self.n_classes] = (self.counts.sum(axis=0) - below).transpose(0, 2, 1)
         matrices[:, :, self.background] += below.sum(axis=1)

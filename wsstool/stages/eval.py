@@ -11,7 +11,7 @@ from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.segmentation import IgnoredPrediction, definition
-from wsstool.stages.predictions import IRN_THRESHOLD, Normalisation, folder_classes, open_predictions
+from wsstool.stages.predictions import Normalise, folder_classes, open_predictions
 from wsstool.stages.score_file import is_score_file, read_scores, write_scores
 from wsstool.stages.scoring import Evaluation, Rules, evaluate, row_scores
 from wsstool.stages.truth import find_truth
@@ -29,8 +29,8 @@ def eval_(
     classes_with_truth: bool = False,
     ignore_class: str | None = None,
     ignored_prediction: IgnoredPrediction = "wrong",
-    normalisation: Normalisation = "auto",
-    background_threshold: float = IRN_THRESHOLD,
+    normalise: Normalise = "auto",
+    background_threshold: float = 0.3,
     background: str = "auto",
     sweep: bool = False,
     boundary: bool = False,
@@ -51,8 +51,8 @@ def eval_(
         classes_with_truth: means over classes with truth, not over classes with truth or prediction.
         ignore_class: class whose truth does not count (white background), by name or id.
         ignored_prediction: what a prediction of 255 is: ``wrong``, ``background`` or ``skip``.
-        normalisation: of CAMs, before thresholds.
-        background_threshold: of CAMs, [0, 1]; 0.15 as IRN evaluates them.
+        normalise: of CAMs: a mode of ``masks.normalise``; ``auto``: as ``pseudo-mask`` without a refiner.
+        background_threshold: of CAMs: background where no class scores more than this, [0, 1].
         background: ``none``: label maps made of CAMs have no background.
         sweep: of CAMs: the best threshold, chosen with the truth; an oracle.
         boundary: also boundary IoU.
@@ -92,7 +92,7 @@ def eval_(
         with open_predictions(
             listed[0],
             classes=folder_classes(listed[0], truth, class_list),
-            normalisation=normalisation,
+            normalise=normalise,
             background_threshold=background_threshold,
             background=background,
         ) as predictions:

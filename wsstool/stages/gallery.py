@@ -11,11 +11,12 @@ import numpy as np
 from PIL import Image
 
 from wsstool import store
-from wsstool.data.images import read_image
 from wsstool.data.palettes import class_palette
-from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.errors import CannotWriteError, WsstoolError
 from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, strip
 from wsstool.report.page import Gallery, Panel, Sample
+from wsstool.stages.batches import read_picture
+from wsstool.stages.pixels import image_folder
 from wsstool.stages.predictions import Scale
 from wsstool.stages.truth import Truth
 from wsstool.types import IGNORE
@@ -65,11 +66,14 @@ def galleries(
     for names, group in sets.items():
         judge = next((f for f in reversed(group) if f.scores and not f.is_twin), None)
         of = ", ".join(f.name for f in group)
-        for title, chosen in _choose(names, judge.scores if judge else {}, samples):
+        header = group[0].records.header
+        folder = image_folder(header, images, group[0].records.path)
+        readable = [i for i, size in enumerate(header.sizes.tolist()) if size != [0, 0]]
+        for title, chosen in _choose(names, readable, judge.scores if judge else {}, samples):
             note = f"{of}. " + (f"Chosen by the per-image mIoU of {judge.name}." if judge else "")
             shown, present = [], set[int]()
             for i in chosen:
-                pictures, classes = _pictures(group, i, images, threshold, background)
+                pictures, classes = _pictures(group, i, folder, threshold, background)
                 present |= classes
                 score = f"mIoU {judge.scores[names[i]]:.3f}" if judge else ""
                 panels = [Panel(caption, jpeg(_sized(picture))) for caption, picture in pictures]
@@ -77,19 +81,20 @@ def galleries(
                 if strips is not None:
                     number = sum(len(g.samples) for g in found) + len(shown)
                     _write_strip(Path(strips), f"{number:03d}-{Path(names[i]).stem}.png", pictures)
-            listed = group[0].records.header.classes
-            palette = class_palette(listed)
-            legend = [(listed.names[c], tuple(palette[c].tolist())) for c in sorted(present)]
+            palette = class_palette(header.classes)
+            legend = [(header.classes.names[c], tuple(palette[c].tolist())) for c in sorted(present)]
             found.append(Gallery(title, note.strip(), shown, legend))  # type: ignore[arg-type]
     return found
 
 
-def _choose(names: Sequence[str], scores: dict[str, float], n: int) -> list[tuple[str, list[int]]]:
+def _choose(
+    names: Sequence[str], readable: list[int], scores: dict[str, float], n: int
+) -> list[tuple[str, list[int]]]:
     """Titles and indices: worst, around the median, best; evenly spread where nothing is scored."""
     if not scores:
-        spread = np.unique(np.linspace(0, len(names) - 1, min(3 * n, len(names))).round().astype(int))
-        return [("Images", spread.tolist())] if n else []
-    order = sorted((i for i in range(len(names)) if names[i] in scores), key=lambda i: scores[names[i]])
+        step = max(1, len(readable) // max(1, 3 * n))
+        return [("Images", readable[::step][: 3 * n])] if n else []
+    order = sorted((i for i in readable if names[i] in scores), key=lambda i: scores[names[i]])
     if len(order) <= 3 * n:
         return [("Images, worst first", order)]
     middle = (len(order) - n) // 2
@@ -98,12 +103,14 @@ def _choose(names: Sequence[str], scores: dict[str, float], n: int) -> list[tupl
 
 
 def _pictures(
-    group: Sequence[Shown], i: int, images: Path | None, threshold: float, background: str
+    group: Sequence[Shown], i: int, folder: Path, threshold: float, background: str
 ) -> tuple[list[Picture], set[int]]:
     """The panels of one image, and the classes that are in them."""
     header = group[0].records.header
-    name, (rows, columns) = header.images[i], header.sizes[i].tolist()
-    image = _read(images if images is not None else Path(header.image_root), name, (rows, columns))
+    rows, columns = header.sizes[i].tolist()
+    image = read_picture(folder / header.images[i], header.sizes[i])
+    if isinstance(image, WsstoolError):
+        raise image
     palette, hidden = class_palette(header.classes), header.classes.background
     panels: list[Picture] = [("image", image)]
     present: set[int] = set()
@@ -115,14 +122,11 @@ def _pictures(
             panels += [(f"{title}: failed", np.full_like(image, 128)) for title in titles]
         elif theirs.payload == "cam":
             scale = Scale.of(theirs, "auto", threshold, background)
-            ids = record.class_ids
             for title, maps in zip(titles, record.maps, strict=True):
-                kept = ids != hidden
-                scores = (
-                    scale.scores(maps, (rows, columns))[kept] if len(ids) else np.zeros((0, rows, columns))
-                )
-                panels.append((title, blend_scores(image, scores, ids[kept], palette)))
-            present |= set(ids.tolist())
+                scores, ids = scale.scores(maps, record.class_ids, (rows, columns))
+                shown = ids != hidden
+                panels.append((title, blend_scores(image, scores[shown], ids[shown], palette)))
+            present |= set(record.class_ids.tolist())
         else:
             for title, labels in zip(titles, record.data, strict=True):
                 panels.append((title, blend(image, labels, palette, background=hidden)))
@@ -135,19 +139,6 @@ def _pictures(
         if last is not None:
             panels.append((f"errors of {last[0]}", errors(image, last[1], truth)))
     return panels, present - {IGNORE, hidden}
-
-
-def _read(root: Path, name: str, size: tuple[int, int]) -> np.ndarray:
-    try:
-        image = read_image(root / name)
-    except MissingInputError as error:
-        raise MissingInputError(f"{error}; --images DIR says where the images are") from error
-    if image.shape[:2] != tuple(size):
-        raise BadInputError(
-            f"image '{root / name}' is {image.shape[1]} x {image.shape[0]} pixels, "
-            f"and was {size[1]} x {size[0]} when the file was made"
-        )
-    return image
 
 
 def _sized(picture: np.ndarray) -> np.ndarray:

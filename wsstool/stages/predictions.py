@@ -15,12 +15,12 @@ from wsstool.data.listing import is_picture
 from wsstool.data.masks import read_mask
 from wsstool.data.views import find_view
 from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.masks.normalise import normalise
+from wsstool.masks.normalise import normalise as normalised
 from wsstool.masks.resize import resize
+from wsstool.stages.pixels import image_folder
 from wsstool.types import IGNORE, ClassList
 
-Normalisation = Literal["auto", "class", "joint", "minmax", "none"]
-IRN_THRESHOLD = 0.15
+Normalise = Literal["auto", "joint", "class", "minmax", "probability", "none"]
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def open_predictions(
     source: object,
     *,
     classes: ClassList | None = None,
-    normalisation: Normalisation = "auto",
-    background_threshold: float = IRN_THRESHOLD,
+    normalise: Normalise = "auto",
+    background_threshold: float = 0.3,
     background: str = "auto",
     command: str = "eval",
 ) -> Iterator[Predictions]:
@@ -94,8 +94,8 @@ def open_predictions(
     Args:
         source: a ``mask`` or ``cam`` file, ``-`` or None (standard input), or a folder of mask pictures.
         classes: the class list of a folder; a file brings its own.
-        normalisation: of CAMs; ``auto`` is ``none`` for probabilities and ``class`` otherwise.
-        background_threshold: a pixel of a CAM is background where no class scores at least this, [0, 1].
+        normalise: of CAMs; ``auto`` is ``probability`` for what ``predict`` wrote and ``joint`` otherwise.
+        background_threshold: a pixel of a CAM is background where no class scores more than this, [0, 1].
         background: ``none`` forbids background in label maps made of CAMs.
         command: for messages.
 
@@ -115,7 +115,7 @@ def open_predictions(
             header.images,
             header.classes,
             header.labels,
-            header.image_root,
+            data_root(header, source),
             header.layers,
             tuple(step["command"] for step in header.provenance),
             iter(()),
@@ -123,54 +123,65 @@ def open_predictions(
         if header.payload == "mask":
             found._records = _masks(reader)
         else:
-            scale = Scale.of(header, normalisation, background_threshold, background)
+            scale = Scale.of(header, normalise, background_threshold, background)
             found._records = _cams(reader, scale, found)
         yield found
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How the maps of a CAM file become scores in [0, 1] and labels.
+    """How the maps of a CAM file become scores in [0, 1] and labels: as ``pseudo-mask`` does by default.
 
-    ``background`` is a class id that a threshold gives, or -1; ``own_background`` says that the maps hold
-    a channel for it already.
+    ``background`` is the class id that the threshold gives, or -1; ``forbidden`` one whose maps are left out.
     """
 
     mode: str
     threshold: float
     background: int
-    own_background: bool
+    forbidden: int
 
     @classmethod
-    def of(cls, header: Any, normalisation: str, threshold: float, background: str) -> Scale:
-        if background not in ("auto", "none"):
-            raise UsageError(f"--background is 'auto' or 'none', not '{background}'")
-        id_ = header.classes.background
-        own = id_ >= 0 and bool((header.columns["map_class"] == id_).any())
-        mode = (
-            ("none" if own or header.stage == "predict" else "class")
-            if normalisation == "auto"
-            else normalisation
-        )
-        return cls(mode, threshold, -1 if own or background == "none" else id_, own)
+    def of(cls, header: store.Header, mode: str, threshold: float, background: str) -> Scale:
+        """The scale for a file; see ``open_predictions`` for the options.
 
-    def scores(self, maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """(K, H, W) float32 scores of one layer's (K, h, w) maps."""
-        return normalise(resize(np.asarray(maps, np.float32), size), self.mode)
+        Raises:
+            UsageError: a background that is neither ``auto`` nor ``none``.
+        """
+        if background not in ("auto", "none"):
+            raise UsageError(f"--background {background}: auto or none")
+        if mode == "auto":
+            mode = "probability" if header.stage == "predict" else "joint"
+        known = header.classes.background
+        if background == "none":
+            return cls(mode, threshold, -1, known)
+        return cls(mode, threshold, -1 if known in header.columns["map_class"] else known, -1)
+
+    def scores(
+        self, maps: np.ndarray, class_ids: np.ndarray, size: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(K, H, W) float32 scores of one layer's (K, h, w) maps, and the (K,) ids of those kept."""
+        kept = class_ids != self.forbidden
+        return resize(normalised(np.asarray(maps)[kept], self.mode), size), class_ids[kept]
 
     def layer(self, maps: np.ndarray, class_ids: np.ndarray, size: tuple[int, int]) -> Layer:
         """Label map, and score and class for a sweep, of one layer."""
-        if len(class_ids) == 0:
-            nothing = np.full(size, self.background if self.background >= 0 else IGNORE, np.uint8)
-            if self.background < 0:
-                return Layer(nothing)
-            return Layer(nothing, np.zeros(size, np.float32), nothing)
-        scores = self.scores(maps, size)
-        best = scores.max(axis=0)
-        label = np.asarray(class_ids, np.uint8)[scores.argmax(axis=0)]
+        scores, ids = self.scores(maps, class_ids, size)
+        best = scores.max(axis=0, initial=0)
+        if len(ids):
+            label = ids.astype(np.uint8)[scores.argmax(axis=0)]
+        else:
+            label = np.full(size, self.background if self.background >= 0 else IGNORE, np.uint8)
         if self.background < 0:
             return Layer(label)
-        return Layer(np.where(best >= self.threshold, label, np.uint8(self.background)), best, label)
+        return Layer(np.where(best > self.threshold, label, np.uint8(self.background)), best, label)
+
+
+def data_root(header: store.Header, source: object) -> str:
+    """The data folder of a file; as it says itself where the images are no longer there."""
+    try:
+        return str(image_folder(header, None, source))
+    except MissingInputError:
+        return header.image_root
 
 
 def _masks(reader: Any) -> Iterator[Prediction]:

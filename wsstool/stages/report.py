@@ -18,7 +18,7 @@ from wsstool.report.html import render
 from wsstool.report.page import Curves, Page, ScoreRow
 from wsstool.stages.eval import class_id, summarise
 from wsstool.stages.gallery import Shown, galleries
-from wsstool.stages.predictions import IRN_THRESHOLD, open_predictions
+from wsstool.stages.predictions import data_root, open_predictions
 from wsstool.stages.score_file import is_score_file, read_scores, write_whole
 from wsstool.stages.scoring import Evaluation, Rules, evaluate
 from wsstool.stages.truth import Truth, find_truth
@@ -52,7 +52,7 @@ def report(
     classes_with_truth: bool = False,
     ignore_class: str | None = None,
     ignored_prediction: IgnoredPrediction = "wrong",
-    background_threshold: float = IRN_THRESHOLD,
+    background_threshold: float = 0.3,
     background: str = "auto",
     bootstrap: int = 1000,
     seed: int = 0,
@@ -148,7 +148,7 @@ def _score(part: Part, truth: Path | None, threshold: float, background: str, me
         return
     header = part.records.header
     try:
-        part.truth = find_truth(header.images, header.image_root, header.classes, truth)
+        part.truth = find_truth(header.images, data_root(header, part.records.path), header.classes, truth)
     except MissingInputError:
         if truth is not None:
             raise
