@@ -48,7 +48,7 @@ def blind_baseline(
 
     Notes:
         ``first-tag`` gives .308 on the test split of msrc21, the figure usually quoted for "the tag painted
-        everywhere"; on the validation split of glas_tiles it gives .290, and ``rarest-tag`` .510. So the choice
+        everywhere"; on the validation split of glas_tiles it gives .290 and ``rarest-tag`` .510. The choice
         among several tags matters, and a single arbitrary rule can make a weak method look good.
 
     Source:
