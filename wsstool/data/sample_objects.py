@@ -1,10 +1,9 @@
 """Objects in clutter: five kinds of things cut out of photographs and textures, laid over photographs.
 
 A class is a shape and a surface: coins are photographed coins, crates are squares of brick, horses are
-silhouettes in
-fur, leaves are pointed and of grass, stars are of gravel. Tint, light, size, turn and place are left to
-chance, things hide each
-other, and distractors have the same shapes with surfaces of no class (print, cells, retina).
+silhouettes in fur, leaves are pointed and of grass, stars are of gravel. A class leans to a hue, but
+distractors have every hue and the same shapes, with surfaces of no class (print, cells, retina). Light, size,
+turn and place are left to chance, and things hide each other.
 """
 
 from __future__ import annotations
@@ -26,6 +25,7 @@ CLASSES = ClassList(
 
 _PHOTOGRAPHS = ("astronaut", "coffee", "rocket", "camera", "hubble", "retina", "moon", "clock")
 _SURFACES = {"crate": ("brick", 100.0), "leaf": ("grass", 90.0), "star": ("gravel", 130.0)}
+_HUES = {"coin": -0.9, "crate": 0.7, "horse": -0.3, "leaf": -2.1, "star": 2.1}  # radians: red 0, green -2.1
 _FUR = (0.32, 0.05, 1.0, 1.0)  # where chelsea is fur and not wall
 _NEUTRAL = ("text", "page", "cell", "microaneurysms", "retina")
 _SMALLEST = 0.5  # share of a thing that must stay visible
@@ -57,10 +57,10 @@ def draw(generator: np.random.Generator, size: int, part: str) -> tuple[np.ndarr
         laid.
     """
     image = _background(generator, size, part)
-    for _ in range(generator.integers(1, 4)):
+    for _ in range(generator.integers(0, 4)):
         shape = str(generator.choice(("disc", "crate", "leaf", "star", "blob")))
         name = str(generator.choice(_NEUTRAL))
-        stamp = _outline(generator, shape, round(size * generator.uniform(0.15, 0.38)), part)
+        stamp = _outline(generator, shape, round(size * generator.uniform(0.15, 0.32)), part)
         surface = crop(generator, name, stamp.shape, 110.0, part=part)
         _lay(
             generator,
@@ -72,7 +72,7 @@ def draw(generator: np.random.Generator, size: int, part: str) -> tuple[np.ndarr
     things: list[Thing] = []
     for _ in range(generator.choice((1, 2, 3), p=(0.35, 0.4, 0.25))):
         name = str(generator.choice(CLASSES.names[1:]))
-        stamp, surface = _cut_out(generator, name, round(size * generator.uniform(0.34, 0.55)), part)
+        stamp, surface = _cut_out(generator, name, round(size * generator.uniform(0.42, 0.62)), part)
         things = _lay_visibly(generator, image, stamp, surface, CLASSES.names.index(name), things)
     image *= 1 + 0.07 * smooth_noise(generator, size, size / 3)[..., None]
     image += generator.normal(0, 0.015, image.shape)
@@ -100,6 +100,7 @@ def _cut_out(
     generator: np.random.Generator, name: str, size: int, part: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Outline (h, w) float32 in 0..1 and surface (h, w, 3) of a thing of a class."""
+    hue = _HUES[name] + generator.normal(0, 0.5)
     if name == "coin":
         coins = _coins(part)
         coin, inside = coins[generator.integers(len(coins))]
@@ -109,16 +110,16 @@ def _cut_out(
             ndimage.rotate(ndimage.zoom(a, zoom, order=1), angle, reshape=True, order=1)
             for a in (coin, inside)
         ]
-        return np.clip(turned[1] * 2 - 0.5, 0, 1), _tinted(generator, turned[0])
+        return np.clip(turned[1] * 2 - 0.5, 0, 1), _tinted(generator, turned[0], hue)
     stamp = _outline(generator, name, size, part)
     if name == "horse":
         fur = crop(generator, "chelsea", stamp.shape, 70.0, part=part, within=_FUR)
-        return stamp, _tinted(generator, relief(generator, fur))
+        return stamp, _tinted(generator, relief(generator, fur), hue)
     source, window = _SURFACES[name]
     texture = relief(
         generator, crop(generator, source, stamp.shape, window * generator.uniform(0.8, 1.25), part=part)
     )
-    return stamp, _tinted(generator, texture)
+    return stamp, _tinted(generator, texture, hue)
 
 
 def _outline(generator: np.random.Generator, shape: str, size: int, part: str) -> np.ndarray:
@@ -149,9 +150,10 @@ def _outline(generator: np.random.Generator, shape: str, size: int, part: str) -
     return np.clip(inside * size / 2 + 0.5, 0, 1).astype(np.float32)
 
 
-def _tinted(generator: np.random.Generator, values: np.ndarray) -> np.ndarray:
-    """(h, w, 3): a grey surface in a colour of any hue, lit from one side."""
-    hue, strength = generator.uniform(0, 2 * np.pi), generator.uniform(0.05, 0.3)
+def _tinted(generator: np.random.Generator, values: np.ndarray, hue: float | None = None) -> np.ndarray:
+    """(h, w, 3): a grey surface in a colour of this hue (radians) or any, lit from one side."""
+    hue = generator.uniform(0, 2 * np.pi) if hue is None else hue
+    strength = generator.uniform(0.12, 0.4)
     colour = 1 + strength * np.cos(hue + np.array([0, 2.094, 4.189], np.float32))
     rows, columns = values.shape
     y, x = np.mgrid[-1 : 1 : rows * 1j, -1 : 1 : columns * 1j]
