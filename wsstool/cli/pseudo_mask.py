@@ -57,7 +57,13 @@ def pseudo_mask(
             rich_help_panel=options.METHOD,
         ),
     ] = 0.0,
-    layer: options.Layers = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="layer of the input to use; repeatable; default: all, one label map each",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
     images: options.Images = None,
     workers: options.Workers = 2,
     max_failed: options.MaxFailed = 0,
