@@ -44,7 +44,7 @@ def random_walk(
 
     Notes:
         Soft ties in place of fixed seeds: nothing to threshold, and the system is never singular. Where no
-        pixel is confident, every pixel is tied a little, so the arg-max is smoothed. The defaults are the best
+        pixel is confident all are tied a little, so the arg-max is smoothed. The defaults are the best
         of a small search on a part of msrc21 (joint maps of a frozen network, 21 classes): mIoU .598 -> .62;
         without the square on the margin, or with soft ties to the scores themselves, .61.
 
