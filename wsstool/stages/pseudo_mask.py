@@ -90,7 +90,8 @@ def pseudo_mask(
     for_refiner, for_rule = _split(settings or (), refine, rule)
     with ExitStack() as stack:
         reader = stack.enter_context(store.open_records(source, kinds=("cam",), command="pseudo-mask"))
-        header, records = reader.header, reader.records
+        header = reader.header
+        records: Records = reader.records
         known = header.classes.background
         if normalise == "auto":
             normalise = (
