@@ -8,7 +8,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -152,23 +151,15 @@ class TestFiles:
             assert ast.get_docstring(ast.parse(text)), "a file begins with a docstring that says its idea"
 
 
-def arrived(r: Registry, name: str) -> None:
-    module = r.entries()[name].target.partition(":")[0]
-    if find_spec(module) is None:
-        pytest.skip(f"{module} is not written yet")
-
-
 @pytest.mark.parametrize(("r", "name"), METHODS, ids=[f"{r.family}-{n}" for r, n in METHODS])
 class TestMethods:
     def test_loads_and_says_where_it_comes_from(self, r, name):
-        arrived(r, name)
         method = r.load(name)
         assert callable(method)
         text = inspect.getdoc(method) or ""
         assert "Source:" in text, "the docstring of a method names its paper, and how it was written"
 
     def test_options_can_be_set_from_the_command_line(self, r, name):
-        arrived(r, name)
         for option, parameter in r.own_options(name).items():
             kind = parameter.annotation
             assert parameter.default is not parameter.empty, f"{option} has no default"

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("info:info", "Files"),
     "check": ("check:check", "Files"),
     "cat": ("cat:cat", "Files"),
+    "methods": ("methods:methods", "This program"),
     "doctor": ("doctor:doctor", "This program"),
 }
 

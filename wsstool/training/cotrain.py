@@ -17,7 +17,7 @@ def plain(setup: Setup, *, loss: str = "cross-entropy") -> CoTraining:
         setup: see ``Setup``; its noise rate is not used.
         loss: cross-entropy, generalised or symmetric; the last two learn wrong labels more slowly.
     Source:
-        Long et al., CVPR 2015 (per-pixel cross-entropy); the robust losses name theirs. Written from the papers.
+        Long et al., CVPR 2015 (cross-entropy by pixel); robust losses name theirs. Written from the papers.
     """
     return CoTraining(setup, 1, loss)
 

@@ -1,0 +1,51 @@
+"""Every method that an option can name, from the registries."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from wsstool.registry import CAMS, COTRAINERS, REFINERS, RULES, Registry
+from wsstool.types import SILENT, Messages
+
+PLACES: dict[str, Registry] = {
+    "cam --method": CAMS,
+    "pseudo-mask --refine": REFINERS,
+    "pseudo-mask --rule": RULES,
+    "cotrain --method": COTRAINERS,
+}
+"""The command and option -> the registry whose names it takes."""
+
+
+def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
+    """List the methods of all families, ours and those of other packages.
+
+    One that cannot be loaded is warned about and left out.
+
+    Returns:
+        ``methods``: one ``{place, name, summary, paper, cost, options}`` each, in the order of the
+        registries. ``place`` is the command and option that takes the name, ``options`` what ``--set``
+        takes for it (name -> default). ``backbones`` and ``heads``: the parts of network names.
+    """
+    from wsstool.models.backbones import BACKBONES
+    from wsstool.models.segmenter import HEADS
+
+    found = []
+    for place, family in PLACES.items():
+        for name, entry in family.entries().items():
+            try:
+                method, own = family.load(name), family.own_options(name)
+            except (ImportError, AttributeError) as error:  # a method of another package, badly installed
+                messages.warn(f"'{name}' of {place} cannot be loaded: {error}")
+                continue
+            found.append(
+                {
+                    "place": place,
+                    "name": name,
+                    "summary": (inspect.getdoc(method) or "").partition("\n")[0],
+                    "paper": entry.paper,
+                    "cost": entry.cost,
+                    "options": {key: parameter.default for key, parameter in own.items()},
+                }
+            )
+    return {"methods": found, "backbones": list(BACKBONES), "heads": list(HEADS)}
