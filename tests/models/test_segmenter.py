@@ -10,10 +10,11 @@ from wsstool.models.classifier import build_classifier
 from wsstool.models.segmenter import HEADS, build_segmenter, split_arch, start_from
 
 
-@pytest.mark.parametrize("head", HEADS)
-@pytest.mark.parametrize("backbone", ["tiny", "mobilenet-v2", "mobilenet-v3-small", "resnet-18"])
-def test_logits_have_the_size_of_the_input(head: str, backbone: str) -> None:
-    model = build_segmenter(f"{head}-{backbone}", 5, width=8).eval()
+@pytest.mark.parametrize(
+    "arch", [*(f"{head}-tiny" for head in HEADS), "lraspp-mobilenet-v3-small", "deeplabv3-resnet-18"]
+)
+def test_logits_have_the_size_of_the_input(arch: str) -> None:
+    model = build_segmenter(arch, 5, width=8).eval()
     with torch.no_grad():
         logits = model(torch.randn(1, 3, 67, 50))
     assert logits.shape == (1, 5, 67, 50)
@@ -34,7 +35,8 @@ def test_lraspp_features_are_the_backbones() -> None:
 
 @pytest.mark.parametrize(("stride", "rates"), [(32, [3, 6, 9]), (16, [6, 12, 18]), (8, [12, 24, 36])])
 def test_rates_follow_the_stride(stride: int, rates: list[int]) -> None:
-    model = build_segmenter("deeplabv3-mobilenet-v2", 2, output_stride=stride, width=4)
+    with torch.device("meta"):
+        model = build_segmenter("deeplabv3-mobilenet-v2", 2, output_stride=stride, width=4)
     found = [
         m.dilation[0] for m in model.head[0].modules() if isinstance(m, torch.nn.Conv2d) and m.dilation[0] > 1
     ]
@@ -43,22 +45,23 @@ def test_rates_follow_the_stride(stride: int, rates: list[int]) -> None:
 
 
 def test_the_expansion_of_mobile_backbones_is_left_out() -> None:
-    model = build_segmenter("fcn-mobilenet-v2", 2)
+    with torch.device("meta"):
+        model = build_segmenter("fcn-mobilenet-v2", 2)
+        assert build_segmenter("fcn-resnet-18", 2).backbone.out_channels == 512
     assert model.backbone.out_channels == 320
     assert model.get_submodule(model.default_layer) is model.backbone.features[17]
-    assert build_segmenter("fcn-resnet-18", 2).backbone.out_channels == 512
 
 
 def test_start_from_classifier_imagenet_and_segmenter() -> None:
-    model = build_segmenter("fcn-mobilenet-v2", 4)
-    key = "features.14.conv.0.0.weight"
-    classifier = build_classifier("mobilenet-v2", 7)
+    model = build_segmenter("fcn-mobilenet-v3-small", 4)
+    key = "features.5.block.0.0.weight"
+    classifier = build_classifier("mobilenet-v3-small", 7)
     assert start_from(model, classifier.state_dict()) == "backbone"
     assert torch.equal(model.backbone.state_dict()[key], classifier.backbone.state_dict()[key])
-    imagenet = torchvision.models.mobilenet_v2(weights=None).state_dict()
+    imagenet = torchvision.models.mobilenet_v3_small(weights=None).state_dict()
     assert start_from(model, imagenet) == "backbone"
     assert torch.equal(model.backbone.state_dict()[key], imagenet[key])
-    twin = build_segmenter("fcn-mobilenet-v2", 4)
+    twin = build_segmenter("fcn-mobilenet-v3-small", 4)
     assert start_from(twin, model.state_dict()) == "backbone and head"
     assert all(
         torch.equal(a, b)

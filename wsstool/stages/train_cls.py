@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from wsstool import store
 from wsstool.data.transforms import RandomResizedCrop
-from wsstool.errors import SomeFailedError, UsageError, WsstoolError
+from wsstool.errors import SomeFailedError, UsageError
 from wsstool.models.backbones import default_output_stride
 from wsstool.models.classifier import build_classifier
-from wsstool.models.weights import load_backbone, load_weights, save_weights
+from wsstool.models.weights import load_backbone, save_weights
 from wsstool.runtime import pick_device, seed_everything
 from wsstool.stages.tagged import open_tagged, open_validation, usable_items
-from wsstool.store.provenance import changed
+from wsstool.stages.written import up_to_date
 from wsstool.training.checkpoint import only_writer, part_path
 from wsstool.training.classify import ClassificationTask
 from wsstool.training.loader import EpochLoader
@@ -156,7 +155,7 @@ def train_cls(
     key = store.key_of("train-cls", params, inputs)
 
     with only_writer(output):
-        if not force and (found := _up_to_date(output, key, params, messages)):
+        if not force and (found := up_to_date(output, key, params, messages)):
             _check_failed(found["failed"], max_failed)
             return found
         if force:
@@ -241,26 +240,6 @@ def train_cls(
         finish(output)
     _check_failed(len(pictures.failed), max_failed)
     return {"output": str(output), "key": key, "up_to_date": False, **summary}
-
-
-def _up_to_date(
-    output: Path, key: str, params: Mapping[str, Any], messages: Messages
-) -> dict[str, Any] | None:
-    """The summary of the run that wrote ``output`` if it is the one asked for; else says what differs."""
-    if not output.exists():
-        return None
-    try:
-        meta = load_weights(output).meta
-    except WsstoolError as error:
-        messages.say(f"training again: {error}")
-        return None
-    if meta.get("key") == key:
-        messages.say(f"up to date (key {key})")
-        output.touch()  # for make
-        return {"output": str(output), "key": key, "up_to_date": True, **meta.get("summary", {"failed": 0})}
-    difference = changed(meta.get("params", {}), params) or "the data or the start weights differ"
-    messages.say(f"training again: {difference}")
-    return None
 
 
 def _check_failed(failed: int, max_failed: int) -> None:

@@ -1,0 +1,121 @@
+"""``wsstool cotrain``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from wsstool.cli import options
+from wsstool.cli.run import call
+
+
+def _own(help: str, panel: str = options.TRAINING, metavar: str | None = None):
+    return typer.Option(help=help, rich_help_panel=panel, metavar=metavar)
+
+
+def cotrain(
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="mask file ('-' or nothing: standard input), or a data folder: true masks, fully supervised",
+            show_default=False,
+        ),
+    ] = None,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="weights file, written whole or not at all", rich_help_panel=options.OUTPUT
+        ),
+    ] = Path("seg.pth"),
+    method: Annotated[
+        options.Cotrainer, _own("how wrong labels are dealt with; 'wsstool methods' compares", options.METHOD)
+    ] = "plain",
+    settings: options.Settings = None,
+    noise_rate: Annotated[
+        str,
+        _own(
+            "share of wrong labels, [0, 1), or auto: estimated; for methods that select pixels",
+            options.METHOD,
+            "auto|SHARE",
+        ),
+    ] = "auto",
+    layer_weight: Annotated[
+        list[float] | None,
+        _own("weight of each label map of an image; repeatable; default: equal", options.METHOD),
+    ] = None,
+    arch: Annotated[
+        str,
+        _own("HEAD-BACKBONE with a head of deeplabv3, lraspp, fcn; fcn-tiny is the smallest", options.MODEL),
+    ] = "deeplabv3-mobilenet-v2",
+    init: options.StartWeights = None,
+    output_stride: Annotated[
+        int | None,
+        _own("image pixels a step of the features: 32, 16, 8 or 4; default 16, tiny 8", options.MODEL),
+    ] = None,
+    width: Annotated[
+        int | None,
+        _own(
+            "channels inside the head; default 256 (deeplabv3), 128 (lraspp), a quarter (fcn)", options.MODEL
+        ),
+    ] = None,
+    images: options.Images = None,
+    split: options.Split = None,
+    class_list: options.ClassListFile = None,
+    masks: Annotated[
+        Path | None, _own("folder of the true masks of a data folder; default: found in it", options.INPUT)
+    ] = None,
+    val: Annotated[
+        Path | None,
+        _own(
+            "data folder whose true masks choose the epoch that is kept; default: the last epoch",
+            options.INPUT,
+        ),
+    ] = None,
+    val_split: Annotated[str | None, _own("part of the --val folder", options.INPUT)] = None,
+    crop_size: Annotated[
+        int | None, _own("side of the training views, pixels; default: fits half of the images, at most 320")
+    ] = None,
+    scale_min: Annotated[float, _own("least size of an image in its view, relative, > 0")] = 0.5,
+    scale_max: Annotated[float, _own("greatest size of an image in its view, relative")] = 2.0,
+    flip: Annotated[
+        bool, typer.Option("--flip/--no-flip", help="mirror views", rich_help_panel=options.TRAINING)
+    ] = True,
+    color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.3,
+    epochs: options.Epochs = 30,
+    batch_size: options.BatchSize = 8,
+    lr: options.LearningRate = 0.02,
+    backbone_rate: Annotated[
+        float | None,
+        _own("learning rate of the backbone relative to the head's; default 0.1 with --init, else 1"),
+    ] = None,
+    optimizer: Annotated[Literal["sgd", "adam", "adamw"], _own("optimiser")] = "sgd",
+    schedule: Annotated[
+        Literal["poly", "cosine", "step", "constant"], _own("course of the learning rate")
+    ] = "poly",
+    warmup_epochs: Annotated[float, _own("epochs during which the learning rate rises, >= 0")] = 0.0,
+    weight_decay: Annotated[float, _own("pull of the weights towards 0, >= 0")] = 1e-4,
+    clip: Annotated[float, _own("longest gradient allowed; 0: any")] = 0.0,
+    ema: Annotated[
+        float, _own("decay of the running average of weights that is kept; 0: none, [0, 1)")
+    ] = 0.0,
+    amp: Annotated[
+        bool, typer.Option("--amp/--no-amp", help="bfloat16 on a GPU", rich_help_panel=options.RUNTIME)
+    ] = True,
+    workers: options.Workers = 2,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    max_failed: options.MaxFailed = 0,
+    force: options.Force = False,
+) -> None:
+    """Train a segmenter on pseudo-masks; goes on where an interrupted run stopped.
+
+    OUTPUT.part holds an unfinished run, OUTPUT.log.jsonl the figures of each epoch. Given a data folder
+    instead of a mask file, it trains the fully supervised twin on the true masks.
+
+    Examples: wsstool cotrain masks.h5 --init cls.pth -o seg.pth;
+    wsstool cotrain masks.h5 --method coteaching --noise-rate .05 --val data/ --val-split val -o seg.pth;
+    wsstool cotrain data/ --split train --init cls.pth -o twin.pth
+    """
+    call("cotrain:cotrain", locals())

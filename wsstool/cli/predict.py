@@ -1,0 +1,60 @@
+"""``wsstool predict``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from wsstool.cli import options
+from wsstool.cli.run import call
+
+
+def predict(
+    data: options.Data,
+    weights: options.Weights,
+    output: options.Output = None,
+    probabilities: Annotated[
+        bool,
+        typer.Option(
+            "--probabilities",
+            help="write the probability of each class (a cam file) in place of label maps",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = False,
+    targets: Annotated[
+        Literal["all", "labels"],
+        typer.Option(
+            help="classes that may occur: all, or background and those tagged", rich_help_panel=options.METHOD
+        ),
+    ] = "all",
+    scale: options.Scales = None,
+    flip: options.Flip = False,
+    ensemble: Annotated[
+        bool,
+        typer.Option(
+            "--ensemble", help="average the two networks of a coteaching run", rich_help_panel=options.METHOD
+        ),
+    ] = False,
+    refine: options.Refine = None,
+    settings: options.Settings = None,
+    dtype: Annotated[
+        Literal["float16", "float32"],
+        typer.Option(help="of the stored probabilities", rich_help_panel=options.OUTPUT),
+    ] = "float16",
+    split: options.Split = None,
+    labels: options.Labels = None,
+    class_list: options.ClassListFile = None,
+    shard: options.Shard = None,
+    batch_size: options.BatchSize = 4,
+    workers: options.Workers = 2,
+    device: options.Device = "auto",
+    max_failed: options.MaxFailed = 0,
+    force: options.Force = False,
+) -> None:
+    """Segment images with a trained segmenter.
+
+    Examples: wsstool predict data/ --split test --weights seg.pth -o pred.h5;
+    wsstool predict data/ --weights seg.pth --scale .75 --scale 1 --flip | wsstool eval --truth data/
+    """
+    call("predict:predict", locals())

@@ -1,0 +1,362 @@
+"""Train a segmenter on pseudo-masks, or its fully supervised twin on true masks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from wsstool import store
+from wsstool.data.crops import RandomCrop
+from wsstool.data.images import image_size
+from wsstool.errors import BadInputError, SomeFailedError, UsageError
+from wsstool.models.segmenter import build_segmenter, split_arch, start_from
+from wsstool.models.weights import Weights, load_weights, save_weights
+from wsstool.registry import COTRAINERS
+from wsstool.runtime import pick_device
+from wsstool.stages.masked import Masked, masked_folder, masked_records, same_classes
+from wsstool.stages.mean_iou import MeanIou
+from wsstool.stages.written import up_to_date
+from wsstool.training.checkpoint import only_writer, part_path
+from wsstool.training.loader import EpochLoader
+from wsstool.training.loop import finish, fit
+from wsstool.training.masked_images import MaskedImages
+from wsstool.training.plan import Plan
+from wsstool.training.segmentation_task import CoTraining, Setup
+from wsstool.training.tagged_images import Pictures
+from wsstool.types import SILENT, Messages
+
+NORMALISATION = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+"""Mean and standard deviation of the colours where the start weights say nothing."""
+
+LARGEST_CROP = 320
+"""Side of the training views, pixels, unless the images are smaller or ``crop_size`` says otherwise."""
+
+
+def cotrain(
+    source: str | Path | None = None,
+    *,
+    output: Path = Path("seg.pth"),
+    method: str = "plain",
+    settings: Sequence[str] | None = None,
+    noise_rate: str | float = "auto",
+    layer_weight: Sequence[float] | None = None,
+    arch: str = "deeplabv3-mobilenet-v2",
+    init: Path | None = None,
+    output_stride: int | None = None,
+    width: int | None = None,
+    images: Path | None = None,
+    split: str | None = None,
+    class_list: Path | None = None,
+    masks: Path | None = None,
+    val: Path | None = None,
+    val_split: str | None = None,
+    crop_size: int | None = None,
+    scale_min: float = 0.5,
+    scale_max: float = 2.0,
+    flip: bool = True,
+    color_jitter: float = 0.3,
+    epochs: int = 30,
+    batch_size: int = 8,
+    lr: float = 0.02,
+    backbone_rate: float | None = None,
+    optimizer: str = "sgd",
+    schedule: str = "poly",
+    warmup_epochs: float = 0.0,
+    weight_decay: float = 1e-4,
+    clip: float = 0.0,
+    ema: float = 0.0,
+    amp: bool = True,
+    workers: int = 2,
+    seed: int = 0,
+    device: str = "auto",
+    max_failed: int = 0,
+    force: bool = False,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
+    """Train a segmenter and write its weights; nothing is done when they are up to date.
+
+    Args:
+        source: a ``mask`` file, None or ``-`` for standard input; or a data folder with true masks, for the
+            fully supervised twin that pseudo-masks are compared with.
+        output: weights file. ``OUTPUT.part`` holds an unfinished run, ``OUTPUT.log.jsonl`` the figures.
+        method: name in ``registry.COTRAINERS``.
+        settings: ``NAME=VALUE`` options of the method.
+        noise_rate: share of labelled pixels that are wrong, [0, 1), or ``auto``: estimated from the
+            networks' confidence after a warm-up. Only methods that select pixels use it.
+        layer_weight: weight of each label map of an image; None: equal, with sum 1.
+        arch: HEAD-BACKBONE, see ``build_segmenter``.
+        init: start weights: of a classifier of ours (its head is dropped), of a torchvision network, or of a
+            segmenter; None: random.
+        output_stride, width: see ``build_segmenter``.
+        images: folder of the images of a ``mask`` file.
+        split, class_list, masks: of a data folder, see ``open_dataset``.
+        val: data folder with true masks; the epoch with the best mean IoU on it is kept. None: the last
+            epoch. With ``val_split`` alone, the folder given as ``source``.
+        val_split: part of that folder.
+        crop_size: side of the training views, pixels; None: what half of the images fit into, at most 320.
+        scale_min, scale_max, flip, color_jitter: see ``RandomCrop``.
+        epochs, batch_size, lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see
+            ``training.plan.Plan``.
+        backbone_rate: learning rate of the backbone relative to the head's; None: 0.1 with ``init``, else 1.
+        workers: processes that prepare images.
+        device: auto, cpu, cuda, cuda:N or mps.
+        max_failed: images that may be unreadable or without a mask; they are left out in any case.
+        force: train although the output is up to date.
+        messages: told what happens.
+
+    Returns:
+        ``output``, ``key``, ``supervision``, ``images`` (trained on), ``failed``, ``up_to_date``, and the
+        figures of the epoch that is kept.
+
+    Raises:
+        BadInputError: no labelled pixel, start weights of another network, another class list in ``val``.
+        SomeFailedError: more than ``max_failed`` images failed; the weights are written.
+        UsageError, MissingInputError, BusyError, CannotWriteError: see the parts.
+    """
+    output = Path(output)
+    head, _ = split_arch(arch)
+    make = COTRAINERS.load(method)
+    own = COTRAINERS.settings(method, settings or ())
+    if batch_size < 2 and head == "deeplabv3":
+        raise UsageError("deeplabv3 normalises over the batch and needs --batch-size 2 or more")
+    data = _open(source, images, split, class_list, masks)
+    valid = _validation(source, data, val, val_split, class_list)
+    crop_size = crop_size or _fitting_crop(data.sizes[data.numbers])
+    start = load_weights(init) if init else None
+    backbone_rate = (0.1 if init else 1.0) if backbone_rate is None else backbone_rate
+    params: dict[str, Any] = {
+        "method": method,
+        "set": [f"{k}={v}" for k, v in own.items()],
+        "noise_rate": _rate(noise_rate),
+        "layer_weight": _layer_weights(layer_weight, data),
+        "arch": arch,
+        "output_stride": output_stride,
+        "width": width,
+        "split": split,
+        "class_list": class_list,
+        "masks": masks,
+        "val_split": val_split,
+        "crop_size": crop_size,
+        "scale_min": scale_min,
+        "scale_max": scale_max,
+        "flip": flip,
+        "color_jitter": color_jitter,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "backbone_rate": backbone_rate,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "warmup_epochs": warmup_epochs,
+        "weight_decay": weight_decay,
+        "clip": clip,
+        "ema": ema,
+        "seed": seed,
+    }
+    params = {k: str(v) if isinstance(v, Path) else v for k, v in params.items() if v is not None}
+    inputs = [*data.inputs, *(valid.inputs if valid else ())]
+    if init:
+        inputs.append(store.Input.of_file(init, role="init", provenance=start.meta.get("provenance", ())))
+    key = store.key_of("cotrain", params, inputs)
+
+    with only_writer(output):
+        if not force and (found := up_to_date(output, key, params, messages)):
+            _check_failed(found["failed"], max_failed)
+            return found
+        if force:
+            part_path(output).unlink(missing_ok=True)
+        where = pick_device(device)
+        pictures = Pictures(data.paths, messages=messages)
+        numbers, failed = _usable(data, pictures, messages)
+        mean, std = _normalisation(start)
+        setup = Setup(
+            build=_builder(arch, len(data.classes), output_stride, width, start, init, seed),
+            class_names=data.classes.names,
+            background=data.classes.background,
+            layer_weights=params["layer_weight"],
+            noise_rate=None if params["noise_rate"] == "auto" else params["noise_rate"],
+            groups=lambda network: [
+                {"params": list(network.backbone.parameters()), "lr_scale": backbone_rate},  # type: ignore[union-attr]
+                {"params": list(network.head.parameters())},  # type: ignore[union-attr]
+            ],
+            validate=MeanIou(valid, mean, std, batch_size, workers) if valid else None,
+            mean=mean,
+            std=std,
+            messages=messages,
+        )
+        task: CoTraining = make(setup, **own)
+        stride = task.networks[0].backbone.stride  # type: ignore[union-attr]
+        view = RandomCrop(crop_size, (scale_min, scale_max), flip, color_jitter)
+        loader = EpochLoader(
+            MaskedImages(pictures.__getitem__, data.masks, numbers, len(data.classes), view, seed=seed),
+            batch_size,
+            seed=seed,
+            workers=workers,
+            pin_memory=where.type == "cuda",
+        )
+        plan = Plan(
+            epochs=epochs,
+            lr=lr,
+            optimizer=optimizer,
+            schedule=schedule,
+            warmup_epochs=warmup_epochs,
+            weight_decay=weight_decay,
+            clip=clip,
+            ema=ema,
+            amp=amp,
+            select="val_mean_iou" if valid else "",
+            seed=seed,
+        )
+        messages.say(
+            f"training {arch}, {method}, on the {data.supervision} of {len(numbers)} images, "
+            f"{len(data.classes)} classes, views of {crop_size} pixels"
+        )
+        result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
+        figures = result.history[result.best_epoch]
+        summary = {
+            "supervision": data.supervision,
+            "images": len(numbers),
+            "failed": len(failed),
+            **{k: v for k, v in figures.items() if k != "seconds"},  # equal runs give equal bytes
+        }
+        meta = {
+            "arch": arch,
+            "task": "segmentation",
+            "classes": list(data.classes.names),
+            "class_ids": list(range(len(data.classes))),
+            "background": data.classes.background,
+            "palette": [list(colour) for colour in data.classes.palette],
+            "mean": mean,
+            "std": std,
+            "output_stride": stride,
+            "width": width,
+            "image_size": crop_size,
+            "method": method,
+            "supervision": data.supervision,
+            "key": key,
+            "params": params,
+            "summary": summary,
+            "provenance": store.history("cotrain", params, inputs),
+        }
+        states = [network.state_dict() for network in task.trained()]
+        save_weights(output, states[0], meta, states[1] if len(states) > 1 else None)
+        finish(output)
+    _check_failed(len(failed), max_failed)
+    return {"output": str(output), "key": key, "up_to_date": False, **summary}
+
+
+def _open(
+    source: str | Path | None,
+    images: Path | None,
+    split: str | None,
+    class_list: Path | None,
+    masks: Path | None,
+) -> Masked:
+    if source is not None and Path(source).is_dir():
+        return masked_folder(Path(source), split=split, class_list=class_list, masks=masks)
+    if split or class_list or masks:
+        raise UsageError("--split, --class-list and --masks choose from a folder; a mask file has its own")
+    return masked_records(source, images, "cotrain")
+
+
+def _validation(
+    source: str | Path | None, data: Masked, val: Path | None, val_split: str | None, class_list: Path | None
+) -> Masked | None:
+    if val is None and val_split is None:
+        return None
+    if val is None and (source is None or not Path(source).is_dir()):
+        raise UsageError("--val-split needs --val: the data folder that has the true masks")
+    valid = masked_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
+    same_classes(data.classes, valid.classes, f"'{val or source}'")
+    return valid
+
+
+def _rate(noise_rate: str | float) -> str | float:
+    if noise_rate == "auto":
+        return "auto"
+    try:
+        rate = float(noise_rate)
+    except ValueError:
+        raise UsageError(f"--noise-rate {noise_rate}: auto, or a number in [0, 1)") from None
+    if not 0 <= rate < 1:
+        raise UsageError(f"--noise-rate {noise_rate}: auto, or a number in [0, 1)")
+    return rate
+
+
+def _layer_weights(given: Sequence[float] | None, data: Masked) -> list[float]:
+    """One weight a label map."""
+    n = len(data.layers)
+    if not given:
+        return [1.0 / n] * n
+    if len(given) != n or min(given) < 0 or sum(given) <= 0:
+        raise UsageError(
+            f"--layer-weight must be given {n} times, once for each of {', '.join(data.layers)}, none below 0"
+        )
+    return [float(weight) for weight in given]
+
+
+def _fitting_crop(sizes: np.ndarray) -> int:
+    """The longer side that half of the images keep to, up to a multiple of 32, at most ``LARGEST_CROP``."""
+    longer = sorted(sizes.max(1).tolist())[(len(sizes) - 1) // 2]
+    return min(LARGEST_CROP, max(32, -(-longer // 32) * 32))
+
+
+def _normalisation(start: Weights | None) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation that the start weights were trained with."""
+    meta = start.meta if start else {}
+    return list(meta.get("mean", NORMALISATION[0])), list(meta.get("std", NORMALISATION[1]))
+
+
+def _usable(data: Masked, pictures: Pictures, messages: Messages) -> tuple[list[int], set[int]]:
+    """Numbers of the pictures to learn from, and those that failed; says what is left out."""
+    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | pictures.failed
+    for i in data.numbers:
+        if i not in reasons and (size := image_size(data.paths[i])) != (
+            planned := tuple(data.sizes[i].tolist())
+        ):
+            reasons[i] = f"{size[1]} x {size[0]} pixels, its mask is {planned[1]} x {planned[0]}"
+    for i, reason in sorted(reasons.items()):
+        messages.warn(f"left out: {data.paths[i].name}: {reason}")
+    empty = len(data.paths) - len({*data.numbers, *reasons})
+    if empty:
+        messages.say(f"left out: {empty} images without a labelled pixel or without a mask")
+    numbers = [i for i in data.numbers if i not in reasons]
+    if len(numbers) < 2:
+        raise BadInputError(f"{len(numbers)} usable images are too few to train on")
+    return numbers, set(reasons)
+
+
+def _builder(
+    arch: str,
+    n_classes: int,
+    output_stride: int | None,
+    width: int | None,
+    start: Weights | None,
+    init: Path | None,
+    seed: int,
+) -> Callable[[int], nn.Module]:
+    """Number of a network -> the network with a random start of its own, then the start weights."""
+
+    def build(number: int) -> nn.Module:
+        torch.manual_seed(seed + number)
+        network = build_segmenter(arch, n_classes, output_stride=output_stride, width=width)
+        if start is not None:
+            state = start.state_dict
+            if number and start.state_dict_2 is not None:
+                state = start.state_dict_2
+            elif number:  # a head in common would make both networks the same
+                state = {k: v for k, v in state.items() if not k.startswith("head.")}
+            start_from(network, state, f"'{init}'")
+        return network
+
+    return build
+
+
+def _check_failed(failed: int, max_failed: int) -> None:
+    if failed > max_failed:
+        raise SomeFailedError(f"{failed} images failed and were left out; --max-failed allows {max_failed}")

@@ -1,0 +1,55 @@
+"""Mean IoU of a network on true masks, between the epochs of its training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import nn
+
+from wsstool.metrics.confusion import ConfusionMatrix
+from wsstool.metrics.segmentation import segmentation_scores
+from wsstool.models.classifier import normalise
+from wsstool.models.inference import class_probabilities
+from wsstool.stages.batches import plan_batches, read_batches
+from wsstool.stages.masked import Masked
+
+
+class MeanIou:
+    """Network -> ``{"val_mean_iou": ...}``, at one scale, without flip.
+
+    Args:
+        data: pictures with true masks; those that cannot be read do not count.
+        mean, std: of the input.
+        batch_size: images of equal size that go through the network together.
+        workers: threads that decode.
+    """
+
+    def __init__(
+        self, data: Masked, mean: Sequence[float], std: Sequence[float], batch_size: int, workers: int
+    ) -> None:
+        self.data, self.mean, self.std = data, list(mean), list(std)
+        self.workers = workers
+        self.batches = plan_batches(data.sizes[data.numbers], batch_size)
+
+    def __call__(self, network: nn.Module) -> dict[str, float]:
+        numbers = self.data.numbers
+        matrix = ConfusionMatrix(len(self.data.classes))
+        device = next(network.parameters()).device
+        paths = [self.data.paths[i] for i in numbers]
+        for indices, pictures in read_batches(paths, self.data.sizes[numbers], self.batches, self.workers):
+            good = [
+                (numbers[i], p) for i, p in zip(indices, pictures, strict=True) if isinstance(p, np.ndarray)
+            ]
+            if not good:
+                continue
+            x = torch.from_numpy(np.stack([p for _, p in good])).movedim(-1, 1).to(device)
+            probs = class_probabilities(
+                [network],
+                normalise(x, self.mean, self.std),
+                stride=network.backbone.stride,  # type: ignore[union-attr,arg-type]
+            )
+            for (number, _), found in zip(good, probs.argmax(1).to(torch.uint8).cpu().numpy(), strict=True):
+                matrix.update(found, self.data.masks(number)[0])
+        return {"val_mean_iou": segmentation_scores(matrix.matrix).mean_iou}

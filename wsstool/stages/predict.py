@@ -1,0 +1,307 @@
+"""Label maps or class probabilities of images by a trained segmenter, streamed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from wsstool import store
+from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.errors import BadInputError, UsageError, WsstoolError
+from wsstool.models.classifier import normalise
+from wsstool.models.inference import class_probabilities, on_grid
+from wsstool.models.weights import build_model, load_state, load_weights
+from wsstool.registry import REFINERS
+from wsstool.runtime import pick_device
+from wsstool.stages.batches import plan_batches, read_batches
+from wsstool.store.provenance import canonical_json, digest
+from wsstool.types import SILENT, ClassList, Messages
+
+MAP_STRIDE = 4
+"""Image pixels a cell of the stored probabilities."""
+
+Refiner = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def predict(
+    data: Path,
+    *,
+    weights: Path,
+    output: Path | None = None,
+    probabilities: bool = False,
+    targets: str = "all",
+    scale: Sequence[float] | None = None,
+    flip: bool = False,
+    ensemble: bool = False,
+    refine: str | None = None,
+    settings: Sequence[str] | None = None,
+    dtype: str = "float16",
+    split: str | None = None,
+    labels: Path | None = None,
+    class_list: Path | None = None,
+    shard: str | None = None,
+    batch_size: int = 4,
+    workers: int = 2,
+    device: str = "auto",
+    max_failed: int = 0,
+    force: bool = False,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
+    """Segment every image and write a ``mask`` file, or with ``probabilities`` a ``cam`` file.
+
+    Args:
+        data: data folder.
+        weights: a segmenter that ``cotrain`` wrote.
+        output: target; None: standard output.
+        probabilities: write the probability of each class on a grid of 4 pixels, the background's included,
+            in place of label maps.
+        targets: ``all`` classes may occur; ``labels``: only the background and those tagged.
+        scale: image scales whose probabilities are averaged, (0, 8]; None: 1.
+        flip: also the mirror images.
+        ensemble: average over both networks of a weights file that has two.
+        refine: name in ``registry.REFINERS``, applied to the probabilities at full size.
+        settings: ``NAME=VALUE`` options of the refiner; ``crf`` takes the scores as probabilities.
+        dtype: of stored probabilities, ``float16`` or ``float32``.
+        split, labels, class_list, shard: which images and tags, see ``data.open_dataset``.
+        batch_size: images of equal size that go through the network together.
+        workers: threads that decode images and refine.
+        device, max_failed, force: see ``runtime.pick_device`` and ``store.create``.
+
+    Returns:
+        ``images``, ``failed`` and ``key``.
+
+    Raises:
+        BadInputError: weights of a classifier, or of other classes than the data's tags.
+        UsageError: an option's value. Others: see the parts.
+
+    Notes:
+        With ``targets="labels"``, an image without tags in a set without background may have every class.
+    """
+    scales = tuple(scale or (1.0,))
+    if min(scales) <= 0 or max(scales) > 8:
+        raise UsageError(f"--scale must lie in (0, 8], not {', '.join(map(str, scales))}")
+    if refine and probabilities:
+        raise UsageError("--refine sharpens label maps; probabilities are written as the network gives them")
+    if settings and not refine:
+        raise UsageError("--set names an option of a refiner; choose one with --refine")
+    refiner, own = _refiner(refine, settings or ())
+    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
+    dataset = dataset.subset(store.shard_indices(dataset.names, shard))
+    where = pick_device(device)
+    networks, meta = _networks(weights, ensemble, where)
+    classes = ClassList(
+        tuple(meta["classes"]),
+        meta.get("background", -1),
+        tuple(tuple(colour) for colour in meta.get("palette", ())),
+    )
+    sizes = dataset.sizes()
+    allowed = _allowed(targets, dataset, classes, meta["class_ids"], weights)
+    params: dict[str, Any] = {
+        "probabilities": probabilities,
+        "targets": targets,
+        "scale": list(scales),
+        "flip": flip,
+        "ensemble": ensemble,
+        "refine": refine,
+        "set": [f"{k}={v}" for k, v in own.items()],
+        "dtype": dtype if probabilities else None,
+        "split": split,
+        "labels": str(labels) if labels else None,
+        "class_list": str(class_list) if class_list else None,
+        "shard": shard,
+    }
+    inputs = [
+        store.Input.of_folder(dataset.root, dataset.names),
+        store.Input.of_file(weights, role="weights", provenance=meta.get("provenance", ())),
+    ]
+    if targets == "labels":  # the tags decide, whatever file they stand in
+        tags = digest(canonical_json([classes.names, allowed.astype(int).tolist()]))
+        inputs.append(store.Input("tags", {"fingerprint": tags}))
+    ids = np.array(meta["class_ids"])
+    describe = _probability_header if probabilities else _mask_header
+    header = describe(params, inputs, dataset, classes, sizes, allowed, ids, dtype)
+    forward = partial(
+        class_probabilities,
+        networks,
+        scales=scales,
+        flip=flip,
+        stride=networks[0].backbone.stride,  # type: ignore[union-attr,arg-type]
+    )
+    with (
+        store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer,
+        messages.track(len(dataset) - writer.start, "predictions") as advance,
+        ThreadPoolExecutor(max(1, workers)) as pool,
+    ):
+        batches = plan_batches(sizes, batch_size, writer.start)
+        paths = [dataset.path(i) for i in range(len(dataset))]
+        for indices, pictures in read_batches(paths, sizes, batches, workers):
+            found = {i: p for i, p in zip(indices, pictures, strict=True) if isinstance(p, np.ndarray)}
+            results: dict[int, np.ndarray] = {}
+            if found:
+                batch = torch.from_numpy(np.stack(list(found.values()))).movedim(-1, 1).to(where)
+                may = torch.from_numpy(allowed[list(found)])
+                probs = forward(normalise(batch, meta["mean"], meta["std"]), allowed=may.to(where))
+                if probabilities:
+                    maps = on_grid(probs, MAP_STRIDE).cpu().numpy()
+                    results = {i: maps[k][allowed[i]] for k, i in enumerate(found)}
+                elif refiner is None:
+                    best = probs.argmax(dim=1).cpu().numpy()
+                    results = {i: ids[best[k]].astype(np.uint8) for k, i in enumerate(found)}
+                else:
+                    scores = probs.cpu().numpy()
+                    make = partial(_refined, refiner, ids)
+                    jobs = {
+                        i: pool.submit(make, scores[k], allowed[i], found[i]) for k, i in enumerate(found)
+                    }
+                    results = {i: job.result() for i, job in jobs.items()}
+            for i, picture in zip(indices, pictures, strict=True):
+                if i < writer.start:
+                    continue
+                if isinstance(picture, WsstoolError):
+                    writer.fail(str(picture))
+                elif probabilities:
+                    _write(writer, results[i])
+                else:
+                    writer.write(results[i][None])
+                advance()
+    return {"images": len(header), "failed": writer.failed, "key": header.key}
+
+
+def _refiner(refine: str | None, settings: Sequence[str]) -> tuple[Refiner | None, dict[str, Any]]:
+    if refine is None:
+        return None, {}
+    own = REFINERS.settings(refine, settings)
+    if "unary" in REFINERS.own_options(refine):
+        own.setdefault("unary", "probabilities")
+    return partial(REFINERS.load(refine), **own), own
+
+
+def _refined(
+    refiner: Refiner, ids: np.ndarray, probs: np.ndarray, allowed: np.ndarray, image: np.ndarray
+) -> np.ndarray:
+    """(H,W) uint8 from (C,H,W) probabilities; classes without 1 % at any pixel are not worth refining."""
+    chosen = allowed & (probs.max(axis=(1, 2)) >= 0.01)
+    return ids[chosen][refiner(probs[chosen], image).argmax(axis=0)].astype(np.uint8)
+
+
+def _networks(weights: Path, ensemble: bool, device: torch.device) -> tuple[list[nn.Module], dict[str, Any]]:
+    """The network to use, or both, and their description."""
+    loaded = load_weights(weights)
+    meta = loaded.meta
+    if meta.get("task", "segmentation") != "segmentation":
+        raise BadInputError(
+            f"'{weights}' is a classifier; predict reads a segmenter, which 'wsstool cotrain' makes"
+        )
+    states = [loaded.state_dict]
+    if ensemble:
+        if loaded.state_dict_2 is None:
+            raise BadInputError(
+                f"'{weights}' holds one network; --ensemble needs two, as '--method coteaching' trains"
+            )
+        states.append(loaded.state_dict_2)
+    networks = []
+    for state in states:
+        network = build_model(meta, weights)
+        load_state(network, state, weights)
+        networks.append(network.eval().to(device))
+    return networks, meta
+
+
+def _allowed(
+    targets: str, dataset: Dataset, classes: ClassList, class_ids: Sequence[int], weights: Path
+) -> np.ndarray:
+    """(N, C) bool: the outputs that may occur in each image."""
+    if targets == "all":
+        return np.ones((len(dataset), len(class_ids)), bool)
+    if targets != "labels":
+        raise UsageError(f"--targets {targets}: all or labels")
+    if dataset.labels is None:
+        raise UsageError(f"'{dataset.root}' has no tags; use --targets all, or name --labels")
+    if dataset.classes.names != classes.names:
+        odd = sorted(set(dataset.classes.names) ^ set(classes.names)) or ["their order"]
+        raise BadInputError(
+            f"'{weights}' was trained for other classes than '{dataset.root}' has (such as {odd[0]})"
+        )
+    tagged = dataset.labels.astype(bool)
+    if classes.background >= 0:
+        tagged[:, classes.background] = True
+    allowed = tagged[:, list(class_ids)]
+    allowed[~allowed.any(axis=1)] = True
+    return allowed
+
+
+def _mask_header(
+    params: dict[str, Any],
+    inputs: list[store.Input],
+    dataset: Dataset,
+    classes: ClassList,
+    sizes: np.ndarray,
+    allowed: np.ndarray,
+    ids: np.ndarray,
+    dtype: str,
+) -> store.Header:
+    return store.new_header(
+        "mask",
+        stage="predict",
+        params=params,
+        inputs=inputs,
+        images=dataset.names,
+        sizes=sizes,
+        shapes=np.concatenate([np.ones((len(sizes), 1), np.int64), sizes], 1),
+        classes=classes,
+        labels=_tags(dataset, classes),
+        image_root=dataset.root,
+        attributes={"layers": ["prediction"]},
+    )
+
+
+def _probability_header(
+    params: dict[str, Any],
+    inputs: list[store.Input],
+    dataset: Dataset,
+    classes: ClassList,
+    sizes: np.ndarray,
+    allowed: np.ndarray,
+    ids: np.ndarray,
+    dtype: str,
+) -> store.Header:
+    allowed[sizes.sum(1) == 0] = False
+    counts = allowed.sum(1)
+    grids = -(-sizes // MAP_STRIDE)
+    return store.new_header(
+        "cam",
+        stage="predict",
+        params=params,
+        inputs=inputs,
+        images=dataset.names,
+        sizes=sizes,
+        shapes=np.concatenate([counts[:, None], grids], 1),
+        classes=classes,
+        labels=_tags(dataset, classes),
+        image_root=dataset.root,
+        dtype=dtype,
+        columns={
+            "layer_size": grids[:, None],
+            "map_offset": np.concatenate([[0], np.cumsum(counts)]),
+            "map_class": ids[np.nonzero(allowed)[1]],
+        },
+        attributes={"layers": ["prediction"]},
+    )
+
+
+def _tags(dataset: Dataset, classes: ClassList) -> np.ndarray | None:
+    """The image-level labels, where they are of the same classes."""
+    return dataset.labels if dataset.classes.names == classes.names else None
+
+
+def _write(writer: store.Writer, probs: np.ndarray) -> None:
+    """Write (K,h,w) probabilities divided by their largest; that and each class's maximum go to the tail."""
+    largest = float(probs.max())
+    writer.write(probs / largest, scale=[largest], score=probs.max(axis=(1, 2)))
