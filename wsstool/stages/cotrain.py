@@ -12,13 +12,12 @@ from torch import nn
 
 from wsstool import store
 from wsstool.data.crops import RandomCrop
-from wsstool.data.images import image_size
-from wsstool.errors import BadInputError, SomeFailedError, UsageError
+from wsstool.errors import SomeFailedError, UsageError
 from wsstool.models.segmenter import build_segmenter, split_arch, start_from
 from wsstool.models.weights import Weights, load_weights, save_weights
 from wsstool.registry import COTRAINERS
 from wsstool.runtime import pick_device
-from wsstool.stages.masked import Masked, masked_folder, masked_records, same_classes
+from wsstool.stages.masked import Masked, open_masked, open_validation, usable_numbers
 from wsstool.stages.mean_iou import MeanIou
 from wsstool.stages.written import up_to_date
 from wsstool.training.checkpoint import only_writer, part_path
@@ -124,8 +123,8 @@ def cotrain(
     own = COTRAINERS.settings(method, settings or ())
     if batch_size < 2 and head == "deeplabv3":
         raise UsageError("deeplabv3 normalises over the batch and needs --batch-size 2 or more")
-    data = _open(source, images, split, class_list, masks)
-    valid = _validation(source, data, val, val_split, class_list)
+    data = open_masked(source, images, split, class_list, masks)
+    valid = open_validation(source, data, val, val_split, class_list)
     crop_size = crop_size or _fitting_crop(data.sizes[data.numbers])
     start = load_weights(init) if init else None
     backbone_rate = (0.1 if init else 1.0) if backbone_rate is None else backbone_rate
@@ -160,7 +159,7 @@ def cotrain(
     }
     params = {k: str(v) if isinstance(v, Path) else v for k, v in params.items() if v is not None}
     inputs = [*data.inputs, *(valid.inputs if valid else ())]
-    if init:
+    if init and start:
         inputs.append(store.Input.of_file(init, role="init", provenance=start.meta.get("provenance", ())))
     key = store.key_of("cotrain", params, inputs)
 
@@ -172,7 +171,7 @@ def cotrain(
             part_path(output).unlink(missing_ok=True)
         where = pick_device(device)
         pictures = Pictures(data.paths, messages=messages)
-        numbers, failed = _usable(data, pictures, messages)
+        numbers, failed = usable_numbers(data, pictures, messages)
         mean, std = _normalisation(start)
         setup = Setup(
             build=_builder(arch, len(data.classes), output_stride, width, start, init, seed),
@@ -250,32 +249,6 @@ def cotrain(
     return {"output": str(output), "key": key, "up_to_date": False, **summary}
 
 
-def _open(
-    source: str | Path | None,
-    images: Path | None,
-    split: str | None,
-    class_list: Path | None,
-    masks: Path | None,
-) -> Masked:
-    if source is not None and Path(source).is_dir():
-        return masked_folder(Path(source), split=split, class_list=class_list, masks=masks)
-    if split or class_list or masks:
-        raise UsageError("--split, --class-list and --masks choose from a folder; a mask file has its own")
-    return masked_records(source, images, "cotrain")
-
-
-def _validation(
-    source: str | Path | None, data: Masked, val: Path | None, val_split: str | None, class_list: Path | None
-) -> Masked | None:
-    if val is None and val_split is None:
-        return None
-    if val is None and (source is None or not Path(source).is_dir()):
-        raise UsageError("--val-split needs --val: the data folder that has the true masks")
-    valid = masked_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
-    same_classes(data.classes, valid.classes, f"'{val or source}'")
-    return valid
-
-
 def _rate(noise_rate: str | float) -> str | float:
     if noise_rate == "auto":
         return "auto"
@@ -310,25 +283,6 @@ def _normalisation(start: Weights | None) -> tuple[list[float], list[float]]:
     """Mean and standard deviation that the start weights were trained with."""
     meta = start.meta if start else {}
     return list(meta.get("mean", NORMALISATION[0])), list(meta.get("std", NORMALISATION[1]))
-
-
-def _usable(data: Masked, pictures: Pictures, messages: Messages) -> tuple[list[int], set[int]]:
-    """Numbers of the pictures to learn from, and those that failed; says what is left out."""
-    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | pictures.failed
-    for i in data.numbers:
-        if i not in reasons and (size := image_size(data.paths[i])) != (
-            planned := tuple(data.sizes[i].tolist())
-        ):
-            reasons[i] = f"{size[1]} x {size[0]} pixels, its mask is {planned[1]} x {planned[0]}"
-    for i, reason in sorted(reasons.items()):
-        messages.warn(f"left out: {data.paths[i].name}: {reason}")
-    empty = len(data.paths) - len({*data.numbers, *reasons})
-    if empty:
-        messages.say(f"left out: {empty} images without a labelled pixel or without a mask")
-    numbers = [i for i in data.numbers if i not in reasons]
-    if len(numbers) < 2:
-        raise BadInputError(f"{len(numbers)} usable images are too few to train on")
-    return numbers, set(reasons)
 
 
 def _builder(

@@ -11,9 +11,11 @@ import numpy as np
 
 from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.images import image_size
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.stages.pixels import image_folder
-from wsstool.types import ClassList
+from wsstool.training.tagged_images import Pictures
+from wsstool.types import ClassList, Messages
 
 DONE = 1
 """Status of a record that was computed."""
@@ -147,3 +149,59 @@ def same_classes(first: ClassList, second: ClassList, what: str) -> None:
     if first.names != second.names:
         odd: Sequence[str] = sorted(set(first.names) ^ set(second.names)) or ["their order"]
         raise BadInputError(f"{what} has another class list than the training images (such as {odd[0]})")
+
+
+def open_masked(
+    source: str | Path | None,
+    images: Path | None,
+    split: str | None,
+    class_list: Path | None,
+    masks: Path | None,
+) -> Masked:
+    """A folder by its true masks, anything else as a ``mask`` file.
+
+    Raises:
+        UsageError: options of a folder given with a file. Others: see the two.
+    """
+    if source is not None and Path(source).is_dir():
+        return masked_folder(Path(source), split=split, class_list=class_list, masks=masks)
+    if split or class_list or masks:
+        raise UsageError("--split, --class-list and --masks choose from a folder; a mask file has its own")
+    return masked_records(source, images, "cotrain")
+
+
+def open_validation(
+    source: str | Path | None, data: Masked, val: Path | None, val_split: str | None, class_list: Path | None
+) -> Masked | None:
+    """The pictures whose true masks choose the epoch; None where none are asked for.
+
+    Raises:
+        UsageError: a split without a folder.
+        BadInputError: another class list than the training data's.
+    """
+    if val is None and val_split is None:
+        return None
+    if val is None and (source is None or not Path(source).is_dir()):
+        raise UsageError("--val-split needs --val: the data folder that has the true masks")
+    valid = masked_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
+    same_classes(data.classes, valid.classes, f"'{val or source}'")
+    return valid
+
+
+def usable_numbers(data: Masked, pictures: Pictures, messages: Messages) -> tuple[list[int], set[int]]:
+    """Numbers of the pictures to learn from, and those that failed; says what is left out."""
+    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | pictures.failed
+    for i in data.numbers:
+        if i not in reasons and (size := image_size(data.paths[i])) != (
+            planned := tuple(data.sizes[i].tolist())
+        ):
+            reasons[i] = f"{size[1]} x {size[0]} pixels, its mask is {planned[1]} x {planned[0]}"
+    for i, reason in sorted(reasons.items()):
+        messages.warn(f"left out: {data.paths[i].name}: {reason}")
+    empty = len(data.paths) - len({*data.numbers, *reasons})
+    if empty:
+        messages.say(f"left out: {empty} images without a labelled pixel or without a mask")
+    numbers = [i for i in data.numbers if i not in reasons]
+    if len(numbers) < 2:
+        raise BadInputError(f"{len(numbers)} usable images are too few to train on")
+    return numbers, set(reasons)
