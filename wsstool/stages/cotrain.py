@@ -121,6 +121,7 @@ def cotrain(
     head, _ = split_arch(arch)
     make = COTRAINERS.load(method)
     own = COTRAINERS.settings(method, settings or ())
+    rate = _rate(noise_rate)
     if batch_size < 2 and head == "deeplabv3":
         raise UsageError("deeplabv3 normalises over the batch and needs --batch-size 2 or more")
     data = open_masked(source, images, split, class_list, masks)
@@ -131,7 +132,7 @@ def cotrain(
     params: dict[str, Any] = {
         "method": method,
         "set": [f"{k}={v}" for k, v in own.items()],
-        "noise_rate": _rate(noise_rate),
+        "noise_rate": rate if "pool" in COTRAINERS.own_options(method) else None,  # only selection uses it
         "layer_weight": _layer_weights(layer_weight, data),
         "arch": arch,
         "output_stride": output_stride,
@@ -178,7 +179,7 @@ def cotrain(
             class_names=data.classes.names,
             background=data.classes.background,
             layer_weights=params["layer_weight"],
-            noise_rate=None if params["noise_rate"] == "auto" else params["noise_rate"],
+            noise_rate=None if isinstance(rate, str) else rate,
             groups=lambda network: [
                 {"params": list(network.backbone.parameters()), "lr_scale": backbone_rate},  # type: ignore[union-attr]
                 {"params": list(network.head.parameters())},  # type: ignore[union-attr]
