@@ -142,7 +142,8 @@ class _Run:
         self.task, self.loader, self.plan, self.device = task, loader, plan, device
         self.modules = dict(task.modules())
         for module in self.modules.values():
-            module.to(device)
+            # convolutions over channels-last maps take a third less time on CPUs, and suit tensor cores
+            module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         groups = [dict(group, params=list(group["params"])) for group in task.parameter_groups()]
         groups = [group for group in groups if group["params"]]
         self.scales = [group.pop("lr_scale", 1.0) for group in groups]
