@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,7 @@ def cat(
     """
     with store.open_records(source, command="cat") as reader:
         if compress is None:
-            store.copy(reader, output)
+            store.copy(reader, output, messages=messages)
         else:
-            write_compressed(reader, output, sys.stdout.buffer)
+            write_compressed(reader, output)
         return {"images": len(reader.header)}

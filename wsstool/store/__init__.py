@@ -6,7 +6,8 @@ Writing: ``new_header`` says what the file will be, ``create`` starts, resumes o
 
 from wsstool.store.header import Header, Input, history, key_of, new_header
 from wsstool.store.random_access import RandomAccess, copy, open_random
-from wsstool.store.reader import Reader, Record, open_records
+from wsstool.store.reader import ChecksumError, Reader, open_records
+from wsstool.store.record import Record
 from wsstool.store.schema import KINDS, SCHEMA
 from wsstool.store.shard import parse_shard, shard_indices
 from wsstool.store.writer import Writer, create, environment
@@ -14,6 +15,7 @@ from wsstool.store.writer import Writer, create, environment
 __all__ = [
     "KINDS",
     "SCHEMA",
+    "ChecksumError",
     "Header",
     "Input",
     "RandomAccess",

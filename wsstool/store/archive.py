@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import os
-import shutil
-import sys
 import tempfile
 from pathlib import Path
-from typing import BinaryIO
 
 import h5py
 import numpy as np
 
-from wsstool.errors import CannotWriteError, UsageError
+from wsstool.errors import CannotWriteError
 from wsstool.store.reader import Reader
+from wsstool.store.writer import open_stream
 
 _CHUNK_ELEMENTS = 1 << 16
+_BUFFER = 1 << 20
 
 
-def write_compressed(reader: Reader, output: Path | None, stdout: BinaryIO) -> None:
+def write_compressed(reader: Reader, output: Path | None) -> None:
     """Write what ``reader`` reads as a compressed HDF5 file, whole or not at all.
 
     A compressed file is written in random order, so standard output gets it from a temporary file.
@@ -27,30 +26,31 @@ def write_compressed(reader: Reader, output: Path | None, stdout: BinaryIO) -> N
         CannotWriteError: no space or no permission.
         UsageError: standard output is a terminal.
     """
-    to_stdout = output is None or str(output) == "-"
-    if to_stdout and sys.stdout.isatty():
-        raise UsageError("refusing to write HDF5 to a terminal; use -o FILE, > FILE or a pipe")
-    folder = None if to_stdout else Path(str(output)).resolve().parent
+    stream = open_stream(output)
+    target = None if stream else Path(os.path.realpath(str(output)))
     try:
-        descriptor, name = tempfile.mkstemp(".h5.part", "wsstool-", folder)
+        descriptor, name = tempfile.mkstemp(".h5.part", "wsstool-", target and target.parent)
         os.close(descriptor)
         try:
             _fill(reader, name)
-            if to_stdout:
+            if target is None:
+                assert stream
                 with open(name, "rb") as file:
-                    shutil.copyfileobj(file, stdout)
-                stdout.flush()
+                    while data := file.read(_BUFFER):
+                        stream.write(data)
             else:
                 os.chmod(name, 0o666 & ~_umask())
-                os.replace(name, str(output))
+                os.replace(name, target)
         finally:
             Path(name).unlink(missing_ok=True)
     except BrokenPipeError:
         raise
-    except OSError as error:
-        raise CannotWriteError(
-            f"cannot write '{output or 'standard output'}': {error.strerror or error}"
-        ) from error
+    except (OSError, RuntimeError) as error:  # HDF5 says RuntimeError for a full disk when it closes
+        why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise CannotWriteError(f"cannot write '{output or 'standard output'}': {why}") from error
+    finally:
+        if stream:
+            stream.close()
 
 
 def _umask() -> int:
@@ -66,7 +66,9 @@ def _fill(reader: Reader, name: str) -> None:
     )
     with h5py.File(name, "w", libver=("v108", "v110")) as file:
         for key, value in header.root_attributes().items():
-            file.attrs[key] = np.bytes_(value.encode()) if isinstance(value, str) else value
+            if isinstance(value, str):
+                value = np.array(value.encode(), h5py.string_dtype("utf-8", max(1, len(value.encode()))))
+            file.attrs[key] = value
         for key, column in header.columns.items():
             file.create_dataset(key, data=column, track_times=False, **(packed if column.size else {}))
         total = int(header.offsets[-1])
@@ -74,14 +76,15 @@ def _fill(reader: Reader, name: str) -> None:
         options = {**packed, "chunks": chunks} if total else {}
         payload = file.create_dataset(header.payload, (total,), header.dtype, track_times=False, **options)
         # Whole chunks at a time: a chunk that is written in two halves is compressed twice.
-        waiting, place = [], 0
+        waiting, held, place = [], 0, 0
         for record in reader.records():
             waiting.append(record.data.reshape(-1))
-            if sum(map(len, waiting)) >= 16 * _CHUNK_ELEMENTS:
+            held += record.data.size
+            if held >= 16 * _CHUNK_ELEMENTS:
                 flat = np.concatenate(waiting)
-                count = len(flat) // _CHUNK_ELEMENTS * _CHUNK_ELEMENTS
+                count = held // _CHUNK_ELEMENTS * _CHUNK_ELEMENTS
                 payload[place : place + count] = flat[:count]
-                place, waiting = place + count, [flat[count:]]
+                place, held, waiting = place + count, held - count, [flat[count:]]
         if total > place:
             payload[place:] = np.concatenate(waiting)
         for key, column in reader.tail.items():

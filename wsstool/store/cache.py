@@ -6,12 +6,15 @@ Off unless ``WSSTOOL_CACHE`` is set: ``1`` for the user's cache folder, or a fol
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsstool.errors import CannotWriteError
+from wsstool.errors import BusyError, CannotWriteError
+from wsstool.store.part import PartFile
 
+_NAME = re.compile(r"([0-9a-f]{32})\.h5(\.part)?")
 _OFF = ("", "0", "no", "off", "false")
 
 
@@ -31,7 +34,7 @@ def folder(setting: str | None = None) -> Path | None:
 
         path = Path(user_cache_dir("wsstool"))
     else:
-        path = Path(setting)
+        path = Path(setting).expanduser()
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -44,12 +47,10 @@ def entry(path: Path, key: str) -> Path:
     return path / f"{key}.h5"
 
 
-def send(path: Path, write: Callable[[bytes], None]) -> None:
-    """Write the stored bytes, and mark the entry as used now."""
-    os.utime(path)
-    with open(path, "rb") as file:
-        while data := file.read(1 << 20):
-            write(data)
+def touch(path: Path) -> None:
+    """Mark an entry as used now."""
+    with suppress(OSError):
+        os.utime(path)
 
 
 @dataclass(frozen=True)
@@ -60,17 +61,31 @@ class Entry:
     path: Path
     size: int
     used: float
+    complete: bool  #: False: what an interrupted run left, or a running one has so far
 
 
 def entries(path: Path) -> list[Entry]:
-    """What is cached, most recently used first."""
+    """What is cached, most recently used first. Other files of the folder are left out."""
+    found = []
+    for file in path.iterdir():
+        match = _NAME.fullmatch(file.name)
+        with suppress(FileNotFoundError):  # another process tidies up, or completes its part
+            if match:
+                status = file.stat()
+                found.append(Entry(match[1], file, status.st_size, status.st_mtime, not match[2]))
+    return sorted(found, key=lambda e: (-e.used, e.key))
 
-    def found() -> Iterator[Entry]:
-        for file in path.glob("*.h5"):
-            status = file.stat()
-            yield Entry(file.stem, file, status.st_size, status.st_mtime)
 
-    return sorted(found(), key=lambda e: -e.used)
+def remove(one: Entry) -> bool:
+    """Remove an entry, with its journal; False where a run still writes it."""
+    if one.complete:
+        one.path.unlink(missing_ok=True)
+        return True
+    try:
+        PartFile(one.path.with_suffix("")).discard()
+    except BusyError:
+        return False
+    return True
 
 
 def prune(path: Path, max_size: int) -> list[Entry]:
@@ -78,8 +93,6 @@ def prune(path: Path, max_size: int) -> list[Entry]:
     kept, removed = 0, []
     for one in entries(path):
         kept += one.size
-        if kept > max_size:
-            one.path.unlink(missing_ok=True)
-            kept -= one.size
+        if kept > max_size and remove(one):
             removed.append(one)
     return removed

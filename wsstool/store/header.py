@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,9 @@ from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, KINDS, SCHEMA
 from wsstool.types import ClassList
 
 ENVIRONMENT_BYTES = 1024
-_ROOT: tuple[str, ...] = ("wsstool_schema", "stage", "payload", "key", "params", "classes")
-_ROOT += ("background", "palette", "image_root", "inputs", "provenance")
+ROOT_ATTRIBUTES = frozenset(
+    "wsstool_schema stage payload key params classes background palette image_root inputs provenance".split()
+)
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ class Header:
     """What stands before the payload of a record file.
 
     ``columns`` holds every head column by name, ``attributes`` the kind's own root attributes
-    (such as ``layers``, already decoded from JSON).
+    (such as ``layers``, decoded from JSON), and as they stand those that this version does not know.
     """
 
     payload: str
@@ -101,7 +102,7 @@ class Header:
     def __len__(self) -> int:
         return len(self.columns["image"])
 
-    @property
+    @cached_property
     def images(self) -> tuple[str, ...]:
         return tuple(name.decode() for name in self.columns["image"].tolist())
 
@@ -140,13 +141,23 @@ class Header:
         """Class ids of the maps of image ``i`` of a ``cam`` file."""
         return self.columns["map_class"][self.rows(i, "map")].astype(np.int64)
 
+    def column_shape(self, index: str) -> tuple[int, ...]:
+        """Shape of a column from its index in the schema, such as ``box x 4`` or ``image + 1``."""
+        base, _, more = index.partition(" ")
+        bounds = self.columns.get(f"{base}_offset")
+        if base == "layer":
+            shape: tuple[int, ...] = (len(self), len(self.layers))
+        else:
+            shape = (len(self),) if bounds is None else (int(bounds[-1]),)
+        if more == "+ 1":
+            return (shape[0] + 1,)
+        width = more.removeprefix("x ")
+        return (*shape, len(self.classes) if width == "class" else int(width)) if more else shape
+
     def tail_columns(self) -> dict[str, tuple[str, tuple[int, ...], str]]:
         """Tail columns in file order: name -> (dtype, shape, index); ``crc32`` is last."""
-        lengths = {"image": (len(self),), "layer": (len(self), len(self.layers))}
-        for index in ("map", "box"):
-            if f"{index}_offset" in self.columns:
-                lengths[index] = (int(self.columns[f"{index}_offset"][-1]),)
-        tail = {k: (d, lengths[i], i) for k, (d, i, _) in {**COMMON_TAIL, **KINDS[self.payload].tail}.items()}
+        own = {**COMMON_TAIL, **KINDS[self.payload].tail}
+        tail = {k: (dtype, self.column_shape(index), index) for k, (dtype, index, _) in own.items()}
         tail["environment"] = (f"S{ENVIRONMENT_BYTES}", (1,), "file")
         for name, (dtype, shape) in self.more_tail.items():
             tail.setdefault(name, (dtype, shape, "file"))
@@ -167,7 +178,11 @@ class Header:
             "inputs": canonical_json(self.inputs),
             "provenance": canonical_json(self.provenance),
         }
-        attributes |= {k: v if isinstance(v, int) else canonical_json(v) for k, v in self.attributes.items()}
+        known = KINDS[self.payload].attributes
+        for name, value in self.attributes.items():
+            attributes[name] = (
+                canonical_json(value) if name in known and not isinstance(value, int) else value
+            )
         return dict(sorted(attributes.items()))
 
     def layout(self) -> Layout:
@@ -219,7 +234,10 @@ def new_header(
     Raises:
         UsageError: no images.
         BadInputError: names that are not sorted, not unique or climb out of the data folder.
+        ValueError: columns that do not fit together.
     """
+    from wsstool.store.parse import check_columns
+
     if not len(images):
         raise UsageError(f"no images to {stage}")
     check_names(images)
@@ -238,7 +256,7 @@ def new_header(
     for name, column in (columns or {}).items():
         known = kind.head.get(name)
         all_columns[name] = np.asarray(column, known[0] if known else None)
-    return Header(
+    header = Header(
         payload=payload,
         dtype=dtype or kind.dtypes[0],
         stage=stage,
@@ -251,81 +269,15 @@ def new_header(
         columns=all_columns,
         attributes=dict(attributes or {}),
     )
+    check_columns(header)
+    return header
 
 
 def check_names(images: Sequence[str]) -> None:
     """Raise BadInputError unless names are relative, stay inside the folder, are sorted and unique."""
     for name in images:
-        path = PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or not name or "\0" in name:
+        if not name or name.startswith("/") or "\0" in name or ".." in name.split("/"):
             raise BadInputError(f"image name {name!r} leads out of its data folder")
     for before, after in pairwise(images):
         if before >= after:
             raise BadInputError(f"image names are not sorted and unique: {before!r} before {after!r}")
-
-
-def parse_header(
-    attributes: Mapping[str, Any], columns: Mapping[str, np.ndarray], dtype: str, more_tail: Any
-) -> Header:
-    """The Header of a file from its raw attributes and head columns, checked for consistency.
-
-    Raises:
-        BadInputError: anything that does not fit together; HDF5 itself does not checksum columns.
-    """
-    try:
-        classes = ClassList(
-            tuple(json.loads(attributes["classes"])),
-            int(attributes["background"]),
-            tuple(tuple(rgb) for rgb in json.loads(attributes.get("palette", "[]"))),
-        )
-        own = {}
-        for name, value in attributes.items():
-            if name not in _ROOT:
-                own[name] = _decoded(value)
-        header = Header(
-            payload=attributes["payload"],
-            dtype=dtype,
-            stage=attributes["stage"],
-            key=attributes["key"],
-            params=json.loads(attributes["params"]),
-            classes=classes,
-            image_root=attributes["image_root"],
-            inputs=json.loads(attributes["inputs"]),
-            provenance=json.loads(attributes["provenance"]),
-            columns=dict(columns),
-            attributes=own,
-            more_tail=more_tail,
-        )
-        _check(header)
-        check_names(header.images)
-    except (KeyError, ValueError, TypeError, AttributeError, IndexError) as error:
-        raise BadInputError(f"the header is damaged ({type(error).__name__}: {error})") from error
-    return header
-
-
-def _decoded(value: Any) -> Any:
-    if isinstance(value, str):
-        try:
-            return json.loads(value)
-        except ValueError:
-            return value
-    return int(value) if isinstance(value, int | np.integer) else value
-
-
-def _check(header: Header) -> None:
-    n, offsets = len(header), header.offsets
-    sound = offsets.shape == (n + 1,) and offsets[0] == 0 and bool(np.all(np.diff(offsets) >= 0))
-    sound &= header.sizes.shape == (n, 2) and header.shapes.shape == (n, 3)
-    for index in ("map", "box"):
-        bounds = header.columns.get(f"{index}_offset")
-        if bounds is not None:
-            sound &= bounds.shape == (n + 1,) and bounds[0] == 0 and bool(np.all(np.diff(bounds) >= 0))
-    if "map_class" in header.columns:
-        sound &= len(header.columns["map_class"]) == header.columns["map_offset"][-1]
-    if header.labels is not None:
-        sound &= header.labels.shape == (n, len(header.classes))
-    plain = (header.shapes >= 0).all(axis=1)
-    counts = np.prod(header.shapes, axis=1, dtype=np.int64)
-    sound &= bool(np.all((counts == np.diff(offsets))[plain] | (np.diff(offsets)[plain] == 0)))
-    if not sound:
-        raise ValueError("columns do not fit together")

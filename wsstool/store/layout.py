@@ -86,9 +86,8 @@ class Layout:
 
     head: bytes
     payload_bytes: int
-    gap: bytes  #: between payload and tail (alignment); usually empty
     tail: dict[str, tuple[int, str, tuple[int, ...]]]  #: column -> (absolute offset, dtype, shape)
-    size: int  #: length of the complete file
+    size: int  #: length of the complete file; what is neither payload nor tail column there is zero
 
     @property
     def tail_offset(self) -> int:
@@ -142,7 +141,7 @@ def plan(
     """Lay a file out.
 
     Args:
-        attributes: root attributes: int or str.
+        attributes: root attributes: int or str, or what h5py read from another file.
         head: columns known before any compute, written now.
         payload: name, dtype and number of elements of the streamed dataset.
         tail: column -> (dtype, shape), in file order; the last must be ``crc32``.
@@ -157,7 +156,7 @@ def plan(
                 kind = h5py.string_dtype("utf-8", max(1, len(value.encode())))
                 file.attrs.create(name, np.array(value.encode(), kind), dtype=kind)
             else:
-                file.attrs[name] = np.int64(value)
+                file.attrs[name] = np.int64(value) if isinstance(value, int) else value
         name, dtype, count = payload
         columns = {key: _create_dataset(file, key, array.dtype, array.shape) for key, array in head.items()}
         stream = _create_dataset(file, name, np.dtype(dtype), (count,))
@@ -179,10 +178,17 @@ def plan(
         heads = [(columns[k].get_offset(), columns[k].get_storage_size()) for k in columns]
         offsets = {key: dataset.get_offset() for key, dataset in ends.items()}
     size = sparse._length
+    end = start + payload_bytes
     _check_order(heads, start, payload_bytes, offsets, tail, size)
+    if any(sparse.read_at(end, size - end)):
+        raise _unusable()  # metadata behind the payload: a reader would have to wait for it
     placed = {key: (offset, *tail[key]) for key, offset in offsets.items() if offset is not None}
-    gap = sparse.read_at(start + payload_bytes, first_tail - start - payload_bytes)
-    return Layout(sparse.read_at(0, start), payload_bytes, gap, placed, size)
+    return Layout(sparse.read_at(0, start), payload_bytes, placed, size)
+
+
+def _unusable() -> RuntimeError:
+    version = h5py.version.hdf5_version
+    return RuntimeError(f"HDF5 {version} does not lay files out in reading order; please report this")
 
 
 def _check_order(
@@ -201,5 +207,4 @@ def _check_order(
         in_order &= offset >= end
         end = offset + int(np.dtype(tail[key][0]).itemsize * np.prod(tail[key][1]))
     if not in_order or end != size:
-        version = h5py.version.hdf5_version
-        raise RuntimeError(f"HDF5 {version} does not lay files out in reading order; please report this")
+        raise _unusable()

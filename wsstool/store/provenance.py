@@ -9,11 +9,14 @@ import shlex
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wsstool import __version__
 from wsstool.errors import MissingInputError
 from wsstool.store.schema import SCHEMA
+
+if TYPE_CHECKING:
+    from wsstool.store.header import Header
 
 #: Raised by one when a stage's results change for equal options; part of every key.
 STAGE_VERSIONS: dict[str, int] = {}
@@ -121,11 +124,33 @@ def provenance_entry(
     }
 
 
-def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Which option differs between two runs, as a sentence part; '' when none does."""
-    parts = [
-        f"{name} {old.get(name)} -> {new.get(name)}"
-        for name in sorted({*old, *new})
-        if canonical_json(old.get(name)) != canonical_json(new.get(name))
-    ]
-    return ", ".join(parts)
+def difference(old: Header, new: Header) -> str:
+    """Why a file with header ``old`` is not the result that ``new`` describes; '' when it is.
+
+    The key decides; the columns are compared too, so that images, tags or classes that a stage left out of
+    its key are seen as well. Where it was typed (``image_root``, paths in commands) makes no difference.
+    """
+    if old.stage != new.stage or old.payload != new.payload:
+        return f"it holds the {old.payload} of '{old.stage}'"
+    if old.key != new.key:
+        options = sorted({*old.params, *new.params})
+        parts = [
+            f"{name} {old.params.get(name)} -> {new.params.get(name)}"
+            for name in options
+            if canonical_json(old.params.get(name)) != canonical_json(new.params.get(name))
+        ]
+        known = {canonical_json(one) for one in old.inputs}
+        roles = sorted({one["role"] for one in new.inputs if canonical_json(one) not in known})
+        parts += [f"another {role}" for role in roles]
+        return ", ".join(parts) or "another version of the stage, or fewer inputs"
+    if old.classes != new.classes:
+        return "other classes"
+    if old.images != new.images:
+        return "other images"
+    for name in sorted({*old.columns, *new.columns}):
+        if name not in old.columns or name not in new.columns:
+            return f"column {name} is new or gone"
+        one, other = old.columns[name], new.columns[name]
+        if one.shape != other.shape or one.tobytes() != other.tobytes():
+            return f"column {name} changed"
+    return ""

@@ -5,82 +5,113 @@ HDF5 handles break in forked loader workers; a memory map does not, and it skips
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import tempfile
+import weakref
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wsstool.errors import BadInputError, MissingInputError
 from wsstool.store.header import Header
-from wsstool.store.reader import Reader, Record, open_records
+from wsstool.store.reader import Reader, open_records
+from wsstool.store.record import Record
 from wsstool.store.writer import create
-from wsstool.types import SILENT
+from wsstool.types import SILENT, Messages
 
 
 class RandomAccess:
-    """A record file with ``[i] -> Record`` and ``len``; picklable.
+    """A record file with ``[i] -> Record`` and ``len``; picklable, and safe to use after a fork.
 
-    ``header`` and ``tail`` are read at once, and the checksum is checked at once.
+    ``header`` and ``tail`` are read and the checksum is compared at once. The data of a record is a read-only
+    view into the file.
     """
 
-    def __init__(
-        self, path: Path, start: int, header: Header, tail: dict[str, np.ndarray], keep: Any = None
-    ) -> None:
+    def __init__(self, path: Path, start: int, header: Header, tail: dict[str, np.ndarray]) -> None:
         self.path, self.header, self.tail = path, header, tail
-        self._start, self._keep = start, keep
-        self._map: np.memmap | None = None
-        self._names = header.images
+        self._start, self._stamp = start, _stamp(path)
+        self._map: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.header)
 
     def __getitem__(self, i: int) -> Record:
+        """Record ``i``, counted from 0.
+
+        Raises:
+            IndexError: no such record.
+            BadInputError: the file is another one than was opened; MissingInputError: it is gone.
+        """
         if not 0 <= i < len(self):
             raise IndexError(i)
-        header, offsets = self.header, self.header.offsets
         if self._map is None:
-            count = int(offsets[-1])
-            self._map = np.memmap(self.path, header.dtype, "r", self._start, (count,)) if count else None
-        empty = np.empty(0, header.dtype)
-        data = (
-            np.asarray(self._map[int(offsets[i]) : int(offsets[i + 1])]) if self._map is not None else empty
-        )
-        shape = tuple(int(n) for n in header.shapes[i])
-        if -1 not in shape and data.size:
-            data = data.reshape(shape)
-        size = header.sizes[i]
-        return Record(i, self._names[i], (int(size[0]), int(size[1])), data, header)
+            self._map = self._open()
+        first, end = self.header.offsets[i : i + 2].tolist()
+        return Record.at(self.header, int(i), self._map[first:end])
+
+    def _open(self) -> np.ndarray:
+        count = int(self.header.offsets[-1])
+        if _stamp(self.path) != self._stamp:
+            raise BadInputError(f"'{self.path}' was replaced while it was in use; start again")
+        if not count:
+            return np.empty(0, self.header.dtype)
+        return np.asarray(np.memmap(self.path, self.header.dtype, "r", self._start, (count,)))
 
     def __getstate__(self) -> dict[str, Any]:
-        # The temporary copy of a pipe belongs to the process that made it; workers only map it.
-        return {**self.__dict__, "_map": None, "_keep": None}
+        return {**self.__dict__, "_map": None}
+
+
+def _stamp(path: Path) -> tuple[int, int, int]:
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def open_random(source: object = None, *, kinds: tuple[str, ...] = (), command: str = "") -> RandomAccess:
     """Open a record file for reading in any order. A pipe or a re-laid file is spooled first.
+
+    The spooled copy is removed when the process that made it is done with it; workers only map it.
 
     Raises:
         BadInputError: as ``open_records``; the whole file is checked.
     """
     with open_records(source, kinds=kinds, command=command) as reader:
         if reader.streamed and source is not None and str(source) != "-" and Path(str(source)).is_file():
+            path = Path(str(source)).absolute()
+            found = RandomAccess(path, reader.payload_start, reader.header, reader.tail)
             reader.drain()
-            return RandomAccess(Path(str(source)), reader.payload_start, reader.header, reader.tail)
-        folder = tempfile.TemporaryDirectory(prefix="wsstool-")
-        path = Path(folder.name) / "records.h5"
-        copy(reader, path)
-    with open_records(path) as spooled:
-        spooled.drain()
-        return RandomAccess(path, spooled.payload_start, spooled.header, spooled.tail, folder)
+            return found
+        folder = tempfile.mkdtemp(prefix="wsstool-")
+        try:
+            path = Path(folder, "records.h5")
+            copy(reader, path)
+            with open_records(path) as spooled:
+                spooled.drain()
+                found = RandomAccess(path, spooled.payload_start, spooled.header, spooled.tail)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        weakref.finalize(found, _remove, folder, os.getpid())
+        return found
 
 
-def copy(reader: Reader, output: Path | None) -> None:
+def _remove(folder: str, owner: int) -> None:
+    if os.getpid() == owner:  # a forked worker has a copy of the object, and must leave the file
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def copy(reader: Reader, output: Path | None, *, force: bool = False, messages: Messages = SILENT) -> None:
     """Write what ``reader`` reads, unchanged, in stream form. Equal input gives equal bytes in any layout."""
-    with create(reader.header, output, max_failed=sys.maxsize, messages=SILENT) as writer:
+    header = reader.header
+    with create(
+        header, output, force=force, max_failed=sys.maxsize, messages=messages, cached=False
+    ) as writer:
         for record in reader.records(writer.start):
             writer.write(record.data)
         if not writer.done:
-            writer.tail |= {
-                k: v.reshape(writer.tail[k].shape) for k, v in reader.tail.items() if k in writer.tail
-            }
+            writer.tail |= {name: reader.tail[name] for name in writer.tail}

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import os
 import stat
 import sys
-import tempfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -18,133 +14,58 @@ import h5py
 import numpy as np
 
 from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.store.header import Header, parse_header
-from wsstool.store.schema import COMMON_TAIL, KINDS, SCHEMA
+from wsstool.store.header import Header
+from wsstool.store.parse import parse_header
+from wsstool.store.record import Record
+from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, KINDS, SCHEMA
+from wsstool.store.source import Source
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_CHUNK = 1 << 20
-_MEMORY = 256 << 20
+_SUPERBLOCK = 64  #: bytes that hold the superblock of any version, as far as it is looked at
+_SMALL, _PACKED = 16 << 20, 1100  #: bytes any column may have; how far deflate can pack
 
 
-@dataclass(frozen=True)
-class Record:
-    """One image's part of the payload.
-
-    ``data`` has the record's shape; it is flat where the shape is ragged (several CAM layers, windows).
-    """
-
-    index: int
-    name: str
-    size: tuple[int, int]
-    data: np.ndarray
-    header: Header
-
-    @property
-    def failed(self) -> bool:
-        """Whether the stage that wrote this record could not make it."""
-        filler = KINDS[self.header.payload].failed
-        if filler is None:
-            return self.size == (0, 0)
-        if self.size == (0, 0):
-            return True
-        if self.data.size == 0:
-            return False
-        return bool(np.isnan(self.data).all() if np.isnan(filler) else (self.data == filler).all())
-
-    @property
-    def class_ids(self) -> np.ndarray:
-        """(K,) class ids of the maps of a ``cam`` record."""
-        return self.header.class_ids(self.index)
-
-    @property
-    def maps(self) -> list[np.ndarray]:
-        """One (K, h, w) array a layer of a ``cam`` record."""
-        ids, flat, start, blocks = self.class_ids, self.data.reshape(-1), 0, []
-        for rows, columns in self.header.columns["layer_size"][self.index]:
-            count = len(ids) * int(rows) * int(columns)
-            blocks.append(flat[start : start + count].reshape(len(ids), int(rows), int(columns)))
-            start += count
-        return blocks
-
-
-class _Prefix(io.RawIOBase):
-    """The first bytes of a stream as a seekable file; h5py pulls in as much as it looks at.
-
-    h5py's driver ignores short reads, so a read past the end of the stream gives zeros and sets ``short``.
-    """
-
-    def __init__(self, stream: BinaryIO) -> None:
-        self.stream = stream
-        self.kept = tempfile.SpooledTemporaryFile(max_size=_MEMORY)  # noqa: SIM115 - lives as long as self
-        self.length = self._position = 0
-        self.total, self.short = 1 << 62, False
-
-    def fetch(self, until: int) -> None:
-        """Read on until ``until`` bytes are kept, or the stream ends."""
-        self.kept.seek(self.length)
-        while self.length < until:
-            data = self.stream.read(min(_CHUNK, until - self.length))
-            if not data:
-                self.short = True
-                return
-            self.kept.write(data)
-            self.length += len(data)
-
-    def read_at(self, start: int, count: int) -> bytes:
-        self.kept.seek(start)
-        return self.kept.read(count)
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        self._position = offset + (0, self._position, self.total)[whence]
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
-    def readinto(self, buffer: Any) -> int:
-        view = memoryview(buffer).cast("B")
-        end = self._position + len(view)
-        self.fetch(min(end, self.total))
-        data = self.read_at(self._position, len(view))
-        view[: len(data)] = data
-        view[len(data) :] = bytes(len(view) - len(data))
-        self._position = end
-        return len(view)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-
-def _stored_length(head: bytes) -> int:
-    """End-of-file address in the superblock: what length the file says it has."""
-    start = {0: 40, 1: 44, 2: 28, 3: 28}.get(head[8])
-    if start is None or len(head) < start + 8:
-        raise BadInputError("its HDF5 superblock is damaged or of an unknown version")
-    return int.from_bytes(head[start : start + 8], "little")
+class ChecksumError(BadInputError):
+    """All bytes came, but not those that were written: what was made from them is worth nothing."""
 
 
 class Reader:
-    """A record file that is being read, once, in order. Use as a context manager."""
+    """A record file that is being read, once, in order. Use as a context manager.
+
+    ``header`` is there at once; ``tail`` holds the tail columns by name after the last record.
+
+    Args:
+        stream: open for reading; closed with the Reader unless it is standard input.
+        name: for messages.
+        path: where the stream is a regular file of this path.
+    """
 
     header: Header
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
+    def __init__(self, stream: BinaryIO, name: str, path: Path | None = None) -> None:
         self.name = name
         self.tail: dict[str, np.ndarray] = {}
-        self._stream, self._prefix = stream, _Prefix(stream)
+        self._stream, self._source, self._path = stream, Source(stream), path
         self._relaid: h5py.File | None = None
-        self._open()
+        self._begun = False
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
 
     def __enter__(self) -> Reader:
         return self
 
     def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the input."""
         if self._relaid is not None:
-            self._relaid.close()
-        if self._stream is not sys.stdin.buffer:
+            self._relaid.close()  # before what it reads from
+        self._source.release()
+        if sys.stdin is None or self._stream is not getattr(sys.stdin, "buffer", None):
             self._stream.close()
 
     @property
@@ -155,7 +76,7 @@ class Reader:
     @property
     def size(self) -> int:
         """Length of the complete file in bytes, as its superblock says."""
-        return self._prefix.total
+        return self._source.total
 
     @property
     def payload_start(self) -> int:
@@ -165,38 +86,60 @@ class Reader:
     def _bad(self, why: str) -> BadInputError:
         return BadInputError(f"{self.name}: {why}")
 
+    def _truncated(self, length: int) -> BadInputError:
+        return self._bad(f"is truncated: {length} of {self.size} bytes")
+
     def _open(self) -> None:
-        prefix = self._prefix
-        prefix.fetch(64)
-        head = prefix.read_at(0, 64)
+        source = self._source
+        try:
+            source.fetch(_SUPERBLOCK)
+        except OSError as error:
+            raise self._bad(f"cannot be read ({error.strerror})") from error
+        head = source.read_at(0, _SUPERBLOCK)
         if not head:
             raise self._bad("is empty (did the command before it fail?)")
         if not head.startswith(_SIGNATURE[: len(head)]):
             raise self._bad("is not an HDF5 file")
-        if len(head) < 64:
+        if len(head) < _SUPERBLOCK:
             raise self._bad(f"is truncated: it ends after {len(head)} bytes")
+        start = {0: 40, 1: 44, 2: 28, 3: 28}.get(head[8])
+        if start is None:
+            raise self._bad("has a superblock that is damaged or of an unknown version")
+        source.total = int.from_bytes(head[start : start + 8], "little")
+        if self._path is not None:
+            self._check_length(os.fstat(self._stream.fileno()).st_size)
+        if not self._look(source, take=self._take):
+            self._open_relaid()
+
+    def _check_length(self, length: int) -> None:
+        if length < self.size:
+            raise self._truncated(length)
+        if length > self.size:
+            raise self._bad(f"has {length - self.size} bytes behind its end; are these two files in one?")
+
+    def _look(self, file_object: Any, take: Any) -> bool:
+        """Open as HDF5, ``take`` what is needed and close. False: not in stream form.
+
+        The file is closed again before any payload is read, and before an exception travels: HDF5 over a
+        Python file object survives neither well.
+        """
+        source, failure = self._source, None
         try:
-            prefix.total = _stored_length(head)
-        except BadInputError as error:
-            raise self._bad(str(error)) from None
-        try:
-            with h5py.File(prefix, "r") as file:
+            with h5py.File(file_object, "r", locking=False) as file:
                 attributes = {key: _text(value) for key, value in file.attrs.items()}
                 self._check_kind(attributes)
-                in_order = _is_stream_form(file, attributes["payload"])
-                if in_order:
-                    self._take(file, attributes)
-        except BadInputError:
-            raise
+                found = take(file, attributes)
+        except BadInputError as error:
+            failure = str(error)
         except Exception as error:
-            # A closed file object is no error of the file: a cut stream shows as `short`.
-            if prefix.short:
-                raise self._bad(f"is truncated: {prefix.length} of {prefix.total} bytes") from None
-            raise self._bad(f"is damaged ({error})") from None
-        if not in_order:
-            self._take_relaid()
-        if prefix.short:
-            raise self._bad(f"is truncated: {prefix.length} of {prefix.total} bytes")
+            failure = self._bad(f"is damaged ({error})").args[0]
+        if source.error is not None:
+            raise source.error
+        if source.short:
+            raise self._truncated(source.length)
+        if failure is not None:
+            raise BadInputError(failure)
+        return found
 
     def _check_kind(self, attributes: dict[str, Any]) -> None:
         if "wsstool_schema" not in attributes:
@@ -208,55 +151,80 @@ class Reader:
         if attributes.get("payload") not in KINDS:
             raise self._bad(f"holds '{attributes.get('payload')}', a kind that this version does not know")
 
-    def _take(self, file: h5py.File, attributes: dict[str, Any]) -> None:
-        """Copy out of the header what is needed; the h5py file is closed before any payload is read."""
-        payload = file[attributes["payload"]]
-        tails = {*COMMON_TAIL, *KINDS[attributes["payload"]].tail, "environment", "crc32"}
-        start, head, tail = payload.id.get_offset(), {}, {}
-        for name in file:
-            dataset = file[name]
-            if name == attributes["payload"]:
-                continue
-            offset = dataset.id.get_offset()
-            is_tail = name in tails or (offset is not None and start is not None and offset > start)
-            if is_tail:
-                tail[name] = (offset, dataset.dtype.str, dataset.shape)
-            else:
-                head[name] = dataset[()]
-        more = {k: (d, s) for k, (_, d, s) in tail.items() if k not in tails}
-        try:
-            self.header = parse_header(attributes, head, payload.dtype.name, more)
-            if payload.shape != (self.header.offsets[-1],):
-                raise BadInputError("the payload has another length than its index says")
-        except BadInputError as error:
-            raise self._bad(str(error)) from None
-        end = max(o + np.dtype(d).itemsize * int(np.prod(s)) for o, d, s in tail.values() if o is not None)
-        if end != self._prefix.total:
-            raise self._bad("is damaged: its length is not the sum of its parts")
-        self._tail_places = tail
+    def _take(self, file: h5py.File, attributes: dict[str, Any]) -> bool:
+        """Copy the header; False where the file is not in stream form."""
+        payload = attributes["payload"]
+        columns = _datasets(file)
+        heads, tails = _names(payload, columns)
+        if not _is_stream_form(columns, payload, heads, tails):
+            return False
+        start = columns[payload].id.get_offset()
+        places = {
+            name: (columns[name].id.get_offset(), columns[name].dtype.str, columns[name].shape)
+            for name in tails
+        }
         if start is None:
-            start = min(offset for offset, _, _ in tail.values() if offset is not None)
-        self._start = int(start)
+            start = min(offset for offset, _, _ in places.values() if offset is not None)
+        known = {*KINDS[payload].tail, *COMMON_TAIL, "environment", "crc32"}
+        more = {k: (d, s) for k, (_, d, s) in places.items() if k not in known}
+        self._set_header(attributes, columns, heads, places, more)
+        ends = [o + np.dtype(d).itemsize * int(np.prod(s)) for o, d, s in places.values() if o is not None]
+        if max(ends) != self.size or places["crc32"][0] != self.size - 4:
+            raise self._bad("is damaged: its length is not the sum of its parts")
+        self._places, self._start = places, int(start)
+        return True
 
-    def _take_relaid(self) -> None:
-        """Another layout (repacked, compressed) needs random access: spool the rest and let h5py read."""
-        self._prefix.fetch(self._prefix.total)
-        if self._prefix.short:
-            raise self._bad(f"is truncated: {self._prefix.length} of {self._prefix.total} bytes")
+    def _set_header(
+        self,
+        attributes: dict[str, Any],
+        columns: dict[str, h5py.Dataset],
+        heads: Sequence[str],
+        tails: Any,
+        more: dict[str, tuple[str, tuple[int, ...]]],
+    ) -> None:
+        for dataset in columns.values():
+            self._check_extent(dataset)
+        payload = columns[attributes["payload"]]
         try:
-            file = self._relaid = h5py.File(self._prefix, "r")
-            attributes = {key: _text(value) for key, value in file.attrs.items()}
-            payload = attributes["payload"]
-            tails = {*COMMON_TAIL, *KINDS[payload].tail, "environment", "crc32"}
-            head = {name: file[name][()] for name in file if name != payload and name not in tails}
-            self.header = parse_header(attributes, head, file[payload].dtype.name, {})
-            self.tail = {name: file[name][()] for name in file if name in tails}
-            if file[payload].shape != (self.header.offsets[-1],):
-                raise BadInputError("the payload has another length than its index says")
+            head = {name: columns[name][()] for name in heads}
+            header = parse_header(attributes, head, payload.dtype.name, more)
+            if payload.shape != (header.offsets[-1],):
+                raise BadInputError("its payload has another length than its index says")
+            for name, (dtype, shape, _) in header.tail_columns().items():
+                found = columns.get(name)
+                if name not in tails or found is None or found.shape != shape or found.dtype != dtype:
+                    raise BadInputError(f"its column {name} is missing or does not fit")
         except BadInputError as error:
             raise self._bad(str(error)) from None
-        except Exception as error:
-            raise self._bad(f"is damaged ({error})") from None
+        self.header = header
+
+    def _check_extent(self, dataset: h5py.Dataset) -> None:
+        """No allocation that the file's own length does not account for; nothing from other files."""
+        claimed = dataset.size * dataset.dtype.itemsize
+        there = min(dataset.id.get_storage_size(), self.size)
+        if claimed > max(_SMALL, _PACKED * there) or dataset.dtype.kind not in "iufbS":
+            raise self._bad(f"is damaged: '{dataset.name}' cannot hold what it says")
+        if dataset.external or dataset.is_virtual:
+            raise self._bad(f"keeps '{dataset.name}' in another file")
+
+    def _open_relaid(self) -> None:
+        """Another layout (repacked, compressed) needs random access; a pipe is spooled for it."""
+        source = self._source
+        if self._path is None:
+            source.fetch(self.size)
+            if source.short:
+                raise self._truncated(source.length)
+            if not source.ended():
+                raise self._bad("has more bytes behind its end; are these two files in one?")
+        self._look(source if self._path is None else self._path, take=self._take_relaid)
+        self._relaid = h5py.File(source if self._path is None else self._path, "r", locking=False)
+
+    def _take_relaid(self, file: h5py.File, attributes: dict[str, Any]) -> bool:
+        columns = _datasets(file)
+        heads, tails = _names(attributes["payload"], columns, in_order=False)
+        self._set_header(attributes, columns, heads, tails, {})
+        self.tail = {name: columns[name][()] for name in tails}
+        return True
 
     def records(self, start: int = 0) -> Iterator[Record]:
         """Yield the records in order, from number ``start`` on; afterwards ``tail`` holds the tail columns.
@@ -266,56 +234,53 @@ class Reader:
 
         Raises:
             BadInputError: the input ends early, or its checksum is wrong.
+            RuntimeError: the records were read before.
         """
+        if self._begun:
+            raise RuntimeError(f"{self.name} is read once; open it again")
+        self._begun = True
         read = self._stream_records() if self._relaid is None else self._relaid_records()
-        names, sizes = self.header.images, self.header.sizes
         for i, data in enumerate(read):
             if i >= start:
-                shape = tuple(int(n) for n in self.header.shapes[i])
-                if -1 not in shape and data.size:
-                    data = data.reshape(shape)
-                yield Record(i, names[i], (int(sizes[i][0]), int(sizes[i][1])), data, self.header)
+                yield Record.at(self.header, i, data)
 
     def drain(self) -> None:
         """Read to the end, so that a failure upstream still counts."""
         for _ in self.records(len(self.header)):
             pass
 
+    def _fill(self, view: memoryview, position: int) -> None:
+        try:
+            got = self._source.fill(view, position)
+        except OSError as error:
+            raise self._bad(f"cannot be read ({error.strerror})") from error
+        if got < len(view):
+            raise self._truncated(position + got)
+
     def _stream_records(self) -> Iterator[np.ndarray]:
-        prefix = self._prefix
-        prefix.fetch(self._start)
-        surplus = io.BytesIO(prefix.read_at(0, prefix.length))
-        crc = zlib.crc32(surplus.read(self._start))
-        offsets, dtype = self.header.offsets, np.dtype(self.header.dtype)
-
-        def fill(view: memoryview) -> None:
-            got = surplus.readinto(view) or 0
-            while got < len(view):
-                more = self._stream.readinto(view[got:])  # type: ignore[attr-defined]
-                if not more:
-                    where = position + got
-                    raise self._bad(f"is truncated: {where} of {prefix.total} bytes")
-                got += more
-
-        position = self._start
-        for i in range(len(self.header)):
-            data = np.empty(int(offsets[i + 1] - offsets[i]), dtype)
-            view = data.view(np.uint8).data if data.size else memoryview(b"")
-            if data.size:
-                fill(view)
+        source = self._source
+        source.fetch(self._start)
+        if source.length < self._start:
+            raise self._truncated(source.length)
+        crc = zlib.crc32(source.read_at(0, self._start))
+        dtype, position = np.dtype(self.header.dtype), self._start
+        for count in np.diff(self.header.offsets).tolist():
+            data = np.empty(count, dtype)
+            view = data.view(np.uint8).data if count else memoryview(b"")
+            self._fill(view, position)
             crc = zlib.crc32(view, crc)
             position += len(view)
             yield data
-        rest = bytearray(prefix.total - position)
-        fill(memoryview(rest))
+        rest = bytearray(self.size - position)
+        self._fill(memoryview(rest), position)
         if int.from_bytes(rest[-4:], "little") != zlib.crc32(rest[:-4], crc):
-            raise self._bad("is damaged: its checksum does not match")
-        for name, (offset, kind, shape) in self._tail_places.items():
+            raise ChecksumError(f"{self.name}: is damaged: its checksum does not match")
+        if not source.ended():
+            raise self._bad("has more bytes behind its end; are these two files in one?")
+        for name, (offset, kind, shape) in self._places.items():
             count = int(np.prod(shape))
             at = 0 if offset is None else offset - position
-            self.tail[name] = (
-                np.frombuffer(bytes(rest), kind, count, at).reshape(shape) if count else np.empty(shape, kind)
-            )
+            self.tail[name] = np.frombuffer(bytes(rest), kind, count, at).reshape(shape)
 
     def _relaid_records(self) -> Iterator[np.ndarray]:
         assert self._relaid is not None
@@ -324,30 +289,54 @@ class Reader:
             try:
                 yield payload[int(offsets[i]) : int(offsets[i + 1])]
             except OSError as error:
-                raise self._bad(f"is damaged ({error})") from None
+                raise ChecksumError(f"{self.name}: is damaged ({error})") from None
 
 
 def _text(value: Any) -> Any:
     return value.decode() if isinstance(value, bytes) else value
 
 
-def _is_stream_form(file: h5py.File, payload: str) -> bool:
-    """Whether the bytes are in reading order: head columns, contiguous payload, tail."""
-    if payload not in file or file[payload].chunks is not None or "crc32" not in file:
+def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """The columns by name. A link into another file is none; ``Group.get`` would hide damaged ones."""
+    hard = [name for name in file if file.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD]
+    return {name: file[name] for name in hard if isinstance(file[name], h5py.Dataset)}
+
+
+def _names(
+    payload: str, columns: dict[str, h5py.Dataset], in_order: bool = True
+) -> tuple[list[str], list[str]]:
+    """Head and tail columns. Unknown ones go by their place, or to the head where places say nothing."""
+    kind = KINDS[payload]
+    start = columns[payload].id.get_offset() if in_order else None
+    heads: list[str] = []
+    tails: list[str] = []
+    for name, dataset in columns.items():
+        offset = dataset.id.get_offset() if in_order else None
+        known_tail = name in kind.tail or name in COMMON_TAIL or name in ("environment", "crc32")
+        known = name in kind.head or name in COMMON_HEAD
+        behind = offset is not None and start is not None and offset > start
+        if name != payload:
+            (tails if known_tail or (behind and not known) else heads).append(name)
+    return heads, tails
+
+
+def _is_stream_form(
+    columns: dict[str, h5py.Dataset], payload: str, heads: Sequence[str], tails: Sequence[str]
+) -> bool:
+    """Whether the bytes are in reading order: metadata and head columns, contiguous payload, tail."""
+    offset = {name: dataset.id.get_offset() for name, dataset in columns.items()}
+    if "crc32" not in tails or offset["crc32"] is None:
         return False
-    tails = {*COMMON_TAIL, *KINDS[payload].tail, "environment", "crc32"}
-    start = file[payload].id.get_offset()
-    end = (start or 0) + file[payload].id.get_storage_size()
-    for name in file:
-        dataset = file[name]
-        offset = dataset.id.get_offset()
-        if name == payload or offset is None or start is None:
-            continue
-        if dataset.chunks is not None or (name in tails and offset < end):
-            return False
-        if name not in tails and offset > start and name in ("image", "size", "offset", "shape"):
-            return False
-    return True
+    if any(d.chunks is not None or (d.size and offset[name] is None) for name, d in columns.items()):
+        return False
+    behind = [offset[name] for name in tails if offset[name] is not None]
+    start = offset[payload] if offset[payload] is not None else min(behind)
+    end = start + columns[payload].id.get_storage_size()
+    before = [
+        offset[name] + columns[name].id.get_storage_size() for name in heads if offset[name] is not None
+    ]
+    metadata = [h5py.h5o.get_info(dataset.id).addr for dataset in columns.values()]
+    return max([*before, *metadata]) <= start and min(behind) >= end
 
 
 def open_records(source: object = None, *, kinds: Sequence[str] = (), command: str = "") -> Reader:
@@ -363,33 +352,28 @@ def open_records(source: object = None, *, kinds: Sequence[str] = (), command: s
         BadInputError: not a record file, damaged, truncated, or of another kind.
     """
     stream: BinaryIO
+    path = None
     if source is None or str(source) == "-":
-        if sys.stdin is None or sys.stdin.isatty():
+        if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
             raise UsageError("name an input file, or pipe one in")
         stream, name = sys.stdin.buffer, "standard input"
     else:
         name = f"'{source}'"
-        path = Path(str(source))
         try:
-            if stat.S_ISDIR(os.stat(path).st_mode):
+            mode = os.stat(str(source)).st_mode
+            if stat.S_ISDIR(mode):
                 raise BadInputError(f"{name} is a folder; {command or 'this command'} reads a file")
-            stream = open(path, "rb")  # noqa: SIM115 - the Reader closes it
+            path = Path(str(source)) if stat.S_ISREG(mode) else None
+            stream = open(str(source), "rb")  # noqa: SIM115 - the Reader closes it
         except OSError as error:
             raise MissingInputError(f"cannot read {name}: {error.strerror}") from error
-    try:
-        reader = Reader(stream, name)
-    except BaseException:
-        if stream is not sys.stdin.buffer:
-            stream.close()
-        raise
+    reader = Reader(stream, name, path)
     if kinds and reader.header.payload not in kinds:
+        reader.close()
         got = reader.header.payload
         makers = " or ".join(sorted({f"'{KINDS[kind].made_by}'" for kind in kinds}))
-        with contextlib.suppress(Exception):
-            reader.__exit__()
-        wanted = " or ".join(kinds)
         raise BadInputError(
             f"{name} is a {got} file (from '{reader.header.stage}'); "
-            f"{command} reads {wanted}, which {makers} makes"
+            f"{command} reads {' or '.join(kinds)}, which {makers} makes"
         )
     return reader

@@ -1,0 +1,148 @@
+"""Killed runs go on to the same bytes; whatever does not belong to this run is started over."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.store.records import KINDS, Example, Heard, example
+from wsstool import store
+from wsstool.errors import BusyError
+
+
+def killed(made: Example, path: Path, at: int) -> None:
+    """Write in a process of its own that is killed (SIGKILL) before record ``at``; N: before the tail."""
+    process = os.fork()
+    if process == 0:
+        try:
+            with store.create(made.header, path, env='{"python":"any"}') as writer:
+                for i in range(writer.start, len(made) + 1):
+                    if i == at:
+                        os.kill(os.getpid(), signal.SIGKILL)
+                    writer.fail("made to fail") if made.data[i] is None else writer.write(
+                        made.data[i], **made.tails[i]
+                    )
+        finally:
+            os._exit(7)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_killed_again_and_again(kind, tmp_path):
+    made = example(kind, 9, failed=(4,))
+    path = tmp_path / "a.h5"
+    whole = made.bytes(tmp_path)
+    for at in (0, 1, 2, 2, 5, 8, 9):
+        killed(made, path, at)
+        assert sorted(os.listdir(tmp_path)) == ["a.h5.part", "a.h5.part.journal"]
+    heard = Heard()
+    made.write(path, messages=heard)
+    assert heard.said[0] == "resuming at record 10 of 9"
+    assert path.read_bytes() == whole and os.listdir(tmp_path) == ["a.h5"]
+
+
+def test_goes_on_where_it_stopped(tmp_path):
+    made = example(n=9)
+    killed(made, tmp_path / "a.h5", 5)
+    with store.create(made.header, tmp_path / "a.h5") as writer:
+        assert writer.start == 5
+        assert writer.failed == ["b/000001-ü.jpg"]
+        with pytest.raises(BusyError, match="another process is writing"):
+            store.create(made.header, tmp_path / "a.h5")
+        for i in range(5, 9):
+            writer.write(made.data[i], **made.tails[i])
+        writer.max_failed = 9
+
+
+@pytest.mark.parametrize("kind", ["cam", "mask"])
+def test_part_and_journal_cut_anywhere(kind, tmp_path):
+    made = example(kind, 5)
+    path, part, journal = (tmp_path / f"a.h5{end}" for end in ("", ".part", ".part.journal"))
+    whole = made.bytes(tmp_path)
+    killed(made, path, 5)
+    done, noted = part.read_bytes(), journal.read_bytes()
+    head = len(made.header.layout().head)
+    for i, length in enumerate([0, 1, head - 1, head, head + 1, *range(head, len(done), 37), len(done)]):
+        part.write_bytes(done[:length])
+        journal.write_bytes(noted[: (i * 7) % (len(noted) + 1)])
+        made.write(path)
+        assert path.read_bytes() == whole
+        path.unlink()
+    part.write_bytes(done + b"a tail that was half written")
+    journal.write_bytes(noted + b"more")
+    made.write(path)
+    assert path.read_bytes() == whole
+
+
+def test_part_of_another_run_starts_over(tmp_path):
+    path = tmp_path / "a.h5"
+    killed(example("mask", seed=1), path, 4)
+    with store.create(example("mask", seed=2).header, path) as writer:
+        assert writer.start == 0
+        for one in example("mask", seed=2).data:
+            writer.fail("") if one is None else writer.write(one)
+        writer.max_failed = 9
+    assert path.read_bytes()[:5000] == example("mask", seed=2).bytes(tmp_path)[:5000]
+
+
+def test_force_does_not_resume(tmp_path):
+    made = example("mask")
+    killed(made, tmp_path / "a.h5", 4)
+    with pytest.raises(InterruptedError), store.create(made.header, tmp_path / "a.h5", force=True) as writer:
+        assert writer.start == 0
+        raise InterruptedError
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_exception_keeps_what_is_done(error, tmp_path):
+    made = example("mask")
+    with pytest.raises(error), store.create(made.header, tmp_path / "a.h5") as writer:
+        writer.write(made.data[0])
+        raise error
+    assert not (tmp_path / "a.h5").exists()
+    with pytest.raises(InterruptedError), store.create(made.header, tmp_path / "a.h5") as writer:
+        assert writer.start == 1
+        raise InterruptedError
+
+
+def test_records_from_damaged_input_are_not_kept(tmp_path):
+    """The checksum comes last; a later run with the same header must not go on from what came before it."""
+    source = tmp_path / "in.h5"
+    example("mask").write(source)
+    whole = source.read_bytes()
+    bad = bytearray(whole)
+    bad[len(example("mask").header.layout().head) + 2] ^= 1
+    for data, kept in ((bad, False), (whole[:-3], True)):
+        with pytest.raises(store.reader.BadInputError):
+            (tmp_path / "bad.h5").write_bytes(data)
+            reader, writer = os.pipe()  # a regular file that is too short would be refused at once
+            os.write(writer, data)
+            os.close(writer)
+            with store.open_records(f"/dev/fd/{reader}") as opened:
+                os.close(reader)
+                store.copy(opened, tmp_path / "out.h5")
+        assert (tmp_path / "out.h5.part").exists() == kept
+    assert not (tmp_path / "out.h5").exists()
+
+
+def test_a_finished_file_is_never_locked_for_writing(tmp_path, monkeypatch):
+    """Between our open and our lock, the holder of the part may finish: its result must survive."""
+    made = example("mask")
+    path = tmp_path / "a.h5"
+    from wsstool.store.part import PartFile
+
+    lock, raced = PartFile._lock, []
+
+    def finish_first(self, descriptor):
+        if not raced:
+            raced.append(1)
+            os.replace(self.path, self.target)
+        lock(self, descriptor)
+
+    whole = made.bytes(tmp_path)
+    (tmp_path / "a.h5.part").write_bytes(whole)
+    monkeypatch.setattr(PartFile, "_lock", finish_first)
+    with pytest.raises(InterruptedError):
+        made.write(path, stop=2)
+    assert path.read_bytes() == whole and raced

@@ -1,0 +1,186 @@
+"""Where bytes go: an open descriptor, or ``FILE.part`` with its journal, which one process holds.
+
+``FILE.part`` grows record by record and gets its name at the end. Tail values, which a file holds only at its
+end, stand in ``FILE.part.journal`` meanwhile, so that a killed run resumes to the same bytes.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool.errors import BusyError, CannotWriteError
+
+_CHUNK = 1 << 20
+_BINARY = getattr(os, "O_BINARY", 0)
+_TAKEN = (errno.EWOULDBLOCK, errno.EACCES)
+
+
+class Sink:
+    """An open file descriptor that takes bytes whole.
+
+    Args:
+        descriptor: open for writing.
+        name: for messages.
+        owned: whether ``close`` closes the descriptor.
+    """
+
+    def __init__(self, descriptor: int, name: str, *, owned: bool = False) -> None:
+        self.descriptor, self.name, self._owned = descriptor, name, owned
+
+    def write(self, data: Any) -> None:
+        """Write all of ``data``; a descriptor that others made non-blocking is waited for.
+
+        Raises:
+            BrokenPipeError: the reader went away.
+            CannotWriteError: no space, or another error of the system.
+        """
+        view = memoryview(data).cast("B")
+        try:
+            while view:
+                try:
+                    view = view[os.write(self.descriptor, view) :]
+                except BlockingIOError:
+                    select.select([], [self.descriptor], [])
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise CannotWriteError(f"cannot write {self.name}: {error.strerror}") from error
+
+    def close(self) -> None:
+        if self._owned:
+            with suppress(OSError):
+                os.close(self.descriptor)
+
+
+class PartFile:
+    """``FILE.part`` and its journal, held by one process.
+
+    Args:
+        target: what the file will be called when it is complete.
+        name: the target as typed, for messages.
+    Raises:
+        BusyError: another process writes it.
+        CannotWriteError: the folder is missing or not writable.
+    """
+
+    def __init__(self, target: Path, name: object = "") -> None:
+        self.target, self._name = target, str(name or target)
+        self.path = target.with_name(target.name + ".part")
+        self.journal_path = target.with_name(target.name + ".part.journal")
+        try:
+            self.descriptor = self._open_locked()
+            try:
+                self.journal = os.open(self.journal_path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
+            except OSError:
+                os.close(self.descriptor)
+                raise
+        except OSError as error:
+            raise CannotWriteError(f"cannot write '{self._name}': {error.strerror}") from error
+        self.sink = Sink(self.descriptor, f"'{self._name}'")
+        self._journal_sink = Sink(self.journal, f"'{self.journal_path}'")
+
+    def _open_locked(self) -> int:
+        while True:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
+            try:
+                self._lock(descriptor)
+                # Between our open and our lock the holder may have given the file its final name.
+                # We would then hold, and overwrite, a complete result.
+                with suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
+                        return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)
+
+    def _lock(self, descriptor: int) -> None:
+        try:
+            import fcntl
+        except ImportError:  # no such lock on Windows
+            return
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if error.errno in _TAKEN:
+                raise BusyError(f"another process is writing '{self._name}'") from None
+            if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
+                raise  # a file system without locks is used without
+
+    def note(self, entry: bytes) -> None:
+        """Append one record's tail values to the journal."""
+        self._journal_sink.write(entry)
+
+    def resume(self, head: bytes, ends: np.ndarray, entries: np.ndarray) -> tuple[int, bytes]:
+        """How many records are already there, and their journal; the rest is cut off.
+
+        Args:
+            head: the header this run would write; another one means to start over.
+            ends: (N,) where each record's bytes end, from the start of the file.
+            entries: (N,) where each record's journal entry ends.
+        """
+        length, journal = os.fstat(self.descriptor).st_size, os.fstat(self.journal).st_size
+        done = 0
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+        if length >= len(head) and self.read(len(head)) == head:
+            written, noted = (
+                np.searchsorted(ends, length, "right"),
+                np.searchsorted(entries, journal, "right"),
+            )
+            done = int(min(written, noted))
+        os.lseek(self.journal, 0, os.SEEK_SET)
+        journaled = _read(self.journal, int(entries[done - 1]) if done else 0)
+        # The journal first: whatever a kill leaves in between is one that does not vouch for too much.
+        os.ftruncate(self.journal, len(journaled))
+        os.ftruncate(self.descriptor, int(ends[done - 1]) if done else 0)
+        os.lseek(self.descriptor, 0, os.SEEK_SET)
+        return done, journaled
+
+    def read(self, count: int) -> bytes:
+        """The next bytes of the part; fewer at its end."""
+        return _read(self.descriptor, count)
+
+    def empty(self) -> None:
+        """Forget what an earlier run left."""
+        os.ftruncate(self.journal, 0)
+        os.ftruncate(self.descriptor, 0)
+
+    def commit(self) -> None:
+        """Make it durable and give it its name; the lock is held until then."""
+        try:
+            os.fsync(self.descriptor)
+            os.replace(self.path, self.target)
+        except OSError as error:
+            raise CannotWriteError(f"cannot write '{self._name}': {error.strerror}") from error
+        with suppress(OSError):
+            os.unlink(self.journal_path)
+        self.close()
+
+    def discard(self) -> None:
+        """Leave nothing behind."""
+        for path in (self.path, self.journal_path):
+            with suppress(OSError):
+                os.unlink(path)
+        self.close()
+
+    def close(self) -> None:
+        """Let go of it; what is written stays for the next run. May be called twice."""
+        for descriptor in (self.descriptor, self.journal):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.descriptor = self.journal = -1
+
+
+def _read(descriptor: int, count: int) -> bytes:
+    parts = []
+    while count and (data := os.read(descriptor, min(count, _CHUNK))):
+        parts.append(data)
+        count -= len(data)
+    return b"".join(parts)

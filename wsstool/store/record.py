@@ -1,0 +1,70 @@
+"""One image's part of a record file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wsstool.store.header import Header
+from wsstool.store.schema import KINDS
+
+
+@dataclass(frozen=True)
+class Record:
+    """One image's part of the payload.
+
+    ``data`` has the record's shape; it is flat where the shape is ragged (several CAM layers, windows).
+    """
+
+    index: int
+    name: str
+    size: tuple[int, int]
+    data: np.ndarray
+    header: Header
+
+    @classmethod
+    def at(cls, header: Header, i: int, flat: np.ndarray) -> Record:
+        """Record ``i`` from its elements."""
+        shape = tuple(int(n) for n in header.shapes[i])
+        rows, columns = header.sizes[i]
+        data = flat.reshape(shape) if flat.size and -1 not in shape else flat
+        return cls(i, header.images[i], (int(rows), int(columns)), data, header)
+
+    @property
+    def failed(self) -> bool:
+        """Whether the stage that wrote this record could not make it."""
+        filler = KINDS[self.header.payload].failed
+        if self.size == (0, 0):
+            return True
+        if filler is None or self.data.size == 0:
+            return False
+        return bool(np.isnan(self.data).all() if np.isnan(filler) else (self.data == filler).all())
+
+    @property
+    def class_ids(self) -> np.ndarray:
+        """(K,) int64 class ids of the maps of a ``cam`` record."""
+        return self.header.class_ids(self.index)
+
+    @property
+    def maps(self) -> list[np.ndarray]:
+        """One (K, h, w) array a layer of a ``cam`` record; (K, 0, 0) where the image could not be read."""
+        k = len(self.class_ids)
+        return self._cut([(k, int(h), int(w)) for h, w in self.header.columns["layer_size"][self.index]])
+
+    @property
+    def windows(self) -> list[np.ndarray]:
+        """One (h, w) array a box of a ``contour`` or ``selection`` record, the size of the box's window."""
+        bounds = self.header.columns["window"][self.header.rows(self.index, "box")]
+        return self._cut([(int(y1 - y0), int(x1 - x0)) for x0, y0, x1, y1 in bounds])
+
+    def _cut(self, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
+        flat, start, pieces = self.data.reshape(-1), 0, []
+        for shape in shapes:
+            count = int(np.prod(shape))
+            piece = flat[start : start + count]
+            pieces.append(
+                piece.reshape(shape) if len(piece) == count else np.empty((0,) * len(shape), flat.dtype)
+            )
+            start += count
+        return pieces
