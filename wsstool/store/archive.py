@@ -10,8 +10,8 @@ import h5py
 import numpy as np
 
 from wsstool.errors import CannotWriteError
+from wsstool.store.part import open_stream
 from wsstool.store.reader import Reader
-from wsstool.store.writer import open_stream
 
 _CHUNK_ELEMENTS = 1 << 16
 _BUFFER = 1 << 20

@@ -24,9 +24,8 @@ from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, KINDS, SCHEMA
 from wsstool.types import ClassList
 
 ENVIRONMENT_BYTES = 1024
-ROOT_ATTRIBUTES = frozenset(
-    "wsstool_schema stage payload key params classes background palette image_root inputs provenance".split()
-)
+_MADE = ("wsstool_schema", "stage", "payload", "key", "params", "inputs", "provenance")
+ROOT_ATTRIBUTES = (*_MADE, "classes", "background", "palette", "image_root")
 
 
 @dataclass(frozen=True)

@@ -118,9 +118,17 @@ def check_columns(header: Header) -> None:
         _require(
             not columns["map_class"].size or columns["map_class"].max() < len(header.classes), "map_class"
         )
+    if header.payload == "proposal":
+        rows = header.attributes["max_proposals"]
+        _require(isinstance(rows, int) and 0 <= rows < 65535, "max_proposals")
+        _require(np.all((counts == header.sizes.prod(1, dtype=np.int64) + 3 * rows) | (counts == 0)), "shape")
+    if header.payload == "box":
+        named = header.attributes["columns"]
+        _require(isinstance(named, list | tuple) and len(named) >= 4, "columns")
+        _require(np.all(counts % len(named) == 0), "shape")
     if "window" in columns:
         window = columns["window"].astype(float)
-        _require(np.all(window[:, 2:] >= window[:, :2]), "window")
+        _require(np.all(window >= 0) and np.all(window[:, 2:] >= window[:, :2]), "window")
         areas = np.concatenate([[0], np.cumsum((window[:, 2:] - window[:, :2]).prod(1))])
         bounds = columns["box_offset"]
         _require(np.all((counts == areas[bounds[1:]] - areas[bounds[:-1]]) | (counts == 0)), "window")

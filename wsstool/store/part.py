@@ -9,13 +9,15 @@ from __future__ import annotations
 import errno
 import os
 import select
+import stat
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wsstool.errors import BusyError, CannotWriteError
+from wsstool.errors import BusyError, CannotWriteError, UsageError
 
 _CHUNK = 1 << 20
 _BINARY = getattr(os, "O_BINARY", 0)
@@ -57,6 +59,37 @@ class Sink:
         if self._owned:
             with suppress(OSError):
                 os.close(self.descriptor)
+
+
+def open_stream(output: Path | str | None) -> Sink | None:
+    """A sink for standard output, a FIFO or a device; None where ``output`` is or will be a regular file.
+
+    Raises:
+        UsageError: HDF5 would go to a terminal.
+        CannotWriteError: the output is a folder, or cannot be opened.
+    """
+    if output is None or str(output) == "-":
+        try:
+            sys.stdout.flush()
+            sink = Sink(sys.stdout.fileno(), "standard output")
+        except (AttributeError, ValueError, OSError):
+            raise CannotWriteError("standard output is closed; name an output file") from None
+    else:
+        try:
+            mode = os.stat(output).st_mode
+            if stat.S_ISREG(mode):
+                return None
+            if stat.S_ISDIR(mode):
+                raise CannotWriteError(f"'{output}' is a folder; name a file in it")
+            sink = Sink(os.open(output, os.O_WRONLY), f"'{output}'", owned=True)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise CannotWriteError(f"cannot write '{output}': {error.strerror}") from error
+    if os.isatty(sink.descriptor):
+        sink.close()
+        raise UsageError("refusing to write HDF5 to a terminal; use -o FILE, > FILE or a pipe")
+    return sink
 
 
 class PartFile:

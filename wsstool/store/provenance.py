@@ -124,6 +124,20 @@ def provenance_entry(
     }
 
 
+def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
+    """Which option differs between two runs, as a sentence part; '' when none does.
+
+    >>> changed({"scale": 1, "flip": True}, {"scale": 2, "flip": True})
+    'scale 1 -> 2'
+    """
+    parts = [
+        f"{name} {old.get(name)} -> {new.get(name)}"
+        for name in sorted({*old, *new})
+        if canonical_json(old.get(name)) != canonical_json(new.get(name))
+    ]
+    return ", ".join(parts)
+
+
 def difference(old: Header, new: Header) -> str:
     """Why a file with header ``old`` is not the result that ``new`` describes; '' when it is.
 
@@ -133,12 +147,7 @@ def difference(old: Header, new: Header) -> str:
     if old.stage != new.stage or old.payload != new.payload:
         return f"it holds the {old.payload} of '{old.stage}'"
     if old.key != new.key:
-        options = sorted({*old.params, *new.params})
-        parts = [
-            f"{name} {old.params.get(name)} -> {new.params.get(name)}"
-            for name in options
-            if canonical_json(old.params.get(name)) != canonical_json(new.params.get(name))
-        ]
+        parts = [part] if (part := changed(old.params, new.params)) else []
         known = {canonical_json(one) for one in old.inputs}
         roles = sorted({one["role"] for one in new.inputs if canonical_json(one) not in known})
         parts += [f"another {role}" for role in roles]

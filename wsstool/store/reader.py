@@ -14,10 +14,11 @@ import h5py
 import numpy as np
 
 from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.store.columns import datasets, is_stream_form, names, text
 from wsstool.store.header import Header
 from wsstool.store.parse import parse_header
 from wsstool.store.record import Record
-from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, KINDS, SCHEMA
+from wsstool.store.schema import COMMON_TAIL, KINDS, SCHEMA
 from wsstool.store.source import Source
 
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -126,7 +127,7 @@ class Reader:
         source, failure = self._source, None
         try:
             with h5py.File(file_object, "r", locking=False) as file:
-                attributes = {key: _text(value) for key, value in file.attrs.items()}
+                attributes = {key: text(value) for key, value in file.attrs.items()}
                 self._check_kind(attributes)
                 found = take(file, attributes)
         except BadInputError as error:
@@ -154,9 +155,9 @@ class Reader:
     def _take(self, file: h5py.File, attributes: dict[str, Any]) -> bool:
         """Copy the header; False where the file is not in stream form."""
         payload = attributes["payload"]
-        columns = _datasets(file)
-        heads, tails = _names(payload, columns)
-        if not _is_stream_form(columns, payload, heads, tails):
+        columns = datasets(file)
+        heads, tails = names(payload, columns)
+        if not is_stream_form(columns, payload, heads, tails):
             return False
         start = columns[payload].id.get_offset()
         places = {
@@ -220,8 +221,8 @@ class Reader:
         self._relaid = h5py.File(source if self._path is None else self._path, "r", locking=False)
 
     def _take_relaid(self, file: h5py.File, attributes: dict[str, Any]) -> bool:
-        columns = _datasets(file)
-        heads, tails = _names(attributes["payload"], columns, in_order=False)
+        columns = datasets(file)
+        heads, tails = names(attributes["payload"], columns, in_order=False)
         self._set_header(attributes, columns, heads, tails, {})
         self.tail = {name: columns[name][()] for name in tails}
         return True
@@ -290,53 +291,6 @@ class Reader:
                 yield payload[int(offsets[i]) : int(offsets[i + 1])]
             except OSError as error:
                 raise ChecksumError(f"{self.name}: is damaged ({error})") from None
-
-
-def _text(value: Any) -> Any:
-    return value.decode() if isinstance(value, bytes) else value
-
-
-def _datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """The columns by name. A link into another file is none; ``Group.get`` would hide damaged ones."""
-    hard = [name for name in file if file.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD]
-    return {name: file[name] for name in hard if isinstance(file[name], h5py.Dataset)}
-
-
-def _names(
-    payload: str, columns: dict[str, h5py.Dataset], in_order: bool = True
-) -> tuple[list[str], list[str]]:
-    """Head and tail columns. Unknown ones go by their place, or to the head where places say nothing."""
-    kind = KINDS[payload]
-    start = columns[payload].id.get_offset() if in_order else None
-    heads: list[str] = []
-    tails: list[str] = []
-    for name, dataset in columns.items():
-        offset = dataset.id.get_offset() if in_order else None
-        known_tail = name in kind.tail or name in COMMON_TAIL or name in ("environment", "crc32")
-        known = name in kind.head or name in COMMON_HEAD
-        behind = offset is not None and start is not None and offset > start
-        if name != payload:
-            (tails if known_tail or (behind and not known) else heads).append(name)
-    return heads, tails
-
-
-def _is_stream_form(
-    columns: dict[str, h5py.Dataset], payload: str, heads: Sequence[str], tails: Sequence[str]
-) -> bool:
-    """Whether the bytes are in reading order: metadata and head columns, contiguous payload, tail."""
-    offset = {name: dataset.id.get_offset() for name, dataset in columns.items()}
-    if "crc32" not in tails or offset["crc32"] is None:
-        return False
-    if any(d.chunks is not None or (d.size and offset[name] is None) for name, d in columns.items()):
-        return False
-    behind = [offset[name] for name in tails if offset[name] is not None]
-    start = offset[payload] if offset[payload] is not None else min(behind)
-    end = start + columns[payload].id.get_storage_size()
-    before = [
-        offset[name] + columns[name].id.get_storage_size() for name in heads if offset[name] is not None
-    ]
-    metadata = [h5py.h5o.get_info(dataset.id).addr for dataset in columns.values()]
-    return max([*before, *metadata]) <= start and min(behind) >= end
 
 
 def open_records(source: object = None, *, kinds: Sequence[str] = (), command: str = "") -> Reader:

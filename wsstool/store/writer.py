@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import stat
 import sys
 import zlib
 from contextlib import suppress
@@ -14,10 +13,10 @@ from typing import Any
 import h5py
 import numpy as np
 
-from wsstool.errors import BusyError, CannotWriteError, SomeFailedError, UsageError, WsstoolError
+from wsstool.errors import BusyError, CannotWriteError, SomeFailedError, WsstoolError
 from wsstool.store import cache
 from wsstool.store.header import ENVIRONMENT_BYTES, Header
-from wsstool.store.part import PartFile, Sink
+from wsstool.store.part import PartFile, Sink, open_stream
 from wsstool.store.provenance import canonical_json, difference
 from wsstool.store.reader import ChecksumError, Reader, open_records
 from wsstool.store.schema import KINDS
@@ -269,37 +268,6 @@ def create(
             return writer
     part = PartFile(target, output)
     return _begun(Writer(header, part, None, max_failed, messages, env), force)
-
-
-def open_stream(output: Path | str | None) -> Sink | None:
-    """A sink for standard output, a FIFO or a device; None where ``output`` is or will be a regular file.
-
-    Raises:
-        UsageError: HDF5 would go to a terminal.
-        CannotWriteError: the output is a folder, or cannot be opened.
-    """
-    if output is None or str(output) == "-":
-        try:
-            sys.stdout.flush()
-            sink = Sink(sys.stdout.fileno(), "standard output")
-        except (AttributeError, ValueError, OSError):
-            raise CannotWriteError("standard output is closed; name an output file") from None
-    else:
-        try:
-            mode = os.stat(output).st_mode
-            if stat.S_ISREG(mode):
-                return None
-            if stat.S_ISDIR(mode):
-                raise CannotWriteError(f"'{output}' is a folder; name a file in it")
-            sink = Sink(os.open(output, os.O_WRONLY), f"'{output}'", owned=True)
-        except FileNotFoundError:
-            return None
-        except OSError as error:
-            raise CannotWriteError(f"cannot write '{output}': {error.strerror}") from error
-    if os.isatty(sink.descriptor):
-        sink.close()
-        raise UsageError("refusing to write HDF5 to a terminal; use -o FILE, > FILE or a pipe")
-    return sink
 
 
 def _begun(writer: Writer, force: bool) -> Writer:

@@ -1,0 +1,58 @@
+"""What an open HDF5 file holds: its columns, and which of them stand before and behind the payload."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import h5py
+
+from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, KINDS
+
+
+def text(value: Any) -> Any:
+    """An attribute's value, bytes as str."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
+    """The columns by name. A link into another file is none; ``Group.get`` would hide damaged ones."""
+    hard = [name for name in file if file.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD]
+    return {name: file[name] for name in hard if isinstance(file[name], h5py.Dataset)}
+
+
+def names(
+    payload: str, columns: dict[str, h5py.Dataset], in_order: bool = True
+) -> tuple[list[str], list[str]]:
+    """Head and tail columns. Unknown ones go by their place, or to the head where places say nothing."""
+    kind = KINDS[payload]
+    start = columns[payload].id.get_offset() if in_order else None
+    heads: list[str] = []
+    tails: list[str] = []
+    for name, dataset in columns.items():
+        offset = dataset.id.get_offset() if in_order else None
+        known_tail = name in kind.tail or name in COMMON_TAIL or name in ("environment", "crc32")
+        known = name in kind.head or name in COMMON_HEAD
+        behind = offset is not None and start is not None and offset > start
+        if name != payload:
+            (tails if known_tail or (behind and not known) else heads).append(name)
+    return heads, tails
+
+
+def is_stream_form(
+    columns: dict[str, h5py.Dataset], payload: str, heads: Sequence[str], tails: Sequence[str]
+) -> bool:
+    """Whether the bytes are in reading order: metadata and head columns, contiguous payload, tail."""
+    offset = {name: dataset.id.get_offset() for name, dataset in columns.items()}
+    if "crc32" not in tails or offset["crc32"] is None:
+        return False
+    if any(d.chunks is not None or (d.size and offset[name] is None) for name, d in columns.items()):
+        return False
+    behind = [offset[name] for name in tails if offset[name] is not None]
+    start = offset[payload] if offset[payload] is not None else min(behind)
+    end = start + columns[payload].id.get_storage_size()
+    before = [
+        offset[name] + columns[name].id.get_storage_size() for name in heads if offset[name] is not None
+    ]
+    metadata = [h5py.h5o.get_info(dataset.id).addr for dataset in columns.values()]
+    return max([*before, *metadata]) <= start and min(behind) >= end
