@@ -3,8 +3,7 @@
     python benchmarks/cams.py [--rounds 7]
 
 The contestants take turns, so that a busy machine slows all of them alike; processor time does not count
-the wait for others. The target is 1.1 x the plain
-forward for cam, and for gradcam at the last block.
+the wait for others. The target is 1.1 x the plain forward for cam, and for gradcam at the last layer.
 """
 
 from __future__ import annotations
