@@ -153,3 +153,6 @@ COTRAINERS = Registry(
         ),
     },
 )
+
+REGISTRIES = (CAMS, REFINERS, RULES, COTRAINERS)
+"""All families, in the order of the pipeline."""

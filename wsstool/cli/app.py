@@ -27,6 +27,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cat": ("cat:cat", "Files"),
     "methods": ("methods:methods", "This program"),
     "doctor": ("doctor:doctor", "This program"),
+    "recipe": ("recipe:recipe", "This program"),
 }
 
 app = typer.Typer(

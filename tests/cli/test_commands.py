@@ -1,0 +1,133 @@
+"""Laws that every command keeps: help, examples, options that the stage knows, documentation."""
+
+import ast
+import inspect
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from wsstool.cli.app import COMMANDS, app
+
+ROOT = Path(__file__).parents[2]
+runner = CliRunner()
+
+
+def function_of(name: str):
+    module, _, function = COMMANDS[name][0].partition(":")
+    return getattr(import_module(f"wsstool.cli.{module}"), function)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_says_what_it_does_and_shows_an_example(name):
+    result = runner.invoke(app, [name, "--help"])
+    assert result.exit_code == 0
+    assert "Example" in result.output
+    assert f"wsstool {name}" in result.output
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_a_help_text(name):
+    import typer
+
+    command = typer.main.get_command(app).commands[name]
+    bare = [p.name for p in command.params if not getattr(p, "help", None)]
+    assert not bare
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_options_are_those_of_the_stage(name):
+    """``call("module:function", locals())``: the stage has the same names, with the same defaults."""
+    function = function_of(name)
+    source = inspect.getsource(function)
+    called = re.search(r'call\("([\w:]+)", locals\(\)\)', source)
+    if called is None:
+        pytest.skip("chooses what it passes on")
+    module, _, attribute = called.group(1).partition(":")
+    stage = inspect.signature(getattr(import_module(f"wsstool.stages.{module}"), attribute)).parameters
+    command = inspect.signature(function).parameters
+    assert set(command) == set(stage) - {"messages"}
+    differing = {
+        key: (parameter.default, stage[key].default)
+        for key, parameter in command.items()
+        if parameter.default is not inspect.Parameter.empty
+        and stage[key].default is not inspect.Parameter.empty
+        and _plain(parameter.default) != _plain(stage[key].default)
+    }
+    assert not differing
+
+
+def _plain(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_options_that_are_spelt_out_are_used(name):
+    """No dead options: a parameter that the command neither passes on whole nor names is a mistake."""
+    tree = ast.parse(inspect.getsource(function_of(name)))
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    if "locals" not in used:
+        assert set(inspect.signature(function_of(name)).parameters) <= used
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_documented(name):
+    pages = "\n".join(p.read_text() for p in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")])
+    assert f"## {name}\n" in (ROOT / "docs/reference/commands.md").read_text()
+    assert len(re.findall(rf"wsstool {name}\b", pages)) > 1
+
+
+def test_show_config_reads_back(tmp_path):
+    shown = runner.invoke(
+        app, ["cam", "data", "--weights", "w.pth", "--scale", "0.5", "--flip", "--show-config"]
+    )
+    assert shown.exit_code == 0
+    assert "scale = [0.5]" in shown.output
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(shown.output)
+    again = runner.invoke(app, ["cam", "data", "--recipe", str(recipe), "--show-config"])
+    assert again.exit_code == 0, again.output
+    assert again.output == shown.output
+
+
+def test_an_option_wins_over_the_recipe(tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text('[cam]\nmethod = "layercam"\nbatch-size = 3\n')
+    words = ["cam", "data", "--weights", "w", "--recipe", str(recipe), "--batch-size", "5", "--show-config"]
+    shown = runner.invoke(app, words).output
+    assert 'method = "layercam"' in shown
+    assert "batch-size = 5" in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("[cam\n", 65, "not TOML"),
+        ("[cam]\nfrobnicate = 1\n", 2, "frobnicate"),
+        (None, 66, "no recipe or file"),
+    ],
+)
+def test_bad_recipes(tmp_path, text, code, says):
+    path = tmp_path / "bad.toml"
+    if text is not None:
+        path.write_text(text)
+    result = runner.invoke(app, ["cam", "data", "--weights", "w", "--recipe", str(path)])
+    assert result.exit_code == code
+    assert says in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+
+
+def test_every_recipe_fits_its_commands():
+    import typer
+
+    from wsstool.cli.recipe_file import defaults_of, recipe_names, recipe_text
+
+    commands = typer.main.get_command(app).commands
+    for recipe in recipe_names():
+        import tomllib
+
+        for name in tomllib.loads(recipe_text(recipe)):
+            known = {o[2:]: p.name for p in commands[name].params for o in p.opts if o.startswith("--")}
+            assert defaults_of(recipe, name, known)
