@@ -78,6 +78,13 @@ class Classifier(nn.Module):
         self.head = head
         self.pool = pool
 
+    def train(self, mode: bool = True) -> Classifier:
+        """As in torch, but a backbone whose weights are all frozen keeps its batch statistics too."""
+        super().train(mode)
+        if not any(parameter.requires_grad for parameter in self.backbone.parameters()):
+            self.backbone.eval()
+        return self
+
     def features(self, x: Tensor) -> Tensor:
         """(B,3,H,W) -> (B,F,h,w): the last feature map."""
         return self.backbone(x)

@@ -92,7 +92,7 @@ def cam(
         )
     classes = _classes(meta, dataset, weights)
     where = pick_device(device)
-    model = model.to(where)
+    model = model.to(where, memory_format=torch.channels_last)  # faster convolutions
     layers = tuple(layer or (str(model.default_layer),))
     sizes = dataset.sizes()
     chosen = _targets(targets, dataset, classes, sizes)

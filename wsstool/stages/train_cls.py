@@ -89,7 +89,8 @@ def train_cls(
         flip, flip_vertical, color_jitter: see ``RandomResizedCrop``.
         epochs, batch_size, lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see
             ``Plan``.
-        backbone_rate: learning rate of the backbone relative to the head's; None: 0.1 with ``init``, else 1.
+        backbone_rate: learning rate of the backbone relative to the head's; 0: frozen; None: 0.1 with
+            ``init``, else 1.
         loss: soft-margin (each class on its own), cross-entropy (one class excludes the others), or auto:
             cross-entropy when every image has exactly one tag.
         label_smoothing, positive_weight: see the losses.

@@ -26,7 +26,8 @@ class ClassificationTask:
         mean, std: of the input channels, for images in [0, 1].
         loss: a name of ``LOSSES``.
         label_smoothing, positive_weight: see the losses.
-        backbone_rate: learning rate of the backbone relative to the head's, >= 0; 0 trains the head alone.
+        backbone_rate: learning rate of the backbone relative to the head's, >= 0; 0 trains the head
+            alone, on the features of the frozen backbone (batch statistics frozen too).
         validation: pictures and their tags (N,K), or None.
         longest: longer side above which a validation picture is made smaller, pixels.
     """
@@ -47,6 +48,8 @@ class ClassificationTask:
         if loss not in LOSSES:
             raise UsageError(f"no loss '{loss}'; there are: {', '.join(LOSSES)}")
         self.model = model
+        if backbone_rate == 0:
+            model.backbone.requires_grad_(False)
         self.mean, self.std = list(mean), list(std)
         self.loss_name = loss
         self.measure: Callable[..., Tensor] = LOSSES[loss]
