@@ -77,7 +77,7 @@ def pseudo_mask(
         BadInputError: the input. Others: see the parts.
 
     Notes:
-        On msrc21 (21 classes, maps of a frozen network) ``class`` before ``crf`` gave mIoU .636 and ``joint``
+        On msrc21 (21 classes, maps of a frozen network) ``class`` before ``crf`` gave mIoU .630 and ``joint``
         .619; without a refiner it was .554 against .562.
         An image that failed before stays failed. One without tags becomes background, or 255 where there is
         none.
