@@ -98,7 +98,7 @@ def test_the_reader_goes_away(shell):
 
 
 def test_no_space(shell, tmp_path):
-    code, out, err = shell("produce > /dev/full; echo $?; produce -o /dev/full; echo $?")
+    _, out, err = shell("produce > /dev/full; echo $?; produce -o /dev/full; echo $?")
     assert out.split() == [b"74", b"74"] and err.count("No space left on device") == 2
     (tmp_path / "small").mkdir()
     mounted = subprocess.run(

@@ -25,7 +25,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "info": ("info:info", "Files"),
     "check": ("check:check", "Files"),
     "cat": ("cat:cat", "Files"),
+    "merge": ("merge:merge", "Files"),
     "methods": ("methods:methods", "This program"),
+    "cache": ("cache:cache", "This program"),
     "doctor": ("doctor:doctor", "This program"),
     "recipe": ("recipe:recipe", "This program"),
 }
