@@ -67,16 +67,18 @@ def stage(role: str, kind: str, n: int, side: tuple[int, int]) -> None:
 
 
 def run(line: str, n: int = N, side: tuple[int, int] = SIDE) -> tuple[float, float, list[int]]:
-    """Wall and processor seconds and each stage's resident kilobytes of ``"first busy | next wait"``."""
-    words = [
-        f"{sys.executable} {__file__} {part.strip()} {n} {side[0]} {side[1]}" for part in line.split("|")
-    ]
+    """Wall and processor seconds, and each stage's resident kilobytes, of ``"first busy | next wait"``.
+
+    With ``&`` in place of ``|`` the stages run side by side and have nothing to do with each other.
+    """
+    sign = "&" if "&" in line else "|"
+    size = f"{n} {side[0]} {side[1]}"
+    words = [f"{sys.executable} {__file__} {part.strip()} {size} > /dev/null" for part in line.split(sign)]
+    if sign == "|":
+        words[:-1] = [word.removesuffix("> /dev/null") for word in words[:-1]]
+    script = f"set -o pipefail; {f' {sign} '.join(words)}; code=$?; wait; exit $code"
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    done = subprocess.run(
-        ["bash", "-c", "set -o pipefail; " + " | ".join(words) + " > /dev/null"],
-        stderr=subprocess.PIPE,
-        check=True,
-    )
+    done = subprocess.run(["bash", "-c", script], stderr=subprocess.PIPE, check=True)
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return wall, cpu, [int(kb) for kb in done.stderr.split()]
@@ -86,13 +88,14 @@ def overlap() -> None:
     cores = len(os.sched_getaffinity(0))
     print(f"two stages of {N} records, {COST * 1e3:.0f} ms each, {cores} cores (target 1.1)")
     for first, second in (("busy", "busy"), ("wait", "wait"), ("busy", "wait")):
-        alone = max(run(f"first {first}")[0], run(f"first none | next {second}")[0])
+        alone = max(run(f"first {one}")[0] for one in (first, second))
+        beside = min(run(f"first {first} & first {second}")[0] for _ in range(2))
         wall, cpu, _ = min(run(f"first {first} | next {second}") for _ in range(2))
-        bound = max(alone, cpu / cores)
         print(
-            f"  {first} | {second}: {wall:5.2f} s; slower stage alone {alone:5.2f} s, processor / cores "
-            f"{cpu / cores:5.2f} s: ratio {wall / bound:.2f}"
+            f"  {first} | {second}: {wall:5.2f} s; slower alone {alone:5.2f} s, processor / cores "
+            f"{cpu / cores:5.2f} s: ratio {wall / max(alone, cpu / cores):.2f}"
         )
+        print(f"    side by side without a pipe {beside:5.2f} s: ratio {wall / beside:.2f}")
 
 
 def memory() -> None:
@@ -107,10 +110,9 @@ def bulk() -> None:
     n, side = 2000, (500, 500)
     megabytes = n * side[0] * side[1] / 1e6
     wall, cpu, found = min(run("first none | next none", n, side) for _ in range(3))
+    speed = megabytes / wall
     alone = min(run("first none", n, side)[0] for _ in range(3))
-    print(
-        f"bulk: {megabytes:.0f} MB through one pipe with checksums in {wall:.2f} s, {megabytes / wall:.0f} MB/s;"
-    )
+    print(f"bulk: {megabytes:.0f} MB through one pipe with checksums in {wall:.2f} s, {speed:.0f} MB/s;")
     print(
         f"  {cpu:.2f} processor seconds of both sides, {max(found) / 1024:.0f} MB resident; start-up included"
     )
