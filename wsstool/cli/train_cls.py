@@ -86,6 +86,29 @@ def train_cls(
         Literal["auto", "soft-margin", "cross-entropy"],
         _own("auto: cross-entropy where every image has one tag, else soft-margin"),
     ] = "auto",
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe",
+            help="fit the head alone, exactly, on the frozen start weights: seconds, no epochs; "
+            "uses --scale, --penalty, --balanced",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = False,
+    scale: Annotated[
+        list[float] | None, typer.Option(help="image scale that --probe sees, > 0; repeatable; default 1")
+    ] = None,
+    penalty: Annotated[
+        float, _own("of --probe on large weights, > 0; .03 for photographs, .5 for tissue")
+    ] = 0.03,
+    balanced: Annotated[
+        bool,
+        typer.Option(
+            "--balanced",
+            help="of --probe: positives and negatives of a class weigh the same",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = False,
     label_smoothing: Annotated[float, _own("share of certainty taken from the tags, [0, 1)")] = 0.0,
     positive_weight: Annotated[float, _own("weight of a tag against its absence, > 0")] = 1.0,
     amp: Annotated[

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from wsstool import store
 from wsstool.data.transforms import RandomResizedCrop
@@ -18,6 +21,7 @@ from wsstool.training.checkpoint import only_writer, part_path
 from wsstool.training.classify import ClassificationTask
 from wsstool.training.loader import EpochLoader
 from wsstool.training.loop import Plan, finish, fit
+from wsstool.training.probe import probe as fit_probe
 from wsstool.training.tagged_images import Pictures, TaggedImages
 from wsstool.types import SILENT, Messages
 
@@ -26,6 +30,9 @@ NORMALIZATIONS: dict[str, tuple[list[float], list[float]]] = {
     "none": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
 }
 """Mean and standard deviation of the input channels, for images in [0, 1]."""
+
+PROBE_PARAMS = ("arch", "output_stride", "pool", "normalization", "split", "labels", "class_list", "loss")
+"""Options of step-wise training that count for a probe too."""
 
 
 def train_cls(
@@ -59,6 +66,10 @@ def train_cls(
     clip: float = 0.0,
     ema: float = 0.0,
     loss: str = "auto",
+    probe: bool = False,
+    scale: Sequence[float] | None = None,
+    penalty: float = 0.03,
+    balanced: bool = False,
     label_smoothing: float = 0.0,
     positive_weight: float = 1.0,
     amp: bool = True,
@@ -93,6 +104,9 @@ def train_cls(
             ``init``, else 1.
         loss: soft-margin (each class on its own), cross-entropy (one class excludes the others), or auto:
             cross-entropy when every image has exactly one tag.
+        probe: train the head alone, exactly, on pooled features of the frozen start weights at all ``scale``
+            (None: 1) with ``penalty`` and ``balanced``, see ``training.probe``; options of step-wise training
+            then have no effect.
         label_smoothing, positive_weight: see the losses.
         workers: processes that prepare images.
         device: auto, cpu, cuda, cuda:N or mps.
@@ -149,6 +163,14 @@ def train_cls(
         "positive_weight": positive_weight,
         "seed": seed,
     }
+    scales = list(scale or (1.0,))
+    if probe:
+        if init is None or pool != "average":
+            raise UsageError("--probe needs start weights (--init) and --pool average")
+        if penalty <= 0 or min(scales) <= 0:
+            raise UsageError("--penalty and --scale must be above 0")
+        params = {k: v for k, v in params.items() if k in PROBE_PARAMS}
+        params |= {"probe": True, "scale": scales, "penalty": penalty, "balanced": balanced}
     params = {k: str(v) if isinstance(v, Path) else v for k, v in params.items() if v is not None}
     inputs = [*source.inputs, *(valid.inputs if valid else ())]
     if init is not None:
@@ -173,50 +195,71 @@ def train_cls(
         items, skipped = usable_items(source, pictures, messages)
         tags = source.tags[items]
         mean, std = NORMALIZATIONS[normalization]
-        validation = None
-        if valid:
-            val_pictures = Pictures(valid.paths, messages=messages)
-            val_items, _ = usable_items(valid, val_pictures, messages)
-            validation = (val_pictures, val_items, valid.tags[val_items])
-        task = ClassificationTask(
-            model,
-            mean=mean,
-            std=std,
-            loss=loss,
-            label_smoothing=label_smoothing,
-            positive_weight=positive_weight,
-            backbone_rate=backbone_rate,
-            validation=validation,
-            longest=2 * image_size + 64,
-        )
-        loader = EpochLoader(
-            TaggedImages(pictures, tags, items, view, seed=seed),
-            batch_size,
-            seed=seed,
-            workers=workers,
-            pin_memory=where.type == "cuda",
-        )
-        plan = Plan(
-            epochs=epochs,
-            lr=lr,
-            optimizer=optimizer,
-            schedule=schedule,
-            warmup_epochs=warmup_epochs,
-            weight_decay=weight_decay,
-            clip=clip,
-            ema=ema,
-            amp=amp,
-            select="map" if valid else "",
-            seed=seed,
-        )
-        messages.say(f"training {arch} on {len(items)} images of {tags.shape[1]} classes, {loss}")
-        result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
+        if probe:
+            messages.say(
+                f"fitting the head of {arch} on {len(items)} images of {tags.shape[1]} classes, {loss}"
+            )
+            right = fit_probe(
+                model.to(where, memory_format=torch.channels_last),  # type: ignore[call-overload]
+                pictures,
+                items,
+                torch.from_numpy(tags).float(),
+                mean=mean,
+                std=std,
+                scales=scales,
+                penalty=penalty,
+                balanced=balanced,
+                single_label=loss == "cross-entropy",
+                messages=messages,
+            )
+            state, figures = model.state_dict(), {"tags_right": round(right, 6)}
+        else:
+            validation = None
+            if valid:
+                val_pictures = Pictures(valid.paths, messages=messages)
+                val_items, _ = usable_items(valid, val_pictures, messages)
+                validation = (val_pictures, val_items, valid.tags[val_items])
+            task = ClassificationTask(
+                model,
+                mean=mean,
+                std=std,
+                loss=loss,
+                label_smoothing=label_smoothing,
+                positive_weight=positive_weight,
+                backbone_rate=backbone_rate,
+                validation=validation,
+                longest=2 * image_size + 64,
+            )
+            loader = EpochLoader(
+                TaggedImages(pictures, tags, items, view, seed=seed),
+                batch_size,
+                seed=seed,
+                workers=workers,
+                pin_memory=where.type == "cuda",
+            )
+            plan = Plan(
+                epochs=epochs,
+                lr=lr,
+                optimizer=optimizer,
+                schedule=schedule,
+                warmup_epochs=warmup_epochs,
+                weight_decay=weight_decay,
+                clip=clip,
+                ema=ema,
+                amp=amp,
+                select="map" if valid else "",
+                seed=seed,
+            )
+            messages.say(f"training {arch} on {len(items)} images of {tags.shape[1]} classes, {loss}")
+            result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
+            best = result.history[result.best_epoch]
+            state, figures = result.states["model"], {k: v for k, v in best.items() if k != "seconds"}
         classes = source.classes
         summary = {
             "images": len(items),
             "skipped": skipped,
             "failed": len(pictures.failed),
-            **{k: v for k, v in result.history[result.best_epoch].items() if k != "seconds"},
+            **figures,
         }
         meta = {
             "arch": arch,
@@ -237,7 +280,7 @@ def train_cls(
             "summary": summary,
             "provenance": store.history("train-cls", params, inputs),
         }
-        save_weights(output, result.states["model"], meta)
+        save_weights(output, state, meta)
         finish(output)
     _check_failed(len(pictures.failed), max_failed)
     return {"output": str(output), "key": key, "up_to_date": False, **summary}
