@@ -71,7 +71,11 @@ def history(stage: str, params: Mapping[str, Any], inputs: Sequence[Input]) -> l
         for step in one.provenance:
             steps.setdefault(step["key"], dict(step))
     key = key_of(stage, params, inputs)
-    described = [{"role": one.role, "path": one.path, **one.identity} for one in inputs]
+    described = []
+    for one in inputs:
+        last = one.provenance[-1] if one.provenance else None
+        made = {"made_by": last["stage"], "made_key": last["key"]} if last else {}
+        described.append({"role": one.role, "path": one.path, **one.identity, **made})
     steps[key] = provenance_entry(stage, params, described, key)
     return list(steps.values())
 

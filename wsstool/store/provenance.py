@@ -87,27 +87,50 @@ def fingerprint_folder(root: Path, names: Iterable[str], *, trust_mtime: bool = 
     return mark + digest(canonical_json({"type": "wsstool-folder", "files": manifest}))
 
 
-def command_line(stage: str, params: Mapping[str, Any], inputs: list[dict[str, str]]) -> str:
-    """The command that makes this result again, rebuilt from its options (never from ``sys.argv``)."""
+TRAINING_STAGES = ("train-cls", "cotrain")
+"""Stages that write weights, not records."""
+
+SWITCHES = ("flip", "amp")
+"""Options with a ``--no-`` form, which is written out."""
+
+
+def result_name(stage: str, key: str) -> str:
+    """The file that a replayed command writes: named by its key, so that commands can refer to each other."""
+    return key[:12] + (".pth" if stage in TRAINING_STAGES else ".h5")
+
+
+def command_line(stage: str, params: Mapping[str, Any], inputs: list[dict[str, str]], key: str) -> str:
+    """The command that makes this result again, rebuilt from its options (never from ``sys.argv``).
+
+    Files that wsstool made are named by their keys, whatever they were called and whether they came through a
+    pipe: the commands of a history, run in order, make everything again, and equal runs give equal bytes.
+
+    >>> one = {"role": "input", "made_by": "cam", "made_key": "c" * 32}
+    >>> command_line("pseudo-mask", {"rule": "argmax", "refine": None}, [one], "a" * 32)
+    'wsstool pseudo-mask cccccccccccc.h5 --rule argmax -o aaaaaaaaaaaa.h5'
+    """
     words = ["wsstool", stage]
-    words += [one["path"] for one in inputs if one.get("path") and one.get("role", "input") == "input"]
     for one in inputs:
-        if one.get("path") and one.get("role", "input") not in ("input", "data"):
-            words += [f"--{one['role']}", one["path"]]
-        elif one.get("role") == "data" and one.get("path"):
-            words.insert(2, one["path"])
+        made = one.get("made_by")
+        path = result_name(made, one["made_key"]) if made else one["path"]
+        if not path:
+            continue
+        if one["role"] in ("input", "data"):
+            words.insert(2, path)
+        else:
+            words += [f"--{one['role']}", path]
     for name, value in params.items():
         option = "--" + name.replace("_", "-")
-        if value is None or value is False:
-            words += [f"--no-{option[2:]}"] if value is False and name in ("flip",) else []
+        if value is False and name in SWITCHES:
+            words.append(f"--no-{option[2:]}")
         elif value is True:
             words.append(option)
         elif isinstance(value, list | tuple):
             for one_value in value:
                 words += [option, str(one_value)]
-        else:
+        elif value is not None and value is not False:
             words += [option, str(value)]
-    return shlex.join(words)
+    return shlex.join([*words, "-o", result_name(stage, key)])
 
 
 def provenance_entry(
@@ -118,7 +141,7 @@ def provenance_entry(
     return {
         "stage": stage,
         "version": __version__,
-        "command": command_line(stage, params, inputs),
+        "command": command_line(stage, params, inputs, key),
         "key": key,
         "parents": parents,
     }
