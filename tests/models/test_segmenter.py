@@ -88,3 +88,19 @@ def test_every_parameter_learns() -> None:
         model = build_segmenter(f"{head}-tiny", 3, width=8)
         model(torch.randn(2, 3, 32, 32)).square().mean().backward()
         assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+
+
+def test_a_frozen_backbone_keeps_its_batch_statistics() -> None:
+    model = build_segmenter("pyramid-tiny", 3)
+    model.freeze_backbone()
+    before = {key: value.clone() for key, value in model.backbone.state_dict().items()}
+    model.train()(torch.rand(2, 3, 32, 32)).sum().backward()
+    assert all(torch.equal(value, before[key]) for key, value in model.backbone.state_dict().items())
+    assert all(p.grad is None for p in model.backbone.parameters())
+    assert all(p.grad is not None for p in model.head.parameters())
+
+
+def test_the_pyramid_reads_two_depths() -> None:
+    model = build_segmenter("pyramid-mobilenet-v2", 3)
+    assert model.low_stage == "features.13"  # 96 channels, before the last halving
+    assert model.head.reduce[0].in_channels == 96 + 1280

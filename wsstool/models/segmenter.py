@@ -10,13 +10,20 @@ from torch import nn
 from torchvision.ops import Conv2dNormActivation
 
 from wsstool.errors import BadInputError, UsageError
-from wsstool.models.backbones import BACKBONES, Backbone, build_backbone, default_output_stride
-from wsstool.models.heads import DeepLabV3Head, FCNHead, LRASPPSegmentationHead
+from wsstool.models.backbones import (
+    BACKBONES,
+    Backbone,
+    build_backbone,
+    default_output_stride,
+    stage_before_last_stride,
+)
+from wsstool.models.frozen import OnBackbone
+from wsstool.models.heads import DeepLabV3Head, FCNHead, LRASPPSegmentationHead, PyramidHead
 
-HEADS = ("deeplabv3", "lraspp", "fcn")
+HEADS = ("deeplabv3", "lraspp", "fcn", "pyramid")
 
 
-class Segmenter(nn.Module):
+class Segmenter(OnBackbone):
     """Backbone, head, bilinear upsampling.
 
     Args:
@@ -81,8 +88,9 @@ def build_segmenter(
         arch: ``HEAD-BACKBONE``, such as ``deeplabv3-resnet-50``, ``lraspp-mobilenet-v3-large``, ``fcn-tiny``.
         n_classes: channels of the result.
         output_stride: of the backbone's last map; None takes 16, or the backbone's own where that is finer.
-        width: channels inside the head; None takes 256 for deeplabv3, 128 for lraspp, a quarter of the
-            features for fcn. 128 halves the time of deeplabv3 on a CPU and costs little.
+        width: channels inside the head; None takes 256 for deeplabv3, 128 for lraspp, 192
+            for pyramid, a quarter of the features for fcn. 128 halves the
+            time of deeplabv3 on a CPU and costs little.
 
     Notes:
         Backbones that end with a 1x1 expansion made for their ImageNet classifier (MobileNets,
@@ -100,7 +108,12 @@ def build_segmenter(
     if n_classes < 1:
         raise UsageError("a segmenter needs at least one class")
     stride = default_output_stride(backbone_name) if output_stride is None else output_stride
-    backbone = _without_expansion(build_backbone(backbone_name, output_stride=stride))
+    backbone = build_backbone(backbone_name, output_stride=stride)
+    if head_name == "pyramid":
+        middle = stage_before_last_stride(backbone)
+        head = PyramidHead(middle.channels, backbone.out_channels, n_classes, width=width or 192)
+        return Segmenter(backbone, head, middle.name)
+    backbone = _without_expansion(backbone)
     channels = backbone.out_channels
     if head_name == "deeplabv3":
         rate = max(1, 96 // stride)

@@ -101,7 +101,8 @@ def cotrain(
         scale_min, scale_max, flip, color_jitter: see ``RandomCrop``.
         epochs, batch_size, lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see
             ``training.plan.Plan``.
-        backbone_rate: learning rate of the backbone relative to the head's; None: 0.1 with ``init``, else 1.
+        backbone_rate: learning rate of the backbone relative to the head's; 0: frozen; None: 0.1 with
+            ``init``, else 1.
         workers: processes that prepare images.
         device: auto, cpu, cuda, cuda:N or mps.
         max_failed: images that may be unreadable or without a mask; they are left out in any case.
@@ -175,13 +176,15 @@ def cotrain(
         numbers, failed = usable_numbers(data, pictures, messages)
         mean, std = _normalisation(start)
         setup = Setup(
-            build=_builder(arch, len(data.classes), output_stride, width, start, init, seed),
+            build=_builder(
+                arch, len(data.classes), output_stride, width, start, init, seed, backbone_rate == 0
+            ),
             class_names=data.classes.names,
             background=data.classes.background,
             layer_weights=params["layer_weight"],
             noise_rate=None if isinstance(rate, str) else rate,
             groups=lambda network: [
-                {"params": list(network.backbone.parameters()), "lr_scale": backbone_rate},  # type: ignore[union-attr]
+                {"params": _trained(network.backbone), "lr_scale": backbone_rate},  # type: ignore[arg-type]
                 {"params": list(network.head.parameters())},  # type: ignore[union-attr]
             ],
             validate=MeanIou(valid, mean, std, batch_size, workers) if valid else None,
@@ -294,6 +297,7 @@ def _builder(
     start: Weights | None,
     init: Path | None,
     seed: int,
+    frozen: bool,
 ) -> Callable[[int], nn.Module]:
     """Number of a network -> the network with a random start of its own, then the start weights."""
 
@@ -307,9 +311,15 @@ def _builder(
             elif number:  # a head in common would make both networks the same
                 state = {k: v for k, v in state.items() if not k.startswith("head.")}
             start_from(network, state, f"'{init}'")
+        if frozen:
+            network.freeze_backbone()
         return network
 
     return build
+
+
+def _trained(part: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in part.parameters() if parameter.requires_grad]
 
 
 def _check_failed(failed: int, max_failed: int) -> None:

@@ -49,7 +49,7 @@ class ClassificationTask:
             raise UsageError(f"no loss '{loss}'; there are: {', '.join(LOSSES)}")
         self.model = model
         if backbone_rate == 0:
-            model.backbone.requires_grad_(False)
+            model.freeze_backbone()
         self.mean, self.std = list(mean), list(std)
         self.loss_name = loss
         self.measure: Callable[..., Tensor] = LOSSES[loss]
