@@ -70,6 +70,7 @@ def test_history_grows_each_step_once():
     both = [store.Input("input", {"key": key}, path, tuple(first)) for path in ("a.h5", "b.h5")]
     last = store.history("join", {"fast": True, "top_k": 3}, both)
     assert [step["stage"] for step in last] == ["cam", "join"] and last[-1]["parents"] == [key, key]
-    assert last[0]["command"] == "wsstool cam 'my data' --scale 0.5 --scale 1.0 --no-flip"
-    assert shlex.split(last[1]["command"]) == ["wsstool", "join", "a.h5", "b.h5", "--fast", "--top-k", "3"]
+    assert last[0]["command"] == f"wsstool cam 'my data' --scale 0.5 --scale 1.0 --no-flip -o {key[:12]}.h5"
+    words = shlex.split(last[1]["command"])  # replayed, a step reads what the step before it wrote
+    assert words[:-2] == f"wsstool join {key[:12]}.h5 {key[:12]}.h5 --fast --top-k 3".split()
     assert store.history("join", {"fast": True, "top_k": 3}, both) == last
