@@ -50,3 +50,15 @@ def test_scales_must_be_positive(scales):
     x, targets = batch()
     with pytest.raises(ValueError, match="scales"):
         multiscale(cam, small_classifier(), x, targets, scales=scales)
+
+
+def test_rectified_passes_are_summed_without_cancelling():
+    torch.manual_seed(3)
+    model, x = small_classifier(), torch.randn(1, 3, 32, 32)
+    targets = torch.ones(1, 3, dtype=torch.bool)
+    plain = multiscale(cam, model, x, targets, flip=True).maps[0]
+    found = multiscale(cam, model, x, targets, flip=True, rectify=True).maps[0]
+    one = cam(model, x, targets).maps[0].clamp_min(0)
+    mirrored = cam(model, x.flip(-1), targets).maps[0].flip(-1).clamp_min(0)
+    assert torch.allclose(found, one + mirrored, atol=1e-6)
+    assert (found >= plain - 1e-6).all() and (plain < 0).any()

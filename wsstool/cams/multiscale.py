@@ -26,6 +26,7 @@ def multiscale(
     *,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
+    rectify: bool = False,
     size: tuple[int, int] | None = None,
     **own: Any,
 ) -> Cams:
@@ -41,6 +42,8 @@ def multiscale(
         layers: see the method.
         scales: factors of the image size, > 0; (1.0,) is the image as it is.
         flip: also use the mirror image of each scale.
+        rectify: sum the positive part of each pass: evidence at one scale is not cancelled by its absence
+            at another.
         size: (rows, columns) of the common grid of all layers; None takes, layer by layer, the grid of the
             largest scale.
         own: options of the method.
@@ -73,6 +76,8 @@ def multiscale(
         if flip:
             mirrored = method(model, scaled.flip(-1), targets, layers, **own)
             passes.append(Cams(tuple(m.flip(-1) for m in mirrored.maps), mirrored.logits))
+    if rectify:
+        passes = [Cams(tuple(m.clamp_min(0) for m in p.maps), p.logits) for p in passes]
     logits = torch.stack([p.logits for p in passes]).mean(0)
     summed = [
         _summed(maps, size, method in PER_POSITION) for maps in zip(*(p.maps for p in passes), strict=True)

@@ -28,6 +28,14 @@ def cam(
     layer: options.Layers = None,
     scale: options.Scales = None,
     flip: options.Flip = False,
+    rectify: Annotated[
+        bool | None,
+        typer.Option(
+            "--rectify/--no-rectify",
+            help="keep the positive part of each pass; default: where several are summed",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
     map_stride: Annotated[
         int | None,
         typer.Option(

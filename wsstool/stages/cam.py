@@ -35,6 +35,7 @@ def cam(
     layer: Sequence[str] | None = None,
     scale: Sequence[float] | None = None,
     flip: bool = False,
+    rectify: bool | None = None,
     map_stride: int | None = None,
     score_threshold: float = 0.5,
     settings: Sequence[str] | None = None,
@@ -62,6 +63,7 @@ def cam(
         layer: names of layers; None: the last.
         scale: image scales that are summed, (0, 8]; None: 1.
         flip: also the mirror images.
+        rectify: keep the positive part of each pass; None: where several passes are summed.
         map_stride: pixels of the image a map cell; None: the layer's stride for one scale, else 4.
         score_threshold: see ``targets``; (0, 1).
         settings: ``NAME=VALUE`` options of the method.
@@ -81,6 +83,7 @@ def cam(
     scales = tuple(scale or (1.0,))
     if min(scales) <= 0 or max(scales) > 8:
         raise UsageError(f"--scale must lie in (0, 8], not {', '.join(map(str, scales))}")
+    rectify = (len(scales) > 1 or flip) if rectify is None else rectify
     make = CAMS.load(method)
     own = CAMS.settings(method, settings or ())
     dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
@@ -106,6 +109,7 @@ def cam(
         "layer": list(layers),
         "scale": list(scales),
         "flip": flip,
+        "rectify": rectify,
         "map_stride": map_stride,
         "score_threshold": score_threshold if targets == "scores" else None,
         "set": [f"{k}={v}" for k, v in own.items()],
@@ -129,7 +133,15 @@ def cam(
                     asked = torch.from_numpy(chosen[[indices[k] for k in good]][:, meta["class_ids"]])
                     x = _input([pictures[k] for k in good], meta, where)
                     found = multiscale(
-                        make, model, x, asked.to(where), layers, scales=scales, flip=flip, **own
+                        make,
+                        model,
+                        x,
+                        asked.to(where),
+                        layers,
+                        scales=scales,
+                        flip=flip,
+                        rectify=rectify,
+                        **own,
                     )
                     maps = [one.float() for one in found.maps]
                     scores = _scores(found.logits, meta)
