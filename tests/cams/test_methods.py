@@ -247,3 +247,14 @@ class TestScoreCam:
         x, targets = batch()
         with pytest.raises(ValueError, match="top_channels"):
             scorecam(small_classifier(), x, targets, top_channels=-1)
+
+
+def test_cam_with_bias_is_the_class_map_itself():
+    model = small_classifier()
+    x, _ = batch()
+    targets = torch.ones(len(x), 3, dtype=torch.bool)
+    with torch.no_grad():
+        expected = model.class_maps(x)
+    found = cam(model, x, targets, bias=True).maps[0]
+    assert torch.allclose(found, expected, atol=1e-6)
+    assert not torch.allclose(found, cam(model, x, targets).maps[0], atol=1e-3)

@@ -14,11 +14,14 @@ from wsstool.errors import UsageError
 from wsstool.models.classifier import POOLS, Classifier, average_pool
 
 
-def cam(model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str] = ()) -> Cams:
+def cam(
+    model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str] = (), *, bias: bool = False
+) -> Cams:
     """Class activation maps of a network that ends in pooling and one linear layer.
 
     M_c(p) = sum_k W_ck A_k(p): every class of the batch in one matrix product after one forward pass. The
-    bias is left out, since it says nothing about where.
+    bias is left out, since it says nothing about where; it says how much is enough, which matters once maps
+    are rectified or classes are compared.
 
     Args:
         model: a classifier whose logits are ``pool(head(features))``, ``head`` a 1x1 convolution, or any
@@ -26,6 +29,8 @@ def cam(model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str] = ()
         x: (B, 3, H, W) float, normalised as the network wants it.
         targets: (B, C) bool, the classes to make maps of.
         layers: the layer that the head reads; none means ``model.default_layer``.
+        bias: add the head's bias: the map is then the logit that its position alone would give, above 0 where
+            the class is more likely there than not.
 
     Returns:
         One (B, C, h, w) float32 map a layer, not rectified, and the logits.
@@ -46,7 +51,10 @@ def cam(model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str] = ()
             raise UsageError(
                 f"cam needs the layer that the linear head reads; {name} is not it, gradcam takes any"
             )
-    return Cams(tuple(only(targets, m) for m in maps if m is not None), recording.logits.float())
+    head = _linear_head(model)
+    shift = head.bias.detach()[:, None, None] if bias and head is not None and head.bias is not None else 0.0
+    found_maps = [m + shift for m in maps if m is not None]
+    return Cams(tuple(only(targets, m) for m in found_maps), recording.logits.float())
 
 
 def head_maps(model: nn.Module, features: Tensor, logits: Tensor) -> Tensor | None:

@@ -1,0 +1,47 @@
+"""Pages that show commands are executed; pages that are generated are fresh; links lead somewhere."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_commands_in_blocks_exist(page):
+    from wsstool.cli.app import COMMANDS
+
+    for block in re.findall(r"```(?:bash|make|text)\n(.*?)```", page.read_text(), re.S):
+        for name in re.findall(r"(?:^|\$ |\| *|; )wsstool ([a-z][a-z-]+)", block, re.M):
+            assert name in COMMANDS, name
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs(tmp_path):
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/tutorial/tags.md").read_text(), re.S)
+    program = tmp_path / "bin" / "wsstool"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m wsstool "$@"\n')
+    program.chmod(0o755)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("WSSTOOL_")}
+    environment |= {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+    script = "set -euo pipefail\n" + "\n".join(blocks)
+    done = subprocess.run(
+        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "refine crf -> pamr" in done.stderr
+    assert (tmp_path / "report.html").stat().st_size > 10_000
