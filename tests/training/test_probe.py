@@ -23,7 +23,7 @@ def test_the_gradient_at_the_answer_is_zero(single, balanced):
     if single:
         t = F.one_hot(t.argmax(1), 3).float()
     penalty = 0.02
-    weight, bias = fit_head(x, t, penalty=penalty, balanced=balanced, single_label=single)
+    weight, bias = fit_head(x, t, penalty=penalty, balanced=balanced, intercept=True, single_label=single)
     spread = float(x.std(0).mean())
     w = (weight.double() * spread).requires_grad_()
     b = bias.double().requires_grad_()
@@ -48,14 +48,14 @@ def test_a_larger_penalty_gives_smaller_weights():
 
 def test_the_unit_of_the_features_does_not_matter():
     x, t = draw()
-    weight, bias = fit_head(x, t)
-    scaled, same = fit_head(10 * x, t)
+    weight, bias = fit_head(x, t, intercept=True)
+    scaled, same = fit_head(10 * x, t, intercept=True)
     assert torch.allclose(scaled * 10, weight, atol=1e-5)
     assert torch.allclose(same, bias, atol=1e-5)
 
 
 def test_classes_without_a_choice_and_constant_features():
-    weight, bias = fit_head(torch.ones(6, 4), torch.tensor([[1.0, 0.0]] * 6))
+    weight, bias = fit_head(torch.ones(6, 4), torch.tensor([[1.0, 0.0]] * 6), intercept=True)
     assert torch.isfinite(weight).all() and torch.isfinite(bias).all()
     assert bias[0] > 0 > bias[1]
 
@@ -74,3 +74,9 @@ def test_it_fits_the_head_of_a_classifier_and_leaves_the_backbone():
     x = torch.stack([torch.full((3, 32, 40), -1.0), torch.ones(3, 32, 40)])
     assert (model.eval()(x) > 0).tolist() == [[True, False], [False, True]]
     assert all(torch.equal(v, before[k]) for k, v in model.backbone.state_dict().items())
+
+
+def test_without_an_intercept_the_bias_is_zero():
+    x, t = draw()
+    weight, bias = fit_head(x, t)
+    assert not bias.any() and weight.any()

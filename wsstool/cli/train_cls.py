@@ -109,6 +109,14 @@ def train_cls(
             rich_help_panel=options.TRAINING,
         ),
     ] = False,
+    intercept: Annotated[
+        bool,
+        typer.Option(
+            "--intercept",
+            help="of --probe: fit a bias too; class maps are better without",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = False,
     label_smoothing: Annotated[float, _own("share of certainty taken from the tags, [0, 1)")] = 0.0,
     positive_weight: Annotated[float, _own("weight of a tag against its absence, > 0")] = 1.0,
     amp: Annotated[

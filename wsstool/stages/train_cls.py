@@ -70,6 +70,7 @@ def train_cls(
     scale: Sequence[float] | None = None,
     penalty: float = 0.03,
     balanced: bool = False,
+    intercept: bool = False,
     label_smoothing: float = 0.0,
     positive_weight: float = 1.0,
     amp: bool = True,
@@ -105,7 +106,7 @@ def train_cls(
         loss: soft-margin (each class on its own), cross-entropy (one class excludes the others), or auto:
             cross-entropy when every image has exactly one tag.
         probe: train the head alone, exactly, on pooled features of the frozen start weights at all ``scale``
-            (None: 1) with ``penalty`` and ``balanced``, see ``training.probe``; options of step-wise training
+            (None: 1) with ``penalty``, ``balanced`` and ``intercept``, see ``training.probe``; options of step-wise training
             then have no effect.
         label_smoothing, positive_weight: see the losses.
         workers: processes that prepare images.
@@ -171,6 +172,7 @@ def train_cls(
             raise UsageError("--penalty and --scale must be above 0")
         params = {k: v for k, v in params.items() if k in PROBE_PARAMS}
         params |= {"probe": True, "scale": scales, "penalty": penalty, "balanced": balanced}
+        params["intercept"] = intercept
     params = {k: str(v) if isinstance(v, Path) else v for k, v in params.items() if v is not None}
     inputs = [*source.inputs, *(valid.inputs if valid else ())]
     if init is not None:
@@ -209,6 +211,7 @@ def train_cls(
                 scales=scales,
                 penalty=penalty,
                 balanced=balanced,
+                intercept=intercept,
                 single_label=loss == "cross-entropy",
                 messages=messages,
             )

@@ -16,7 +16,7 @@ from wsstool.models.classifier import Classifier, normalise
 from wsstool.training.tagged_images import Pictures
 from wsstool.types import SILENT, Messages, tracked
 
-ITERATIONS = 100
+ITERATIONS = 300
 """Steps of L-BFGS; the problem is strongly convex and has settled long before."""
 
 
@@ -63,6 +63,7 @@ def fit_head(
     *,
     penalty: float = 0.03,
     balanced: bool = False,
+    intercept: bool = False,
     single_label: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Weights and bias of a linear head: logistic regression with an L2 penalty, to its minimum.
@@ -78,16 +79,19 @@ def fit_head(
         penalty: > 0. 0.001 fits the tags almost exactly, 1 hardly at all. Large values (.03 for photographs,
             .5 for tissue) gave the best class maps: they spread the evidence over the object.
         balanced: positives and negatives of each class weigh the same.
+        intercept: fit a bias too. Without one the features alone must explain the tags, absence included, and
+            the class maps are the better for it: with a bias that says "rarely" they turn positive nearly
+            everywhere.
         single_label: one class excludes the others.
     Returns:
-        weight (K, F), bias (K,): for features as they come, not divided by s.
+        weight (K, F), bias (K,): for features as they come, not divided by s; the bias is 0 without ``intercept``.
     Notes:
         Without a spread in the features s is 1. A class that all or no samples have gets weight near 0.
     Source:
         Logistic regression; L-BFGS with strong Wolfe line search, from zero: the result depends on no seed.
     Example:
         >>> x = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
-        >>> weight, bias = fit_head(x, torch.tensor([[0.0], [0.0], [1.0], [1.0]]), penalty=1e-3)
+        >>> weight, bias = fit_head(x, torch.tensor([[0.0], [0.0], [1.0], [1.0]]), penalty=1e-3, intercept=True)
         >>> bool(weight[0, 0] > 0), round(float(-bias[0] / weight[0, 0]), 2)
         (True, 1.5)
     """
@@ -98,7 +102,8 @@ def fit_head(
     importance = torch.where(t > 0, 0.5 / share, 0.5 / (1 - share)) if balanced else torch.ones_like(t)
     weight = torch.zeros(t.shape[1], x.shape[1], dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(t.shape[1], dtype=torch.float64, requires_grad=True)
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    unknown = [weight, bias] if intercept else [weight]
+    optimizer = torch.optim.LBFGS(unknown, max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()
@@ -126,6 +131,7 @@ def probe(
     scales: Sequence[float] = (1.0,),
     penalty: float = 0.03,
     balanced: bool = False,
+    intercept: bool = False,
     single_label: bool = False,
     messages: Messages = SILENT,
 ) -> float:
@@ -139,7 +145,14 @@ def probe(
     )
     repeated = tags.repeat(len(scales), 1)
     flat = features.flatten(0, 1)
-    weight, bias = fit_head(flat, repeated, penalty=penalty, balanced=balanced, single_label=single_label)
+    weight, bias = fit_head(
+        flat,
+        repeated,
+        penalty=penalty,
+        balanced=balanced,
+        intercept=intercept,
+        single_label=single_label,
+    )
     with torch.no_grad():
         model.head.weight.copy_(weight[:, :, None, None])
         assert model.head.bias is not None
