@@ -106,8 +106,8 @@ def train_cls(
         loss: soft-margin (each class on its own), cross-entropy (one class excludes the others), or auto:
             cross-entropy when every image has exactly one tag.
         probe: train the head alone, exactly, on pooled features of the frozen start weights at all ``scale``
-            (None: 1) with ``penalty``, ``balanced`` and ``intercept``, see ``training.probe``; options of step-wise training
-            then have no effect.
+            (None: 1) with ``penalty``, ``balanced`` and ``intercept``, see ``training.probe``;
+            options of step-wise training then have no effect.
         label_smoothing, positive_weight: see the losses.
         workers: processes that prepare images.
         device: auto, cpu, cuda, cuda:N or mps.

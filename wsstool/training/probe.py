@@ -84,14 +84,15 @@ def fit_head(
             everywhere.
         single_label: one class excludes the others.
     Returns:
-        weight (K, F), bias (K,): for features as they come, not divided by s; the bias is 0 without ``intercept``.
+        weight (K, F), bias (K,): for features as they come, not divided by s; bias 0 without ``intercept``.
     Notes:
         Without a spread in the features s is 1. A class that all or no samples have gets weight near 0.
     Source:
         Logistic regression; L-BFGS with strong Wolfe line search, from zero: the result depends on no seed.
     Example:
         >>> x = torch.tensor([[0.0], [1.0], [2.0], [3.0]])
-        >>> weight, bias = fit_head(x, torch.tensor([[0.0], [0.0], [1.0], [1.0]]), penalty=1e-3, intercept=True)
+        >>> tags = torch.tensor([[0.0], [0.0], [1.0], [1.0]])
+        >>> weight, bias = fit_head(x, tags, penalty=1e-3, intercept=True)
         >>> bool(weight[0, 0] > 0), round(float(-bias[0] / weight[0, 0]), 2)
         (True, 1.5)
     """
