@@ -1,0 +1,67 @@
+"""The examples do what they say, on a small drawn set."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+QUICK = """
+[train-cls]
+arch = "tiny"
+image-size = 64
+epochs = 2
+batch-size = 8
+[cotrain]
+arch = "fcn-tiny"
+crop-size = 64
+epochs = 2
+batch-size = 8
+"""
+
+
+@pytest.fixture
+def run(tmp_path):
+    program = tmp_path / "bin" / "wsstool"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m wsstool "$@"\n')
+    program.chmod(0o755)
+    (tmp_path / "quick.toml").write_text(QUICK)
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("WSSTOOL_", "MAKE"))}
+    environment |= {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
+
+    def run(line: str, code: int = 0) -> subprocess.CompletedProcess:
+        done = subprocess.run(
+            ["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == code, done.stderr
+        return done
+
+    run("wsstool sample -o data --count 30 --size 64")
+    return run
+
+
+@pytest.mark.slow
+def test_makefile(run, tmp_path):
+    make = f"make -f {ROOT}/examples/Makefile.tags -j 2 RECIPE=quick.toml"
+    run(make)
+    assert json.loads((tmp_path / "scores.json").read_text())["rows"]
+    assert (tmp_path / "report.html").exists()
+    assert "Nothing to be done" in run(make).stdout
+    before = (tmp_path / "seg.pth").read_bytes()
+    run("rm masks.h5 && " + make)  # made again from its shards; the training behind it is up to date
+    assert (tmp_path / "seg.pth").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_ci_script(run, tmp_path):
+    script = f"{ROOT}/examples/ci-reproduce.sh data $PWD/quick.toml"
+    run(f"{script} 0.0")
+    assert json.loads((tmp_path / "reproduce/scores.json").read_text())["rows"]
+    assert (tmp_path / "reproduce/again.sh").read_text().startswith("#!/usr/bin/env bash")
+    again = run(f"{script} 0.99", code=4)  # everything is up to date, only the score is too low
+    assert again.stderr.count("up to date") >= 3
