@@ -106,11 +106,8 @@ def test_another_result_says_what_changed(tmp_path):
 
     example(seed=1).write(path)
     assert reason(example(seed=2)) == "seed 1 -> 2"
-    assert reason(example("mask")) == "it holds the cam of 'made-up'"
     path.write_bytes(path.read_bytes()[:-1])
-    assert "is truncated" in reason(example("mask"))
-    path.write_text("something else")
-    assert "not an HDF5 file" in reason(example("mask"))
+    assert "is truncated" in reason(example(seed=2))
 
 
 def test_tags_that_the_key_does_not_know_still_count(tmp_path):

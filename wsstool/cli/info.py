@@ -18,9 +18,9 @@ def info(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Say what a data or weights file is and how it was made.
+    """Say what a data file, a weights file or a data folder is, and how it was made.
 
-    Examples: wsstool info masks.h5; wsstool info masks.h5 --script > again.sh
+    Examples: wsstool info data/; wsstool info masks.h5; wsstool info masks.h5 --script > again.sh
     """
     found = call("info:info", {"source": source})
     if json:

@@ -42,7 +42,11 @@ Sources = Annotated[list[str], typer.Argument(help="input files", show_default=F
 # Input
 Split = Annotated[
     str | None,
-    _option("--split", help="part of the data: a name (train) or a file of image names", panel=INPUT),
+    _option(
+        "--split",
+        help="a part by name, or a file of names; default: all, for training 'train' if there is one",
+        panel=INPUT,
+    ),
 ]
 Labels = Annotated[
     Path | None,

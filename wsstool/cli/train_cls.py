@@ -89,7 +89,7 @@ def train_cls(
     probe: Annotated[
         bool,
         typer.Option(
-            "--probe",
+            "--probe/--no-probe",
             help="fit the head alone, exactly, on the frozen start weights: seconds, no epochs; "
             "uses --scale, --penalty, --balanced",
             rich_help_panel=options.TRAINING,
@@ -104,7 +104,7 @@ def train_cls(
     balanced: Annotated[
         bool,
         typer.Option(
-            "--balanced",
+            "--balanced/--no-balanced",
             help="of --probe: positives and negatives of a class weigh the same",
             rich_help_panel=options.TRAINING,
         ),
@@ -112,7 +112,7 @@ def train_cls(
     intercept: Annotated[
         bool,
         typer.Option(
-            "--intercept",
+            "--intercept/--no-intercept",
             help="of --probe: fit a bias too; class maps are better without",
             rich_help_panel=options.TRAINING,
         ),

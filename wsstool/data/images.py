@@ -134,6 +134,8 @@ def explained(path: Path) -> Iterator[None]:
 def opened(path: Path) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # half the limit is a warning in Pillow; damaged EXIF as well
+        if path.exists() and not path.is_file():  # a FIFO would be waited for for ever
+            raise BadInputError(f"picture {str(path)!r} is not a regular file")
         with Image.open(path) as picture:
             if picture.width * picture.height > MAX_PIXELS:
                 raise Image.DecompressionBombError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,7 +105,8 @@ def load_safely(path: Path | str) -> Any:
                 broken = archive.testzip()
             if broken:
                 raise BadInputError(f"{path} is damaged: checksum of {broken} is wrong")
-        with torch.serialization.safe_globals(SAFE_GLOBALS):
+        with torch.serialization.safe_globals(SAFE_GLOBALS), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about old pickle protocols; what matters is refused below
             return torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError as error:
         raise MissingInputError(f"cannot read {path}: {error.strerror}") from error

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from wsstool.data.images import read_image
-from wsstool.errors import WsstoolError
+from wsstool.errors import UsageError, WsstoolError
 
 Picture = np.ndarray | WsstoolError
 
@@ -29,6 +29,8 @@ def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[lis
     >>> plan_batches(np.array([[4, 4], [4, 4], [4, 5], [4, 5], [4, 5]]), 2)
     [[0, 1], [2, 3], [4]]
     """
+    if batch_size < 1:
+        raise UsageError(f"--batch-size must be at least 1, not {batch_size}")
     batches: list[list[int]] = []
     for i, size in enumerate(sizes.tolist()):
         if batches and len(batches[-1]) < batch_size and sizes[batches[-1][0]].tolist() == size:

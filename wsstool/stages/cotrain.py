@@ -166,7 +166,7 @@ def cotrain(
     key = store.key_of("cotrain", params, inputs)
 
     with only_writer(output):
-        if not force and (found := up_to_date(output, key, params, messages)):
+        if not force and (found := up_to_date(output, key, params, messages, task="segmentation")):
             _check_failed(found["failed"], max_failed)
             return found
         if force:

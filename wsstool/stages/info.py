@@ -1,4 +1,4 @@
-"""What a file is and how it was made: record files and weights."""
+"""What a file is and how it was made: record files, weights, data folders."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from wsstool import store
+from wsstool.data.dataset import open_dataset
+from wsstool.data.splits import split_files
 from wsstool.types import SILENT, Messages
 
 
 def info(source: object = None, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """Describe a record file (from its header alone) or a weights file.
+    """Describe a record file (from its header alone), a weights file, or a data folder.
 
     Returns:
         For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images of
@@ -20,6 +22,8 @@ def info(source: object = None, *, messages: Messages = SILENT) -> dict[str, Any
         first: run in order, they make the file again.
         For weights: what ``wsstool.models.recognise.describe_weights`` says.
     """
+    if source is not None and Path(str(source)).is_dir():
+        return _folder(Path(str(source)))
     if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
         from wsstool.models.recognise import describe_weights
 
@@ -47,3 +51,23 @@ def info(source: object = None, *, messages: Messages = SILENT) -> dict[str, Any
         found["inputs"] = list(header.inputs)
         found["commands"] = [step["command"] for step in header.provenance]
         return found
+
+
+def _folder(root: Path) -> dict[str, Any]:
+    dataset = open_dataset(root)
+    names = dataset.classes.names
+    found: dict[str, Any] = {
+        "folder": str(root),
+        "layout": dataset.layout,
+        "images": len(dataset),
+        "unreadable": int(np.sum(dataset.sizes().sum(1) == 0)),
+        "with_true_mask": sum(dataset.mask_path(i) is not None for i in range(len(dataset))),
+        "splits": sorted({path.stem for path in split_files(root)}),
+        "classes": list(names),
+        "background": names[dataset.classes.background] if dataset.classes.background >= 0 else None,
+    }
+    if dataset.labels is not None:
+        counts = dataset.labels.sum(0).tolist()
+        found["images_by_class"] = {n: int(c) for n, c in zip(names, counts, strict=True) if c}
+        found["without_tags"] = int(np.sum(dataset.labels.sum(1) == 0))
+    return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +24,7 @@ class TaggedSource:
     tags: np.ndarray
     classes: ClassList
     inputs: list[store.Input]
+    split: str | None = None
 
 
 def open_tagged(
@@ -44,7 +45,8 @@ def open_tagged(
         return _of_records(data, images)
     if split is None and _has_train_split(data):
         split = "train"
-    return _of_folder(open_dataset(data, split=split, labels=labels, class_list=class_list), "data")
+    source = _of_folder(open_dataset(data, split=split, labels=labels, class_list=class_list), "data")
+    return replace(source, split=split)
 
 
 def _has_train_split(root: Path) -> bool:

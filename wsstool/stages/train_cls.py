@@ -180,7 +180,7 @@ def train_cls(
     key = store.key_of("train-cls", params, inputs)
 
     with only_writer(output):
-        if not force and (found := up_to_date(output, key, params, messages)):
+        if not force and (found := up_to_date(output, key, params, messages, task="classification")):
             _check_failed(found["failed"], max_failed)
             return found
         if force:
@@ -197,9 +197,10 @@ def train_cls(
         items, skipped = usable_items(source, pictures, messages)
         tags = source.tags[items]
         mean, std = NORMALIZATIONS[normalization]
+        part = f" of the split '{source.split}'" if source.split else ""
         if probe:
             messages.say(
-                f"fitting the head of {arch} on {len(items)} images of {tags.shape[1]} classes, {loss}"
+                f"fitting the head of {arch} on {len(items)} images{part}, {tags.shape[1]} classes, {loss}"
             )
             right = fit_probe(
                 model.to(where, memory_format=torch.channels_last),  # type: ignore[call-overload]
@@ -253,7 +254,7 @@ def train_cls(
                 select="map" if valid else "",
                 seed=seed,
             )
-            messages.say(f"training {arch} on {len(items)} images of {tags.shape[1]} classes, {loss}")
+            messages.say(f"training {arch} on {len(items)} images{part}, {tags.shape[1]} classes, {loss}")
             result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
             best = result.history[result.best_epoch]
             state, figures = result.states["model"], {k: v for k, v in best.items() if k != "seconds"}

@@ -6,23 +6,32 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wsstool.errors import WsstoolError
+from wsstool.errors import CannotWriteError, WsstoolError
 from wsstool.models.weights import load_weights
 from wsstool.store.provenance import changed
 from wsstool.types import Messages
 
 
 def up_to_date(
-    output: Path, key: str, params: Mapping[str, Any], messages: Messages
+    output: Path, key: str, params: Mapping[str, Any], messages: Messages, *, task: str
 ) -> dict[str, Any] | None:
-    """The summary of the run that wrote ``output`` if it is the one asked for; else says what differs."""
-    if not output.exists():
+    """The summary of the run that wrote ``output`` if it is the one asked for; else says what differs.
+
+    Raises:
+        CannotWriteError: ``output`` is something else, which must not be replaced by accident.
+    """
+    if not output.exists() or output.stat().st_size == 0:
         return None
     try:
         meta = load_weights(output).meta
-    except WsstoolError as error:
-        messages.say(f"training again: {error}")
-        return None
+    except WsstoolError:
+        raise CannotWriteError(
+            f"'{output}' exists and is no weights file; remove it first, or use --force"
+        ) from None
+    if meta.get("task", task) != task:
+        raise CannotWriteError(
+            f"'{output}' holds weights for {meta['task']}, not for {task}; remove it first, or use --force"
+        )
     if meta.get("key") == key:
         messages.say(f"up to date (key {key})")
         output.touch()  # for make

@@ -12,6 +12,7 @@ import numpy as np
 from wsstool.errors import CannotWriteError
 from wsstool.store.part import open_stream
 from wsstool.store.reader import Reader
+from wsstool.store.replace import refuse_strangers
 
 _CHUNK_ELEMENTS = 1 << 16
 _BUFFER = 1 << 20
@@ -28,6 +29,8 @@ def write_compressed(reader: Reader, output: Path | None) -> None:
     """
     stream = open_stream(output)
     target = None if stream else Path(os.path.realpath(str(output)))
+    if target:
+        refuse_strangers(target, reader.header, str(output))
     try:
         descriptor, name = tempfile.mkstemp(".h5.part", "wsstool-", target and target.parent)
         os.close(descriptor)

@@ -90,7 +90,7 @@ def fingerprint_folder(root: Path, names: Iterable[str], *, trust_mtime: bool = 
 TRAINING_STAGES = ("train-cls", "cotrain")
 """Stages that write weights, not records."""
 
-SWITCHES = ("flip", "amp", "rectify")
+SWITCHES = ("flip", "amp", "rectify", "probe", "balanced", "intercept")
 """Options with a ``--no-`` form, which is written out."""
 
 

@@ -21,7 +21,7 @@ from wsstool.store.record import Record
 from wsstool.store.schema import COMMON_TAIL, KINDS, SCHEMA
 from wsstool.store.source import Source
 
-_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _SUPERBLOCK = 64  #: bytes that hold the superblock of any version, as far as it is looked at
 _SMALL, _PACKED = 16 << 20, 1100  #: bytes any column may have; how far deflate can pack
 
@@ -99,7 +99,7 @@ class Reader:
         head = source.read_at(0, _SUPERBLOCK)
         if not head:
             raise self._bad("is empty (did the command before it fail?)")
-        if not head.startswith(_SIGNATURE[: len(head)]):
+        if not head.startswith(SIGNATURE[: len(head)]):
             raise self._bad("is not an HDF5 file")
         if len(head) < _SUPERBLOCK:
             raise self._bad(f"is truncated: it ends after {len(head)} bytes")

@@ -19,6 +19,7 @@ from wsstool.store.header import ENVIRONMENT_BYTES, Header
 from wsstool.store.part import PartFile, Sink, open_stream
 from wsstool.store.provenance import canonical_json, difference
 from wsstool.store.reader import ChecksumError, Reader, open_records
+from wsstool.store.replace import refuse_strangers
 from wsstool.store.schema import KINDS
 from wsstool.types import SILENT, Messages
 
@@ -258,6 +259,7 @@ def create(
         )
     target = Path(os.path.realpath(str(output)))  # a link stays a link
     if not force and target.exists():
+        refuse_strangers(target, header, str(output))
         status = _current(target, header, messages, str(output))
         if status is not None:
             writer = Writer(header, None, None, max_failed, messages, env)

@@ -133,6 +133,10 @@ def finish(output: Path | str) -> None:
     checkpoint.part_path(Path(output)).unlink(missing_ok=True)
 
 
+DIVERGED = 1e4
+"""A loss of so many times the first one has left the range in which anything is learned."""
+
+
 class _Run:
     """The moving parts of one training run."""
 
@@ -140,6 +144,7 @@ class _Run:
         if plan.epochs < 1:
             raise UsageError("there must be at least one epoch")
         self.task, self.loader, self.plan, self.device = task, loader, plan, device
+        self.first_loss = 0.0  # after an interruption: then only the absolute bound holds
         self.modules = dict(task.modules())
         for module in self.modules.values():
             # convolutions over channels-last maps take a third less time on CPUs, and suit tensor cores
@@ -184,7 +189,9 @@ class _Run:
             terms = self.task.loss(batch, progress)
         loss = terms["loss"]
         value = float(loss.detach())
-        if not math.isfinite(value):
+        if self.progress.step == 0:
+            self.first_loss = value
+        if not math.isfinite(value) or value > DIVERGED * max(1.0, self.first_loss):
             raise WsstoolError(self._diagnosis("loss", value, batch))
         if loss.requires_grad:  # a batch without a single usable label has nothing to learn from
             loss.backward()
