@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsstool.errors import BadInputError, SomeFailedError, UsageError
+from wsstool.errors import CannotWriteError, BadInputError, SomeFailedError, UsageError
 from wsstool.models.weights import build_from_weights, load_weights
 from wsstool.stages.train_cls import train_cls
 from wsstool.training.checkpoint import part_path
@@ -95,7 +95,11 @@ def test_up_to_date_until_something_changes(data: Path, tmp_path: Path) -> None:
 
 def test_damaged_output_is_made_anew(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "cls.pth"
-    output.write_bytes(b"half a file")
+    output.write_bytes(b"somebody's file")
+    with pytest.raises(CannotWriteError, match="no weights file"):
+        train_cls(data, output=output, **FAST)
+    assert output.read_bytes() == b"somebody's file"
+    output.write_bytes(b"PK\x03\x04 half a file")
     assert not train_cls(data, output=output, **FAST)["up_to_date"]
     assert load_weights(output).meta["arch"] == "tiny"
 

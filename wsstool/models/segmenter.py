@@ -32,6 +32,8 @@ class Segmenter(OnBackbone):
         low_stage: name of the part of the backbone that gives the fine features.
     """
 
+    backbone: Backbone
+
     def __init__(self, backbone: Backbone, head: nn.Module, low_stage: str | None = None) -> None:
         super().__init__()
         self.backbone = backbone

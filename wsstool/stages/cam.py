@@ -95,7 +95,8 @@ def cam(
         )
     classes = _classes(meta, dataset, weights)
     where = pick_device(device)
-    model = model.to(where, memory_format=torch.channels_last)  # faster convolutions
+    # channels last: faster convolutions
+    model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
     layers = tuple(layer or (str(model.default_layer),))
     sizes = dataset.sizes()
     chosen = _targets(targets, dataset, classes, sizes)

@@ -12,6 +12,10 @@ from wsstool.store.provenance import changed
 from wsstool.types import Messages
 
 
+ZIP = b"PK\x03\x04"
+"""How weights files begin; a damaged one may be replaced."""
+
+
 def up_to_date(
     output: Path, key: str, params: Mapping[str, Any], messages: Messages, *, task: str
 ) -> dict[str, Any] | None:
@@ -24,10 +28,14 @@ def up_to_date(
         return None
     try:
         meta = load_weights(output).meta
-    except WsstoolError:
-        raise CannotWriteError(
-            f"'{output}' exists and is no weights file; remove it first, or use --force"
-        ) from None
+    except WsstoolError as error:
+        with open(output, "rb") as file:
+            if not file.read(4).startswith(ZIP):
+                raise CannotWriteError(
+                    f"'{output}' exists and is no weights file; remove it first, or use --force"
+                ) from None
+        messages.say(f"training again: {error}")
+        return None
     if meta.get("task", task) != task:
         raise CannotWriteError(
             f"'{output}' holds weights for {meta['task']}, not for {task}; remove it first, or use --force"
