@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsstool.errors import CannotWriteError, BadInputError, SomeFailedError, UsageError
+from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, UsageError
 from wsstool.models.weights import build_from_weights, load_weights
 from wsstool.stages.train_cls import train_cls
 from wsstool.training.checkpoint import part_path

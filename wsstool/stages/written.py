@@ -11,7 +11,6 @@ from wsstool.models.weights import load_weights
 from wsstool.store.provenance import changed
 from wsstool.types import Messages
 
-
 ZIP = b"PK\x03\x04"
 """How weights files begin; a damaged one may be replaced."""
 
