@@ -102,6 +102,15 @@ class Backbone(nn.Sequential):
             raise UsageError(f"{self.arch} has no features of stride {stride}; there are: {have}")
         return fitting[-1]
 
+    def with_fine(self, x: Tensor, name: str) -> tuple[Tensor, Tensor]:
+        """One pass: the features behind the part ``name``, and the last ones."""
+        fine = x
+        for stage in self.stages:
+            x = self.get_submodule(stage.name)(x)
+            if stage.name == name:
+                fine = x
+        return fine, x
+
 
 def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
     """A backbone with random weights.

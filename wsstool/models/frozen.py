@@ -17,6 +17,10 @@ class OnBackbone(nn.Module):
         self.backbone.requires_grad_(False)
         self.train(self.training)
 
+    def head_parameters(self) -> list[nn.Parameter]:
+        """The parameters outside the backbone."""
+        return [p for name, p in self.named_parameters() if not name.startswith("backbone.")]
+
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         if not any(parameter.requires_grad for parameter in self.backbone.parameters()):

@@ -15,6 +15,7 @@ def class_probabilities(
     x: torch.Tensor,
     *,
     allowed: torch.Tensor | None = None,
+    factors: torch.Tensor | None = None,
     scales: Sequence[float] = (1.0,),
     flip: bool = False,
     stride: int = 32,
@@ -26,10 +27,12 @@ def class_probabilities(
         x: (B,3,H,W) float32, normalised, of any size.
         allowed: (B,C) bool, or None for all; other classes get probability 0 in that image, and the rest
             shares their part in each view.
+        factors: (B,C) float, or None; the logits are multiplied by them, before ``allowed`` is looked at.
         scales: sizes of the views relative to the image, > 0; the average has equal weights.
         flip: add the left-right mirror of every view. The result is then exactly as symmetric as its input.
         stride: the views are padded at the right and the bottom to a multiple of it, by repeating the
-            border, so that each feature stands for its own square of pixels.
+            border, so that each feature stands for its own square of pixels; 1 for networks that must see
+            the image as it is.
 
     Returns:
         (B,C,H,W) float32, a distribution over C at each pixel.
@@ -49,6 +52,8 @@ def class_probabilities(
                     logits = logits.flip(-1)
                 if logits.shape[-2:] != x.shape[-2:]:
                     logits = F.interpolate(logits, size=x.shape[-2:], mode="bilinear", align_corners=False)
+                if factors is not None:
+                    logits = logits * factors[:, :, None, None]
                 if allowed is not None:
                     logits = logits.masked_fill(~allowed[:, :, None, None], float("-inf"))
                 probs = logits.softmax(dim=1)  # (B,C,H,W)

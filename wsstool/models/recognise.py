@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from wsstool.models.backbones import BACKBONES, CLASSIFIER_PREFIXES, plain_shapes
-from wsstool.models.weights import load_weights
+from wsstool.models.weights import build_model, load_weights, require_fit
 
 
 def fitting_backbones(state_dict: Mapping[str, Tensor]) -> list[str]:
@@ -30,16 +31,22 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
     Returns:
         ``meta`` (its description, empty for foreign files), ``tensors``, ``parameters`` (numbers in
         floating-point tensors), ``networks`` (1, or 2 for co-trained), ``arch`` (as described, else the first
-        backbone that fits, else None), ``fits`` (names of all that fit; not searched when described).
+        backbone that fits, else None), ``fits`` (names of all that fit; not searched when described), and
+        ``published`` where the file is known: what it is, in words.
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: not a weights file.
+        BadInputError: not a weights file, or a published one with tensors missing or too many.
     """
     weights = load_weights(path)
+    published = weights.meta.get("published")
+    if published:
+        with torch.device("meta"):
+            require_fit(build_model(weights.meta), weights.state_dict, f"{path} ({published})")
     described = weights.meta.get("arch")
     fits = [] if described else fitting_backbones(weights.state_dict)
     return {
+        **({"published": published} if published else {}),
         "meta": weights.meta,
         "tensors": len(weights.state_dict),
         "parameters": sum(v.numel() for v in weights.state_dict.values() if v.is_floating_point()),

@@ -17,10 +17,13 @@ from wsstool.models.backbones import (
     default_output_stride,
     stage_before_last_stride,
 )
+from wsstool.models.deeplabv3plus import LAST_LAYER, DeepLabV3Plus
 from wsstool.models.frozen import OnBackbone
 from wsstool.models.heads import DeepLabV3Head, FCNHead, LRASPPSegmentationHead, PyramidHead
 
-HEADS = ("deeplabv3", "lraspp", "fcn", "pyramid")
+HEADS = ("deeplabv3plus", "deeplabv3", "lraspp", "fcn", "pyramid")
+NEED_TWO_IMAGES = ("deeplabv3plus", "deeplabv3", "pyramid")
+"""Heads that normalise one value a channel and image over the batch."""
 
 
 class Segmenter(OnBackbone):
@@ -44,17 +47,17 @@ class Segmenter(OnBackbone):
         """(B,3,H,W) -> logits (B,C,h',w') on the head's own grid."""
         if self.low_stage is None:
             return self.head(self.backbone(x))
-        low = x
-        for stage in self.backbone.stages:
-            x = self.backbone.get_submodule(stage.name)(x)
-            if stage.name == self.low_stage:
-                low = x
-        return self.head(low, x)
+        return self.head(*self.backbone.with_fine(x, self.low_stage))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B,3,H,W) -> logits (B,C,H,W)."""
         maps = self.class_maps(x)
         return F.interpolate(maps.float(), size=x.shape[-2:], mode="bilinear", align_corners=False)
+
+    @property
+    def input_multiple(self) -> int:
+        """Views are padded to a multiple of so many pixels, so that each feature has its own square."""
+        return self.backbone.stride
 
     @property
     def default_layer(self) -> str:
@@ -63,7 +66,7 @@ class Segmenter(OnBackbone):
 
 
 def split_arch(arch: str) -> tuple[str, str]:
-    """``HEAD-BACKBONE`` in its two parts.
+    """``HEAD-BACKBONE`` in its two parts; the dashes inside a backbone's name may be left out.
 
     Raises:
         UsageError: no such head or backbone.
@@ -71,9 +74,12 @@ def split_arch(arch: str) -> tuple[str, str]:
     Example:
         >>> split_arch("deeplabv3-mobilenet-v2")
         ('deeplabv3', 'mobilenet-v2')
+        >>> split_arch("deeplabv3plus-resnet101")
+        ('deeplabv3plus', 'resnet-101')
     """
-    head, _, backbone = arch.partition("-")
-    if head not in HEADS or backbone not in BACKBONES:
+    head, _, spelled = arch.partition("-")
+    backbone = spelled if spelled in BACKBONES else _JOINED.get(spelled, "")
+    if head not in HEADS or not backbone:
         raise UsageError(
             f"no segmenter '{arch}'; it is HEAD-BACKBONE, with a head of {', '.join(HEADS)} "
             f"and a backbone of {', '.join(BACKBONES)}"
@@ -81,16 +87,20 @@ def split_arch(arch: str) -> tuple[str, str]:
     return head, backbone
 
 
+_JOINED = {name.replace("-", ""): name for name in BACKBONES}
+"""``resnet101`` for ``resnet-101``, as the published programs spell them."""
+
+
 def build_segmenter(
     arch: str, n_classes: int, *, output_stride: int | None = None, width: int | None = None
-) -> Segmenter:
+) -> Segmenter | DeepLabV3Plus:
     """A segmenter with random weights.
 
     Args:
-        arch: ``HEAD-BACKBONE``, such as ``deeplabv3-resnet-50``, ``lraspp-mobilenet-v3-large``, ``fcn-tiny``.
+        arch: ``HEAD-BACKBONE``, such as ``deeplabv3plus-resnet-101``, ``lraspp-mobilenet-v3-large``, ``fcn-tiny``.
         n_classes: channels of the result.
         output_stride: of the backbone's last map; None takes 16, or the backbone's own where that is finer.
-        width: channels inside the head; None takes 256 for deeplabv3, 128 for lraspp, 192
+        width: channels inside the head; None takes 256 for the deeplabs, 128 for lraspp, 192
             for pyramid, a quarter of the features for fcn. 128 halves the
             time of deeplabv3 on a CPU and costs little.
 
@@ -116,6 +126,8 @@ def build_segmenter(
         head = PyramidHead(middle.channels, backbone.out_channels, n_classes, width=width or 192)
         return Segmenter(backbone, head, middle.name)
     backbone = _without_expansion(backbone)
+    if head_name == "deeplabv3plus":
+        return DeepLabV3Plus(backbone, n_classes, width=width or 256)
     channels = backbone.out_channels
     if head_name == "deeplabv3":
         rate = max(1, 96 // stride)
@@ -146,33 +158,43 @@ def _without_expansion(backbone: Backbone) -> Backbone:
 
 
 def start_from(
-    segmenter: Segmenter, state_dict: Mapping[str, torch.Tensor], source: str = "the weights"
+    segmenter: Segmenter | DeepLabV3Plus,
+    state_dict: Mapping[str, torch.Tensor],
+    source: str = "the weights",
 ) -> str:
     """Copy start weights into a segmenter: all of another segmenter's, or only a backbone.
 
     Args:
         segmenter: changed in place.
-        state_dict: of a segmenter of the same arch and classes, of a classifier (``backbone.*``), or of a
-            plain torchvision classifier (``features.*``, ``layer1.*``, ...). Their heads are left out.
+        state_dict: of a segmenter of the same arch and classes, of a DeepLabv3+ of other classes or without
+            its last layer, of a classifier (``backbone.*``), or of a plain torchvision classifier
+            (``features.*``, ``layer1.*``, ...). Their heads are left out.
         source: what to call the weights in messages.
 
     Returns:
-        What was taken: ``"backbone and head"`` or ``"backbone"``.
+        What was taken: ``"backbone and head"``, ``"all but the last layer"`` or ``"backbone"``.
 
     Raises:
         BadInputError: a layer of the backbone is missing or has another shape.
     """
     own = segmenter.state_dict()
-    if own.keys() == state_dict.keys() and all(own[k].shape == state_dict[k].shape for k in own):
-        segmenter.load_state_dict(state_dict)
+    wanted = {key for key in own if not key.endswith("num_batches_tracked")}
+    fitting = {key: value for key, value in state_dict.items() if key in own and own[key].shape == value.shape}
+    if wanted <= fitting.keys() and fitting.keys() == state_dict.keys():
+        segmenter.load_state_dict(fitting, strict=False)
         return "backbone and head"
+    if isinstance(segmenter, DeepLabV3Plus):
+        fitting = {key: value for key, value in fitting.items() if not key.startswith(LAST_LAYER)}
+        if all(key in fitting or key.startswith(LAST_LAYER) for key in wanted):
+            segmenter.load_state_dict(fitting, strict=False)
+            return "all but the last layer"
     bare = {key.removeprefix("backbone."): value for key, value in state_dict.items()}
-    wanted = segmenter.backbone.state_dict()
-    found = {key: bare[key] for key in wanted if key in bare and bare[key].shape == wanted[key].shape}
-    missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
+    backbone = segmenter.backbone.state_dict()
+    found = {key: bare[key] for key in backbone if key in bare and bare[key].shape == backbone[key].shape}
+    missing = [key for key in backbone if key not in found and not key.endswith("num_batches_tracked")]
     if missing:
         raise BadInputError(
-            f"{source} do not fit {segmenter.backbone.arch}: {len(missing)} of {len(wanted)} of its tensors "
+            f"{source} do not fit {segmenter.backbone.arch}: {len(missing)} of {len(backbone)} of its tensors "
             f"are missing or of another shape, such as '{missing[0]}'"
         )
     segmenter.backbone.load_state_dict(found, strict=False)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
 from wsstool.models.classifier import build_classifier
+from wsstool.models.published_deeplab import published_deeplab
 
 SAFE_GLOBALS = [
     argparse.Namespace,
@@ -41,7 +42,7 @@ class Weights:
     Attributes:
         state_dict: name -> tensor, on the CPU.
         meta: arch, task, classes, class_ids, background, palette, mean, std, output_stride, pool, image_size,
-            key, provenance; empty for foreign files.
+            key, provenance; of foreign files what their names tell (``published``), or nothing.
         state_dict_2: the second of two co-trained networks, or None.
     """
 
@@ -134,9 +135,10 @@ def load_weights(path: Path | str) -> Weights:
         raise BadInputError(f"{path} holds a {type(content).__name__}, not a state dict")
     meta = content.get("meta")
     second = content.get("state_dict_2")
+    state = _unwrapped(content, path)
     return Weights(
-        _unwrapped(content, path),
-        dict(meta) if isinstance(meta, Mapping) else {},
+        state,
+        dict(meta) if isinstance(meta, Mapping) else published_deeplab(state, path),
         _unwrapped(second, path) if isinstance(second, Mapping) else None,
     )
 
@@ -164,6 +166,12 @@ def load_state(
     Raises:
         BadInputError: keys are missing, too many, or of another shape; the sentence names the first of each.
     """
+    require_fit(model, state_dict, source)
+    model.load_state_dict(dict(state_dict), strict=False)
+
+
+def require_fit(model: nn.Module, state_dict: Mapping[str, Tensor], source: Path | str) -> None:
+    """Raise what ``load_state`` would, without loading."""
     own = model.state_dict()
     problems = []
     missing = [k for k in own if k not in state_dict and not k.endswith("num_batches_tracked")]
@@ -179,7 +187,6 @@ def load_state(
             problems.append(f"{what}: {', '.join(names[:3])}{more}")
     if problems:
         raise BadInputError(f"{source} does not fit this network; {'; '.join(problems)}")
-    model.load_state_dict(dict(state_dict), strict=False)
 
 
 def load_backbone(backbone: Backbone, path: Path | str) -> None:

@@ -48,7 +48,7 @@ class MeanIou:
             probs = class_probabilities(
                 [network],
                 normalise(x, self.mean, self.std),
-                stride=network.backbone.stride,  # type: ignore[union-attr,arg-type]
+                stride=network.input_multiple,  # type: ignore[arg-type]
             )
             for (number, _), found in zip(good, probs.argmax(1).to(torch.uint8).cpu().numpy(), strict=True):
                 matrix.update(found, self.data.masks(number)[0])
