@@ -151,6 +151,7 @@ COTRAINERS = Registry(
             "Tarvainen and Valpola, NIPS 2017",
             "1 network, 2 forwards",
         ),
+        "multilayer": Entry("wsstool.training.multilayer:multilayer", "Han et al., MedIA 2022", "1 network"),
     },
 )
 

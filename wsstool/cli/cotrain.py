@@ -42,13 +42,22 @@ def cotrain(
         ),
     ] = "auto",
     layer_weight: Annotated[
-        list[float] | None,
-        _own("weight of each label map of an image; repeatable; default: equal", options.METHOD),
+        list[str] | None,
+        _own(
+            "weight of each label map of an image, in their order or by name; repeatable; default: equal",
+            options.METHOD,
+            "[LAYER=]WEIGHT",
+        ),
+    ] = None,
+    ignore_class: Annotated[
+        str | None,
+        _own("class that is not learned, by name or id (white background): no output for it", options.METHOD),
     ] = None,
     arch: Annotated[
         str,
         _own(
-            "HEAD-BACKBONE with a head of deeplabv3, lraspp, pyramid, fcn; fcn-tiny is the smallest",
+            "HEAD-BACKBONE with a head of deeplabv3plus, deeplabv3, lraspp, pyramid, fcn; "
+            "fcn-tiny is the smallest",
             options.MODEL,
         ),
     ] = "deeplabv3-mobilenet-v2",
@@ -60,10 +69,14 @@ def cotrain(
     width: Annotated[
         int | None,
         _own(
-            "channels inside the head; default 256 (deeplabv3), 192 (pyramid), 128 (lraspp), a quarter (fcn)",
+            "channels inside the head; default 256 (deeplabs), 192 (pyramid), 128 (lraspp), a quarter (fcn)",
             options.MODEL,
         ),
     ] = None,
+    normalization: Annotated[
+        Literal["auto", "imagenet", "none"],
+        _own("of the input; none: colours in [0, 1]; auto: as --init says, else imagenet", options.MODEL),
+    ] = "auto",
     images: options.Images = None,
     split: options.Split = None,
     class_list: options.ClassListFile = None,
@@ -87,6 +100,9 @@ def cotrain(
         bool, typer.Option("--flip/--no-flip", help="mirror views", rich_help_panel=options.TRAINING)
     ] = True,
     color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.3,
+    blur: Annotated[
+        float, _own("largest radius, pixels, of the blur that half of the views get; 0: none")
+    ] = 0.0,
     epochs: options.Epochs = 30,
     batch_size: options.BatchSize = 8,
     lr: options.LearningRate = 0.02,
@@ -98,7 +114,13 @@ def cotrain(
     schedule: Annotated[
         Literal["poly", "cosine", "step", "constant"], _own("course of the learning rate")
     ] = "poly",
+    fall_epochs: Annotated[
+        int, _own("with 'step': a tenth of the rate after every so many epochs; 0: after 60 and 85 %")
+    ] = 0,
     warmup_epochs: Annotated[float, _own("epochs during which the learning rate rises, >= 0")] = 0.0,
+    warmup_start: Annotated[
+        float | None, _own("share of the rate that it rises from, [0, 1]; default: the rise of one step")
+    ] = None,
     weight_decay: Annotated[float, _own("pull of the weights towards 0, >= 0")] = 1e-4,
     clip: Annotated[float, _own("longest gradient allowed; 0: any")] = 0.0,
     ema: Annotated[

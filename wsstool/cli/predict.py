@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -36,6 +37,26 @@ def predict(
             "--ensemble", help="average the two networks of a coteaching run", rich_help_panel=options.METHOD
         ),
     ] = False,
+    gate: Annotated[
+        Path | None,
+        typer.Option(
+            help="weights of a classifier (.pth): only classes that it sees in an image may occur there",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+    gate_threshold: Annotated[
+        float,
+        typer.Option(help="score above which the gate keeps a class, [0, 1)", rich_help_panel=options.METHOD),
+    ] = 0.1,
+    gate_form: Annotated[
+        Literal["forbid", "multiply"],
+        typer.Option(
+            help="what a class gets that is not kept: 'forbid', the logit -inf, and the class with the best "
+            "score stays in any case; 'multiply', the logit 0, as published: it still beats negative ones, and "
+            "class 0 wins where nothing is kept",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = "forbid",
     refine: options.Refine = None,
     settings: options.Settings = None,
     dtype: Annotated[
@@ -55,6 +76,7 @@ def predict(
     """Segment images with a trained segmenter.
 
     Examples: wsstool predict data/ --split test --weights seg.pth -o pred.h5;
-    wsstool predict data/ --weights seg.pth --scale .75 --scale 1 --flip | wsstool eval --truth data/
+    wsstool predict data/ --weights seg.pth --scale .75 --scale 1 --flip | wsstool eval --truth data/;
+    wsstool predict data/ --weights seg.pth --gate cls.pth -o pred.h5
     """
     call("predict:predict", locals())

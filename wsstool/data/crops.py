@@ -1,11 +1,11 @@
-"""Random views of an image and its label maps: scale, crop, mirror, colour; the same geometry for both."""
+"""Random views of an image and its label maps: scale, crop, mirror, colour, blur; one geometry for both."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from wsstool.errors import UsageError
 from wsstool.types import IGNORE
@@ -25,6 +25,8 @@ class RandomCrop:
         flip: mirror left-right half of the time.
         color_jitter: brightness, contrast and saturation are multiplied by numbers of
             [1 - jitter, 1 + jitter]; 0 leaves the colours alone, [0, 1).
+        blur: half of the views are blurred by a Gaussian with a radius (Pillow's: the standard deviation in
+            pixels) drawn evenly from [0, blur]; 0: none.
 
     Raises:
         UsageError: a number outside its range.
@@ -34,6 +36,7 @@ class RandomCrop:
     scale_range: tuple[float, float] = (0.5, 2.0)
     flip: bool = True
     color_jitter: float = 0.0
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         low, high = self.scale_range
@@ -43,6 +46,8 @@ class RandomCrop:
             raise UsageError(f"scale range {low}..{high} is not ascending and positive")
         if not 0 <= self.color_jitter < 1:
             raise UsageError(f"colour jitter {self.color_jitter} is not in [0, 1)")
+        if not self.blur >= 0:
+            raise UsageError(f"blur radius {self.blur} is below 0")
 
     def __call__(
         self, image: np.ndarray, labels: np.ndarray, rng: np.random.Generator
@@ -63,7 +68,7 @@ class RandomCrop:
             >>> int((view(image, labels, np.random.default_rng(0))[1] == 1).sum())
             25
         """
-        draws = rng.random(7)
+        draws = rng.random(9)
         low, high = self.scale_range
         scale = low * (high / low) ** draws[0]
         height, width = image.shape[:2]
@@ -80,8 +85,12 @@ class RandomCrop:
         if self.flip and draws[3] < 0.5:
             view, maps = view[:, ::-1], maps[:, :, ::-1]
         if self.color_jitter:
-            factors = 1 + self.color_jitter * (2 * draws[4:] - 1)
+            factors = 1 + self.color_jitter * (2 * draws[4:7] - 1)
             view = jittered(view, *factors.tolist())
+        if self.blur and draws[7] < 0.5:
+            radius = self.blur * draws[8]
+            blurred = Image.fromarray(np.ascontiguousarray(view)).filter(ImageFilter.GaussianBlur(radius))
+            view = np.asarray(blurred)
         return np.ascontiguousarray(view), np.ascontiguousarray(maps)
 
 

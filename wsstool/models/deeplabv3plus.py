@@ -27,9 +27,7 @@ class AtrousBranch(nn.Module):
     def __init__(self, in_channels: int, width: int, kernel: int, rate: int) -> None:
         super().__init__()
         padding = 0 if kernel == 1 else rate
-        self.atrous_conv = nn.Conv2d(
-            in_channels, width, kernel, padding=padding, dilation=rate, bias=False
-        )
+        self.atrous_conv = nn.Conv2d(in_channels, width, kernel, padding=padding, dilation=rate, bias=False)
         self.bn = nn.BatchNorm2d(width)
 
     def forward(self, x: Tensor) -> Tensor:

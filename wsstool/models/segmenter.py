@@ -97,7 +97,7 @@ def build_segmenter(
     """A segmenter with random weights.
 
     Args:
-        arch: ``HEAD-BACKBONE``, such as ``deeplabv3plus-resnet-101``, ``lraspp-mobilenet-v3-large``, ``fcn-tiny``.
+        arch: ``HEAD-BACKBONE``, such as ``deeplabv3plus-resnet-101``, ``lraspp-mobilenet-v2``, ``fcn-tiny``.
         n_classes: channels of the result.
         output_stride: of the backbone's last map; None takes 16, or the backbone's own where that is finer.
         width: channels inside the head; None takes 256 for the deeplabs, 128 for lraspp, 192
@@ -179,7 +179,9 @@ def start_from(
     """
     own = segmenter.state_dict()
     wanted = {key for key in own if not key.endswith("num_batches_tracked")}
-    fitting = {key: value for key, value in state_dict.items() if key in own and own[key].shape == value.shape}
+    fitting = {
+        key: value for key, value in state_dict.items() if key in own and own[key].shape == value.shape
+    }
     if wanted <= fitting.keys() and fitting.keys() == state_dict.keys():
         segmenter.load_state_dict(fitting, strict=False)
         return "backbone and head"
@@ -194,8 +196,8 @@ def start_from(
     missing = [key for key in backbone if key not in found and not key.endswith("num_batches_tracked")]
     if missing:
         raise BadInputError(
-            f"{source} do not fit {segmenter.backbone.arch}: {len(missing)} of {len(backbone)} of its tensors "
-            f"are missing or of another shape, such as '{missing[0]}'"
+            f"{source} do not fit {segmenter.backbone.arch}: {len(missing)} of {len(backbone)} of its "
+            f"tensors are missing or of another shape, such as '{missing[0]}'"
         )
     segmenter.backbone.load_state_dict(found, strict=False)
     return "backbone"

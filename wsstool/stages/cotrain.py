@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
 from wsstool import store
 from wsstool.data.crops import RandomCrop
 from wsstool.errors import SomeFailedError, UsageError
-from wsstool.models.segmenter import build_segmenter, split_arch, start_from
-from wsstool.models.weights import Weights, load_weights, save_weights
+from wsstool.models.segmenter import NEED_TWO_IMAGES, split_arch
+from wsstool.models.weights import load_weights, save_weights
 from wsstool.registry import COTRAINERS
 from wsstool.runtime import pick_device
-from wsstool.stages.masked import Masked, open_masked, open_validation, usable_numbers
+from wsstool.stages.eval import class_id
+from wsstool.stages.layer_weights import layer_weights
+from wsstool.stages.masked import open_masked, open_validation, usable_numbers
 from wsstool.stages.mean_iou import MeanIou
+from wsstool.stages.start import network_builder, start_normalisation
+from wsstool.stages.train_cls import NORMALIZATIONS
 from wsstool.stages.written import up_to_date
 from wsstool.training.checkpoint import only_writer, part_path
 from wsstool.training.loader import EpochLoader
@@ -28,9 +31,6 @@ from wsstool.training.plan import Plan
 from wsstool.training.segmentation_task import CoTraining, Setup
 from wsstool.training.tagged_images import Pictures
 from wsstool.types import SILENT, Messages
-
-NORMALISATION = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-"""Mean and standard deviation of the colours where the start weights say nothing."""
 
 LARGEST_CROP = 320
 """Side of the training views, pixels, unless the images are smaller or ``crop_size`` says otherwise."""
@@ -43,11 +43,13 @@ def cotrain(
     method: str = "plain",
     settings: Sequence[str] | None = None,
     noise_rate: str | float = "auto",
-    layer_weight: Sequence[float] | None = None,
+    layer_weight: Sequence[str] | None = None,
+    ignore_class: str | None = None,
     arch: str = "deeplabv3-mobilenet-v2",
     init: Path | None = None,
     output_stride: int | None = None,
     width: int | None = None,
+    normalization: str = "auto",
     images: Path | None = None,
     split: str | None = None,
     class_list: Path | None = None,
@@ -59,13 +61,16 @@ def cotrain(
     scale_max: float = 2.0,
     flip: bool = True,
     color_jitter: float = 0.3,
+    blur: float = 0.0,
     epochs: int = 30,
     batch_size: int = 8,
     lr: float = 0.02,
     backbone_rate: float | None = None,
     optimizer: str = "sgd",
     schedule: str = "poly",
+    fall_epochs: int = 0,
     warmup_epochs: float = 0.0,
+    warmup_start: float | None = None,
     weight_decay: float = 1e-4,
     clip: float = 0.0,
     ema: float = 0.0,
@@ -87,20 +92,24 @@ def cotrain(
         settings: ``NAME=VALUE`` options of the method.
         noise_rate: share of labelled pixels that are wrong, [0, 1), or ``auto``: estimated from the
             networks' confidence after a warm-up. Only methods that select pixels use it.
-        layer_weight: weight of each label map of an image; None: equal, with sum 1.
+        layer_weight: weight of each label map of an image, see ``stages.layer_weights``; None: equal, sum 1.
+        ignore_class: class whose pixels belong to none (white background), by name or id: the network has no
+            output for it, its pixels do not count in ``val``, and ``method`` says what they do in training.
         arch: HEAD-BACKBONE, see ``build_segmenter``.
         init: start weights: of a classifier of ours (its head is dropped), of a torchvision network, or of a
             segmenter; None: random.
         output_stride, width: see ``build_segmenter``.
+        normalization: of the input: imagenet, none (colours in [0, 1]), or auto: as the start weights say,
+            else imagenet.
         images: folder of the images of a ``mask`` file.
         split, class_list, masks: of a data folder, see ``open_dataset``.
         val: data folder with true masks; the epoch with the best mean IoU on it is kept. None: the last
             epoch. With ``val_split`` alone, the folder given as ``source``.
         val_split: part of that folder.
         crop_size: side of the training views, pixels; None: what half of the images fit into, at most 320.
-        scale_min, scale_max, flip, color_jitter: see ``RandomCrop``.
-        epochs, batch_size, lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see
-            ``training.plan.Plan``.
+        scale_min, scale_max, flip, color_jitter, blur: see ``RandomCrop``.
+        epochs, batch_size, lr, optimizer, schedule, fall_epochs, warmup_epochs, warmup_start, weight_decay,
+            clip, ema, amp, seed: see ``training.plan.Plan``. A last batch of a single image is left out.
         backbone_rate: learning rate of the backbone relative to the head's; 0: frozen; None: 0.1 with
             ``init``, else 1.
         workers: processes that prepare images.
@@ -119,14 +128,21 @@ def cotrain(
         UsageError, MissingInputError, BusyError, CannotWriteError: see the parts.
     """
     output = Path(output)
-    head, _ = split_arch(arch)
+    head, backbone = split_arch(arch)
+    arch = f"{head}-{backbone}"
     make = COTRAINERS.load(method)
     own = COTRAINERS.settings(method, settings or ())
     rate = _rate(noise_rate)
-    if batch_size < 2 and head == "deeplabv3":
-        raise UsageError("deeplabv3 normalises over the batch and needs --batch-size 2 or more")
+    if batch_size < 2 and head in NEED_TWO_IMAGES:
+        raise UsageError(f"{head} normalises over the batch and needs --batch-size 2 or more")
+    if normalization not in ("auto", *NORMALIZATIONS):
+        raise UsageError(f"--normalization {normalization}: auto, {' or '.join(NORMALIZATIONS)}")
+    if warmup_start is not None and not 0 <= warmup_start <= 1:
+        raise UsageError(f"--warmup-start {warmup_start:g}: a share of the rate, from 0 to 1")
     data = open_masked(source, images, split, class_list, masks)
     valid = open_validation(source, data, val, val_split, class_list)
+    excluded = class_id(ignore_class, data.classes)
+    ids = [i for i in range(len(data.classes)) if i != excluded]
     crop_size = crop_size or _fitting_crop(data.sizes[data.numbers])
     start = load_weights(init) if init else None
     backbone_rate = (0.1 if init else 1.0) if backbone_rate is None else backbone_rate
@@ -134,10 +150,12 @@ def cotrain(
         "method": method,
         "set": [f"{k}={v}" for k, v in own.items()],
         "noise_rate": rate if "pool" in COTRAINERS.own_options(method) else None,  # only selection uses it
-        "layer_weight": _layer_weights(layer_weight, data),
+        "layer_weight": layer_weights(layer_weight, data.layers),
+        "ignore_class": ignore_class,
         "arch": arch,
         "output_stride": output_stride,
         "width": width,
+        "normalization": normalization,
         "split": split,
         "class_list": class_list,
         "masks": masks,
@@ -147,13 +165,16 @@ def cotrain(
         "scale_max": scale_max,
         "flip": flip,
         "color_jitter": color_jitter,
+        "blur": blur,
         "epochs": epochs,
         "batch_size": batch_size,
         "lr": lr,
         "backbone_rate": backbone_rate,
         "optimizer": optimizer,
         "schedule": schedule,
+        "fall_epochs": fall_epochs,
         "warmup_epochs": warmup_epochs,
+        "warmup_start": warmup_start,
         "weight_decay": weight_decay,
         "clip": clip,
         "ema": ema,
@@ -174,27 +195,34 @@ def cotrain(
         where = pick_device(device)
         pictures = Pictures(data.paths, messages=messages)
         numbers, failed = usable_numbers(data, pictures, messages)
-        mean, std = _normalisation(start)
+        mean, std = start_normalisation(normalization, start)
         setup = Setup(
-            build=_builder(
-                arch, len(data.classes), output_stride, width, start, init, seed, backbone_rate == 0
+            build=network_builder(
+                arch, len(ids), output_stride, width, start, init, seed, backbone_rate == 0
             ),
-            class_names=data.classes.names,
-            background=data.classes.background,
+            class_names=[data.classes.names[i] for i in ids],
+            background=ids.index(data.classes.background) if data.classes.background in ids else -1,
+            class_ids=ids,
+            excluded=excluded,
             layer_weights=params["layer_weight"],
+            layers=data.layers,
             noise_rate=None if isinstance(rate, str) else rate,
             groups=lambda network: [
                 {"params": _trained(network.backbone), "lr_scale": backbone_rate},  # type: ignore[arg-type]
-                {"params": list(network.head.parameters())},  # type: ignore[union-attr]
+                {"params": network.head_parameters()},  # type: ignore[operator]
             ],
-            validate=MeanIou(valid, mean, std, batch_size, workers) if valid else None,
+            validate=(
+                MeanIou(valid, mean, std, batch_size, workers, ids=ids, excluded=excluded, messages=messages)
+                if valid
+                else None
+            ),
             mean=mean,
             std=std,
             messages=messages,
         )
         task: CoTraining = make(setup, **own)
         stride = task.networks[0].backbone.stride  # type: ignore[union-attr]
-        view = RandomCrop(crop_size, (scale_min, scale_max), flip, color_jitter)
+        view = RandomCrop(crop_size, (scale_min, scale_max), flip, color_jitter, blur)
         loader = EpochLoader(
             MaskedImages(pictures.__getitem__, data.masks, numbers, len(data.classes), view, seed=seed),
             batch_size,
@@ -208,6 +236,8 @@ def cotrain(
             optimizer=optimizer,
             schedule=schedule,
             warmup_epochs=warmup_epochs,
+            warmup_start=warmup_start,
+            fall_epochs=fall_epochs,
             weight_decay=weight_decay,
             clip=clip,
             ema=ema,
@@ -217,8 +247,12 @@ def cotrain(
         )
         messages.say(
             f"training {arch}, {method}, on the {data.supervision} of {len(numbers)} images, "
-            f"{len(data.classes)} classes, views of {crop_size} pixels"
+            f"{len(ids)} classes, views of {crop_size} pixels"
         )
+        if loader.left_out:
+            messages.say(
+                "each epoch leaves one image out, another each time: a last batch of one cannot be normalised"
+            )
         result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
         figures = result.history[result.best_epoch]
         summary = {
@@ -231,7 +265,7 @@ def cotrain(
             "arch": arch,
             "task": "segmentation",
             "classes": list(data.classes.names),
-            "class_ids": list(range(len(data.classes))),
+            "class_ids": ids,
             "background": data.classes.background,
             "palette": [list(colour) for colour in data.classes.palette],
             "mean": mean,
@@ -265,57 +299,10 @@ def _rate(noise_rate: str | float) -> str | float:
     return rate
 
 
-def _layer_weights(given: Sequence[float] | None, data: Masked) -> list[float]:
-    """One weight a label map."""
-    n = len(data.layers)
-    if not given:
-        return [1.0 / n] * n
-    if len(given) != n or min(given) < 0 or sum(given) <= 0:
-        raise UsageError(
-            f"--layer-weight must be given {n} times, once for each of {', '.join(data.layers)}, none below 0"
-        )
-    return [float(weight) for weight in given]
-
-
 def _fitting_crop(sizes: np.ndarray) -> int:
     """The longer side that half of the images keep to, up to a multiple of 32, at most ``LARGEST_CROP``."""
     longer = sorted(sizes.max(1).tolist())[(len(sizes) - 1) // 2]
     return min(LARGEST_CROP, max(32, -(-longer // 32) * 32))
-
-
-def _normalisation(start: Weights | None) -> tuple[list[float], list[float]]:
-    """Mean and standard deviation that the start weights were trained with."""
-    meta = start.meta if start else {}
-    return list(meta.get("mean", NORMALISATION[0])), list(meta.get("std", NORMALISATION[1]))
-
-
-def _builder(
-    arch: str,
-    n_classes: int,
-    output_stride: int | None,
-    width: int | None,
-    start: Weights | None,
-    init: Path | None,
-    seed: int,
-    frozen: bool,
-) -> Callable[[int], nn.Module]:
-    """Number of a network -> the network with a random start of its own, then the start weights."""
-
-    def build(number: int) -> nn.Module:
-        torch.manual_seed(seed + number)
-        network = build_segmenter(arch, n_classes, output_stride=output_stride, width=width)
-        if start is not None:
-            state = start.state_dict
-            if number and start.state_dict_2 is not None:
-                state = start.state_dict_2
-            elif number:  # a head in common would make both networks the same
-                state = {k: v for k, v in state.items() if not k.startswith("head.")}
-            start_from(network, state, f"'{init}'")
-        if frozen:
-            network.freeze_backbone()
-        return network
-
-    return build
 
 
 def _trained(part: nn.Module) -> list[nn.Parameter]:

@@ -10,22 +10,20 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.models.classifier import normalise
 from wsstool.models.inference import class_probabilities, on_grid
-from wsstool.models.weights import build_model, load_state, load_weights
 from wsstool.registry import REFINERS
 from wsstool.runtime import pick_device
 from wsstool.stages.batches import plan_batches, read_batches
+from wsstool.stages.gate import open_gate
+from wsstool.stages.predicted import MAP_STRIDE, mask_header, probability_header, write_probabilities
+from wsstool.stages.trained import Trained, open_segmenter
 from wsstool.store.provenance import canonical_json, digest
-from wsstool.types import SILENT, ClassList, Messages
-
-MAP_STRIDE = 4
-"""Image pixels a cell of the stored probabilities."""
+from wsstool.types import SILENT, Messages
 
 Refiner = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -40,6 +38,9 @@ def predict(
     scale: Sequence[float] | None = None,
     flip: bool = False,
     ensemble: bool = False,
+    gate: Path | None = None,
+    gate_threshold: float = 0.1,
+    gate_form: str = "forbid",
     refine: str | None = None,
     settings: Sequence[str] | None = None,
     dtype: str = "float16",
@@ -58,7 +59,7 @@ def predict(
 
     Args:
         data: data folder.
-        weights: a segmenter that ``cotrain`` wrote.
+        weights: a segmenter that ``cotrain`` wrote, or a published DeepLabv3+.
         output: target; None: standard output.
         probabilities: write the probability of each class on a grid of 4 pixels, the background's included,
             in place of label maps.
@@ -66,10 +67,13 @@ def predict(
         scale: image scales whose probabilities are averaged, (0, 8]; None: 1.
         flip: also the mirror images.
         ensemble: average over both networks of a weights file that has two.
+        gate: weights of a classifier; only classes that it sees in an image may occur there.
+        gate_threshold, gate_form: see ``stages.gate.Gate``.
         refine: name in ``registry.REFINERS``, applied to the probabilities at full size.
         settings: ``NAME=VALUE`` options of the refiner; ``crf`` takes the scores as probabilities.
         dtype: of stored probabilities, ``float16`` or ``float32``.
-        split, labels, class_list, shard: which images and tags, see ``data.open_dataset``.
+        split, labels, class_list, shard: which images and tags, see ``data.open_dataset``; the class list
+            also names the classes of published weights.
         batch_size: images of equal size that go through the network together.
         workers: threads that decode images and refine.
         device, max_failed, force: see ``runtime.pick_device`` and ``store.create``.
@@ -78,11 +82,13 @@ def predict(
         ``images``, ``failed`` and ``key``.
 
     Raises:
-        BadInputError: weights of a classifier, or of other classes than the data's tags.
+        BadInputError: weights of a classifier, or of other classes than the data's tags; a gate that is no
+            classifier or has other classes.
         UsageError: an option's value. Others: see the parts.
 
     Notes:
         With ``targets="labels"``, an image without tags in a set without background may have every class.
+        The gate looks at the image as it is, once, whatever ``scale`` and ``flip`` are.
     """
     scales = tuple(scale or (1.0,))
     if min(scales) <= 0 or max(scales) > 8:
@@ -95,20 +101,29 @@ def predict(
     dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     where = pick_device(device)
-    networks, meta = _networks(weights, ensemble, where)
-    classes = ClassList(
-        tuple(meta["classes"]),
-        meta.get("background", -1),
-        tuple(tuple(colour) for colour in meta.get("palette", ())),
+    trained = open_segmenter(weights, where, ensemble=ensemble, listed=dataset.classes)
+    classes, ids = trained.classes, trained.ids
+    gated = (
+        open_gate(
+            gate,
+            trained.names,
+            where,
+            threshold=gate_threshold,
+            form=gate_form,
+            listed=dataset.classes,
+        )
+        if gate
+        else None
     )
     sizes = dataset.sizes()
-    allowed = _allowed(targets, dataset, classes, meta["class_ids"], weights)
+    allowed = _allowed(targets, dataset, trained, weights)
     params: dict[str, Any] = {
         "probabilities": probabilities,
         "targets": targets,
         "scale": list(scales),
         "flip": flip,
         "ensemble": ensemble,
+        **({"gate_threshold": gate_threshold, "gate_form": gate_form} if gated else {}),
         "refine": refine,
         "set": [f"{k}={v}" for k, v in own.items()],
         "dtype": dtype if probabilities else None,
@@ -119,20 +134,19 @@ def predict(
     }
     inputs = [
         store.Input.of_folder(dataset.root, dataset.names),
-        store.Input.of_file(weights, role="weights", provenance=meta.get("provenance", ())),
+        store.Input.of_file(weights, role="weights", provenance=trained.meta.get("provenance", ())),
     ]
+    if gate and gated:
+        inputs.append(store.Input.of_file(gate, role="gate", provenance=gated.provenance))
     if targets == "labels":  # the tags decide, whatever file they stand in
         tags = digest(canonical_json([classes.names, allowed.astype(int).tolist()]))
         inputs.append(store.Input("tags", {"fingerprint": tags}))
-    ids = np.array(meta["class_ids"])
-    describe = _probability_header if probabilities else _mask_header
-    header = describe(params, inputs, dataset, classes, sizes, allowed, ids, dtype)
+    if probabilities:
+        header = probability_header(params, inputs, dataset, classes, sizes, allowed, ids)
+    else:
+        header = mask_header(params, inputs, dataset, classes, sizes)
     forward = partial(
-        class_probabilities,
-        networks,
-        scales=scales,
-        flip=flip,
-        stride=networks[0].backbone.stride,  # type: ignore[union-attr,arg-type]
+        class_probabilities, trained.networks, scales=scales, flip=flip, stride=trained.input_multiple
     )
     with (
         store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer,
@@ -146,8 +160,11 @@ def predict(
             results: dict[int, np.ndarray] = {}
             if found:
                 batch = torch.from_numpy(np.stack(list(found.values()))).movedim(-1, 1).to(where)
-                may = torch.from_numpy(allowed[list(found)])
-                probs = forward(normalise(batch, meta["mean"], meta["std"]), allowed=may.to(where))
+                may, factors = torch.from_numpy(allowed[list(found)]).to(where), None
+                if gated:
+                    may, factors = gated(batch, may)
+                x = normalise(batch, trained.meta["mean"], trained.meta["std"])
+                probs = forward(x, allowed=may, factors=factors)
                 if probabilities:
                     maps = on_grid(probs, MAP_STRIDE).cpu().numpy()
                     results = {i: maps[k][allowed[i]] for k, i in enumerate(found)}
@@ -167,7 +184,7 @@ def predict(
                 if isinstance(picture, WsstoolError):
                     writer.fail(str(picture))
                 elif probabilities:
-                    _write(writer, results[i])
+                    write_probabilities(writer, results[i])
                 else:
                     writer.write(results[i][None])
                 advance()
@@ -187,39 +204,16 @@ def _refined(
     refiner: Refiner, ids: np.ndarray, probs: np.ndarray, allowed: np.ndarray, image: np.ndarray
 ) -> np.ndarray:
     """(H,W) uint8 from (C,H,W) probabilities; classes without 1 % at any pixel are not worth refining."""
-    chosen = allowed & (probs.max(axis=(1, 2)) >= 0.01)
+    largest = probs.max(axis=(1, 2))
+    chosen = allowed & (largest >= min(0.01, largest.max()))
     return ids[chosen][refiner(probs[chosen], image).argmax(axis=0)].astype(np.uint8)
 
 
-def _networks(weights: Path, ensemble: bool, device: torch.device) -> tuple[list[nn.Module], dict[str, Any]]:
-    """The network to use, or both, and their description."""
-    loaded = load_weights(weights)
-    meta = loaded.meta
-    if meta.get("task", "segmentation") != "segmentation":
-        raise BadInputError(
-            f"'{weights}' is a classifier; predict reads a segmenter, which 'wsstool cotrain' makes"
-        )
-    states = [loaded.state_dict]
-    if ensemble:
-        if loaded.state_dict_2 is None:
-            raise BadInputError(
-                f"'{weights}' holds one network; --ensemble needs two, as '--method coteaching' trains"
-            )
-        states.append(loaded.state_dict_2)
-    networks = []
-    for state in states:
-        network = build_model(meta, weights)
-        load_state(network, state, weights)
-        networks.append(network.eval().to(device))
-    return networks, meta
-
-
-def _allowed(
-    targets: str, dataset: Dataset, classes: ClassList, class_ids: Sequence[int], weights: Path
-) -> np.ndarray:
+def _allowed(targets: str, dataset: Dataset, trained: Trained, weights: Path) -> np.ndarray:
     """(N, C) bool: the outputs that may occur in each image."""
+    classes = trained.classes
     if targets == "all":
-        return np.ones((len(dataset), len(class_ids)), bool)
+        return np.ones((len(dataset), len(trained.ids)), bool)
     if targets != "labels":
         raise UsageError(f"--targets {targets}: all or labels")
     if dataset.labels is None:
@@ -232,76 +226,6 @@ def _allowed(
     tagged = dataset.labels.astype(bool)
     if classes.background >= 0:
         tagged[:, classes.background] = True
-    allowed = tagged[:, list(class_ids)]
+    allowed = tagged[:, trained.ids]
     allowed[~allowed.any(axis=1)] = True
     return allowed
-
-
-def _mask_header(
-    params: dict[str, Any],
-    inputs: list[store.Input],
-    dataset: Dataset,
-    classes: ClassList,
-    sizes: np.ndarray,
-    allowed: np.ndarray,
-    ids: np.ndarray,
-    dtype: str,
-) -> store.Header:
-    return store.new_header(
-        "mask",
-        stage="predict",
-        params=params,
-        inputs=inputs,
-        images=dataset.names,
-        sizes=sizes,
-        shapes=np.concatenate([np.ones((len(sizes), 1), np.int64), sizes], 1),
-        classes=classes,
-        labels=_tags(dataset, classes),
-        image_root=dataset.root,
-        attributes={"layers": ["prediction"]},
-    )
-
-
-def _probability_header(
-    params: dict[str, Any],
-    inputs: list[store.Input],
-    dataset: Dataset,
-    classes: ClassList,
-    sizes: np.ndarray,
-    allowed: np.ndarray,
-    ids: np.ndarray,
-    dtype: str,
-) -> store.Header:
-    allowed[sizes.sum(1) == 0] = False
-    counts = allowed.sum(1)
-    grids = -(-sizes // MAP_STRIDE)
-    return store.new_header(
-        "cam",
-        stage="predict",
-        params=params,
-        inputs=inputs,
-        images=dataset.names,
-        sizes=sizes,
-        shapes=np.concatenate([counts[:, None], grids], 1),
-        classes=classes,
-        labels=_tags(dataset, classes),
-        image_root=dataset.root,
-        dtype=dtype,
-        columns={
-            "layer_size": grids[:, None],
-            "map_offset": np.concatenate([[0], np.cumsum(counts)]),
-            "map_class": ids[np.nonzero(allowed)[1]],
-        },
-        attributes={"layers": ["prediction"]},
-    )
-
-
-def _tags(dataset: Dataset, classes: ClassList) -> np.ndarray | None:
-    """The image-level labels, where they are of the same classes."""
-    return dataset.labels if dataset.classes.names == classes.names else None
-
-
-def _write(writer: store.Writer, probs: np.ndarray) -> None:
-    """Write (K,h,w) probabilities divided by their largest; that and each class's maximum go to the tail."""
-    largest = float(probs.max())
-    writer.write(probs / largest, scale=[largest], score=probs.max(axis=(1, 2)))

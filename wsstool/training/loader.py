@@ -86,6 +86,11 @@ class EpochLoader:
         """Batches an epoch."""
         return self._length
 
+    @property
+    def left_out(self) -> int:
+        """Items that an epoch leaves out."""
+        return max(0, self.n - self._length * self.batch_size)
+
     def order(self, epoch: int) -> np.ndarray:
         """The items in the order of an epoch: (N,) int64."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.n)

@@ -180,8 +180,7 @@ class _Run:
 
     def _step(self, batch: Any) -> None:
         progress = self.progress
-        warmup = round(self.plan.warmup_epochs * len(self.loader))
-        factor = rate_factor(self.plan.schedule, progress.step, self.steps, warmup)
+        factor = self._rate_factor(progress.step)
         for group, scale in zip(self.optimizer.param_groups, self.scales, strict=True):
             group["lr"] = self.plan.lr * scale * factor
         self.optimizer.zero_grad(set_to_none=True)
@@ -209,6 +208,17 @@ class _Run:
                 term.detach() if isinstance(term, torch.Tensor) else term
             )
 
+    def _rate_factor(self, step: int) -> float:
+        plan, per_epoch = self.plan, len(self.loader)
+        return rate_factor(
+            plan.schedule,
+            step,
+            self.steps,
+            round(plan.warmup_epochs * per_epoch),
+            warmup_start=plan.warmup_start,
+            fall_every=plan.fall_epochs * per_epoch,
+        )
+
     def _diagnosis(self, what: str, value: float, batch: Any) -> str:
         """One sentence: the step, and what most often leads there."""
         where = (
@@ -229,7 +239,7 @@ class _Run:
     def end_epoch(self) -> dict[str, Any]:
         """Validate, keep the best, note the figures, move to the next epoch."""
         progress = self.progress
-        factor = rate_factor(self.plan.schedule, progress.step - 1, self.steps)
+        factor = self._rate_factor(progress.step - 1)
         figures: dict[str, Any] = {
             "epoch": self.at.epoch + 1,
             "step": progress.step,

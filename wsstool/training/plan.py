@@ -30,7 +30,7 @@ class Progress:
 class Task(Protocol):
     """What is trained. Beside these three methods a task may have
 
-    - ``validate() -> dict[str, float]``: scores after an epoch, with the modules in eval mode;
+    - ``validate() -> dict``: scores after an epoch, with the modules in eval mode;
     - ``after_step(progress)``: for example to move a teacher;
     - ``end_epoch(progress) -> dict``: figures for the log;
     - ``state() -> dict`` and ``load_state(dict)``: what else must survive an interruption, as tensors,
@@ -60,6 +60,9 @@ class Plan:
         optimizer: sgd (momentum 0.9), adam or adamw.
         schedule: poly, cosine, step or constant.
         warmup_epochs: first epochs during which the rate rises from near 0; may be a fraction.
+        warmup_start: share of the rate that it rises from, see ``rate_factor``; None: one step's rise.
+        fall_epochs: of the schedule step: the rate falls to a tenth after every so many epochs; 0: after 60
+            and 85 % of the run.
         weight_decay: L2 penalty (adamw: decoupled decay) for groups without one of their own.
         momentum: of sgd.
         clip: longest gradient allowed, in the norm over all parameters; 0 means any.
@@ -75,6 +78,8 @@ class Plan:
     optimizer: str = "sgd"
     schedule: str = "poly"
     warmup_epochs: float = 0.0
+    warmup_start: float | None = None
+    fall_epochs: int = 0
     weight_decay: float = 1e-4
     momentum: float = 0.9
     clip: float = 0.0

@@ -37,14 +37,26 @@ SCHEDULES: dict[str, Callable[[float], float]] = {
 """Schedules by name."""
 
 
-def rate_factor(schedule: str, step: int, steps: int, warmup: int = 0) -> float:
+def rate_factor(
+    schedule: str,
+    step: int,
+    steps: int,
+    warmup: int = 0,
+    *,
+    warmup_start: float | None = None,
+    fall_every: int = 0,
+) -> float:
     """Factor for the learning rate of one step.
 
     Args:
         schedule: a name of ``SCHEDULES``.
         step: number of the step, from 0.
         steps: steps in the whole run.
-        warmup: first steps, during which the rate also rises linearly: (step + 1) / (warmup + 1).
+        warmup: first steps, during which the rate also rises linearly.
+        warmup_start: where it rises from, [0, 1]: s + (1 - s) step / warmup; None: (step + 1) / (warmup + 1).
+            0 is the published start of DeepLab programs, whose first step then changes nothing.
+        fall_every: of ``step``: a tenth more after every so many steps, 0.1^floor(step / fall_every);
+            0: after 60 and 85 % of the run.
 
     Example:
         >>> [round(rate_factor("cosine", i, 4), 3) for i in range(4)]
@@ -52,5 +64,12 @@ def rate_factor(schedule: str, step: int, steps: int, warmup: int = 0) -> float:
     """
     if schedule not in SCHEDULES:
         raise UsageError(f"no schedule '{schedule}'; there are: {', '.join(SCHEDULES)}")
-    rising = min(1.0, (step + 1) / (warmup + 1))
-    return rising * SCHEDULES[schedule](min(1.0, step / max(1, steps)))
+    if schedule == "step" and fall_every:
+        factor = 0.1 ** (step // fall_every)
+    else:
+        factor = SCHEDULES[schedule](min(1.0, step / max(1, steps)))
+    if step >= warmup:
+        return factor
+    if warmup_start is None:
+        return factor * (step + 1) / (warmup + 1)
+    return factor * (warmup_start + (1 - warmup_start) * step / warmup)

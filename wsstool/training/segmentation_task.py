@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from wsstool.errors import UsageError
 from wsstool.models.classifier import normalise
 from wsstool.training.losses.segmentation import layered_losses, layered_mean
 from wsstool.training.plan import Progress
@@ -21,9 +22,12 @@ class Setup:
 
     Attributes:
         build: number of a network (0, 1) -> the network with its own random start.
-        class_names: C names; output c is class c.
-        background: its class id, or -1.
+        class_names: C names, one an output.
+        background: the output that is background, or -1.
+        class_ids: class id of each output in the label maps; None: output c is class c.
+        excluded: class id of pixels that belong to no output, or None.
         layer_weights: weight of each label map of an image.
+        layers: names of the label maps; empty: they are not asked for by name.
         noise_rate: share of wrong labels, [0, 1), or None to estimate it after the warm-up.
         groups: network -> parameter groups for the optimiser.
         validate: network in eval mode -> scores, or None.
@@ -35,15 +39,57 @@ class Setup:
     build: Callable[[int], nn.Module]
     class_names: Sequence[str]
     background: int = -1
+    class_ids: Sequence[int] | None = None
+    excluded: int | None = None
     layer_weights: Sequence[float] = (1.0,)
+    layers: Sequence[str] = ()
     noise_rate: float | None = 0.0
     groups: Callable[[nn.Module], list[dict[str, Any]]] = lambda network: [
         {"params": list(network.parameters())}
     ]
-    validate: Callable[[nn.Module], Mapping[str, float]] | None = None
+    validate: Callable[[nn.Module], Mapping[str, Any]] | None = None
     mean: Sequence[float] = (0.485, 0.456, 0.406)
     std: Sequence[float] = (0.229, 0.224, 0.225)
     messages: Messages = SILENT
+
+    @property
+    def main_layer(self) -> int:
+        """Number of the label map with the greatest weight, the first of them."""
+        return max(range(len(self.layer_weights)), key=lambda l: self.layer_weights[l])
+
+    def layer(self, name: str) -> int:
+        """Number of the label map of that name.
+
+        Raises:
+            UsageError: there is none.
+        """
+        return layer_number(name, self.layers)
+
+    def label_table(self, excluded: int) -> torch.Tensor:
+        """(256,) uint8: label -> output, ``excluded`` for the excluded class; 255 stays."""
+        table = torch.arange(256, dtype=torch.uint8)
+        if self.class_ids is not None:
+            table[list(self.class_ids)] = torch.arange(len(self.class_ids), dtype=torch.uint8)
+        if self.excluded is not None:
+            table[self.excluded] = excluded
+        return table
+
+
+def layer_number(name: str, layers: Sequence[str]) -> int:
+    """Number of the layer that is called so; the last part of a dotted name is enough.
+
+    Raises:
+        UsageError: there is none, or more than one.
+
+    Example:
+        >>> layer_number("b5_2", ["backbone.b4_5", "backbone.b5_2"])
+        1
+    """
+    fitting = [i for i, layer in enumerate(layers) if layer == name or layer.endswith(f".{name}")]
+    if len(fitting) != 1:
+        many = "more than one" if fitting else "no"
+        raise UsageError(f"{many} label map '{name}'; there are: {', '.join(layers)}")
+    return fitting[0]
 
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -81,15 +127,20 @@ class CoTraining:
         return {"loss": layered_mean(losses, labels != IGNORE, self.setup.layer_weights)}
 
     def prepared(self, batch: Batch) -> Batch:
-        """The batch with its images as normalised float32."""
+        """The batch with normalised float32 images and labels that are outputs; the excluded class is 255."""
+        return self._prepared(batch, excluded=IGNORE)
+
+    def _prepared(self, batch: Batch, *, excluded: int) -> Batch:
         images, labels = batch
+        if self.setup.excluded is not None:
+            labels = self.setup.label_table(excluded).to(labels.device)[labels.long()]
         return normalise(images, list(self.setup.mean), list(self.setup.std)), labels
 
     def losses(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(B,C,H,W), (B,L,H,W) -> (B,L,H,W)."""
         return layered_losses(logits, labels, kind=self.loss_kind)
 
-    def validate(self) -> dict[str, float]:
+    def validate(self) -> dict[str, Any]:
         """Scores of the first network of ``trained`` at the end of an epoch."""
         if self.setup.validate is None:
             return {}

@@ -42,7 +42,7 @@ class Selecting(CoTraining):
         self.warmup = warmup if setup.noise_rate is None else 0.0
         self.joint = ConfidentJoint(len(setup.class_names))
         self.report = DropReport(len(setup.class_names))
-        self.main_layer = max(range(len(setup.layer_weights)), key=lambda l: setup.layer_weights[l])
+        self.main_layer = setup.main_layer
         self._said: set[str] = set()
 
     def modules(self) -> dict[str, nn.Module]:

@@ -46,10 +46,21 @@ def pixel_losses(
         [[[0.6931471824645996, 0.0]]]
     """
     cross_entropy = F.cross_entropy(logits.float(), labels.long(), ignore_index=IGNORE, reduction="none")
+    return of_cross_entropy(cross_entropy, kind, q=q, beta=beta)
+
+
+def of_cross_entropy(
+    cross_entropy: torch.Tensor, kind: str, *, q: float = 0.7, beta: float = 1.0
+) -> torch.Tensor:
+    """The loss of that kind where the cross-entropy is known: exp(-ce) = p. 0 stays 0.
+
+    Raises:
+        UsageError: a loss of another name.
+    """
     if kind == "cross-entropy":
         return cross_entropy
     if kind == "generalised":
-        return -torch.expm1(-q * cross_entropy) / q  # exp(-ce) = p; the ignored have ce = 0, hence 0
+        return -torch.expm1(-q * cross_entropy) / q
     if kind == "symmetric":
         return cross_entropy - 4.0 * beta * torch.expm1(-cross_entropy)
     raise UsageError(f"no pixel loss '{kind}'; there are: {', '.join(PIXEL_LOSSES)}")
