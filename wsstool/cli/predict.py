@@ -52,8 +52,8 @@ def predict(
         Literal["forbid", "multiply"],
         typer.Option(
             help="what a class gets that is not kept: 'forbid', the logit -inf, and the class with the best "
-            "score stays in any case; 'multiply', the logit 0, as published: it still beats negative ones, and "
-            "class 0 wins where nothing is kept",
+            "score stays in any case; 'multiply', the logit 0, as published: it still beats negative ones, "
+            "and class 0 wins where nothing is kept",
             rich_help_panel=options.METHOD,
         ),
     ] = "forbid",

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from wsstool.models.backbones import BACKBONES, CLASSIFIER_PREFIXES, plain_shapes
-from wsstool.models.weights import build_model, load_weights, require_fit
+from wsstool.models.fitting import check_fit
+from wsstool.models.weights import build_model, load_weights
 
 
 def fitting_backbones(state_dict: Mapping[str, Tensor]) -> list[str]:
@@ -32,21 +33,22 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
         ``meta`` (its description, empty for foreign files), ``tensors``, ``parameters`` (numbers in
         floating-point tensors), ``networks`` (1, or 2 for co-trained), ``arch`` (as described, else the first
         backbone that fits, else None), ``fits`` (names of all that fit; not searched when described), and
-        ``published`` where the file is known: what it is, in words.
+        ``what`` (in words, for published networks that are known).
 
     Raises:
         MissingInputError: no such file.
         BadInputError: not a weights file, or a published one with tensors missing or too many.
     """
     weights = load_weights(path)
-    published = weights.meta.get("published")
-    if published:
+    what = weights.meta.get("what")
+    if what:
         with torch.device("meta"):
-            require_fit(build_model(weights.meta), weights.state_dict, f"{path} ({published})")
+            shapes = {k: tuple(v.shape) for k, v in build_model(weights.meta).state_dict().items()}
+        check_fit(shapes, weights.state_dict, f"{path} ({what})")
     described = weights.meta.get("arch")
     fits = [] if described else fitting_backbones(weights.state_dict)
     return {
-        **({"published": published} if published else {}),
+        **({"what": what} if what else {}),
         "meta": weights.meta,
         "tensors": len(weights.state_dict),
         "parameters": sum(v.numel() for v in weights.state_dict.values() if v.is_floating_point()),

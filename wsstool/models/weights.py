@@ -17,9 +17,10 @@ import torch
 from torch import Tensor, nn
 
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.models import tissue_stage2
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
 from wsstool.models.classifier import build_classifier
-from wsstool.models.published_deeplab import published_deeplab
+from wsstool.models.fitting import check_fit
 
 SAFE_GLOBALS = [
     argparse.Namespace,
@@ -42,7 +43,7 @@ class Weights:
     Attributes:
         state_dict: name -> tensor, on the CPU.
         meta: arch, task, classes, class_ids, background, palette, mean, std, output_stride, pool, image_size,
-            key, provenance; of foreign files what their names tell (``published``), or nothing.
+            key, provenance; of published files what their names tell, else empty.
         state_dict_2: the second of two co-trained networks, or None.
     """
 
@@ -138,7 +139,7 @@ def load_weights(path: Path | str) -> Weights:
     state = _unwrapped(content, path)
     return Weights(
         state,
-        dict(meta) if isinstance(meta, Mapping) else published_deeplab(state, path),
+        dict(meta) if isinstance(meta, Mapping) else tissue_stage2.describe(state),
         _unwrapped(second, path) if isinstance(second, Mapping) else None,
     )
 
@@ -166,27 +167,8 @@ def load_state(
     Raises:
         BadInputError: keys are missing, too many, or of another shape; the sentence names the first of each.
     """
-    require_fit(model, state_dict, source)
+    check_fit({k: tuple(v.shape) for k, v in model.state_dict().items()}, state_dict, str(source))
     model.load_state_dict(dict(state_dict), strict=False)
-
-
-def require_fit(model: nn.Module, state_dict: Mapping[str, Tensor], source: Path | str) -> None:
-    """Raise what ``load_state`` would, without loading."""
-    own = model.state_dict()
-    problems = []
-    missing = [k for k in own if k not in state_dict and not k.endswith("num_batches_tracked")]
-    extra = [k for k in state_dict if k not in own]
-    shapes = [
-        f"{k} is {tuple(state_dict[k].shape)} instead of {tuple(v.shape)}"
-        for k, v in own.items()
-        if k in state_dict and state_dict[k].shape != v.shape
-    ]
-    for what, names in (("missing", missing), ("not in the network", extra), ("of another shape", shapes)):
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            problems.append(f"{what}: {', '.join(names[:3])}{more}")
-    if problems:
-        raise BadInputError(f"{source} does not fit this network; {'; '.join(problems)}")
 
 
 def load_backbone(backbone: Backbone, path: Path | str) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import normalise
 from wsstool.models.weights import build_from_weights
 from wsstool.stages.trained import named_outputs
-from wsstool.types import ClassList
 
 FORMS = ("forbid", "multiply")
 
@@ -72,10 +72,11 @@ def open_gate(
     path: Path,
     names: Sequence[str | None],
     device: torch.device,
+    dataset: Dataset,
     *,
     threshold: float = 0.1,
     form: str = "forbid",
-    listed: ClassList | None = None,
+    is_named: bool = False,
 ) -> Gate:
     """The gate that a classifier's weights file gives for a segmenter.
 
@@ -83,8 +84,8 @@ def open_gate(
         path: weights of a classifier.
         names: of the segmenter's outputs; None for a background.
         device: where the classifier goes.
+        dataset, is_named: see ``named_outputs``.
         threshold, form: see ``Gate``.
-        listed: see ``open_segmenter``.
 
     Raises:
         BadInputError: weights of a segmenter, damaged, or of other classes.
@@ -100,7 +101,7 @@ def open_gate(
         raise BadInputError(
             f"'{path}' is a segmenter; --gate reads a classifier, as 'wsstool train-cls' makes"
         )
-    classes, ids = named_outputs(meta, listed, path)
+    classes, ids = named_outputs(meta, dataset, path, is_named=is_named)
     own = [classes.names[i] for i in ids]
     odd = sorted(set(own) ^ {name for name in names if name is not None})
     if odd:

@@ -101,16 +101,18 @@ def predict(
     dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     where = pick_device(device)
-    trained = open_segmenter(weights, where, ensemble=ensemble, listed=dataset.classes)
+    is_named = class_list is not None
+    trained = open_segmenter(weights, where, dataset, ensemble=ensemble, is_named=is_named)
     classes, ids = trained.classes, trained.ids
     gated = (
         open_gate(
             gate,
             trained.names,
             where,
+            dataset,
             threshold=gate_threshold,
             form=gate_form,
-            listed=dataset.classes,
+            is_named=is_named,
         )
         if gate
         else None
@@ -138,6 +140,8 @@ def predict(
     ]
     if gate and gated:
         inputs.append(store.Input.of_file(gate, role="gate", provenance=gated.provenance))
+    if not trained.meta.get("named", True):  # the names come from elsewhere
+        inputs.append(store.Input("classes", {"fingerprint": digest(canonical_json(list(classes.names)))}))
     if targets == "labels":  # the tags decide, whatever file they stand in
         tags = digest(canonical_json([classes.names, allowed.astype(int).tolist()]))
         inputs.append(store.Input("tags", {"fingerprint": tags}))

@@ -44,7 +44,7 @@ def network_builder(
         network = build_segmenter(arch, n_classes, output_stride=output_stride, width=width)
         if start is not None:
             state = start.state_dict
-            if "published" in start.meta:
+            if not start.meta.get("named", True):
                 state = without_last_layer(state)
             if number and start.state_dict_2 is not None:
                 state = start.state_dict_2

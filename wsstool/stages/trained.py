@@ -10,9 +10,14 @@ import numpy as np
 import torch
 from torch import nn
 
+from wsstool.data.dataset import Dataset
+from wsstool.data.formats.file_name import BCSS_CLASSES, LUAD_CLASSES
 from wsstool.errors import BadInputError
 from wsstool.models.weights import build_model, load_state, load_weights
 from wsstool.types import ClassList
+
+PUBLISHED_SETS = {"luad": LUAD_CLASSES, "bcss": BCSS_CLASSES}
+"""What the name of a published file says -> its classes in order."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +49,15 @@ class Trained:
 
 
 def open_segmenter(
-    weights: Path, device: torch.device, *, ensemble: bool = False, listed: ClassList | None = None
+    weights: Path, device: torch.device, dataset: Dataset, *, ensemble: bool = False, is_named: bool = False
 ) -> Trained:
     """The segmenter of a weights file.
 
     Args:
         weights: the file.
         device: where the networks go.
+        dataset, is_named: where a published file has the names of its classes from, see ``named_outputs``.
         ensemble: both networks.
-        listed: the class list that was named, for published files, which have none of their own.
 
     Raises:
         BadInputError: a classifier, weights that do not fit, one network where two are asked for, or a class
@@ -76,29 +81,39 @@ def open_segmenter(
         network = build_model(loaded.meta, weights)
         load_state(network, state, weights)
         networks.append(network.eval().to(device))
-    classes, ids = named_outputs(loaded.meta, listed, weights)
+    classes, ids = named_outputs(loaded.meta, dataset, weights, is_named=is_named)
     return Trained(networks, loaded.meta, classes, np.array(ids))
 
 
 def named_outputs(
-    meta: dict[str, Any], listed: ClassList | None, weights: Path
+    meta: dict[str, Any], dataset: Dataset, weights: Path, *, is_named: bool = False
 ) -> tuple[ClassList, list[int]]:
     """Class list of a network and the class id of each of its outputs.
 
-    A file of ours says both; the outputs of a published one are the classes of ``listed``, if there is such a
-    list: without its background, or all of them.
+    A file of ours says both. The outputs of a published one are, without the background, the classes of
+    LUAD-HistoSeg or BCSS-WSSS where the file's name holds ``luad`` or ``bcss``, else those of the data
+    folder, else ``class_0``, ``class_1``, ...
+
+    Args:
+        meta: the description.
+        dataset: the data folder that the network is used on.
+        weights: the file, for its name.
+        is_named: the class list of ``dataset`` was named by the user: it comes first.
 
     Raises:
-        BadInputError: ``listed`` has another number of classes than a published file has outputs.
+        BadInputError: that list has another number of classes than the file has outputs.
     """
     ids = [int(i) for i in meta["class_ids"]]
-    if "published" in meta and listed is not None and listed.names:
-        for found in (listed.foreground, tuple(range(len(listed)))):
-            if len(found) == len(ids):
-                return listed, list(found)
-        raise BadInputError(
-            f"'{weights}' has {len(ids)} outputs, the class list {len(listed.foreground)} classes "
-            "that are not background"
-        )
     palette = tuple(tuple(colour) for colour in meta.get("palette", ()))
-    return ClassList(tuple(meta["classes"]), meta.get("background", -1), palette), ids
+    own = ClassList(tuple(meta["classes"]), meta.get("background", -1), palette)
+    if meta.get("named", True):
+        return own, ids
+    name = Path(weights).name.lower()
+    known = next((found for word, found in PUBLISHED_SETS.items() if word in name), dataset.classes)
+    chosen = dataset.classes if is_named else known if known.names else own
+    if len(chosen.foreground) != len(ids):
+        raise BadInputError(
+            f"'{weights}' has {len(ids)} classes, the class list {len(chosen.foreground)}; "
+            "name the right --class-list"
+        )
+    return chosen, list(chosen.foreground)
