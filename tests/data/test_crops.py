@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageFilter
 
 from wsstool.data.crops import PAPER, RandomCrop, jittered
 from wsstool.errors import UsageError
@@ -72,8 +73,45 @@ def test_jitter_by_hand() -> None:
 
 
 @pytest.mark.parametrize(
-    "own", [{"size": 0}, {"scale_range": (2.0, 1.0)}, {"scale_range": (0.0, 1.0)}, {"color_jitter": 1.0}]
+    "own",
+    [
+        {"size": 0},
+        {"scale_range": (2.0, 1.0)},
+        {"scale_range": (0.0, 1.0)},
+        {"color_jitter": 1.0},
+        {"blur": -1.0},
+    ],
 )
 def test_numbers_outside_their_range(own: dict) -> None:
     with pytest.raises(UsageError):
         RandomCrop(**{"size": 8, **own})
+
+
+def test_half_of_the_views_are_blurred_by_up_to_the_radius() -> None:
+    """Each blurred view is Pillow's blur of some radius below the largest; nothing else changes."""
+    image, labels = picture(16, 16)
+    plain = RandomCrop(16, (1.0, 1.0))
+    blurring = RandomCrop(16, (1.0, 1.0), blur=1.0)
+    blurred = 0
+    for seed in range(60):
+        before, same = plain(image, labels, np.random.default_rng(seed))
+        after, maps = blurring(image, labels, np.random.default_rng(seed))
+        assert (maps == same).all()
+        draws = np.random.default_rng(seed).random(9)
+        radius = float(draws[8]) if draws[7] < 0.5 else 0.0
+        expected = Image.fromarray(before).filter(ImageFilter.GaussianBlur(radius))
+        assert (after == np.asarray(expected)).all()
+        blurred += bool((after != before).any())
+    assert 15 < blurred < 45
+
+
+def test_a_whole_patch_is_only_mirrored() -> None:
+    image, labels = picture(24, 24)
+    seen = set()
+    for seed in range(20):
+        view, maps = RandomCrop(24, (1.0, 1.0))(image, labels, np.random.default_rng(seed))
+        is_mirrored = bool((view == image[:, ::-1]).all())
+        assert is_mirrored or (view == image).all()
+        assert (maps == (labels[:, :, ::-1] if is_mirrored else labels)).all()
+        seen.add(is_mirrored)
+    assert seen == {False, True}

@@ -5,17 +5,24 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from tests.models.deeplab_reference import deeplabv3plus
+from wsstool import store
+from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError
 from wsstool.models.recognise import describe_weights
 from wsstool.models.segmenter import build_segmenter, start_from
 from wsstool.models.weights import build_from_weights
+from wsstool.stages.predict import predict
+from wsstool.stages.trained import named_outputs
+from wsstool.types import ClassList
 
 PARITY = Path("fixtures/parity")
 
@@ -167,3 +174,32 @@ def test_warm_start_leaves_the_last_layer_out() -> None:
     assert start_from(build_segmenter("deeplabv3plus-resnet18", 4), backbone) == "backbone"
     with pytest.raises(BadInputError, match="resnet-34"):
         start_from(build_segmenter("deeplabv3plus-resnet34", 4), theirs)
+
+
+def test_a_published_file_predicts(published: Path, tmp_path: Path) -> None:
+    """Through the stage, on a picture of odd size: no normalisation, no padding, classes by the file's name."""
+    (tmp_path / "images").mkdir()
+    pixels = (255 * images(49, 65, 1)[0]).byte()
+    Image.fromarray(pixels.movedim(0, -1).numpy()).save(tmp_path / "images" / "a.png")
+    predict(tmp_path, weights=published, output=tmp_path / "p.h5", device="cpu")
+    with store.open_records(tmp_path / "p.h5") as reader:
+        assert reader.header.classes.names[:4] == ("TE", "NEC", "LYM", "TAS")
+        (record,) = reader.records()
+    state = torch.load(published, weights_only=True)["state_dict"]
+    with torch.no_grad():
+        wanted = deeplabv3plus(state, pixels[None].float() / 255).argmax(1)
+    assert (torch.from_numpy(record.data) == wanted).float().mean() > 0.999
+
+
+def test_classes_of_a_published_file(tmp_path: Path) -> None:
+    """Named by the user, by the file's name, by the folder, or by number; never the background of a list."""
+    meta = {"classes": [f"class_{i}" for i in range(2)], "named": False, "class_ids": [0, 1]}
+    bare = Dataset(tmp_path, (), ClassList(()), None, "bare")
+    own = replace(bare, classes=ClassList(("background", "cat", "dog"), 0))
+    assert named_outputs(meta, bare, Path("a.pth"))[0].names == ("class_0", "class_1")
+    assert named_outputs(meta, own, Path("a.pth")) == (own.classes, [1, 2])
+    with pytest.raises(BadInputError, match="2 classes, the class list 4"):
+        named_outputs(meta, own, Path("trained_on_luad.pth"))
+    assert named_outputs(meta, own, Path("trained_on_luad.pth"), is_named=True)[1] == [1, 2]
+    ours = {**meta, "named": True, "background": -1}
+    assert named_outputs(ours, own, Path("luad.pth"))[0].names == ("class_0", "class_1")

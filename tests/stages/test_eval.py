@@ -191,3 +191,24 @@ def test_options_that_do_not_fit(tmp_path, masks):
     with pytest.raises(MissingInputError):
         eval_([tmp_path / "none.h5"])
     assert eval_([masks], ignore_class="square")["rows"][0]["classes"]["iou"]["square"] is None
+
+
+@pytest.mark.parametrize("names", [("TE", "NEC", "LYM", "TAS"), ("TUM", "STR", "LYM", "NEC")])
+def test_tissue_with_an_excluded_class_on_paper(tmp_path, names):
+    """Index 4 of the truth leaves the counts, whatever is predicted there; the order is the class list's."""
+    truth = np.array([[0, 0, 0, 0, 1, 1], [1, 1, 2, 2, 4, 4]], np.uint8)
+    found = np.array([[0, 0, 0, 1, 1, 1], [1, 2, 2, 2, 0, 3]], np.uint8)
+    for folder, mask in (("truth", truth), ("found", found)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(mask).save(tmp_path / folder / "a.png")
+    (tmp_path / "classes.txt").write_text("".join(f"{i} {n}\n" for i, n in enumerate([*names, "white"])))
+    options = {"truth": tmp_path / "truth", "class_list": tmp_path / "classes.txt", "bootstrap": 0}
+    row = eval_([tmp_path / "found"], ignore_class="4", **options)["rows"][0]
+    iou = row["classes"]["iou"]
+    assert list(iou) == [*names, "white"]
+    assert [iou[n] for n in names] == [3 / 4, 3 / 5, 2 / 3, None]  # the last occurs nowhere that counts
+    assert iou["white"] is None
+    assert row["pixel_accuracy"] == 8 / 10
+    assert row["mean_accuracy"] == pytest.approx((3 / 4 + 3 / 4 + 2 / 2) / 3)
+    assert row["miou"] == pytest.approx((3 / 4 + 3 / 5 + 2 / 3) / 3)
+    assert row["fwiou"] == pytest.approx(0.4 * 3 / 4 + 0.4 * 3 / 5 + 0.2 * 2 / 3)

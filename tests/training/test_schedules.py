@@ -31,6 +31,19 @@ def test_warm_up_rises_in_equal_steps() -> None:
     )
 
 
+def test_warm_up_as_published() -> None:
+    """T / T_warm of the schedule's own rate: 0 at first, and whole from T_warm on."""
+    found = [rate_factor("poly", i, 10, warmup=4, warmup_start=0.0) for i in range(6)]
+    assert found == pytest.approx([i / 4 * (1 - i / 10) ** 0.9 for i in range(4)] + [0.6**0.9, 0.5**0.9])
+    assert rate_factor("constant", 0, 10, warmup=4, warmup_start=0.2) == 0.2
+
+
+def test_falls_by_epochs() -> None:
+    """Epochs of 3 steps, a tenth after every 2: 0.1^(epoch // 2)."""
+    found = [rate_factor("step", i, 15, fall_every=6) for i in (0, 5, 6, 11, 12)]
+    assert found == pytest.approx([1, 1, 0.1, 0.1, 0.01])
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_never_rises_and_never_negative(schedule: str) -> None:
     factors = [rate_factor(schedule, i, 37) for i in range(40)]

@@ -88,7 +88,7 @@ class RandomCrop:
             factors = 1 + self.color_jitter * (2 * draws[4:7] - 1)
             view = jittered(view, *factors.tolist())
         if self.blur and draws[7] < 0.5:
-            radius = self.blur * draws[8]
+            radius = float(self.blur * draws[8])
             blurred = Image.fromarray(np.ascontiguousarray(view)).filter(ImageFilter.GaussianBlur(radius))
             view = np.asarray(blurred)
         return np.ascontiguousarray(view), np.ascontiguousarray(maps)
