@@ -177,7 +177,7 @@ def test_warm_start_leaves_the_last_layer_out() -> None:
 
 
 def test_a_published_file_predicts(published: Path, tmp_path: Path) -> None:
-    """Through the stage, on a picture of odd size: no normalisation, no padding, classes by the file's name."""
+    """Through the stage, a picture of odd size: colours in [0, 1], no padding, classes by the file's name."""
     (tmp_path / "images").mkdir()
     pixels = (255 * images(49, 65, 1)[0]).byte()
     Image.fromarray(pixels.movedim(0, -1).numpy()).save(tmp_path / "images" / "a.png")
