@@ -90,7 +90,7 @@ class RandomCrop:
         if self.blur and draws[7] < 0.5:
             radius = float(self.blur * draws[8])
             blurred = Image.fromarray(np.ascontiguousarray(view)).filter(ImageFilter.GaussianBlur(radius))
-            view = np.asarray(blurred)
+            view = np.array(blurred)
         return np.ascontiguousarray(view), np.ascontiguousarray(maps)
 
 
