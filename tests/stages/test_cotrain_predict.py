@@ -270,3 +270,51 @@ def test_unreadable_images_fail_alone(data: Path, trained: Path, tmp_path: Path)
 def test_predict_refuses(data: Path, trained: Path, tmp_path: Path, own: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
         predict(data, weights=trained, output=tmp_path / "p.h5", **own)
+
+
+PROBE: dict[str, Any] = {"arch": "linear-tiny", "probe": True, "penalty": 1e-3, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def start(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A segmenter whose backbone the probes start from."""
+    path = tmp_path_factory.mktemp("start") / "start.pth"
+    cotrain(data, split="train", output=path, **{**FAST, "epochs": 1})
+    return path
+
+
+def test_a_probe_learns_the_toy_set_in_one_go_and_is_reproducible(
+    data: Path, start: Path, tmp_path: Path
+) -> None:
+    masks = mask_file(data, tmp_path / "m.h5")
+    first = cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0, 1.5], **PROBE)
+    assert first["images"] == 12 and first["pixels_right"] > 0.8
+    cotrain(masks, output=tmp_path / "b.pth", init=start, scale=[1.0, 1.5], **PROBE)
+    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
+    assert cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0, 1.5], **PROBE)["up_to_date"]
+    # step-wise options do not count, those of the probe do
+    assert cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0, 1.5], **PROBE, epochs=9)[
+        "up_to_date"
+    ]
+    assert not cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0], **PROBE)["up_to_date"]
+    predict(data, split="val", weights=tmp_path / "b.pth", output=tmp_path / "p.h5", device="cpu")
+    with store.open_records(tmp_path / "p.h5", kinds=("mask",), command="test") as reader:
+        records = list(reader.records(0))
+    right = np.mean([(r.data[0] == truth(data, r.name)).mean() for r in records])
+    assert right > 0.8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arch": "fcn-tiny"}, "--arch linear-BACKBONE"),
+        ({"init": None}, "--init"),
+        ({"penalty": 0.0}, "--penalty"),
+        ({"val_split": "val"}, "--val"),
+    ],
+)
+def test_a_probe_says_what_does_not_go_with_it(
+    data: Path, start: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        cotrain(data, split="train", output=tmp_path / "x.pth", **{"init": start, **PROBE, **change})

@@ -56,7 +56,7 @@ def cotrain(
     arch: Annotated[
         str,
         _own(
-            "HEAD-BACKBONE with a head of deeplabv3plus, deeplabv3, lraspp, pyramid, fcn; "
+            "HEAD-BACKBONE with a head of deeplabv3plus, deeplabv3, lraspp, pyramid, fcn, linear; "
             "fcn-tiny is the smallest",
             options.MODEL,
         ),
@@ -130,6 +130,19 @@ def cotrain(
         bool, typer.Option("--amp/--no-amp", help="bfloat16 on a GPU", rich_help_panel=options.RUNTIME)
     ] = True,
     workers: options.Workers = 2,
+    probe: Annotated[
+        bool,
+        typer.Option(
+            "--probe/--no-probe",
+            help="fit the head 'linear' exactly on the frozen start weights: a minute, no epochs, and "
+            "hardly any of the errors of pseudo-masks; uses --scale, --penalty",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = False,
+    scale: Annotated[
+        list[float] | None, typer.Option(help="image scale that --probe sees, > 0; repeatable; default 1")
+    ] = None,
+    penalty: Annotated[float, _own("of --probe on large weights, > 0")] = 1.0,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     max_failed: options.MaxFailed = 0,

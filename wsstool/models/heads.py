@@ -135,8 +135,33 @@ class PyramidHead(nn.Module):
         self.classify = nn.Conv2d(3 * width, n_classes, 1)
 
     def forward(self, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-        if low.shape[2:] != high.shape[2:]:
-            low = F.interpolate(low, high.shape[2:], mode="bilinear", align_corners=False)
-        z = self.reduce(self.normalise(torch.cat([high, low], 1)))  # (B, width, h, w)
+        z = self.reduce(self.normalise(side_by_side(low, high)))  # (B, width, h, w)
         image = self.image(z.mean((2, 3)))[:, :, None, None].expand_as(z)  # (B, width, h, w)
         return self.classify(self.join(torch.cat([z + self.near(z), self.far(z), image], 1)))  # (B, C, h, w)
+
+
+class LinearHead(nn.Module):
+    """A linear layer on two depths, side by side: the head that can be fitted exactly.
+
+    Args:
+        low_channels: channels of the shallower feature map.
+        high_channels: channels of the deepest one.
+        n_classes: channels of the result.
+    Example:
+        >>> LinearHead(4, 8, 3)(torch.zeros(1, 4, 5, 6), torch.zeros(1, 8, 5, 6)).shape
+        torch.Size([1, 3, 5, 6])
+    """
+
+    def __init__(self, low_channels: int, high_channels: int, n_classes: int) -> None:
+        super().__init__()
+        self.classify = nn.Conv2d(low_channels + high_channels, n_classes, 1)
+
+    def forward(self, low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+        return self.classify(side_by_side(low, high))  # (B, C, h, w)
+
+
+def side_by_side(low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
+    """(B, high + low, h, w): both maps on the grid of the deeper one."""
+    if low.shape[2:] != high.shape[2:]:
+        low = F.interpolate(low, high.shape[2:], mode="bilinear", align_corners=False)
+    return torch.cat([high, low], 1)

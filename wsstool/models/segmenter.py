@@ -19,9 +19,16 @@ from wsstool.models.backbones import (
 )
 from wsstool.models.deeplabv3plus import LAST_LAYER, DeepLabV3Plus
 from wsstool.models.frozen import OnBackbone
-from wsstool.models.heads import DeepLabV3Head, FCNHead, LRASPPSegmentationHead, PyramidHead
+from wsstool.models.heads import (
+    DeepLabV3Head,
+    FCNHead,
+    LinearHead,
+    LRASPPSegmentationHead,
+    PyramidHead,
+    side_by_side,
+)
 
-HEADS = ("deeplabv3plus", "deeplabv3", "lraspp", "fcn", "pyramid")
+HEADS = ("deeplabv3plus", "deeplabv3", "lraspp", "fcn", "pyramid", "linear")
 NEED_TWO_IMAGES = ("deeplabv3plus", "deeplabv3", "pyramid")
 """Heads that normalise one value a channel and image over the batch."""
 
@@ -42,6 +49,11 @@ class Segmenter(OnBackbone):
         self.backbone = backbone
         self.head = head
         self.low_stage = low_stage
+
+    def head_input(self, x: torch.Tensor) -> torch.Tensor:
+        """(B,3,H,W) -> (B,F,h,w): what a ``LinearHead`` sees."""
+        assert self.low_stage is not None
+        return side_by_side(*self.backbone.with_fine(x, self.low_stage))
 
     def class_maps(self, x: torch.Tensor) -> torch.Tensor:
         """(B,3,H,W) -> logits (B,C,h',w') on the head's own grid."""
@@ -121,9 +133,14 @@ def build_segmenter(
         raise UsageError("a segmenter needs at least one class")
     stride = default_output_stride(backbone_name) if output_stride is None else output_stride
     backbone = build_backbone(backbone_name, output_stride=stride)
-    if head_name == "pyramid":
+    if head_name in ("pyramid", "linear"):
         middle = stage_before_last_stride(backbone)
-        head = PyramidHead(middle.channels, backbone.out_channels, n_classes, width=width or 192)
+        deep = backbone.out_channels
+        head = (
+            LinearHead(middle.channels, deep, n_classes)
+            if head_name == "linear"
+            else PyramidHead(middle.channels, deep, n_classes, width=width or 192)
+        )
         return Segmenter(backbone, head, middle.name)
     backbone = _without_expansion(backbone)
     if head_name == "deeplabv3plus":

@@ -20,6 +20,7 @@ from wsstool.stages.eval import class_id
 from wsstool.stages.layer_weights import layer_weights
 from wsstool.stages.masked import open_masked, open_validation, usable_numbers
 from wsstool.stages.mean_iou import MeanIou
+from wsstool.stages.solved import PROBE_PARAMS, check_probe, solve
 from wsstool.stages.start import network_builder, start_normalisation
 from wsstool.stages.train_cls import NORMALIZATIONS
 from wsstool.stages.written import up_to_date
@@ -76,6 +77,9 @@ def cotrain(
     ema: float = 0.0,
     amp: bool = True,
     workers: int = 2,
+    probe: bool = False,
+    scale: Sequence[float] | None = None,
+    penalty: float = 1.0,
     seed: int = 0,
     device: str = "auto",
     max_failed: int = 0,
@@ -113,6 +117,8 @@ def cotrain(
         backbone_rate: learning rate of the backbone relative to the head's; 0: frozen; None: 0.1 with
             ``init``, else 1.
         workers: processes that prepare images.
+        probe: fit a linear head exactly on the frozen start weights, at all ``scale`` (None: 1) with
+            ``penalty``, see ``training.pixel_probe``; options of step-wise training then have no effect.
         device: auto, cpu, cuda, cuda:N or mps.
         max_failed: images that may be unreadable or without a mask; they are left out in any case.
         force: train although the output is up to date.
@@ -180,6 +186,11 @@ def cotrain(
         "ema": ema,
         "seed": seed,
     }
+    scales = list(scale or (1.0,))
+    if probe:
+        check_probe(head, init, valid is not None, scales, penalty)
+        params = {k: v for k, v in params.items() if k in PROBE_PARAMS}
+        params |= {"probe": True, "scale": scales, "penalty": penalty}
     params = {k: str(v) if isinstance(v, Path) else v for k, v in params.items() if v is not None}
     inputs = [*data.inputs, *(valid.inputs if valid else ())]
     if init and start:
@@ -198,7 +209,7 @@ def cotrain(
         mean, std = start_normalisation(normalization, start)
         setup = Setup(
             build=network_builder(
-                arch, len(ids), output_stride, width, start, init, seed, backbone_rate == 0
+                arch, len(ids), output_stride, width, start, init, seed, probe or backbone_rate == 0
             ),
             class_names=[data.classes.names[i] for i in ids],
             background=ids.index(data.classes.background) if data.classes.background in ids else -1,
@@ -220,41 +231,43 @@ def cotrain(
             std=std,
             messages=messages,
         )
-        task: CoTraining = make(setup, **own)
-        stride = task.networks[0].backbone.stride  # type: ignore[union-attr]
-        view = RandomCrop(crop_size, (scale_min, scale_max), flip, color_jitter, blur)
-        loader = EpochLoader(
-            MaskedImages(pictures.__getitem__, data.masks, numbers, len(data.classes), view, seed=seed),
-            batch_size,
-            seed=seed,
-            workers=workers,
-            pin_memory=where.type == "cuda",
-        )
-        plan = Plan(
-            epochs=epochs,
-            lr=lr,
-            optimizer=optimizer,
-            schedule=schedule,
-            warmup_epochs=warmup_epochs,
-            warmup_start=warmup_start,
-            fall_epochs=fall_epochs,
-            weight_decay=weight_decay,
-            clip=clip,
-            ema=ema,
-            amp=amp,
-            select="val_mean_iou" if valid else "",
-            seed=seed,
-        )
-        messages.say(
-            f"training {arch}, {method}, on the {data.supervision} of {len(numbers)} images, "
-            f"{len(ids)} classes, views of {crop_size} pixels"
-        )
-        if loader.left_out:
-            messages.say(
-                "each epoch leaves one image out, another each time: a last batch of one cannot be normalised"
+        of_what = f"the {data.supervision} of {len(numbers)} images, {len(ids)} classes"
+        if probe:
+            messages.say(f"fitting {arch} on {of_what}")
+            networks, figures = solve(setup, data, pictures, numbers, scales, penalty, seed, where)
+        else:
+            messages.say(f"training {arch}, {method}, on {of_what}, views of {crop_size} pixels")
+            plan = Plan(
+                epochs=epochs,
+                lr=lr,
+                optimizer=optimizer,
+                schedule=schedule,
+                warmup_epochs=warmup_epochs,
+                warmup_start=warmup_start,
+                fall_epochs=fall_epochs,
+                weight_decay=weight_decay,
+                clip=clip,
+                ema=ema,
+                amp=amp,
+                select="val_mean_iou" if valid else "",
+                seed=seed,
             )
-        result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
-        figures = result.history[result.best_epoch]
+            view = RandomCrop(crop_size, (scale_min, scale_max), flip, color_jitter, blur)
+            loader = EpochLoader(
+                MaskedImages(pictures.__getitem__, data.masks, numbers, len(data.classes), view, seed=seed),
+                batch_size,
+                seed=seed,
+                workers=workers,
+                pin_memory=where.type == "cuda",
+            )
+            if loader.left_out:
+                messages.say(
+                    "each epoch leaves one image out, another each time: "
+                    "a last batch of one cannot be normalised"
+                )
+            task: CoTraining = make(setup, **own)
+            result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
+            networks, figures = list(task.trained()), result.history[result.best_epoch]
         summary = {
             "supervision": data.supervision,
             "images": len(numbers),
@@ -270,17 +283,17 @@ def cotrain(
             "palette": [list(colour) for colour in data.classes.palette],
             "mean": mean,
             "std": std,
-            "output_stride": stride,
+            "output_stride": networks[0].backbone.stride,  # type: ignore[union-attr]
             "width": width,
             "image_size": crop_size,
-            "method": method,
+            "method": "probe" if probe else method,
             "supervision": data.supervision,
             "key": key,
             "params": params,
             "summary": summary,
             "provenance": store.history("cotrain", params, inputs),
         }
-        states = [network.state_dict() for network in task.trained()]
+        states = [network.state_dict() for network in networks]
         save_weights(output, states[0], meta, states[1] if len(states) > 1 else None)
         finish(output)
     _check_failed(len(failed), max_failed)

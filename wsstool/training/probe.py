@@ -47,12 +47,13 @@ def pooled_features(
     for i in tracked(items, messages, len(items), "features"):
         x = torch.from_numpy(pictures[i]).movedim(-1, 0)[None].to(device)
         x = normalise(x, list(mean), list(std)).contiguous(memory_format=torch.channels_last)
-        views = [x if s == 1 else _scaled(x, s) for s in scales]
+        views = [x if s == 1 else scaled(x, s) for s in scales]
         rows.append(torch.cat([backbone(view).float().mean((2, 3)) for view in views]).cpu())
     return torch.stack(rows, 1)
 
 
-def _scaled(x: Tensor, scale: float) -> Tensor:
+def scaled(x: Tensor, scale: float) -> Tensor:
+    """(B,C,H,W) resized bilinearly, at least one pixel large."""
     size = [max(1, round(n * scale)) for n in x.shape[2:]]
     return F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=scale < 1)
 
@@ -65,6 +66,8 @@ def fit_head(
     balanced: bool = False,
     intercept: bool = False,
     single_label: bool = False,
+    iterations: int = ITERATIONS,
+    precision: torch.dtype = torch.float64,
 ) -> tuple[Tensor, Tensor]:
     """Weights and bias of a linear head: logistic regression with an L2 penalty, to its minimum.
 
@@ -75,7 +78,7 @@ def fit_head(
 
     Args:
         features: (N, F).
-        tags: (N, K) in {0, 1}.
+        tags: (N, K) in {0, 1}; with ``single_label`` shares in [0, 1].
         penalty: > 0. 0.001 fits the tags almost exactly, 1 hardly at all. Large values (.03 for photographs,
             .5 for tissue) gave the best class maps: they spread the evidence over the object.
         balanced: positives and negatives of each class weigh the same.
@@ -83,6 +86,8 @@ def fit_head(
             the class maps are the better for it: with a bias that says "rarely" they turn positive nearly
             everywhere.
         single_label: one class excludes the others.
+        iterations: steps of L-BFGS at most.
+        precision: of the arithmetic; float32 halves time and memory where samples abound.
     Returns:
         weight (K, F), bias (K,): for features as they come, not divided by s; bias 0 without ``intercept``.
     Notes:
@@ -97,14 +102,14 @@ def fit_head(
         (True, 1.5)
     """
     spread = float(features.std(0).mean()) if len(features) > 1 else 0.0
-    x = features.double() / (spread or 1.0)
-    t = tags.double()
+    x = features.to(precision) / (spread or 1.0)
+    t = tags.to(precision)
     share = t.mean(0).clamp(1e-9, 1 - 1e-9)
     importance = torch.where(t > 0, 0.5 / share, 0.5 / (1 - share)) if balanced else torch.ones_like(t)
-    weight = torch.zeros(t.shape[1], x.shape[1], dtype=torch.float64, requires_grad=True)
-    bias = torch.zeros(t.shape[1], dtype=torch.float64, requires_grad=True)
+    weight = torch.zeros(t.shape[1], x.shape[1], dtype=precision, requires_grad=True)
+    bias = torch.zeros(t.shape[1], dtype=precision, requires_grad=True)
     unknown = [weight, bias] if intercept else [weight]
-    optimizer = torch.optim.LBFGS(unknown, max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    optimizer = torch.optim.LBFGS(unknown, max_iter=iterations, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()

@@ -1,0 +1,71 @@
+"""A segmenter with a linear head, solved for instead of trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from wsstool.errors import UsageError
+from wsstool.models.segmenter import Segmenter
+from wsstool.stages.masked import Masked
+from wsstool.training.pixel_probe import cells, outputs_of, pixel_probe
+from wsstool.training.segmentation_task import Setup
+from wsstool.training.tagged_images import Pictures
+
+PROBE_PARAMS = (
+    "layer_weight",
+    "ignore_class",
+    "arch",
+    "output_stride",
+    "normalization",
+    "split",
+    "class_list",
+    "masks",
+    "seed",
+)
+"""Options of step-wise training that count for a probe too."""
+
+
+def check_probe(
+    head: str, init: Path | None, has_validation: bool, scales: Sequence[float], penalty: float
+) -> None:
+    """Raise UsageError where the options do not go with a probe."""
+    if head != "linear" or init is None:
+        raise UsageError("--probe fits the head 'linear' (--arch linear-BACKBONE) on start weights (--init)")
+    if has_validation:
+        raise UsageError("--probe has no epochs to choose from: leave out --val and --val-split")
+    if penalty <= 0 or min(scales) <= 0:
+        raise UsageError("--penalty and --scale must be above 0")
+
+
+def solve(
+    setup: Setup,
+    data: Masked,
+    pictures: Pictures,
+    numbers: Sequence[int],
+    scales: Sequence[float],
+    penalty: float,
+    seed: int,
+    device: torch.device,
+) -> tuple[list[nn.Module], dict[str, Any]]:
+    """The network with its linear head at the minimum, and how much of the labels it reproduces."""
+    network: Segmenter = setup.build(0).to(device, memory_format=torch.channels_last)  # type: ignore[assignment, call-overload]
+    features, shares = cells(
+        network,
+        pictures.__getitem__,
+        data.masks,
+        numbers,
+        layer_weights=setup.layer_weights,
+        outputs=outputs_of(setup.class_ids or range(len(setup.class_names))),
+        mean=setup.mean,
+        std=setup.std,
+        scales=scales,
+        seed=seed,
+        messages=setup.messages,
+    )
+    right = pixel_probe(network, features, shares, penalty=penalty)
+    return [network], {"cells": len(features), "pixels_right": round(right, 6)}
