@@ -210,6 +210,22 @@ class TestCoco:
         with pytest.raises(BadInputError, match="COCO file"):
             coco.read(write(tmp_path / "instances.json", text))
 
+    @pytest.mark.parametrize(
+        ("annotation", "message"),
+        [
+            ({"image_id": 9, "category_id": 1}, "annotation 0 is of image 9, which is not listed"),
+            ({"image_id": 1, "category_id": 7}, "annotation 0 has the unknown category 7"),
+        ],
+    )
+    def test_unknown_references_are_named(self, tmp_path, annotation, message):
+        data = {
+            "images": [{"id": 1, "file_name": "a.jpg"}],
+            "categories": [{"id": 1, "name": "cat"}],
+            "annotations": [annotation],
+        }
+        with pytest.raises(BadInputError, match=message):
+            coco.read(write(tmp_path / "instances.json", json.dumps(data)))
+
 
 class Bomb:
     """Runs a command when it is unpickled the ordinary way."""

@@ -35,8 +35,7 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
     """The tags of a COCO file: all its images, also those without annotations.
 
     Class ids follow the order of category ids without their gaps, after a background. A category ``potted
-    plant`` is
-    also found as ``potted_plant`` in a class list.
+    plant`` is also found as ``potted_plant`` in a class list.
 
     Raises:
         MissingInputError: there is no such file.
@@ -52,8 +51,15 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
         if classes is None:
             classes = with_background(list(names.values()))
         spelled = {i: _in_list(name, classes) for i, name in names.items()}
-        for annotation in data["annotations"]:
-            found[files[annotation["image_id"]]][spelled[int(annotation["category_id"])]] = None
+        for number, annotation in enumerate(data["annotations"]):
+            image, category = annotation["image_id"], int(annotation["category_id"])
+            if image not in files:
+                raise BadInputError(
+                    f"{source}: annotation {number} is of image {image!r}, which is not listed"
+                )
+            if category not in spelled:
+                raise BadInputError(f"{source}: annotation {number} has the unknown category {category}")
+            found[files[image]][spelled[category]] = None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise BadInputError(f"{source} has not the form of COCO instances ({what})") from None
