@@ -30,8 +30,8 @@ def find_images(root: Path) -> tuple[str, ...]:
     """The pictures of a data folder, posix paths relative to it, in order of code points.
 
     They are those below ``images/``, ``img/``, ``imgs/`` or ``JPEGImages/`` if there is such a folder, else
-    all below the
-    folder but for hidden files and for folders of masks, annotations and splits.
+    all below the folder but for hidden files and for folders of masks, annotations and splits. Links to
+    folders are followed; a folder that is reached twice counts once.
 
     Raises:
         MissingInputError: there is no such folder.
@@ -40,14 +40,17 @@ def find_images(root: Path) -> tuple[str, ...]:
     if not root.is_dir():
         raise MissingInputError(f"there is no folder {str(root)!r}")
     start = next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), root)
-    names = []
+    names: list[str] = []
+    seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(start, followlinks=True):
         folders[:] = sorted(
             f for f in folders if not f.startswith(".") and not f.lower().startswith(_NO_PICTURES)
         )
-        # A loop of links would never end.
-        if len(folder) - len(str(start)) > 2048:
+        status = os.stat(folder)
+        if (status.st_dev, status.st_ino) in seen:  # a loop of links would never end
             folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
         base = Path(folder).relative_to(root).as_posix()
         names += [
             name if base == "." else f"{base}/{name}" for name in files if is_picture(name) and name[0] != "."
