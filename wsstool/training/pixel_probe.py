@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from wsstool.models.classifier import normalise
 from wsstool.models.heads import LinearHead
@@ -39,19 +38,24 @@ def cell_shares(
         outputs: (256,) int: output of a class id, -1: none, the pixel does not count.
         size: rows and columns of the grid of cells.
     Returns:
-        (C, h, w) float32, C = greatest output + 1; sum over C = labelled part of the cell, in [0, 1].
+        (C, h, w) float32, C = greatest output + 1; sum over C = labelled part of the cell, in [0, 1]. A cell
+        that no pixel lies in (maps smaller than the grid) has 0.
     Example:
         >>> outputs = np.full(256, -1); outputs[:2] = [0, 1]
         >>> cell_shares(np.array([[[0, 1, 1, 255]]], np.uint8), [1.0], outputs, (1, 2))[:, 0].tolist()
         [[0.5, 0.0], [0.5, 0.5]]
     """
-    n_outputs = int(outputs.max()) + 1
-    total = torch.zeros(n_outputs, *size)
+    n_outputs, n_cells = int(outputs.max()) + 1, size[0] * size[1]
+    height, width = maps.shape[1:]
+    row, column = np.arange(height) * size[0] // height, np.arange(width) * size[1] // width
+    cell = row[:, None] * size[1] + column  # (H,W) number of the cell that a pixel lies in
+    pixels = np.bincount(cell.ravel(), minlength=n_cells).clip(1)
+    total = np.zeros((n_outputs, n_cells))
     for weight, labels in zip(weights, outputs[maps], strict=True):
-        known = torch.from_numpy(np.where(labels < 0, n_outputs, labels)).long()
-        shares = F.one_hot(known, n_outputs + 1).movedim(2, 0)[None, :n_outputs].float()  # (1,C,H,W)
-        total += weight * F.interpolate(shares, size=size, mode="area")[0]
-    return total
+        known = labels >= 0
+        counts = np.bincount(labels[known] * n_cells + cell[known], minlength=n_outputs * n_cells)
+        total += weight * counts.reshape(n_outputs, n_cells) / pixels
+    return torch.from_numpy(total).float().reshape(n_outputs, *size)
 
 
 @torch.no_grad()
