@@ -19,8 +19,6 @@ from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, Usa
 from wsstool.types import SILENT, Messages, tracked
 
 CLASS_FILE = "classes.txt"
-DONE = 1
-"""Status of a record that was computed."""
 
 
 def export(
@@ -75,7 +73,7 @@ def export(
                     target.parent.mkdir(parents=True, exist_ok=True)
                     write_mask(target, np.ascontiguousarray(record.data[k]), header.classes)
             _move_into(staging, output)
-        failed = int((reader.tail["status"] != DONE).sum())
+        failed = int((reader.tail["status"] != store.DONE).sum())
     if empty > failed:
         messages.warn(f"{empty - failed} masks without a labelled pixel were left out")
     if failed > max_failed:
