@@ -51,7 +51,7 @@ def test_export_names_folders_and_files(tmp_path, data):
     assert {p.name for p in (tmp_path / "all" / "PM_two").iterdir()} == {f"p{i}.png" for i in range(6)}
     export(masks, output=tmp_path / "one", prefix="PM_", layer="two")
     assert (tmp_path / "one" / "PM_two" / "images" / "p3.png").is_file()
-    with pytest.raises(BadInputError, match="leads out|outside"):
+    with pytest.raises(BadInputError, match="outside"):
         export(masks, output=tmp_path / "out", prefix="../")
 
 
@@ -71,9 +71,7 @@ def test_export_flat_needs_names_of_their_own(tmp_path):
             writer.write(np.full((1, 2, 2), value, np.uint8))
     with pytest.raises(BadInputError, match="both become"):
         export(tmp_path / "m.h5", output=tmp_path / "out", flat=True)
-    found = export(
-        tmp_path / "m.h5", output=tmp_path / "out"
-    )  # of the second nothing is known: it did not fail
+    found = export(tmp_path / "m.h5", output=tmp_path / "out")  # nothing known is no failure
     assert (found["written"], found["failed"]) == (1, 0)
 
 
