@@ -12,6 +12,7 @@ from wsstool.data.classlist import read_class_list
 from wsstool.data.dataset import open_dataset
 from wsstool.data.known_classes import BCSS_CLASSES, LUAD_CLASSES
 from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.stages.eval import eval_
 from wsstool.stages.info import info
 from wsstool.stages.pseudo_mask import pseudo_mask
 from wsstool.types import Silent
@@ -179,6 +180,29 @@ class TestPublishedTree:
         val = open_dataset(luad, split="val")
         expected = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % 5
         np.testing.assert_array_equal(val.mask(0), np.where(expected == 4, 255, expected))
+
+    def test_eval_leaves_index_4_out(self, luad, tmp_path):
+        """The truth counts 0, 1, 2, 3, 4 along; the prediction is right but for 1, and says 0 where 4 is."""
+        val = open_dataset(luad, split="val")
+        prediction = np.arange(SIDE * SIDE, dtype=np.uint8).reshape(1, SIDE, SIDE) % 5
+        prediction[(prediction == 1) | (prediction == 4)] = 0
+        header = store.new_header(
+            "mask",
+            stage="predict",
+            params={},
+            inputs=[],
+            images=val.names,
+            sizes=val.sizes(),
+            shapes=np.tile(prediction.shape, (2, 1)),
+            classes=val.classes,
+            image_root=luad,
+        )
+        with store.create(header, tmp_path / "p.h5") as writer:
+            for _ in val.names:
+                writer.write(prediction)
+        (row,) = eval_([tmp_path / "p.h5"], ignore_class="background", bootstrap=0)["rows"]
+        assert list(row["classes"]["iou"].values()) == [pytest.approx(52 / 103), 0, 1, 1, None]
+        assert row["miou"] == pytest.approx((52 / 103 + 2) / 4)
 
     @pytest.mark.parametrize(("name", "classes"), [("luad", LUAD_CLASSES), ("bcss", BCSS_CLASSES)])
     def test_a_folder_without_tags_takes_a_known_class_list(self, luad, tmp_path, name, classes, monkeypatch):
