@@ -89,6 +89,8 @@ def test_bcss_masks_have_no_white(tmp_path):
     pseudo_mask(cams, output=tmp_path / "m.h5", rule="multilayer", background="none")
     header, (two, one, _) = read(tmp_path / "m.h5")
     assert header.classes == BCSS_CLASSES and not ((two == 4) | (one == 4)).any()
+    pseudo_mask(cams, output=tmp_path / "auto.h5", rule="multilayer")  # no score makes background either
+    np.testing.assert_array_equal(read(tmp_path / "auto.h5")[1][0], two)
     (root / "train").rename(root / "elsewhere")  # no pixel is read
     pseudo_mask(cams, output=tmp_path / "n.h5", rule="multilayer", background="none")
 

@@ -32,8 +32,8 @@ def pseudo_mask(
     background: Annotated[
         options.BackgroundKind,
         typer.Option(
-            help="auto: as the class list says; none: every pixel belongs to a class that is tagged; "
-            "white: so it is, but for what is white in the image",
+            help="auto: as the class list says (none for multilayer); none: every pixel belongs to a class "
+            "that is tagged; white: so it is, but for what is white in the image",
             rich_help_panel=options.METHOD,
         ),
     ] = "auto",

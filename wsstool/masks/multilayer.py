@@ -28,7 +28,7 @@ def multilayer(
         scores: (K, H, W) float32 in [0, 1] on one scale (``normalise`` in the mode ``minmax``), absent
             classes included.
         class_ids: (K,) ids, 0..254, rising.
-        background: id of a channel that competes although no tag names it, or -1.
+        background: not used; every rule takes it.
         tags: ids of the classes that are in the image; None: all.
         tagged_only: leave absent classes out of the comparison, so that none of them wins a tie.
     Returns:
@@ -57,7 +57,7 @@ def multilayer(
         [[1, 2, 1]]
     """
     ids = np.asarray(class_ids, np.int64)
-    allowed = np.ones(len(ids), bool) if tags is None else np.isin(ids, [*tags, background])
+    allowed = np.ones(len(ids), bool) if tags is None else np.isin(ids, tags)
     if not allowed.any():
         return np.full(scores.shape[1:], IGNORE, np.uint8)
     if tagged_only or not (scores > 0).any():

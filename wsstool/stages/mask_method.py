@@ -53,13 +53,14 @@ def mask_method(
     if refine and normalise == "probability" and "unary" in REFINERS.own_options(refine):
         for_refiner.setdefault("unary", "probabilities")
     known = header.classes.background
+    by_score = background == "auto" and not gated  # tags leave no pixel over for a background
     method = Method(
         rule=partial(RULES.load(rule), **for_rule),
         gated=gated,
         refine=partial(REFINERS.load(refine), **for_refiner) if refine else None,
         normalise=normalise,
-        background=known if background == "auto" else -1,
-        forbidden=known if background != "auto" else -1,
+        background=known if by_score else -1,
+        forbidden=-1 if by_score else known,
         seen=partial(BACKGROUNDS.load(seen), **for_seen) if seen else None,
         seen_id=known if known >= 0 else IGNORE,
         **own,

@@ -56,9 +56,9 @@ def pseudo_mask(
         settings: ``NAME=VALUE`` options of the refiner, the background and the rule.
         normalise: a mode of ``masks.normalise``, or ``auto``: ``probability`` for what ``predict`` wrote,
             ``minmax`` for rules that go by tags, ``class`` before ``crf``, else ``joint``.
-        background: ``auto``: as the class list says; ``none``: every pixel belongs to a class with a map;
-            or a name in ``registry.BACKGROUNDS``: what the image shows to be background is (255 in a set
-            without a background), all else belongs to a class with a map.
+        background: ``auto``: as the class list says, but ``none`` under rules that go by tags; ``none``:
+            every pixel belongs to a class with a map; or a name in ``registry.BACKGROUNDS``: what the image
+            shows to be background is (255 in a set without one), all else belongs to a class with a map.
         background_threshold: score of the background where maps have none, [0, 1]; ``auto``: chosen from
             the scores of the whole set, which are read twice.
         background_threshold_low: a second, lower one; where the two disagree labels are 255.
