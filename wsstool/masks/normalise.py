@@ -74,8 +74,9 @@ def scores_at(maps: np.ndarray, mode: str, size: tuple[int, int]) -> np.ndarray:
 
     Example:
         >>> import numpy as np
-        >>> scores_at(np.array([[[5.0, 1.0, 5.0]]]), "minmax", (1, 6))[0].round(2).tolist()
-        [[1.0, 0.67, 0.0, 0.0, 0.67, 1.0]]
+        >>> thirds = 3 * scores_at(np.array([[[5.0, 1.0, 5.0]]]), "minmax", (1, 6))[0]
+        >>> thirds.round().astype(int).tolist()
+        [[3, 2, 0, 0, 2, 3]]
     """
     if mode == "minmax":
         return normalise(resize(maps, size), mode)
