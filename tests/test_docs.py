@@ -29,19 +29,37 @@ def test_commands_in_blocks_exist(page):
             assert name in COMMANDS, name
 
 
-@pytest.mark.slow
-def test_the_tutorial_runs(tmp_path):
-    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "docs/tutorial/tags.md").read_text(), re.S)
+@pytest.fixture
+def read_along(tmp_path):
+    """Runs all bash blocks of a page in one shell, in an empty folder."""
     program = tmp_path / "bin" / "wsstool"
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m wsstool "$@"\n')
     program.chmod(0o755)
     environment = {k: v for k, v in os.environ.items() if not k.startswith("WSSTOOL_")}
     environment |= {"PATH": f"{program.parent}:{os.environ['PATH']}", "PYTHONPATH": str(ROOT)}
-    script = "set -euo pipefail\n" + "\n".join(blocks)
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr
+
+    def read_along(page: str) -> subprocess.CompletedProcess:
+        blocks = re.findall(r"```bash\n(.*?)```", (ROOT / page).read_text(), re.S)
+        script = "set -euo pipefail\n" + "\n".join(blocks)
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done
+
+    return read_along
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs(read_along, tmp_path):
+    done = read_along("docs/tutorial/tags.md")
     assert "refine crf -> pamr" in done.stderr
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_tissue_page_runs(read_along, tmp_path):
+    done = read_along("docs/howto/tissue-patches.md")
+    assert "layer" not in done.stderr  # every layer that is named is there
+    assert len(list((tmp_path / "train_PM").glob("PM_*/*.png"))) > 3

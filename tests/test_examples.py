@@ -22,6 +22,14 @@ crop-size = 64
 epochs = 2
 batch-size = 8
 """
+TISSUE = """
+[pseudo-mask]
+rule = "multilayer"
+background = "white"
+[export]
+prefix = "PM_"
+flat = true
+"""
 
 
 @pytest.fixture
@@ -55,6 +63,23 @@ def test_makefile(run, tmp_path):
     before = (tmp_path / "seg.pth").read_bytes()
     run("rm masks.h5 && " + make)  # made again from its shards; the training behind it is up to date
     assert (tmp_path / "seg.pth").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_tissue_makefile(run, tmp_path):
+    run("wsstool sample -o tissue --kind tissue --count 30 --size 64")
+    (tmp_path / "tissue.toml").write_text(QUICK + TISSUE)
+    layers = [f"backbone.features.{k}" for k in (3, 4, 5)]
+    make = f"make -f {ROOT}/examples/Makefile.tissue DATA=tissue RECIPE=tissue.toml NETWORK=fcn-tiny GATE= "
+    make += f"LAYERS='{' '.join(layers)}'"
+    run(make)
+    (row,) = json.loads((tmp_path / "scores.json").read_text())["rows"]
+    assert len(row["classes"]["iou"]) == 4
+    folders = [path for path in (tmp_path / "train_PM").iterdir() if path.is_dir()]
+    assert {folder.name for folder in folders} == {f"PM_{layer}" for layer in layers}
+    assert all(len(list(folder.glob("*.png"))) == 19 for folder in folders)
+    assert json.loads(run("wsstool info masks.h5 --json").stdout)["layers"] == layers
+    assert "Nothing to be done" in run(make).stdout
 
 
 @pytest.mark.slow

@@ -66,6 +66,10 @@ class Registry:
         parameters = inspect.signature(self.load(name)).parameters
         return {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
 
+    def takes(self, name: str, parameter: str) -> bool:
+        """Whether a method has a parameter beyond the contract of its family."""
+        return parameter in inspect.signature(self.load(name)).parameters
+
     def settings(self, name: str, pairs: Iterable[str]) -> dict[str, Any]:
         """Turn ``NAME=VALUE`` texts into typed keyword arguments of a method.
 
@@ -135,7 +139,13 @@ RULES = Registry(
     {
         "argmax": Entry("wsstool.masks.rules:argmax", "common practice", "one pass"),
         "threshold": Entry("wsstool.masks.rules:threshold", "common practice", "one pass"),
+        "multilayer": Entry("wsstool.masks.multilayer:multilayer", "Han et al., MedIA 2022", "one pass"),
     },
+)
+
+BACKGROUNDS = Registry(
+    "backgrounds",
+    {"white": Entry("wsstool.masks.white:white", "Han et al., MedIA 2022", "one pass over the pixels")},
 )
 
 COTRAINERS = Registry(
@@ -155,5 +165,5 @@ COTRAINERS = Registry(
     },
 )
 
-REGISTRIES = (CAMS, REFINERS, RULES, COTRAINERS)
+REGISTRIES = (CAMS, REFINERS, RULES, BACKGROUNDS, COTRAINERS)
 """All families, in the order of the pipeline."""

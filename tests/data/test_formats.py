@@ -69,9 +69,13 @@ class TestFileNames:
     def test_both_spellings(self, tmp_path, name, classes, tags):
         picture(tmp_path / name)
         data = open_dataset(tmp_path)
-        assert data.layout == "file-name" and data.classes.background == -1
+        assert data.layout == "file-name"
         assert tags_of(data) == {name: tags}
-        assert classes is None or data.classes == classes
+        if classes is None:
+            assert data.classes.background == -1
+        else:  # index 4 of the masks is the background, which no tag names
+            assert data.classes == classes and data.classes.background == 4
+            assert data.labels[:, 4].tolist() == [0]
 
     def test_published_tree(self, tmp_path):
         picture(tmp_path / "train/p-[1 0 0 0].png")

@@ -1,10 +1,10 @@
-"""The contracts of refiners and rules, for every name in the registries."""
+"""The contracts of refiners, rules and backgrounds, for every name in the registries."""
 
 import numpy as np
 import pytest
 
 from wsstool.errors import BadInputError
-from wsstool.registry import REFINERS, RULES
+from wsstool.registry import BACKGROUNDS, REFINERS, RULES
 from wsstool.types import IGNORE
 
 
@@ -98,3 +98,23 @@ class TestRule:
         scores = np.zeros((3, 1, 3), np.float32)
         scores[[2, 0, 1], 0, [0, 1, 2]] = 1
         assert RULES.load(name)(scores, [4, 5, 6]).tolist() == [[6, 4, 5]]
+
+
+@pytest.mark.parametrize("name", BACKGROUNDS.names())
+class TestBackground:
+    @pytest.mark.parametrize("size", [(21, 30), (1, 1), (1, 7)])
+    def test_says_yes_or_no_of_every_pixel(self, name, size):
+        _, image = scene(2, *size)
+        found = BACKGROUNDS.load(name)(image)
+        assert found.shape == size and found.dtype == bool
+
+    def test_leaves_its_input_alone_and_repeats_itself(self, name):
+        _, image = scene()
+        before = image.copy()
+        first = BACKGROUNDS.load(name)(image)
+        np.testing.assert_array_equal(first, BACKGROUNDS.load(name)(image))
+        np.testing.assert_array_equal(image, before)
+
+    def test_its_options_are_no_one_else_s(self, name):
+        others = {o for r in (RULES, REFINERS) for n in r.names() for o in r.own_options(n)}
+        assert not others & set(BACKGROUNDS.own_options(name))

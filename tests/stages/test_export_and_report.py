@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.stages.chain import CLASSES, predicted, truth_of, write_cams, write_data, write_masks
+from wsstool import store
 from wsstool.data.classlist import read_class_list
 from wsstool.data.masks import read_mask
 from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError
@@ -41,6 +42,37 @@ def test_export_layers(tmp_path, data):
     assert (second == np.where(truth_of(1) == 255, 0, truth_of(1))).all()
     with pytest.raises(UsageError, match="no such layer"):
         export(masks, output=tmp_path / "third", layer="x")
+
+
+def test_export_names_folders_and_files(tmp_path, data):
+    masks = write_masks(tmp_path / "masks.h5", data, layers=("one", "two"))
+    export(masks, output=tmp_path / "all", prefix="PM_", flat=True)
+    assert {p.name for p in (tmp_path / "all").iterdir()} == {"PM_one", "PM_two", "classes.txt"}
+    assert {p.name for p in (tmp_path / "all" / "PM_two").iterdir()} == {f"p{i}.png" for i in range(6)}
+    export(masks, output=tmp_path / "one", prefix="PM_", layer="two")
+    assert (tmp_path / "one" / "PM_two" / "images" / "p3.png").is_file()
+    with pytest.raises(BadInputError, match="outside"):
+        export(masks, output=tmp_path / "out", prefix="../")
+
+
+def test_export_flat_needs_names_of_their_own(tmp_path):
+    header = store.new_header(
+        "mask",
+        stage="pseudo-mask",
+        params={},
+        inputs=[],
+        images=["a/x.png", "b/x.png"],
+        sizes=np.array([[2, 2]] * 2),
+        shapes=np.array([[1, 2, 2]] * 2),
+        classes=CLASSES,
+    )
+    with store.create(header, tmp_path / "m.h5") as writer:
+        for value in (1, 255):
+            writer.write(np.full((1, 2, 2), value, np.uint8))
+    with pytest.raises(BadInputError, match="both become"):
+        export(tmp_path / "m.h5", output=tmp_path / "out", flat=True)
+    found = export(tmp_path / "m.h5", output=tmp_path / "out")  # nothing known is no failure
+    assert (found["written"], found["failed"]) == (1, 0)
 
 
 def test_export_spares_what_is_there(tmp_path, data):

@@ -20,6 +20,19 @@ def export(
         str | None,
         typer.Option(help="layer to write; default: all, in folders", rich_help_panel=options.INPUT),
     ] = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option(
+            help="in front of a layer's name as the name of its folder, such as PM_",
+            rich_help_panel=options.OUTPUT,
+        ),
+    ] = None,
+    flat: Annotated[
+        bool,
+        typer.Option(
+            "--flat", help="leave out the folders that the images lie in", rich_help_panel=options.OUTPUT
+        ),
+    ] = False,
     force: Annotated[
         bool,
         typer.Option("--force", help="write into a folder that is not empty", rich_help_panel=options.OUTPUT),

@@ -13,6 +13,7 @@ from wsstool.cli.tables import print_fields, print_json
 
 def info(
     source: options.Source = None,
+    split: options.Split = None,
     script: Annotated[
         bool, typer.Option("--script", help="print the commands that make the file again, as a shell script")
     ] = False,
@@ -20,9 +21,9 @@ def info(
 ) -> None:
     """Say what a data file, a weights file or a data folder is, and how it was made.
 
-    Examples: wsstool info data/; wsstool info masks.h5; wsstool info masks.h5 --script > again.sh
+    Examples: wsstool info data/; wsstool info data/ --split val; wsstool info masks.h5 --script > again.sh
     """
-    found = call("info:info", {"source": source})
+    found = call("info:info", {"source": source, "split": split})
     if json:
         print_json(found)
     elif script:

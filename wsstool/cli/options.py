@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wsstool.registry import CAMS, COTRAINERS, REFINERS, RULES
+from wsstool.registry import BACKGROUNDS, CAMS, COTRAINERS, REFINERS, RULES
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     CamMethod = str
     Refiner = str
     Rule = str
+    BackgroundKind = str
     Cotrainer = str
 else:  # the names become choices, completion and error texts
     CamMethod = Literal[CAMS.names()]
     Refiner = Literal[REFINERS.names()]
     Rule = Literal[RULES.names()]
+    BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
     Cotrainer = Literal[COTRAINERS.names()]
 
 
@@ -54,7 +56,11 @@ Labels = Annotated[
 ]
 ClassListFile = Annotated[
     Path | None,
-    _option("--class-list", help="class file ('index name' lines); default: found in DATA", panel=INPUT),
+    _option(
+        "--class-list",
+        help="class file ('index name' lines), or luad, bcss; default: found in DATA",
+        panel=INPUT,
+    ),
 ]
 Images = Annotated[
     Path | None,

@@ -24,11 +24,19 @@ def pseudo_mask(
     normalise: Annotated[
         Literal["auto", "joint", "class", "minmax", "probability", "none"],
         typer.Option(
-            help="scale to [0, 1]; auto: 'class' before crf, 'probability' after predict, else 'joint'",
+            help="scale to [0, 1]; auto: 'class' before crf, 'probability' after predict, 'minmax' for "
+            "multilayer, else 'joint'",
             rich_help_panel=options.METHOD,
         ),
     ] = "auto",
-    background: options.Background = "auto",
+    background: Annotated[
+        options.BackgroundKind,
+        typer.Option(
+            help="auto: as the class list says (none for multilayer); none: every pixel belongs to a class "
+            "that is tagged; white: so it is, but for what is white in the image",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = "auto",
     background_threshold: Annotated[
         str,
         typer.Option(

@@ -15,6 +15,7 @@ import numpy as np
 
 from wsstool.data.formats import Tags
 from wsstool.data.images import image_size
+from wsstool.data.known_classes import void_ids
 from wsstool.data.layouts import read_tags
 from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, without_suffix
 from wsstool.data.masks import read_mask
@@ -123,6 +124,7 @@ def open_dataset(
     class_list: str | Path | None = None,
     boxes: str | Path | None = None,
     masks: str | Path | None = None,
+    untagged: bool = False,
 ) -> Dataset:
     """Recognise the layout of a data folder and list its pictures.
 
@@ -136,6 +138,7 @@ def open_dataset(
         class_list: a class list; ``classes.txt`` of the folder otherwise.
         boxes: a COCO file; the tags are those of its boxes unless ``labels`` is given.
         masks: folder of the masks.
+        untagged: images that tags pass over get none, which is an error otherwise.
 
     Raises:
         MissingInputError: no such folder or file, no picture, or a picture that is named but not there.
@@ -152,10 +155,11 @@ def open_dataset(
     lookup = Lookup(names)
     indices = split_indices(root, names, lookup, split, listed=tags is not None and tags.only)
     if tags is None:
-        return Dataset(root, names, view.classes or ClassList(()), None, layout, view.masks).subset(indices)
+        classes, void = view.classes or ClassList(()), void_ids(view.classes)
+        return Dataset(root, names, classes, None, layout, view.masks, void).subset(indices)
     rows, indices = _placed(tags, lookup, indices, is_split=split is not None)
     has_tags = not tags.partial or any(i in rows for i in indices)
-    matrix = _matrix(tags, names, rows, indices) if has_tags else None
+    matrix = _matrix(tags, names, rows, indices, untagged) if has_tags else None
     chosen = tuple(names[i] for i in indices)
     return Dataset(root, chosen, tags.classes, matrix, layout, view.masks, tags.void)
 
@@ -181,12 +185,16 @@ def _placed(
     return rows, [i for i in indices if i in rows] if tags.only else indices
 
 
-def _matrix(tags: Tags, names: tuple[str, ...], rows: dict[int, str], indices: list[int]) -> np.ndarray:
+def _matrix(
+    tags: Tags, names: tuple[str, ...], rows: dict[int, str], indices: list[int], untagged: bool
+) -> np.ndarray:
     """(N, C) uint8 of the tags."""
     column = {name: c for c, name in enumerate(tags.classes.names)}
     matrix = np.zeros((len(indices), len(column)), np.uint8)
     for n, i in enumerate(indices):
         if i not in rows:
+            if untagged:
+                continue
             bare = sum(j not in rows for j in indices)
             more = f" and {bare - 1} more" if bare > 1 else ""
             raise BadInputError(f"no labels for image {names[i]!r}{more} in {tags.source}")

@@ -12,7 +12,7 @@ from wsstool.errors import BadInputError, MissingInputError
 IMAGE_FOLDERS = ("images", "img", "imgs", "JPEGImages")
 """Folders that hold the pictures when a data set has other things beside them."""
 
-_NO_PICTURES = ("mask", "segmentation", "annotation", "splits", "imagesets")
+_NO_PICTURES = ("mask", "segmentation", "annotation", "splits", "imagesets", "train_pm")
 
 
 def is_picture(name: str) -> bool:

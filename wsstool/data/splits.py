@@ -48,6 +48,20 @@ def split_indices(
     raise UsageError(f"no split '{split}' in {str(root)!r}; there are: {', '.join(known) or 'none'}")
 
 
+_FOLDERS = ("train", "training", "val", "valid", "validation", "test")
+
+
+def split_names(root: Path, names: tuple[str, ...]) -> list[str]:
+    """The splits that a data folder has by lists, and by folders with a usual name.
+
+    Example:
+        >>> split_names(Path(), ("train/a.png", "test/img/b.png", "cat/c.png"))
+        ['test', 'train']
+    """
+    folders = {part for name in names for part in name.split("/")[:-1]}
+    return sorted({p.stem for p in split_files(root)} | folders.intersection(_FOLDERS))
+
+
 def split_files(root: Path) -> list[Path]:
     """The lists that a data folder brings along."""
     return sorted(

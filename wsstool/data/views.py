@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wsstool.data.classlist import read_class_list
 from wsstool.data.formats import LAYOUTS
+from wsstool.data.known_classes import KNOWN
 from wsstool.errors import MissingInputError
 from wsstool.types import ClassList
 
@@ -32,8 +33,9 @@ def find_view(
     """Resolve what was named, and find what belongs to it.
 
     ``labels_objects.csv`` goes with ``classes_objects.txt`` and ``masks_objects/``; a class list that is
-    named decides
-    about the masks, since it is what their values mean.
+    named decides about the masks, since it is what their values mean.
+
+    A class list is a file, or else a name of ``KNOWN``.
 
     Raises:
         MissingInputError: a file or folder that was named is not there.
@@ -42,17 +44,20 @@ def find_view(
     is_file = labels is not None and str(labels) not in LAYOUTS
     label_path = locate(root, labels) if labels is not None and is_file else None
     view = _suffix(label_path, "labels")
-    list_path = _required(root, class_list, "class list") if class_list is not None else None
-    if list_path is None:
+    if class_list is None:
         spellings = [root / pattern.format(view) for pattern in _CLASS_LISTS]
-        list_path = next((p for p in spellings if p.is_file()), None)
+        found = next((p for p in spellings if p.is_file()), None)
+        classes = read_class_list(found) if found else None
+    elif str(class_list) in KNOWN and not any(p.is_file() for p in (root / class_list, Path(class_list))):
+        classes = KNOWN[str(class_list)]
     else:
+        list_path = _required(root, class_list, "class list")
         view = _suffix(list_path, "classes")
+        classes = read_class_list(list_path)
     mask_folder = _required(root, masks, "mask folder") if masks is not None else None
     if mask_folder is None and view:
         # Never the masks of another view: their values mean other classes.
         mask_folder = root / f"masks{view}"
-    classes = read_class_list(list_path) if list_path is not None else None
     return View(label_path or (str(labels) if labels is not None else None), classes, mask_folder)
 
 

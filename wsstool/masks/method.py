@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from wsstool.errors import UsageError
 from wsstool.masks.background import constant_background, power_background
 from wsstool.masks.ignore import agreed, ignore_band
-from wsstool.masks.normalise import normalise
-from wsstool.masks.resize import resize
+from wsstool.masks.normalise import scores_at
 from wsstool.masks.rules import argmax
+from wsstool.types import IGNORE
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Method:
 
     Args:
         rule: ``f(scores, class_ids, background) -> labels``.
+        gated: the rule takes ``tags`` as well, the ids that are tagged; without any all is 255.
         refine: ``f(scores, image) -> scores``, or None.
         normalise: a mode of ``normalise.MODES``.
         background: id of the background, or -1: no pixel may become background, and a map of ``forbidden``
@@ -30,11 +32,14 @@ class Method:
         threshold_low: a second, lower one; where the two disagree labels are 255. None: one pass.
         power: exponent of a background channel (1 - max)^power in place of the constant, or None.
         ignore_margin: pixels whose best score is less than this above the second are 255, [0, 1].
+        seen: ``f(image) -> (H, W) bool``, pixels that show the background whatever their scores are; or None.
+        seen_id: the id that they get, 255 in a set without a background.
     Raises:
         UsageError: values outside their range, or options that exclude each other.
     """
 
     rule: Callable[..., np.ndarray] = argmax
+    gated: bool = False
     refine: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
     normalise: str = "joint"
     background: int = -1
@@ -43,6 +48,8 @@ class Method:
     threshold_low: float | None = None
     power: float | None = None
     ignore_margin: float = 0.0
+    seen: Callable[[np.ndarray], np.ndarray] | None = None
+    seen_id: int = IGNORE
 
     def __post_init__(self) -> None:
         for value, what in (
@@ -62,8 +69,18 @@ class Method:
                     f"the lower background threshold {self.threshold_low:g} is above {self.threshold:g}"
                 )
 
+    @property
+    def reads_pixels(self) -> bool:
+        """Whether ``label_map`` wants the image."""
+        return self.refine is not None or self.seen is not None
+
     def label_map(
-        self, maps: np.ndarray, class_ids: np.ndarray, size: tuple[int, int], image: np.ndarray | None = None
+        self,
+        maps: np.ndarray,
+        class_ids: np.ndarray,
+        size: tuple[int, int],
+        image: np.ndarray | None = None,
+        tags: np.ndarray | None = None,
     ) -> np.ndarray:
         """The label map of one image.
 
@@ -71,7 +88,8 @@ class Method:
             maps: (K, h, w) score maps.
             class_ids: (K,).
             size: (H, W) of the image.
-            image: (H, W, 3) uint8; needed only where there is a refiner.
+            image: (H, W, 3) uint8; needed only where ``reads_pixels``.
+            tags: ids of the classes that are tagged; needed only where ``gated``.
         Returns:
             (H, W) uint8 class ids; 255 where nothing is said.
 
@@ -81,21 +99,42 @@ class Method:
         ids = np.asarray(class_ids, np.int64)
         kept = ids != self.forbidden if self.forbidden >= 0 else np.ones(len(ids), bool)
         ids = ids[kept]
-        scores = resize(normalise(maps[kept], self.normalise), size)
+        rule = self.rule
+        if self.gated:
+            assert tags is not None
+            if len(tags) == 0:
+                return np.full(size, IGNORE, np.uint8)
+            rule = partial(rule, tags=tags)
+        labels = self._labels(scores_at(maps[kept], self.normalise, size), ids, rule, image)
+        if self.seen is not None and len(ids):
+            assert image is not None
+            labels = np.where(self.seen(image), np.uint8(self.seen_id), labels)
+        return labels
+
+    def _labels(
+        self,
+        scores: np.ndarray,
+        ids: np.ndarray,
+        rule: Callable[..., np.ndarray],
+        image: np.ndarray | None,
+    ) -> np.ndarray:
+        """The labels that scores and, where there is none yet, a channel of the background give."""
+        decided = partial(self._decided, rule=rule, image=image)
         if self.background < 0 or self.background in ids:
-            return self._decided(scores, ids, image)
+            return decided(scores, ids)
         ids = np.concatenate([[self.background], ids])
         if self.power is not None:
-            return self._decided(power_background(scores, self.power), ids, image)
-        labels = self._decided(constant_background(scores, self.threshold), ids, image)
+            return decided(power_background(scores, self.power), ids)
+        labels = decided(constant_background(scores, self.threshold), ids)
         if self.threshold_low is None:
             return labels
-        low = self._decided(constant_background(scores, self.threshold_low), ids, image)
+        low = decided(constant_background(scores, self.threshold_low), ids)
         return agreed(labels, low, self.background)
 
-    def _decided(self, scores: np.ndarray, ids: np.ndarray, image: np.ndarray | None) -> np.ndarray:
+    def _decided(
+        self, scores: np.ndarray, ids: np.ndarray, rule: Callable[..., np.ndarray], image: np.ndarray | None
+    ) -> np.ndarray:
         if self.refine is not None and len(ids):
             assert image is not None
             scores = self.refine(scores, image)
-        labels = self.rule(scores, ids, self.background)
-        return ignore_band(labels, scores, self.ignore_margin)
+        return ignore_band(rule(scores, ids, self.background), scores, self.ignore_margin)

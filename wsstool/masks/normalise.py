@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wsstool.errors import BadInputError, UsageError
+from wsstool.masks.resize import resize
 
 MODES = ("joint", "class", "minmax", "probability", "none")
 
@@ -52,6 +53,34 @@ def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
     if mode == "probability":
         return _divided(maps, maps.sum(0))
     return _divided(maps, maps.max((1, 2), keepdims=True) if mode == "class" else maps.max())
+
+
+def scores_at(maps: np.ndarray, mode: str, size: tuple[int, int]) -> np.ndarray:
+    """Normalised maps at the size of the image.
+
+    Args:
+        maps: (K, h, w), raw scale, finite.
+        mode: as for ``normalise``.
+        size: (H, W), pixels.
+    Returns:
+        (K, H, W) float32 in [0, 1].
+
+    Raises:
+        BadInputError, UsageError: as ``normalise``.
+
+    Notes:
+        Maps are normalised before they are enlarged, but for ``minmax``: enlarging loses extremes between
+        the centres of cells, and a scale that is set by both ends shall reach them.
+
+    Example:
+        >>> import numpy as np
+        >>> thirds = 3 * scores_at(np.array([[[5.0, 1.0, 5.0]]]), "minmax", (1, 6))[0]
+        >>> thirds.round().astype(int).tolist()
+        [[3, 2, 0, 0, 2, 3]]
+    """
+    if mode == "minmax":
+        return normalise(resize(maps, size), mode)
+    return resize(normalise(maps, mode), size)
 
 
 def _divided(maps: np.ndarray, by: np.ndarray) -> np.ndarray:

@@ -26,6 +26,8 @@ def export(
     *,
     output: Path,
     layer: str | None = None,
+    prefix: str | None = None,
+    flat: bool = False,
     force: bool = False,
     max_failed: int = 0,
     messages: Messages = SILENT,
@@ -38,12 +40,14 @@ def export(
         source: a ``mask`` file, ``-`` or None for standard input.
         output: the folder; made when it is not there. Names of images are kept, endings become ``.png``.
         layer: the layer to write; several layers without a choice go to a folder each.
+        prefix: what stands in front of a layer's name as its folder; also a single layer then has one.
+        flat: leave out the folders that images lie in.
         force: write into a folder that holds something already; files of other names stay.
         max_failed: images that may have failed in the stage that wrote ``source``; they get no file.
         messages: where progress goes.
 
     Returns:
-        ``folder``, ``written`` and ``failed``.
+        ``folder``, ``written`` and ``failed``. Masks in which no pixel is known get no file either.
 
     Raises:
         UsageError: the folder is not empty, or there is no such layer.
@@ -55,23 +59,26 @@ def export(
     _check_folder(output, force)
     with store.open_records(source, kinds=("mask",), command="export") as reader:
         header = reader.header
-        layers = _layers(header.layers, layer)
-        names = _file_names(header.images)
-        failed = 0
+        layers = _layers(header.layers, layer, prefix)
+        names = _file_names(header.images, flat)
+        empty = 0
         with _staged(output) as staging:
             write_class_list(staging / CLASS_FILE, header.classes)
             for record in tracked(reader.records(), messages, len(header), "masks"):
-                if record.failed:
-                    failed += 1
+                if record.failed:  # or with nothing known: both are 255 throughout, the status tells
+                    empty += 1
                     continue
                 for k, folder in layers:
                     target = staging / folder / names[record.index]
                     target.parent.mkdir(parents=True, exist_ok=True)
                     write_mask(target, np.ascontiguousarray(record.data[k]), header.classes)
             _move_into(staging, output)
+        failed = int((reader.tail["status"] != store.DONE).sum())
+    if empty > failed:
+        messages.warn(f"{empty - failed} masks without a labelled pixel were left out")
     if failed > max_failed:
         raise SomeFailedError(f"{failed} of {len(names)} images had failed before and have no mask")
-    return {"folder": str(output), "written": len(names) - failed, "failed": failed}
+    return {"folder": str(output), "written": len(names) - empty, "failed": failed}
 
 
 def _check_folder(output: Path, force: bool) -> None:
@@ -81,19 +88,20 @@ def _check_folder(output: Path, force: bool) -> None:
         raise UsageError(f"'{output}' is not empty; --force writes into it all the same")
 
 
-def _layers(layers: Sequence[str], chosen: str | None) -> list[tuple[int, str]]:
+def _layers(layers: Sequence[str], chosen: str | None, prefix: str | None) -> list[tuple[int, str]]:
     """(number, folder below the output) of the layers to write."""
-    if chosen is not None:
-        if chosen not in layers:
-            raise UsageError(f"--layer {chosen}: there is no such layer; there are: {', '.join(layers)}")
-        return [(list(layers).index(chosen), "")]
-    if len(layers) == 1:
-        return [(0, "")]
-    return [(k, checked_name(name, "the input")) for k, name in enumerate(layers)]
+    if chosen is not None and chosen not in layers:
+        raise UsageError(f"--layer {chosen}: there is no such layer; there are: {', '.join(layers)}")
+    numbers = range(len(layers)) if chosen is None else [list(layers).index(chosen)]
+    if len(numbers) == 1 and prefix is None:
+        return [(numbers[0], "")]
+    return [(k, checked_name(f"{prefix or ''}{layers[k]}", "the output")) for k in numbers]
 
 
-def _file_names(images: Sequence[str]) -> list[str]:
+def _file_names(images: Sequence[str], flat: bool) -> list[str]:
     names = [without_suffix(checked_name(name, "the input")) + ".png" for name in images]
+    if flat:
+        names = [PurePosixPath(name).name for name in names]
     seen: dict[str, str] = {}
     for name, image in zip(names, images, strict=True):
         if name in seen:

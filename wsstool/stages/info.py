@@ -9,12 +9,18 @@ import numpy as np
 
 from wsstool import store
 from wsstool.data.dataset import open_dataset
-from wsstool.data.splits import split_files
+from wsstool.data.splits import split_names
+from wsstool.errors import UsageError
 from wsstool.types import SILENT, Messages
 
 
-def info(source: object = None, *, messages: Messages = SILENT) -> dict[str, Any]:
+def info(source: object = None, *, split: str | None = None, messages: Messages = SILENT) -> dict[str, Any]:
     """Describe a record file (from its header alone), a weights file, or a data folder.
+
+    Args:
+        source: the file or folder; ``-`` or None: standard input.
+        split: part of a data folder; None: all of it.
+        messages: not used.
 
     Returns:
         For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images of
@@ -23,7 +29,9 @@ def info(source: object = None, *, messages: Messages = SILENT) -> dict[str, Any
         For weights: what ``wsstool.models.recognise.describe_weights`` says.
     """
     if source is not None and Path(str(source)).is_dir():
-        return _folder(Path(str(source)))
+        return _folder(Path(str(source)), split)
+    if split is not None:
+        raise UsageError("--split chooses from a data folder; a file has its own images")
     if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
         from wsstool.models.recognise import describe_weights
 
@@ -53,8 +61,8 @@ def info(source: object = None, *, messages: Messages = SILENT) -> dict[str, Any
         return found
 
 
-def _folder(root: Path) -> dict[str, Any]:
-    dataset = open_dataset(root)
+def _folder(root: Path, split: str | None) -> dict[str, Any]:
+    dataset = open_dataset(root, split=split, untagged=True)
     names = dataset.classes.names
     found: dict[str, Any] = {
         "folder": str(root),
@@ -62,7 +70,7 @@ def _folder(root: Path) -> dict[str, Any]:
         "images": len(dataset),
         "unreadable": int(np.sum(dataset.sizes().sum(1) == 0)),
         "with_true_mask": sum(dataset.mask_path(i) is not None for i in range(len(dataset))),
-        "splits": sorted({path.stem for path in split_files(root)}),
+        "splits": split_names(root, dataset.names),
         "classes": list(names),
         "background": names[dataset.classes.background] if dataset.classes.background >= 0 else None,
     }

@@ -17,9 +17,6 @@ from wsstool.stages.pixels import image_folder
 from wsstool.training.tagged_images import Pictures
 from wsstool.types import ClassList, Messages
 
-DONE = 1
-"""Status of a record that was computed."""
-
 
 class RecordMasks:
     """Number -> (L,H,W) label maps of a ``mask`` file, by memory map; picklable."""
@@ -85,7 +82,7 @@ def masked_records(source: object, images: Path | None, command: str) -> Masked:
     records = store.open_random(source, kinds=("mask",), command=command)
     header = records.header
     folder = image_folder(header, images, source)
-    failed = np.flatnonzero(records.tail["status"] != DONE).tolist()
+    failed = np.flatnonzero(records.tail["status"] != store.DONE).tolist()
     numbers = [i for i in range(len(records)) if i not in set(failed) and not records[i].failed]
     if not numbers:
         raise BadInputError(

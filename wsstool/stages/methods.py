@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from wsstool.registry import CAMS, COTRAINERS, REFINERS, RULES, Registry
+from wsstool.registry import BACKGROUNDS, CAMS, COTRAINERS, REFINERS, RULES, Registry
 from wsstool.types import SILENT, Messages
 
 PLACES: dict[str, Registry] = {
     "cam --method": CAMS,
     "pseudo-mask --refine": REFINERS,
     "pseudo-mask --rule": RULES,
+    "pseudo-mask --background": BACKGROUNDS,
     "cotrain --method": COTRAINERS,
 }
 """The command and option -> the registry whose names it takes."""

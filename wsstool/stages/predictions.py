@@ -15,8 +15,7 @@ from wsstool.data.listing import is_picture
 from wsstool.data.masks import read_mask
 from wsstool.data.views import find_view
 from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.masks.normalise import normalise as normalised
-from wsstool.masks.resize import resize
+from wsstool.masks.normalise import scores_at
 from wsstool.stages.pixels import image_folder
 from wsstool.types import IGNORE, ClassList
 
@@ -161,7 +160,7 @@ class Scale:
     ) -> tuple[np.ndarray, np.ndarray]:
         """(K, H, W) float32 scores of one layer's (K, h, w) maps, and the (K,) ids of those kept."""
         kept = class_ids != self.forbidden
-        return resize(normalised(np.asarray(maps)[kept], self.mode), size), class_ids[kept]
+        return scores_at(np.asarray(maps)[kept], self.mode, size), class_ids[kept]
 
     def layer(self, maps: np.ndarray, class_ids: np.ndarray, size: tuple[int, int]) -> Layer:
         """Label map, and score and class for a sweep, of one layer."""

@@ -19,10 +19,9 @@ from wsstool import store
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.masks.background import ThresholdFromScores
 from wsstool.masks.method import Method
-from wsstool.masks.normalise import MODES
 from wsstool.masks.normalise import normalise as normalised
-from wsstool.registry import REFINERS, RULES
 from wsstool.stages.batches import read_picture
+from wsstool.stages.mask_method import mask_method
 from wsstool.stages.pixels import image_folder
 from wsstool.types import SILENT, Messages
 
@@ -53,11 +52,13 @@ def pseudo_mask(
         source: a ``cam`` file; None or ``-``: standard input.
         output: target; None: standard output.
         rule: name in ``registry.RULES``.
-        refine: name in ``registry.REFINERS``; None: the maps decide alone, and no image is read.
-        settings: ``NAME=VALUE`` options of the refiner and of the rule.
+        refine: name in ``registry.REFINERS``; None: the maps decide alone.
+        settings: ``NAME=VALUE`` options of the refiner, the background and the rule.
         normalise: a mode of ``masks.normalise``, or ``auto``: ``probability`` for what ``predict`` wrote,
-            ``class`` before ``crf``, else ``joint``.
-        background: ``auto``: as the class list says; ``none``: every pixel belongs to a class with a map.
+            ``minmax`` for rules that go by tags, ``class`` before ``crf``, else ``joint``.
+        background: ``auto``: as the class list says, but ``none`` under rules that go by tags; ``none``:
+            every pixel belongs to a class with a map; or a name in ``registry.BACKGROUNDS``: what the image
+            shows to be background is (255 in a set without one), all else belongs to a class with a map.
         background_threshold: score of the background where maps have none, [0, 1]; ``auto``: chosen from
             the scores of the whole set, which are read twice.
         background_threshold_low: a second, lower one; where the two disagree labels are 255.
@@ -73,38 +74,28 @@ def pseudo_mask(
 
     Raises:
         UsageError: an option's value.
-        MissingInputError: a refiner needs images that are not there.
+        MissingInputError: a refiner or a background needs images that are not there.
         BadInputError: the input. Others: see the parts.
 
     Notes:
         On msrc21 (21 classes, maps of a frozen network) ``class`` before ``crf`` gave mIoU .630 and ``joint``
         .619; without a refiner it was .554 against .562.
         An image that failed before stays failed. One without tags becomes background, or 255 where there is
-        none.
+        none, where the image tells it, and under rules that go by tags; that is warned about.
     """
-    if background not in ("auto", "none"):
-        raise UsageError(f"--background {background}: auto or none")
-    if normalise != "auto" and normalise not in MODES:
-        raise UsageError(f"--normalise {normalise}: auto, {', '.join(MODES)}")
     constant = _threshold(background_threshold)
-    for_refiner, for_rule = _split(settings or (), refine, rule)
     with ExitStack() as stack:
         reader = stack.enter_context(store.open_records(source, kinds=("cam",), command="pseudo-mask"))
         header = reader.header
         records: Records = reader.records
         known = header.classes.background
-        if normalise == "auto":
-            normalise = (
-                "probability" if header.stage == "predict" else "class" if refine == "crf" else "joint"
-            )
-        if refine and normalise == "probability" and "unary" in REFINERS.own_options(refine):
-            for_refiner.setdefault("unary", "probabilities")
-        method = Method(
-            rule=partial(RULES.load(rule), **for_rule),
-            refine=partial(REFINERS.load(refine), **for_refiner) if refine else None,
+        method, params = mask_method(
+            header,
+            rule=rule,
+            refine=refine,
+            settings=settings or (),
             normalise=normalise,
-            background=known if background == "auto" else -1,
-            forbidden=known if background == "none" else -1,
+            background=background,
             threshold=1.0 if constant is None else constant,
             threshold_low=background_threshold_low,
             power=background_power,
@@ -116,23 +107,19 @@ def pseudo_mask(
             thresholds = [method.threshold] * len(layers)
             if constant is None:
                 records = _twice(reader, source, stack)
-                thresholds = _chosen(records(0), layers, normalise)
+                thresholds = _chosen(records(0), layers, method.normalise)
                 text = ", ".join(f"{value:g}" for value in thresholds)
                 messages.say(f"background threshold {text}, chosen from the scores")
         methods = [replace(method, threshold=one) for one in thresholds] or [method] * len(layers)
-        folder = image_folder(header, images, source) if refine else None
-        params = {
-            "rule": rule,
-            "refine": refine,
-            "set": [f"{k}={v}" for k, v in {**for_refiner, **for_rule}.items()],
-            "normalise": normalise,
-            "background": background,
+        folder = image_folder(header, images, source) if method.reads_pixels else None
+        params |= {
             "background_threshold": ("auto" if constant is None else constant) if thresholds else None,
             "background_threshold_low": background_threshold_low,
             "background_power": background_power,
             "ignore_margin": ignore_margin,
             "layer": [header.layers[i] for i in layers] if layer else None,
         }
+        _say_what_is_missing(header, method, messages)
         out = _header(header, params, source, layers, thresholds, images)
         make = partial(_label_maps, methods=methods, layers=layers, folder=folder)
         with store.create(out, output, force=force, max_failed=max_failed, messages=messages) as writer:
@@ -200,24 +187,26 @@ def _threshold(text: str | float) -> float | None:
     return value
 
 
-def _split(settings: Sequence[str], refine: str | None, rule: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The ``--set`` pairs of the refiner and those of the rule."""
-    of_rule = RULES.own_options(rule)
-
-    def is_for_rule(pair: str) -> bool:
-        return refine is None or pair.partition("=")[0].strip().replace("-", "_") in of_rule
-
-    mine = [pair for pair in settings if is_for_rule(pair)]
-    others = [pair for pair in settings if not is_for_rule(pair)]
-    return (REFINERS.settings(refine, others) if refine else {}), RULES.settings(rule, mine)
-
-
 def _layers(header: store.Header, layer: Sequence[str] | None) -> list[int]:
     """Numbers of the layers that are asked for."""
     for name in layer or ():
         if name not in header.layers:
             raise UsageError(f"--layer {name}: the input has the layers {', '.join(header.layers)}")
     return [header.layers.index(name) for name in layer] if layer else list(range(len(header.layers)))
+
+
+def _say_what_is_missing(header: store.Header, method: Method, messages: Messages) -> None:
+    """Images without a tag, whose masks say nothing; absent classes without a map."""
+    readable = header.sizes.sum(1) > 0
+    maps = np.diff(header.columns["map_offset"])
+    tags = header.labels.sum(1) if method.gated and header.labels is not None else maps
+    bare = np.flatnonzero(readable & (tags == 0))
+    if len(bare) and method.background < 0:
+        messages.warn(f"{len(bare)} images without a tag are 255 throughout, first {header.images[bare[0]]}")
+    if method.gated and (maps[readable] < len(header.classes.foreground)).any():
+        messages.say(
+            "absent classes have no maps, so the scale is that of the others; 'cam --targets all' makes all"
+        )
 
 
 def _chosen(records: Iterable[store.Record], layers: Sequence[int], mode: str) -> list[float]:
@@ -243,11 +232,12 @@ def _label_maps(
         if isinstance(picture, WsstoolError):
             return picture
         image = picture
-    blocks, ids = record.maps, record.class_ids
+    blocks, ids, labels = record.maps, record.class_ids, record.header.labels
+    tags = None if labels is None else np.flatnonzero(labels[record.index])
     try:
         return np.stack(
             [
-                method.label_map(blocks[i], ids, record.size, image)
+                method.label_map(blocks[i], ids, record.size, image, tags)
                 for method, i in zip(methods, layers, strict=True)
             ]
         )

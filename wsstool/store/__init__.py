@@ -8,11 +8,12 @@ from wsstool.store.header import Header, Input, history, key_of, new_header
 from wsstool.store.random_access import RandomAccess, copy, open_random
 from wsstool.store.reader import ChecksumError, Reader, open_records
 from wsstool.store.record import Record
-from wsstool.store.schema import KINDS, SCHEMA
+from wsstool.store.schema import DONE, KINDS, SCHEMA
 from wsstool.store.shard import parse_shard, shard_indices
 from wsstool.store.writer import Writer, create, environment
 
 __all__ = [
+    "DONE",
     "KINDS",
     "SCHEMA",
     "ChecksumError",

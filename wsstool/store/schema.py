@@ -16,6 +16,8 @@ COMMON_HEAD = {
 }
 #: Tail columns of every kind, before the CRC.
 COMMON_TAIL = {"status": ("uint8", "image", "1 done, 2 failed")}
+#: Status of a record that was computed.
+DONE = 1
 
 
 @dataclass(frozen=True)

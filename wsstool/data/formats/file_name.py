@@ -1,9 +1,7 @@
 """Tags in the file names of tissue patches: ``...[1 0 0 1].png`` and ``...+0[1101].png``.
 
 The first spelling is that of LUAD-HistoSeg, the second that of BCSS-WSSS; with four digits the class names
-and colours
-are theirs, unless a class list is given. Both sets have no background, and masks in which 4 means white or
-excluded.
+and colours are theirs, unless a class list is given. In their true masks 4 means white, or excluded.
 """
 
 from __future__ import annotations
@@ -12,14 +10,13 @@ import re
 from collections.abc import Iterable
 
 from wsstool.data.formats import Tags
+from wsstool.data.known_classes import BCSS_CLASSES, LUAD_CLASSES
 from wsstool.data.listing import without_suffix
-from wsstool.data.palettes import BCSS, LUAD
 from wsstool.errors import BadInputError
 from wsstool.types import ClassList
 
-LUAD_CLASSES = ClassList(("TE", "NEC", "LYM", "TAS"), -1, LUAD[:4])
-BCSS_CLASSES = ClassList(("TUM", "STR", "LYM", "NEC"), -1, BCSS[:4])
-WHITE = 4
+TISSUES, WHITE = 4, 4
+"""How many tissues both sets tag, and the id behind them."""
 
 _TAGGED = re.compile(r"\[([01](?:[\s,]*[01])*)\]$")
 
@@ -46,7 +43,7 @@ def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
     if classes is None:
         n = len(digits[first])
         named = LUAD_CLASSES if is_spaced else BCSS_CLASSES
-        classes = named if n == len(named) else ClassList(tuple(f"class-{i}" for i in range(n)))
+        classes = named if n == TISSUES else ClassList(tuple(f"class-{i}" for i in range(n)))
     for name, text in digits.items():
         if len(text) not in (len(classes.foreground), len(classes)):
             raise BadInputError(
@@ -57,5 +54,5 @@ def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
     for name, text in digits.items():
         ids = classes.foreground if len(text) == len(classes.foreground) else range(len(classes))
         rows[name] = tuple(classes.names[i] for i, digit in zip(ids, text, strict=True) if digit == "1")
-    void = (WHITE,) if len(classes) == WHITE else ()
+    void = (WHITE,) if len(classes.foreground) == TISSUES and classes.background in (-1, WHITE) else ()
     return Tags("the file names", rows, classes, partial=True, void=void)
