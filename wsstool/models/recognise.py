@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from wsstool.models import tissue_stage1
 from wsstool.models.backbones import BACKBONES, CLASSIFIER_PREFIXES, plain_shapes
 from wsstool.models.weights import load_weights
 
@@ -28,18 +29,19 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
     """What a weights file is: its description, sizes, and the backbones that it fits.
 
     Returns:
-        ``meta`` (its description, empty for foreign files), ``tensors``, ``parameters`` (numbers in
+        ``what`` (in words, for published networks that are known), ``meta`` (its description, empty for foreign files), ``tensors``, ``parameters`` (numbers in
         floating-point tensors), ``networks`` (1, or 2 for co-trained), ``arch`` (as described, else the first
         backbone that fits, else None), ``fits`` (names of all that fit; not searched when described).
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: not a weights file.
+        BadInputError: not a weights file, or a published network with entries missing or too many.
     """
     weights = load_weights(path)
     described = weights.meta.get("arch")
     fits = [] if described else fitting_backbones(weights.state_dict)
     return {
+        **_published(weights.state_dict, path),
         "meta": weights.meta,
         "tensors": len(weights.state_dict),
         "parameters": sum(v.numel() for v in weights.state_dict.values() if v.is_floating_point()),
@@ -47,3 +49,10 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
         "arch": described or (fits[0] if fits else None),
         "fits": fits,
     }
+
+
+def _published(state_dict: Mapping[str, Tensor], path: Path | str) -> dict[str, str]:
+    """``what`` a published network is; nothing for others, nor for start weights without a head."""
+    if tissue_stage1.is_published(state_dict) and tissue_stage1.HEAD in state_dict:
+        return {"what": tissue_stage1.title(state_dict, path)}
+    return {}

@@ -18,7 +18,10 @@ from torch import Tensor, nn
 
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
+from wsstool.models import tissue_stage1
 from wsstool.models.classifier import build_classifier
+from wsstool.models.fitting import check_fit
+from wsstool.models.mxnet_params import is_mxnet, read_params
 
 SAFE_GLOBALS = [
     argparse.Namespace,
@@ -123,12 +126,14 @@ def load_safely(path: Path | str) -> Any:
 
 
 def load_weights(path: Path | str) -> Weights:
-    """Read a weights file: ours, or the bare or wrapped state dict of another program.
+    """Read a weights file: ours, the bare or wrapped state dict of another program, or MXNet's start weights.
 
     Raises:
         MissingInputError: no such file.
         BadInputError: truncated, damaged, not safe to open, or without a state dict.
     """
+    if is_mxnet(path):
+        return Weights(tissue_stage1.from_mxnet(read_params(path)))
     content = load_safely(path)
     if not isinstance(content, Mapping):
         raise BadInputError(f"{path} holds a {type(content).__name__}, not a state dict")
@@ -164,26 +169,13 @@ def load_state(
     Raises:
         BadInputError: keys are missing, too many, or of another shape; the sentence names the first of each.
     """
-    own = model.state_dict()
-    problems = []
-    missing = [k for k in own if k not in state_dict and not k.endswith("num_batches_tracked")]
-    extra = [k for k in state_dict if k not in own]
-    shapes = [
-        f"{k} is {tuple(state_dict[k].shape)} instead of {tuple(v.shape)}"
-        for k, v in own.items()
-        if k in state_dict and state_dict[k].shape != v.shape
-    ]
-    for what, names in (("missing", missing), ("not in the network", extra), ("of another shape", shapes)):
-        if names:
-            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            problems.append(f"{what}: {', '.join(names[:3])}{more}")
-    if problems:
-        raise BadInputError(f"{source} does not fit this network; {'; '.join(problems)}")
+    check_fit({k: tuple(v.shape) for k, v in model.state_dict().items()}, state_dict, str(source))
     model.load_state_dict(dict(state_dict), strict=False)
 
 
 def load_backbone(backbone: Backbone, path: Path | str) -> None:
-    """Start a backbone from a file: torchvision's state dict, its classifier left out, or weights of ours.
+    """Start a backbone from a file: torchvision's state dict, its classifier left out, weights of ours, the
+    published stage 1 of WSSS-Tissue, or the MXNet file that this one was started from.
 
     Raises:
         MissingInputError: no such file.
@@ -217,6 +209,7 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
             output_stride=meta.get("output_stride"),
             pool=meta.get("pool", "average"),
             dropout=meta.get("dropout", 0.0),
+            head_bias=meta.get("head_bias", True),
         )
     if task == "segmentation":
         from wsstool.models.segmenter import build_segmenter
@@ -228,13 +221,17 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
 
 
 def build_from_weights(path: Path | str) -> tuple[nn.Module, dict[str, Any]]:
-    """The trained network of a weights file, in eval mode on the CPU, and its description.
+    """The trained network of a weights file, ours or published, in eval mode on the CPU, and its description.
 
     Raises:
         MissingInputError: no such file.
         BadInputError: damaged, undescribed, or weights that do not fit the description.
     """
     weights = load_weights(path)
-    model = build_model(weights.meta, path)
-    load_state(model, weights.state_dict, path)
-    return model.eval(), weights.meta
+    state, meta = weights.state_dict, weights.meta
+    if tissue_stage1.is_published(state):
+        meta = {**tissue_stage1.describe(state, path), **meta}
+        state = tissue_stage1.renamed(state)
+    model = build_model(meta, path)
+    load_state(model, state, path)
+    return model.eval(), meta

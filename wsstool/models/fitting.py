@@ -1,0 +1,36 @@
+"""Whether a state dict fits a network, and in one sentence why not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from wsstool.errors import BadInputError
+
+
+def check_fit(wanted: Mapping[str, tuple[int, ...]], state_dict: Mapping[str, Tensor], source: str) -> None:
+    """Compare names and shapes; only BatchNorm's step counters may be absent.
+
+    Args:
+        wanted: name -> shape of every entry of the network.
+        state_dict: what was read.
+        source: what to call it in the message.
+
+    Raises:
+        BadInputError: entries are missing, too many, or of another shape; the sentence names the first of each.
+    """
+    missing = [k for k in wanted if k not in state_dict and not k.endswith("num_batches_tracked")]
+    extra = [k for k in state_dict if k not in wanted]
+    shapes = [
+        f"{k} is {tuple(state_dict[k].shape)} instead of {tuple(shape)}"
+        for k, shape in wanted.items()
+        if k in state_dict and tuple(state_dict[k].shape) != tuple(shape)
+    ]
+    problems = []
+    for what, names in (("missing", missing), ("not in the network", extra), ("of another shape", shapes)):
+        if names:
+            more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+            problems.append(f"{what}: {', '.join(names[:3])}{more}")
+    if problems:
+        raise BadInputError(f"{source} does not fit this network; {'; '.join(problems)}")
