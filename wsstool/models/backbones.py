@@ -110,7 +110,8 @@ def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
     Args:
         arch: a name of ``BACKBONES``.
         output_stride: image pixels a step of the last map: 32, 16, 8 or 4; None keeps the network's own
-            (32, ``tiny`` and ``resnet38d`` 8). Halving it takes about four times the time in the layers concerned.
+            (32, ``tiny`` and ``resnet38d`` 8). Halving it takes about four times the time in the layers
+            concerned.
 
     Raises:
         UsageError: no such backbone, or it cannot have that stride.

@@ -18,7 +18,8 @@ def check_fit(wanted: Mapping[str, tuple[int, ...]], state_dict: Mapping[str, Te
         source: what to call it in the message.
 
     Raises:
-        BadInputError: entries are missing, too many, or of another shape; the sentence names the first of each.
+        BadInputError: entries are missing, too many, or of another shape; the sentence names the first
+            of each.
     """
     missing = [k for k in wanted if k not in state_dict and not k.endswith("num_batches_tracked")]
     extra = [k for k in state_dict if k not in wanted]

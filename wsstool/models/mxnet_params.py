@@ -1,8 +1,8 @@
 """MXNet ``.params`` files read without MXNet: named arrays, dense, of any version of the format.
 
-A file is the list magic, a reserved word, the arrays, and their names. An array is a magic word of its version,
-its shape, the device that held it, its type and its raw values; the oldest have no magic word, their first word
-is the number of dimensions. All numbers are little-endian.
+A file is the list magic, a reserved word, the arrays, and their names. An array is a magic word of its
+version, its shape, the device that held it, its type and its raw values; the oldest have no magic word, their
+first word is the number of dimensions. All numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Cursor:
         return struct.unpack_from("<" + kind, self.data, self.take(struct.calcsize("<" + kind)))[0]
 
     def count(self, least_bytes: int) -> int:
-        """How many items follow; each takes at least ``least_bytes``, so that a wild number is noticed here."""
+        """How many items follow, each of at least ``least_bytes``: a wild number is noticed here."""
         count = self.number("Q")
         if count * least_bytes > len(self.data) - self.at:
             raise self.damaged(f"{count} items are announced, which the file has no room for")

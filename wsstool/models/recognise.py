@@ -29,9 +29,10 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
     """What a weights file is: its description, sizes, and the backbones that it fits.
 
     Returns:
-        ``what`` (in words, for published networks that are known), ``meta`` (its description, empty for foreign files), ``tensors``, ``parameters`` (numbers in
-        floating-point tensors), ``networks`` (1, or 2 for co-trained), ``arch`` (as described, else the first
-        backbone that fits, else None), ``fits`` (names of all that fit; not searched when described).
+        ``what`` (in words, for published networks that are known), ``meta`` (its description, empty for
+        foreign files), ``tensors``, ``parameters`` (numbers in floating-point tensors, running statistics
+        included), ``networks`` (1, or 2 for co-trained), ``arch`` (as described, else the first backbone that
+        fits, else None), ``fits`` (names of all that fit; not searched when described).
 
     Raises:
         MissingInputError: no such file.

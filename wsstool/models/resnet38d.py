@@ -4,8 +4,9 @@ Sixteen residual blocks whose last two are wide bottlenecks; the stride stays at
 convolutions are dilated instead. No convolution has a bias. Names are those of the published weights.
 
 Source:
-    Wu, Shen and van den Hengel, Pattern Recognition 2019 ("Wider or deeper", network A1), with the dilations of
-    Ahn and Kwak, CVPR 2018, that Han et al., MedIA 2022, use. Written from the papers and a table of layers.
+    Wu, Shen and van den Hengel, Pattern Recognition 2019 ("Wider or deeper", network A1), with the dilations
+    of Ahn and Kwak, CVPR 2018, that Han et al., MedIA 2022, use. Written from the papers and a table
+    of layers.
 """
 
 from __future__ import annotations

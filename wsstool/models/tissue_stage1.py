@@ -89,7 +89,7 @@ def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, 
 
 
 def from_mxnet(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    """The backbone's state dict from the arrays of the MXNet file; its ImageNet head and unknown names are dropped.
+    """The backbone's state dict from the arrays of the MXNet file; its ImageNet head is left out.
 
     ``arg:res4b1_branch2a_weight`` is ``b4_1.conv_branch2a.weight``, ``aux:bn3a_branch2b1_moving_var`` is
     ``b3.bn_branch2b1.running_var``.

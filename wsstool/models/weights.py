@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
-from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
 from wsstool.models import tissue_stage1
+from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
 from wsstool.models.classifier import build_classifier
 from wsstool.models.fitting import check_fit
 from wsstool.models.mxnet_params import is_mxnet, read_params
