@@ -16,10 +16,10 @@ from wsstool.cams.activations import record
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import normalise
-from wsstool.models.weights import build_from_weights
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
 from wsstool.stages.batches import Picture, plan_batches, read_batches
+from wsstool.stages.classifiers import load_classifier
 from wsstool.types import SILENT, ClassList, Messages
 
 _PROBE = 256  #: pixels on a side of the empty image that shows the stride of a layer
@@ -55,12 +55,12 @@ def cam(
 
     Args:
         data: data folder.
-        weights: a classifier that ``train-cls`` wrote.
+        weights: a classifier that ``train-cls`` wrote, or a published one, see ``load_classifier``.
         output: target; None: standard output.
         method: name in ``registry.CAMS``.
         targets: which classes get a map: ``labels``: those tagged; ``scores``: those with a score above
             ``score_threshold``, found by one more forward pass; ``all``.
-        layer: names of layers; None: the last.
+        layer: names of layers, see ``models.classifier.find_layer``; None: the last.
         scale: image scales that are summed, (0, 8]; None: 1.
         flip: also the mirror images.
         rectify: keep the positive part of each pass; None: where several passes are summed.
@@ -88,11 +88,7 @@ def cam(
     own = CAMS.settings(method, settings or ())
     dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
-    model, meta = build_from_weights(weights)
-    if meta["task"] != "classification":
-        raise BadInputError(
-            f"'{weights}' is a segmenter; cam reads a classifier, which 'wsstool train-cls' makes"
-        )
+    model, meta = load_classifier(weights, dataset.classes if class_list else None)
     classes = _classes(meta, dataset, weights)
     where = pick_device(device)
     # channels last: faster convolutions

@@ -1,4 +1,4 @@
-"""Trained classifiers for the stages that read them: ours, or published ones, which do not name their classes."""
+"""Trained classifiers for the stages that read them: ours, or published ones, whose classes have no names."""
 
 from __future__ import annotations
 
@@ -32,9 +32,7 @@ def load_classifier(path: Path, classes: ClassList | None = None) -> tuple[nn.Mo
     """
     model, meta = build_from_weights(path)
     if meta["task"] != "classification":
-        raise BadInputError(
-            f"'{path}' is a segmenter; wanted is a classifier, which 'wsstool train-cls' makes"
-        )
+        raise BadInputError(f"'{path}' is a segmenter, not a classifier, which 'wsstool train-cls' makes")
     if meta.get("named", True):
         return model, meta
     known = next((found for word, found in PUBLISHED_SETS.items() if word in path.name.lower()), None)

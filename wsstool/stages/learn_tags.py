@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from wsstool.data.transforms import RandomResizedCrop
-from wsstool.models.classifier import Classifier, find_layer
+from wsstool.models.classifier import Classifier
 from wsstool.registry import ATTENTIONS
 from wsstool.stages.tagged import TaggedSource, usable_items
 from wsstool.training.classify import ClassificationTask
@@ -90,7 +90,7 @@ def by_steps(
     """Train by gradient descent, from where an interrupted run of the same ``identity`` stopped.
 
     Args:
-        model: changed in place.
+        model: its frozen parts frozen; changed in place.
         lesson: see there.
         params: the options of ``train_cls`` that count for step-wise training.
         attention: see ``ClassificationTask``.
@@ -100,7 +100,6 @@ def by_steps(
         workers: processes that prepare images.
     """
     seed, size = params["seed"], params["image_size"]
-    model.freeze([find_layer(model, name) for name in params.get("freeze", ())], norms=params["freeze_norm"])
     task = ClassificationTask(
         model,
         mean=lesson.mean,

@@ -9,7 +9,7 @@ from typing import Any
 from wsstool import store
 from wsstool.errors import UsageError
 from wsstool.models.backbones import default_output_stride
-from wsstool.models.classifier import NORMALIZATIONS, build_classifier
+from wsstool.models.classifier import NORMALIZATIONS, build_classifier, find_layer
 from wsstool.models.weights import load_backbone, save_weights
 from wsstool.registry import ATTENTIONS
 from wsstool.runtime import pick_device, seed_everything
@@ -215,8 +215,10 @@ def train_cls(
         )
         if init is not None:
             load_backbone(model.backbone, init)  # type: ignore[arg-type]
-        elif frozen:
+        elif frozen and not probe:
             messages.warn("frozen layers keep their random weights; give start weights with --init")
+        if not probe:
+            model.freeze([find_layer(model, name) for name in frozen], norms=freeze_norm)
         pictures = Pictures(source.paths, messages=messages)
         items, skipped = usable_items(source, pictures, messages)
         mean, std = NORMALIZATIONS[normalization]
