@@ -30,9 +30,9 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
 
     Returns:
         ``what`` (in words, for published networks that are known), ``meta`` (its description, empty for
-        foreign files), ``tensors``, ``parameters`` (numbers in floating-point tensors, running statistics
-        included), ``networks`` (1, or 2 for co-trained), ``arch`` (as described, else the first backbone that
-        fits, else None), ``fits`` (names of all that fit; not searched when described).
+        foreign files), ``tensors``, ``parameters`` (numbers that training changes), ``networks`` (1,
+        or 2 for co-trained), ``arch`` (as described, else the first backbone that fits, else None), ``fits``
+        (names of all that fit; not searched when described).
 
     Raises:
         MissingInputError: no such file.
@@ -45,7 +45,7 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
         **_published(weights.state_dict, path),
         "meta": weights.meta,
         "tensors": len(weights.state_dict),
-        "parameters": sum(v.numel() for v in weights.state_dict.values() if v.is_floating_point()),
+        "parameters": sum(v.numel() for k, v in weights.state_dict.items() if _is_parameter(k, v)),
         "networks": 1 if weights.state_dict_2 is None else 2,
         "arch": described or (fits[0] if fits else None),
         "fits": fits,
@@ -57,3 +57,7 @@ def _published(state_dict: Mapping[str, Tensor], path: Path | str) -> dict[str, 
     if tissue_stage1.is_published(state_dict) and tissue_stage1.HEAD in state_dict:
         return {"what": tissue_stage1.title(state_dict, path)}
     return {}
+
+
+def _is_parameter(name: str, value: Tensor) -> bool:
+    return value.is_floating_point() and not name.endswith(("running_mean", "running_var"))
