@@ -264,6 +264,7 @@ def test_attention_goes_on_where_it_was_stopped(patches: Path, tmp_path: Path, m
         ({"freeze": ["b2"]}, "no layer 'b2' in this network; there are: features"),
         ({"attention": None, "settings": ["floor=0.5"]}, "--set floor=0.5"),
         ({"settings": ["slope=1"]}, "no option 'slope'; it has: start_epoch, factor, floor, divisor"),
+        ({"momentum": 1.0}, "momentum of 1.0"),
         ({"attention": "nadir"}, "no attentions method 'nadir'"),
     ],
 )

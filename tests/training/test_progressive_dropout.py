@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from wsstool.errors import UsageError
 from wsstool.models.classifier import build_classifier
 from wsstool.registry import ATTENTIONS
 from wsstool.training.classify import ClassificationTask
@@ -106,3 +107,9 @@ def test_the_task_uses_it_in_training_alone(head_bias: bool) -> None:
     assert seen == [2, 3]
     model.eval()(batch[0].float())
     assert seen == [2, 3]
+
+
+@pytest.mark.parametrize("own", [{"divisor": 0.0}, {"factor": 0.0}, {"factor": 1.1}, {"floor": -0.1}])
+def test_options_outside_their_range(own: dict) -> None:
+    with pytest.raises(UsageError, match="progressive dropout wants"):
+        progressive_dropout(drawn(1, 2, 3, 3), drawn(2, 2), 0, **own)

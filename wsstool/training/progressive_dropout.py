@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from wsstool.errors import UsageError
+
 
 def progressive_dropout(
     features: Tensor,
@@ -35,6 +37,9 @@ def progressive_dropout(
     Returns:
         x', (B, F, h, w).
 
+    Raises:
+        UsageError: an option outside its range.
+
     Notes:
         a is not normalised: the logits change their scale when attention sets in, and may overflow with a
         high learning rate. Only values strictly above the threshold are cut: none with g = 1.
@@ -47,6 +52,11 @@ def progressive_dropout(
         >>> progressive_dropout(x, torch.ones(1, 1), 3).flatten().tolist()
         [0.25, 1.0, 0.0]
     """
+    if divisor <= 0 or not 0 < factor <= 1 or not 0 <= floor <= 1:
+        raise UsageError(
+            f"progressive dropout wants divisor > 0, factor in (0, 1] and floor in [0, 1], "
+            f"not {divisor}, {factor} and {floor}"
+        )
     if epoch < start_epoch:
         return features
     maps = F.conv2d(features, weight.reshape(*weight.shape[:2], 1, 1)).relu()  # (B,C,h,w)
