@@ -74,10 +74,12 @@ class Backbone(nn.Sequential):
         arch: the name it was built by.
         stages: its parts in order, each with the stride and the channels of its output.
         last_stage: name of the part that gives the last feature map.
+        memory_format: of weights and images for inference; channels last makes most convolutions faster.
     """
 
     arch: str
     stages: tuple[Stage, ...]
+    memory_format = torch.channels_last
 
     @property
     def last_stage(self) -> str:
@@ -171,7 +173,11 @@ def _plain_backbone(arch: str) -> Backbone:
     if arch == "tiny":
         return Backbone(OrderedDict(features=tiny_features()))
     if arch == "resnet38d":
-        return Backbone(resnet38d_layers())
+        backbone = Backbone(resnet38d_layers())
+        # As fast for its wide layers, and Grad-CAM is then the published program's to 1e-5; in another order
+        # of summation some rectifiers near 0 switch, and its gradients with them, by 5e-4.
+        backbone.memory_format = torch.contiguous_format
+        return backbone
     if arch not in TORCHVISION:
         raise UsageError(f"no backbone '{arch}'; there are: {', '.join(BACKBONES)}")
     build: Callable[..., nn.Module] = getattr(torchvision.models, TORCHVISION[arch])

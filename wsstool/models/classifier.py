@@ -176,10 +176,12 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
 def normalise(
     images: Tensor, mean: tuple[float, ...] | list[float], std: tuple[float, ...] | list[float]
 ) -> Tensor:
-    """(B,3,H,W) uint8 -> float32: (x / 255 - mean) / std, on the device of ``images``."""
-    scale = [1 / (255 * s) for s in std]
-    shift = [-m / s for m, s in zip(mean, std, strict=True)]
+    """(B,3,H,W) uint8 -> float32: (x / 255 - mean) / std, on the device of ``images``.
+
+    In this order of operations, as other programs have it: the gradients of deep rectified networks answer to
+    the last bit of their input.
+    """
     view = (1, -1, 1, 1)
-    return images.float() * images.new_tensor(scale, dtype=torch.float32).view(view) + images.new_tensor(
-        shift, dtype=torch.float32
-    ).view(view)
+    shift = images.new_tensor(mean, dtype=torch.float32).view(view)
+    scale = images.new_tensor(std, dtype=torch.float32).view(view)
+    return (images.float() / 255).sub_(shift).div_(scale)

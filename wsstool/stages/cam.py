@@ -91,8 +91,7 @@ def cam(
     model, meta = load_classifier(weights, dataset.classes if class_list else None)
     classes = _classes(meta, dataset, weights)
     where = pick_device(device)
-    # channels last: faster convolutions
-    model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(where, memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
     layers = tuple(layer or (str(model.default_layer),))
     sizes = dataset.sizes()
     chosen = _targets(targets, dataset, classes, sizes)
@@ -128,7 +127,7 @@ def cam(
                 maps, scores = [], np.zeros(0)
                 if good:
                     asked = torch.from_numpy(chosen[[indices[k] for k in good]][:, meta["class_ids"]])
-                    x = _input([pictures[k] for k in good], meta, where)
+                    x = _input([pictures[k] for k in good], meta, model)
                     found = multiscale(
                         make,
                         model,
@@ -204,12 +203,11 @@ def _above(
     """(N, C) bool: the classes whose score is above ``threshold``."""
     chosen = np.zeros((len(dataset), len(classes)), bool)
     paths = [dataset.path(i) for i in range(len(dataset))]
-    device = next(model.parameters()).device
     for indices, pictures in read_batches(paths, sizes, plan_batches(sizes, batch_size), workers):
         good = [k for k, picture in enumerate(pictures) if isinstance(picture, np.ndarray)]
         if good:
             with torch.no_grad():
-                scores = _scores(model(_input([pictures[k] for k in good], meta, device)), meta)
+                scores = _scores(model(_input([pictures[k] for k in good], meta, model)), meta)
             for k, row in zip(good, scores > threshold, strict=True):
                 chosen[indices[k], np.array(meta["class_ids"])[row]] = True
     return chosen
@@ -271,9 +269,10 @@ def _positions(class_ids: Sequence[int], n_classes: int) -> np.ndarray:
     return positions
 
 
-def _input(pictures: list[Picture], meta: dict[str, Any], device: torch.device) -> Tensor:
+def _input(pictures: list[Picture], meta: dict[str, Any], model: nn.Module) -> Tensor:
     batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)  # type: ignore[arg-type]
-    return normalise(batch.to(device), meta["mean"], meta["std"])
+    x = normalise(batch.to(next(model.parameters()).device), meta["mean"], meta["std"])
+    return x.contiguous(memory_format=model.backbone.memory_format)  # type: ignore[union-attr, arg-type]
 
 
 def _scores(logits: Tensor, meta: dict[str, Any]) -> np.ndarray:
