@@ -70,7 +70,7 @@ def test_tissue_makefile(run, tmp_path):
     run("wsstool sample -o tissue --kind tissue --count 30 --size 64")
     (tmp_path / "tissue.toml").write_text(QUICK + TISSUE)
     layers = [f"backbone.features.{k}" for k in (3, 4, 5)]
-    make = f"make -f {ROOT}/examples/Makefile.tissue DATA=tissue RECIPE=tissue.toml NETWORK=fcn-tiny GATE= "
+    make = f"make -f {ROOT}/examples/Makefile.tissue DATA=tissue RECIPE=tissue.toml NETWORK=fcn-tiny "
     make += f"LAYERS='{' '.join(layers)}'"
     run(make)
     (row,) = json.loads((tmp_path / "scores.json").read_text())["rows"]

@@ -165,5 +165,16 @@ COTRAINERS = Registry(
     },
 )
 
-REGISTRIES = (CAMS, REFINERS, RULES, BACKGROUNDS, COTRAINERS)
+ATTENTIONS = Registry(
+    "attentions",
+    {
+        "progressive-dropout": Entry(
+            "wsstool.training.progressive_dropout:progressive_dropout",
+            "Han et al., MedIA 2022",
+            "1 convolution 1x1 a step",
+        ),
+    },
+)
+
+REGISTRIES = (ATTENTIONS, CAMS, REFINERS, RULES, BACKGROUNDS, COTRAINERS)
 """All families, in the order of the pipeline."""

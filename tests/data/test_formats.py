@@ -99,6 +99,17 @@ class TestFileNames:
         with pytest.raises(BadInputError, match=r"q-\[1 0\]\.png' has tags for 2 classes, but there are 4"):
             open_dataset(tmp_path)
 
+    @pytest.mark.parametrize("tags", ["[1 0 2 1]", "[1 0 x 1]", "[]", "[1.0]", "[1;0;0;1]"])
+    def test_other_signs_than_0_and_1(self, tmp_path, tags):
+        picture(tmp_path / "p-[1 0 0 0].png")
+        picture(tmp_path / f"q-{tags}.png")
+        with pytest.raises(BadInputError) as error:
+            open_dataset(tmp_path)
+        assert (
+            str(error.value)
+            == f"the file name 'q-{tags}.png' ends in '{tags}', which are not tags: digits 0 and 1"
+        )
+
 
 def annotation(*names):
     objects = "".join(f"<object><name>{n}</name><part><name>head</name></part></object>" for n in names)

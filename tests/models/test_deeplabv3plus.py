@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,12 @@ from torch import nn
 
 from tests.models.deeplab_reference import deeplabv3plus
 from wsstool import store
-from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError
 from wsstool.models.recognise import describe_weights
 from wsstool.models.segmenter import build_segmenter, start_from
 from wsstool.models.weights import build_from_weights
+from wsstool.stages.class_names import named_outputs
 from wsstool.stages.predict import predict
-from wsstool.stages.trained import named_outputs
 from wsstool.types import ClassList
 
 PARITY = Path("fixtures/parity")
@@ -191,13 +189,12 @@ def test_a_published_file_predicts(published: Path, tmp_path: Path) -> None:
     assert (torch.from_numpy(record.data) == wanted).float().mean() > 0.999
 
 
-def test_classes_of_a_published_file(tmp_path: Path) -> None:
+def test_classes_of_a_published_file() -> None:
     """Named by the user, by the file's name, by the folder, or by number; never the background of a list."""
     meta = {"classes": [f"class_{i}" for i in range(2)], "named": False, "class_ids": [0, 1]}
-    bare = Dataset(tmp_path, (), ClassList(()), None, "bare")
-    own = replace(bare, classes=ClassList(("background", "cat", "dog"), 0))
+    bare, own = ClassList(()), ClassList(("background", "cat", "dog"), 0)
     assert named_outputs(meta, bare, Path("a.pth"))[0].names == ("class_0", "class_1")
-    assert named_outputs(meta, own, Path("a.pth")) == (own.classes, [1, 2])
+    assert named_outputs(meta, own, Path("a.pth")) == (own, [1, 2])
     with pytest.raises(BadInputError, match="2 classes, the class list 4"):
         named_outputs(meta, own, Path("trained_on_luad.pth"))
     assert named_outputs(meta, own, Path("trained_on_luad.pth"), is_named=True)[1] == [1, 2]

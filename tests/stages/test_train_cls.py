@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, UsageError
@@ -185,3 +187,87 @@ def test_images_without_tags(tmp_path: Path) -> None:
 def test_wrong_options(data: Path, tmp_path: Path, change: dict) -> None:
     with pytest.raises(UsageError):
         train_cls(data, output=tmp_path / "cls.pth", **{**FAST, **change})
+
+
+TISSUE = {**FAST, "normalization": "none", "area": 1.0, "color_jitter": 0.0, "optimizer": "sgd", "lr": 0.1}
+TISSUE |= {"momentum": 5e-4, "schedule": "poly", "head_bias": False, "dropout": 0.5, "drop_last": True}
+TISSUE |= {"freeze": ["features.0"], "freeze_norm": True, "attention": "progressive-dropout"}
+"""The options of the recipe for tissue with a small network."""
+
+
+@pytest.fixture
+def patches(tmp_path: Path) -> Path:
+    """20 patches with their tags in the name, one of them without any tag."""
+    folder = tmp_path / "patches"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(20):
+        tags = [int(i % 4 == c or i % 3 == c) for c in range(4)] if i else [0, 0, 0, 0]
+        image = rng.integers(0, 60, (32, 32, 3)) + 150 * np.array(tags[:3])
+        name = f"{i:02}-[{' '.join(map(str, tags))}].png"
+        Image.fromarray(image.astype(np.uint8)).save(folder / name)
+    return folder
+
+
+def test_tissue_options(patches: Path, tmp_path: Path) -> None:
+    heard = Heard()
+    output = tmp_path / "cls.pth"
+    found = train_cls(patches, output=output, **TISSUE, settings=["start_epoch=2"], messages=heard)
+    assert found["skipped"] == 1 and "left out: 1 images without a tag, first 00-[0 0 0 0].png" in heard.text
+    assert "frozen layers keep their random weights" in heard.text
+    log = [json.loads(line) for line in (tmp_path / "cls.pth.log.jsonl").read_text().splitlines()]
+    assert [row["step"] for row in log] == [2, 4, 6, 8], "19 patches are 2 full batches of 8"
+    assert all(0 <= row["train_exact_match"] <= row["train_jaccard"] <= 1 for row in log)
+    assert log[2]["lr"] == pytest.approx(0.1 * (1 - 5 / 8) ** 0.9)
+    model, meta = build_from_weights(output)
+    assert model.head.bias is None and meta["mean"] == [0, 0, 0] and meta["std"] == [1, 1, 1]
+    assert meta["params"]["set"][0] == "start_epoch=2" and meta["classes"][:4] == ["TE", "NEC", "LYM", "TAS"]
+    assert model.backbone.features[3][1].running_mean.eq(0).all(), "batch norms are frozen"
+
+
+@pytest.mark.parametrize(
+    "change", [{"momentum": 0.9}, {"drop_last": False}, {"freeze": ["none"]}, {"attention": None}]
+)
+def test_each_tissue_option_counts(patches: Path, tmp_path: Path, change: dict) -> None:
+    for name, options in (("a", TISSUE), ("b", {**TISSUE, **change})):
+        train_cls(patches, output=tmp_path / f"{name}.pth", **options)
+    a, b = (load_weights(tmp_path / f"{name}.pth").state_dict for name in "ab")
+    assert not torch.equal(a["head.weight"], b["head.weight"])
+
+
+def test_attention_goes_on_where_it_was_stopped(patches: Path, tmp_path: Path, monkeypatch) -> None:
+    from wsstool.training.classify import ClassificationTask
+
+    options = {**TISSUE, "epochs": 6}
+    train_cls(patches, output=tmp_path / "whole.pth", **options)
+    original = ClassificationTask.loss
+
+    def interrupt(self, batch, progress):
+        if progress.step == 9:
+            raise KeyboardInterrupt
+        return original(self, batch, progress)
+
+    monkeypatch.setattr(ClassificationTask, "loss", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train_cls(patches, output=tmp_path / "stopped.pth", **options)
+    monkeypatch.undo()
+    heard = Heard()
+    train_cls(patches, output=tmp_path / "stopped.pth", **options, messages=heard)
+    assert "going on at epoch 5" in heard.text
+    whole, stopped = (load_weights(tmp_path / f"{name}.pth").state_dict for name in ("whole", "stopped"))
+    assert all(torch.equal(stopped[key], value) for key, value in whole.items())
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"freeze": ["b2"]}, "no layer 'b2' in this network; there are: features"),
+        ({"attention": None, "settings": ["floor=0.5"]}, "--set floor=0.5"),
+        ({"settings": ["slope=1"]}, "no option 'slope'; it has: start_epoch, factor, floor, divisor"),
+        ({"momentum": 1.0}, "momentum of 1.0"),
+        ({"attention": "nadir"}, "no attentions method 'nadir'"),
+    ],
+)
+def test_wrong_tissue_options(patches: Path, tmp_path: Path, change: dict, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        train_cls(patches, output=tmp_path / "cls.pth", **{**TISSUE, **change})

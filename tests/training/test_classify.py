@@ -13,7 +13,7 @@ from PIL import Image
 from wsstool.data.transforms import RandomResizedCrop, shrunk
 from wsstool.errors import UsageError
 from wsstool.training.losses.classification import LOSSES, cross_entropy, soft_margin
-from wsstool.training.tag_scores import average_precisions, exact_match
+from wsstool.training.tag_scores import average_precisions, exact_match, mean_jaccard
 from wsstool.training.tagged_images import Pictures, TaggedImages
 
 
@@ -56,6 +56,13 @@ def test_scores_by_hand() -> None:
     found = average_precisions(tags, scores)
     assert found[0] == pytest.approx((1 + 2 / 3) / 2) and np.isnan(found[1])
     assert exact_match(tags, scores > 0.75) == pytest.approx(1 / 3)
+
+
+def test_overlap_of_sets_by_hand() -> None:
+    tags = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0]])
+    predicted = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    assert mean_jaccard(tags, predicted) == pytest.approx((1 / 3 + 1 + 1 + 0) / 4)
+    assert np.isnan(mean_jaccard(tags[:0], predicted[:0]))
 
 
 def test_a_view_of_everything_is_the_resized_image() -> None:

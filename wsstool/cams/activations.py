@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import torch
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from wsstool.cams.result import Cams
 from wsstool.errors import UsageError
+from wsstool.models.classifier import find_layer
 
 
 class Recording(NamedTuple):
@@ -32,8 +32,8 @@ def record(model: nn.Module, x: Tensor, layers: Sequence[str] = (), *, gradients
     Args:
         model: (B, 3, H, W) -> logits (B, C).
         x: (B, 3, H, W) float, on the model's device.
-        layers: ``get_submodule`` names; none means ``model.default_layer``. Of a layer that runs several
-            times the last output counts.
+        layers: names of submodules, see ``find_layer``; none means ``model.default_layer``. Of a layer that
+            runs several times the last output counts.
         gradients: whether backward passes will follow.
 
     Raises:
@@ -57,7 +57,7 @@ def record(model: nn.Module, x: Tensor, layers: Sequence[str] = (), *, gradients
 
         return hook
 
-    modules = [_submodule(model, name) for name in names]
+    modules = [find_layer(model, name) for name in names]
     handles = []
     with torch.inference_mode(False), torch.no_grad(), _evaluating(model):
         try:
@@ -163,12 +163,3 @@ def _default_layers(model: nn.Module) -> tuple[str, ...]:
     if not isinstance(name, str):
         raise UsageError("this network names no default layer; name one with --layer")
     return (name,)
-
-
-def _submodule(model: nn.Module, name: str) -> nn.Module:
-    try:
-        return model.get_submodule(name) if name else model
-    except AttributeError:
-        near = get_close_matches(name, [n for n, _ in model.named_modules() if n], n=5, cutoff=0.3)
-        hint = f"; near: {', '.join(near)}" if near else ""
-        raise UsageError(f"the network has no layer '{name}'{hint}") from None

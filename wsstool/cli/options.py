@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wsstool.registry import BACKGROUNDS, CAMS, COTRAINERS, REFINERS, RULES
+from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, REFINERS, RULES
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
 if TYPE_CHECKING:
+    Attention = str
     CamMethod = str
     Refiner = str
     Rule = str
     BackgroundKind = str
     Cotrainer = str
 else:  # the names become choices, completion and error texts
+    Attention = Literal[ATTENTIONS.names()]
     CamMethod = Literal[CAMS.names()]
     Refiner = Literal[REFINERS.names()]
     Rule = Literal[RULES.names()]
@@ -127,7 +129,7 @@ StartWeights = Annotated[
     Path | None,
     _option(
         "--init",
-        help="start weights: a backbone's state dict or a wsstool file; default: random",
+        help="start weights: a state dict, a wsstool file or an MXNet .params file; default: random",
         panel=MODEL,
     ),
 ]

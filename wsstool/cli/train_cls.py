@@ -27,7 +27,7 @@ def train_cls(
     ] = Path("cls.pth"),
     arch: Annotated[
         str,
-        _own("backbone: tiny, mobilenet-v2, resnet-18, resnet-50, vgg-16, convnext-tiny, ...", options.MODEL),
+        _own("backbone: tiny, mobilenet-v2, resnet-18, resnet38d, vgg-16, convnext-tiny, ...", options.MODEL),
     ] = "mobilenet-v2",
     init: options.StartWeights = None,
     output_stride: Annotated[
@@ -40,6 +40,20 @@ def train_cls(
     dropout: Annotated[
         float, _own("share of feature channels dropped in training, [0, 1)", options.MODEL)
     ] = 0.0,
+    head_bias: Annotated[
+        bool,
+        typer.Option(
+            "--head-bias/--no-head-bias", help="give the head a bias", rich_help_panel=options.MODEL
+        ),
+    ] = True,
+    attention: Annotated[
+        options.Attention | None,
+        _own(
+            "what becomes of the features in training; 'wsstool methods' lists the options that --set takes",
+            options.METHOD,
+        ),
+    ] = None,
+    settings: options.Settings = None,
     normalization: Annotated[
         Literal["imagenet", "none"], _own("of the input channels", options.MODEL)
     ] = "imagenet",
@@ -59,7 +73,7 @@ def train_cls(
     flip_vertical: Annotated[
         bool,
         typer.Option(
-            "--flip-vertical",
+            "--flip-vertical/--no-flip-vertical",
             help="also top to bottom: images without an up",
             rich_help_panel=options.TRAINING,
         ),
@@ -67,12 +81,33 @@ def train_cls(
     color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.2,
     epochs: options.Epochs = 20,
     batch_size: options.BatchSize = 16,
+    drop_last: Annotated[
+        bool,
+        typer.Option(
+            "--drop-last/--no-drop-last",
+            help="leave out a last batch that is not full",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = False,
     lr: options.LearningRate = 1e-3,
     backbone_rate: Annotated[
         float | None,
         _own("learning rate of the backbone relative to the head's; default 0.1 with --init, else 1"),
     ] = None,
+    freeze: Annotated[
+        list[str] | None,
+        _own("layer of the backbone that is not trained; repeatable; 'none': none, whatever a recipe says"),
+    ] = None,
+    freeze_norm: Annotated[
+        bool,
+        typer.Option(
+            "--freeze-norm/--no-freeze-norm",
+            help="batch norms keep their statistics and weights",
+            rich_help_panel=options.TRAINING,
+        ),
+    ] = False,
     optimizer: Annotated[Literal["sgd", "adam", "adamw"], _own("optimiser")] = "adamw",
+    momentum: Annotated[float, _own("of sgd, [0, 1)")] = 0.9,
     schedule: Annotated[
         Literal["poly", "cosine", "step", "constant"], _own("course of the learning rate")
     ] = "cosine",

@@ -12,6 +12,12 @@ from wsstool.errors import UsageError
 from wsstool.models.backbones import Backbone, build_backbone
 from wsstool.models.frozen import OnBackbone
 
+NORMALIZATIONS: dict[str, tuple[list[float], list[float]]] = {
+    "imagenet": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    "none": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
+}
+"""Mean and standard deviation of the input channels, for images in [0, 1]."""
+
 LSE_SHARPNESS = 4.0
 TOPK_FRACTION = 0.3
 
@@ -87,9 +93,13 @@ class Classifier(OnBackbone):
         """(B,3,H,W) -> (B,C,h,w): the head at every position; their pooled values are the logits."""
         return self.head(self.dropout(self.features(x)))
 
+    def logits(self, features: Tensor) -> Tensor:
+        """(B,F,h,w) -> (B,C): dropout, head and pooling of the last feature map."""
+        return POOLS[self.pool](self.head(self.dropout(features)).float())
+
     def forward(self, x: Tensor) -> Tensor:
         """(B,3,H,W) -> logits (B,C)."""
-        return POOLS[self.pool](self.class_maps(x).float())
+        return self.logits(self.features(x))
 
     @property
     def default_layer(self) -> str:
@@ -105,6 +115,7 @@ def build_classifier(
     output_stride: int | None = None,
     pool: str = "average",
     dropout: float = 0.0,
+    head_bias: bool = True,
 ) -> Classifier:
     """A classifier with random weights and zero-mean head.
 
@@ -114,6 +125,8 @@ def build_classifier(
         output_stride: 32, 16, 8 or 4; None keeps the network's own.
         pool: average, max, lse or topk.
         dropout: share of feature channels dropped in training, [0, 1).
+        head_bias: give the head a bias; its weights then start small, normal with deviation 0.01, without one
+            they are Xavier-uniform, as the published stage 1 of WSSS-Tissue has them.
 
     Raises:
         UsageError: unknown backbone or pooling, impossible stride, no classes.
@@ -125,46 +138,50 @@ def build_classifier(
     if n_classes < 1:
         raise UsageError("a classifier needs at least one class that is not background")
     backbone: Backbone = build_backbone(arch, output_stride=output_stride)
-    head = nn.Conv2d(backbone.out_channels, n_classes, 1)
-    nn.init.normal_(head.weight, std=0.01)
-    nn.init.zeros_(head.bias)  # type: ignore[arg-type]
+    head = nn.Conv2d(backbone.out_channels, n_classes, 1, bias=head_bias)
+    if head.bias is None:
+        nn.init.xavier_uniform_(head.weight)
+    else:
+        nn.init.normal_(head.weight, std=0.01)
+        nn.init.zeros_(head.bias)
     return Classifier(backbone, head, pool, dropout)
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """The layer of that name.
+    """The layer of that name; the leading ``backbone.`` may be left out.
 
     Raises:
         UsageError: there is none; the message lists the names one level around it.
     """
-    try:
-        return model.get_submodule(name)
-    except AttributeError as error:
-        parent = name
-        while parent:
-            parent = parent.rpartition(".")[0]
-            try:
-                around = model.get_submodule(parent)
-                break
-            except AttributeError:
-                continue
-        children = [f"{parent}.{key}".lstrip(".") for key, _ in around.named_children()]
-        there = f"there are: {', '.join(children)}" if children else f"'{parent}' has no layers inside"
-        raise UsageError(f"no layer '{name}' in this network; {there}") from error
-
-
-def layer_names(model: nn.Module, depth: int = 3) -> list[str]:
-    """Names of the layers of a network down to ``depth`` dots, in order of registration."""
-    return [name for name, _ in model.named_modules() if name and name.count(".") < depth]
+    for full in (name, f"backbone.{name}"):
+        try:
+            return model.get_submodule(full)
+        except AttributeError:
+            continue
+    is_short = isinstance(getattr(model, "backbone", None), nn.Module) and name.split(".")[0] not in dict(
+        model.named_children()
+    )
+    around: nn.Module = model.backbone if is_short else model  # type: ignore[assignment]
+    parent = ""
+    for key in name.split("."):
+        children = dict(around.named_children())
+        if key not in children:
+            break
+        around, parent = children[key], f"{parent}{key}."
+    names = [parent + key for key, _ in around.named_children()]
+    there = f"there are: {', '.join(names)}" if names else f"'{parent[:-1]}' has no layers inside"
+    raise UsageError(f"no layer '{name}' in this network; {there}")
 
 
 def normalise(
     images: Tensor, mean: tuple[float, ...] | list[float], std: tuple[float, ...] | list[float]
 ) -> Tensor:
-    """(B,3,H,W) uint8 -> float32: (x / 255 - mean) / std, on the device of ``images``."""
-    scale = [1 / (255 * s) for s in std]
-    shift = [-m / s for m, s in zip(mean, std, strict=True)]
+    """(B,3,H,W) uint8 -> float32: (x / 255 - mean) / std, on the device of ``images``.
+
+    In this order of operations, as other programs have it: the gradients of deep rectified networks answer to
+    the last bit of their input.
+    """
     view = (1, -1, 1, 1)
-    return images.float() * images.new_tensor(scale, dtype=torch.float32).view(view) + images.new_tensor(
-        shift, dtype=torch.float32
-    ).view(view)
+    shift = images.new_tensor(mean, dtype=torch.float32).view(view)
+    scale = images.new_tensor(std, dtype=torch.float32).view(view)
+    return (images.float() / 255).sub_(shift).div_(scale)

@@ -1,7 +1,8 @@
-"""Networks on a backbone that may be frozen: weights and batch statistics together."""
+"""Networks on a backbone that may be frozen, whole or in parts: weights and batch statistics together."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Self
 
 from torch import nn
@@ -11,6 +12,7 @@ class OnBackbone(nn.Module):
     """A network with a ``backbone``. When none of its weights is trained, its batch statistics rest too."""
 
     backbone: nn.Module
+    _frozen: tuple[nn.Module, ...] = ()  # a tuple, so that nothing is registered twice
 
     def freeze_backbone(self) -> None:
         """Train the rest alone; passes through the backbone then need no graph."""
@@ -21,8 +23,25 @@ class OnBackbone(nn.Module):
         """The parameters outside the backbone."""
         return [p for name, p in self.named_parameters() if not name.startswith("backbone.")]
 
+    def freeze(self, parts: Iterable[nn.Module], *, norms: bool = False) -> None:
+        """Keep some parts as they are: weights, batch statistics, and no dropout inside.
+
+        Args:
+            parts: submodules of this network.
+            norms: also every batch norm, wherever it is: running statistics and affine weights.
+        """
+        frozen = [*self._frozen, *parts]
+        if norms:
+            frozen += [module for module in self.modules() if isinstance(module, nn.BatchNorm2d)]
+        for part in frozen:
+            part.requires_grad_(False)
+        self._frozen = tuple(frozen)
+        self.train(self.training)
+
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
         if not any(parameter.requires_grad for parameter in self.backbone.parameters()):
             self.backbone.eval()
+        for part in self._frozen:
+            part.eval()
         return self

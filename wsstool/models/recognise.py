@@ -30,14 +30,14 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
     """What a weights file is: its description, sizes, and the backbones that it fits.
 
     Returns:
-        ``meta`` (its description, empty for foreign files), ``tensors``, ``parameters`` (numbers in
-        floating-point tensors), ``networks`` (1, or 2 for co-trained), ``arch`` (as described, else the first
-        backbone that fits, else None), ``fits`` (names of all that fit; not searched when described), and
-        ``what`` (in words, for published networks that are known).
+        ``what`` (in words, for published networks that are known), ``meta`` (its description, empty for
+        foreign files), ``tensors``, ``parameters`` (numbers that training changes), ``networks`` (1,
+        or 2 for co-trained), ``arch`` (as described, else the first backbone that fits, else None), ``fits``
+        (names of all that fit; not searched when described).
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: not a weights file, or a published one with tensors missing or too many.
+        BadInputError: not a weights file, or a published network with entries missing or too many.
     """
     weights = load_weights(path)
     what = weights.meta.get("what")
@@ -51,8 +51,12 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
         **({"what": what} if what else {}),
         "meta": weights.meta,
         "tensors": len(weights.state_dict),
-        "parameters": sum(v.numel() for v in weights.state_dict.values() if v.is_floating_point()),
+        "parameters": sum(v.numel() for k, v in weights.state_dict.items() if _is_parameter(k, v)),
         "networks": 1 if weights.state_dict_2 is None else 2,
         "arch": described or (fits[0] if fits else None),
         "fits": fits,
     }
+
+
+def _is_parameter(name: str, value: Tensor) -> bool:
+    return value.is_floating_point() and not name.endswith(("running_mean", "running_var"))

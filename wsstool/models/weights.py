@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
-from wsstool.models import tissue_stage2
+from wsstool.models import tissue_stage1, tissue_stage2
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
 from wsstool.models.classifier import build_classifier
 from wsstool.models.fitting import check_fit
+from wsstool.models.mxnet_params import is_mxnet, read_params
 
 SAFE_GLOBALS = [
     argparse.Namespace,
@@ -125,23 +126,31 @@ def load_safely(path: Path | str) -> Any:
 
 
 def load_weights(path: Path | str) -> Weights:
-    """Read a weights file: ours, or the bare or wrapped state dict of another program.
+    """Read a weights file: ours, the bare or wrapped state dict of another program, or MXNet's start weights.
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: truncated, damaged, not safe to open, or without a state dict.
+        BadInputError: truncated, damaged, not safe to open, without a state dict, or the published stage 1 of
+            WSSS-Tissue with entries missing or too many.
     """
+    if is_mxnet(path):
+        return Weights(tissue_stage1.from_mxnet(read_params(path)))
     content = load_safely(path)
     if not isinstance(content, Mapping):
         raise BadInputError(f"{path} holds a {type(content).__name__}, not a state dict")
     meta = content.get("meta")
     second = content.get("state_dict_2")
     state = _unwrapped(content, path)
-    return Weights(
-        state,
-        dict(meta) if isinstance(meta, Mapping) else tissue_stage2.describe(state),
-        _unwrapped(second, path) if isinstance(second, Mapping) else None,
-    )
+    if not isinstance(meta, Mapping):
+        return _published(state, path)
+    return Weights(state, dict(meta), _unwrapped(second, path) if isinstance(second, Mapping) else None)
+
+
+def _published(state: dict[str, Tensor], path: Path | str) -> Weights:
+    """A file of another program, with names and description of ours where its network is known."""
+    if tissue_stage1.is_published(state) and tissue_stage1.HEAD in state:
+        return Weights(tissue_stage1.renamed(state), tissue_stage1.describe(state, path))
+    return Weights(state, tissue_stage2.describe(state))
 
 
 def _unwrapped(content: Mapping[str, Any], path: Path | str) -> dict[str, Tensor]:
@@ -172,7 +181,8 @@ def load_state(
 
 
 def load_backbone(backbone: Backbone, path: Path | str) -> None:
-    """Start a backbone from a file: torchvision's state dict, its classifier left out, or weights of ours.
+    """Start a backbone from a file: torchvision's state dict, its classifier left out, weights of ours, the
+    published stage 1 of WSSS-Tissue, or the MXNet file that this one was started from.
 
     Raises:
         MissingInputError: no such file.
@@ -206,6 +216,7 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
             output_stride=meta.get("output_stride"),
             pool=meta.get("pool", "average"),
             dropout=meta.get("dropout", 0.0),
+            head_bias=meta.get("head_bias", True),
         )
     if task == "segmentation":
         from wsstool.models.segmenter import build_segmenter
@@ -217,7 +228,7 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
 
 
 def build_from_weights(path: Path | str) -> tuple[nn.Module, dict[str, Any]]:
-    """The trained network of a weights file, in eval mode on the CPU, and its description.
+    """The trained network of a weights file, ours or published, in eval mode on the CPU, and its description.
 
     Raises:
         MissingInputError: no such file.

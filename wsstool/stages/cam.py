@@ -16,10 +16,10 @@ from wsstool.cams.activations import record
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import normalise
-from wsstool.models.weights import build_from_weights
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
 from wsstool.stages.batches import Picture, plan_batches, read_batches
+from wsstool.stages.classifiers import load_classifier
 from wsstool.types import SILENT, ClassList, Messages
 
 _PROBE = 256  #: pixels on a side of the empty image that shows the stride of a layer
@@ -55,12 +55,12 @@ def cam(
 
     Args:
         data: data folder.
-        weights: a classifier that ``train-cls`` wrote.
+        weights: a classifier that ``train-cls`` wrote, or a published one, see ``load_classifier``.
         output: target; None: standard output.
         method: name in ``registry.CAMS``.
         targets: which classes get a map: ``labels``: those tagged; ``scores``: those with a score above
             ``score_threshold``, found by one more forward pass; ``all``.
-        layer: names of layers; None: the last.
+        layer: names of layers, see ``models.classifier.find_layer``; None: the last.
         scale: image scales that are summed, (0, 8]; None: 1.
         flip: also the mirror images.
         rectify: keep the positive part of each pass; None: where several passes are summed.
@@ -88,15 +88,10 @@ def cam(
     own = CAMS.settings(method, settings or ())
     dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
-    model, meta = build_from_weights(weights)
-    if meta["task"] != "classification":
-        raise BadInputError(
-            f"'{weights}' is a segmenter; cam reads a classifier, which 'wsstool train-cls' makes"
-        )
+    model, meta = load_classifier(weights, dataset.classes, is_named=class_list is not None)
     classes = _classes(meta, dataset, weights)
     where = pick_device(device)
-    # channels last: faster convolutions
-    model = model.to(where, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(where, memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
     layers = tuple(layer or (str(model.default_layer),))
     sizes = dataset.sizes()
     chosen = _targets(targets, dataset, classes, sizes)
@@ -132,7 +127,7 @@ def cam(
                 maps, scores = [], np.zeros(0)
                 if good:
                     asked = torch.from_numpy(chosen[[indices[k] for k in good]][:, meta["class_ids"]])
-                    x = _input([pictures[k] for k in good], meta, where)
+                    x = _input([pictures[k] for k in good], meta, model)
                     found = multiscale(
                         make,
                         model,
@@ -208,12 +203,11 @@ def _above(
     """(N, C) bool: the classes whose score is above ``threshold``."""
     chosen = np.zeros((len(dataset), len(classes)), bool)
     paths = [dataset.path(i) for i in range(len(dataset))]
-    device = next(model.parameters()).device
     for indices, pictures in read_batches(paths, sizes, plan_batches(sizes, batch_size), workers):
         good = [k for k, picture in enumerate(pictures) if isinstance(picture, np.ndarray)]
         if good:
             with torch.no_grad():
-                scores = _scores(model(_input([pictures[k] for k in good], meta, device)), meta)
+                scores = _scores(model(_input([pictures[k] for k in good], meta, model)), meta)
             for k, row in zip(good, scores > threshold, strict=True):
                 chosen[indices[k], np.array(meta["class_ids"])[row]] = True
     return chosen
@@ -275,9 +269,10 @@ def _positions(class_ids: Sequence[int], n_classes: int) -> np.ndarray:
     return positions
 
 
-def _input(pictures: list[Picture], meta: dict[str, Any], device: torch.device) -> Tensor:
+def _input(pictures: list[Picture], meta: dict[str, Any], model: nn.Module) -> Tensor:
     batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)  # type: ignore[arg-type]
-    return normalise(batch.to(device), meta["mean"], meta["std"])
+    x = normalise(batch.to(next(model.parameters()).device), meta["mean"], meta["std"])
+    return x.contiguous(memory_format=model.backbone.memory_format)  # type: ignore[union-attr, arg-type]
 
 
 def _scores(logits: Tensor, meta: dict[str, Any]) -> np.ndarray:

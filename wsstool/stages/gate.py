@@ -9,11 +9,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import normalise
-from wsstool.models.weights import build_from_weights
-from wsstool.stages.trained import named_outputs
+from wsstool.stages.classifiers import load_classifier
+from wsstool.types import ClassList
 
 FORMS = ("forbid", "multiply")
 
@@ -72,7 +71,7 @@ def open_gate(
     path: Path,
     names: Sequence[str | None],
     device: torch.device,
-    dataset: Dataset,
+    listed: ClassList,
     *,
     threshold: float = 0.1,
     form: str = "forbid",
@@ -84,7 +83,7 @@ def open_gate(
         path: weights of a classifier.
         names: of the segmenter's outputs; None for a background.
         device: where the classifier goes.
-        dataset, is_named: see ``named_outputs``.
+        listed, is_named: see ``named_outputs``.
         threshold, form: see ``Gate``.
 
     Raises:
@@ -96,13 +95,8 @@ def open_gate(
         raise UsageError(f"--gate-threshold {threshold:g}: a score from 0 to below 1")
     if form not in FORMS:
         raise UsageError(f"--gate-form {form}: {' or '.join(FORMS)}")
-    classifier, meta = build_from_weights(path)
-    if meta["task"] != "classification":
-        raise BadInputError(
-            f"'{path}' is a segmenter; --gate reads a classifier, as 'wsstool train-cls' makes"
-        )
-    classes, ids = named_outputs(meta, dataset, path, is_named=is_named)
-    own = [classes.names[i] for i in ids]
+    classifier, meta = load_classifier(path, listed, is_named=is_named)
+    own = [meta["classes"][i] for i in meta["class_ids"]]
     odd = sorted(set(own) ^ {name for name in names if name is not None})
     if odd:
         raise BadInputError(f"the gate '{path}' is for other classes than the segmenter (such as {odd[0]})")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from wsstool.registry import BACKGROUNDS, CAMS, COTRAINERS, REFINERS, RULES, Registry
+from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, REFINERS, RULES, Registry
 from wsstool.types import SILENT, Messages
 
 PLACES: dict[str, Registry] = {
+    "train-cls --attention": ATTENTIONS,
     "cam --method": CAMS,
     "pseudo-mask --refine": REFINERS,
     "pseudo-mask --rule": RULES,

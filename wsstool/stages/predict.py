@@ -102,14 +102,14 @@ def predict(
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     where = pick_device(device)
     is_named = class_list is not None
-    trained = open_segmenter(weights, where, dataset, ensemble=ensemble, is_named=is_named)
+    trained = open_segmenter(weights, where, dataset.classes, ensemble=ensemble, is_named=is_named)
     classes, ids = trained.classes, trained.ids
     gated = (
         open_gate(
             gate,
             trained.names,
             where,
-            dataset,
+            dataset.classes,
             threshold=gate_threshold,
             form=gate_form,
             is_named=is_named,

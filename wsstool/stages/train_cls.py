@@ -6,32 +6,26 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from wsstool import store
-from wsstool.data.transforms import RandomResizedCrop
-from wsstool.errors import SomeFailedError, UsageError
+from wsstool.errors import UsageError
 from wsstool.models.backbones import default_output_stride
-from wsstool.models.classifier import build_classifier
+from wsstool.models.classifier import NORMALIZATIONS, build_classifier, find_layer
 from wsstool.models.weights import load_backbone, save_weights
+from wsstool.registry import ATTENTIONS
 from wsstool.runtime import pick_device, seed_everything
+from wsstool.stages.failures import check_failed
+from wsstool.stages.learn_tags import Lesson, attention_of, by_probe, by_steps
 from wsstool.stages.tagged import open_tagged, open_validation, usable_items
 from wsstool.stages.written import up_to_date
 from wsstool.training.checkpoint import only_writer, part_path
-from wsstool.training.classify import ClassificationTask
-from wsstool.training.loader import EpochLoader
-from wsstool.training.loop import Plan, finish, fit
-from wsstool.training.probe import probe as fit_probe
-from wsstool.training.tagged_images import Pictures, TaggedImages
+from wsstool.training.loop import finish
+from wsstool.training.tagged_images import Pictures
 from wsstool.types import SILENT, Messages
 
-NORMALIZATIONS: dict[str, tuple[list[float], list[float]]] = {
-    "imagenet": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-    "none": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
-}
-"""Mean and standard deviation of the input channels, for images in [0, 1]."""
-
-PROBE_PARAMS = ("arch", "output_stride", "pool", "normalization", "split", "labels", "class_list", "loss")
+PROBE_PARAMS = (
+    *("arch", "output_stride", "pool", "head_bias", "normalization"),
+    *("split", "labels", "class_list", "loss"),
+)
 """Options of step-wise training that count for a probe too."""
 
 
@@ -44,6 +38,9 @@ def train_cls(
     output_stride: int | None = None,
     pool: str = "average",
     dropout: float = 0.0,
+    head_bias: bool = True,
+    attention: str | None = None,
+    settings: Sequence[str] | None = None,
     normalization: str = "imagenet",
     split: str | None = None,
     val_split: str | None = None,
@@ -57,9 +54,13 @@ def train_cls(
     color_jitter: float = 0.2,
     epochs: int = 20,
     batch_size: int = 16,
+    drop_last: bool = False,
     lr: float = 1e-3,
     backbone_rate: float | None = None,
+    freeze: Sequence[str] | None = None,
+    freeze_norm: bool = False,
     optimizer: str = "adamw",
+    momentum: float = 0.9,
     schedule: str = "cosine",
     warmup_epochs: float = 0.5,
     weight_decay: float = 0.01,
@@ -91,6 +92,9 @@ def train_cls(
         output_stride: of the class maps, 32, 16, 8 or 4; None: 16, or the network's own if that is smaller.
         pool: average, max, lse or topk.
         dropout: share of feature channels dropped in training, [0, 1).
+        head_bias: give the head a bias.
+        attention: name in ``registry.ATTENTIONS``: what becomes of the features in training; None: nothing.
+        settings: ``NAME=VALUE`` options of the attention.
         normalization: of the input: imagenet or none.
         split: images to train on; None: the split ``train`` if there is one, else all.
         val_split: images whose mean average precision chooses the epoch that is kept; None: the last epoch.
@@ -99,10 +103,13 @@ def train_cls(
         image_size: side of the training views, pixels.
         area: least share of the image that a view shows, (0, 1].
         flip, flip_vertical, color_jitter: see ``RandomResizedCrop``.
-        epochs, batch_size, lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see
+        epochs, lr, optimizer, momentum, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see
             ``Plan``.
+        batch_size, drop_last: see ``EpochLoader``.
         backbone_rate: learning rate of the backbone relative to the head's; 0: frozen; None: 0.1 with
             ``init``, else 1.
+        freeze: layers that are not trained, see ``find_layer``; None or ``none``: none.
+        freeze_norm: every batch norm keeps its statistics and its weights.
         loss: soft-margin (each class on its own), cross-entropy (one class excludes the others), or auto:
             cross-entropy when every image has exactly one tag.
         probe: train the head alone, exactly, on pooled features of the frozen start weights at all ``scale``
@@ -132,6 +139,8 @@ def train_cls(
     if output_stride is None:
         output_stride = default_output_stride(arch)
     backbone_rate = (0.1 if init else 1.0) if backbone_rate is None else backbone_rate
+    own = _own_options(attention, settings)
+    frozen = [name for name in freeze or () if name != "none"]
     if loss == "auto":
         loss = "cross-entropy" if (source.tags.sum(1) <= 1).all() else "soft-margin"
     params: dict[str, Any] = {
@@ -139,6 +148,9 @@ def train_cls(
         "output_stride": output_stride,
         "pool": pool,
         "dropout": dropout,
+        "head_bias": head_bias,
+        "attention": attention,
+        "set": [f"{k}={v}" for k, v in own.items()] or None,
         "normalization": normalization,
         "split": split,
         "val_split": val_split,
@@ -151,9 +163,13 @@ def train_cls(
         "color_jitter": color_jitter,
         "epochs": epochs,
         "batch_size": batch_size,
+        "drop_last": drop_last,
         "lr": lr,
         "backbone_rate": backbone_rate,
+        "freeze": frozen or None,
+        "freeze_norm": freeze_norm,
         "optimizer": optimizer,
+        "momentum": momentum,
         "schedule": schedule,
         "warmup_epochs": warmup_epochs,
         "weight_decay": weight_decay,
@@ -168,6 +184,8 @@ def train_cls(
     if probe:
         if init is None or pool != "average":
             raise UsageError("--probe needs start weights (--init) and --pool average")
+        if intercept and not head_bias:
+            raise UsageError("--intercept fits the bias of the head, which --no-head-bias takes away")
         if penalty <= 0 or min(scales) <= 0:
             raise UsageError("--penalty and --scale must be above 0")
         params = {k: v for k, v in params.items() if k in PROBE_PARAMS}
@@ -181,83 +199,49 @@ def train_cls(
 
     with only_writer(output):
         if not force and (found := up_to_date(output, key, params, messages, task="classification")):
-            _check_failed(found["failed"], max_failed)
+            check_failed(found["failed"], max_failed)
             return found
         if force:
             part_path(output).unlink(missing_ok=True)
         where = pick_device(device)
-        view = RandomResizedCrop(image_size, (area, 1.0), flip, flip_vertical, color_jitter)
         seed_everything(seed)
         model = build_classifier(
-            arch, source.tags.shape[1], output_stride=output_stride, pool=pool, dropout=dropout
+            arch,
+            source.tags.shape[1],
+            output_stride=output_stride,
+            pool=pool,
+            dropout=dropout,
+            head_bias=head_bias,
         )
         if init is not None:
             load_backbone(model.backbone, init)  # type: ignore[arg-type]
+        elif frozen and not probe:
+            messages.warn("frozen layers keep their random weights; give start weights with --init")
+        if not probe:
+            model.freeze([find_layer(model, name) for name in frozen], norms=freeze_norm)
         pictures = Pictures(source.paths, messages=messages)
         items, skipped = usable_items(source, pictures, messages)
-        tags = source.tags[items]
         mean, std = NORMALIZATIONS[normalization]
-        part = f" of the split '{source.split}'" if source.split else ""
+        lesson = Lesson(pictures, items, source.tags[items], mean, std, where, messages)
+        messages.say(
+            f"{f'fitting the head of {arch}' if probe else f'training {arch}'} on {len(items)} images"
+            f"{f' of the split {source.split!r}' if source.split else ''}, "
+            f"{source.tags.shape[1]} classes, {loss}"
+        )
         if probe:
-            messages.say(
-                f"fitting the head of {arch} on {len(items)} images{part}, {tags.shape[1]} classes, {loss}"
-            )
-            right = fit_probe(
-                model.to(where, memory_format=torch.channels_last),  # type: ignore[call-overload]
-                pictures,
-                items,
-                torch.from_numpy(tags).float(),
-                mean=mean,
-                std=std,
-                scales=scales,
-                penalty=penalty,
-                balanced=balanced,
-                intercept=intercept,
-                single_label=loss == "cross-entropy",
-                messages=messages,
-            )
-            state, figures = model.state_dict(), {"tags_right": round(right, 6)}
+            state, figures = by_probe(model, lesson, params)
         else:
-            validation = None
-            if valid:
-                val_pictures = Pictures(valid.paths, messages=messages)
-                val_items, _ = usable_items(valid, val_pictures, messages)
-                validation = (val_pictures, val_items, valid.tags[val_items])
-            task = ClassificationTask(
+            state, figures = by_steps(
                 model,
-                mean=mean,
-                std=std,
-                loss=loss,
-                label_smoothing=label_smoothing,
-                positive_weight=positive_weight,
-                backbone_rate=backbone_rate,
-                validation=validation,
-                longest=2 * image_size + 64,
-            )
-            loader = EpochLoader(
-                TaggedImages(pictures, tags, items, view, seed=seed),
-                batch_size,
-                seed=seed,
-                workers=workers,
-                pin_memory=where.type == "cuda",
-            )
-            plan = Plan(
-                epochs=epochs,
-                lr=lr,
-                optimizer=optimizer,
-                schedule=schedule,
-                warmup_epochs=warmup_epochs,
-                weight_decay=weight_decay,
-                clip=clip,
-                ema=ema,
+                lesson,
+                params,
+                attention=attention_of(attention, own),
+                valid=valid,
+                output=output,
+                identity=key,
                 amp=amp,
-                select="map" if valid else "",
-                seed=seed,
+                workers=workers,
             )
-            messages.say(f"training {arch} on {len(items)} images{part}, {tags.shape[1]} classes, {loss}")
-            result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
-            best = result.history[result.best_epoch]
-            state, figures = result.states["model"], {k: v for k, v in best.items() if k != "seconds"}
         classes = source.classes
         summary = {
             "images": len(items),
@@ -277,6 +261,7 @@ def train_cls(
             "output_stride": output_stride,
             "pool": pool,
             "dropout": dropout,
+            "head_bias": head_bias,
             "single_label": loss == "cross-entropy",
             "image_size": image_size,
             "key": key,
@@ -286,12 +271,13 @@ def train_cls(
         }
         save_weights(output, state, meta)
         finish(output)
-    _check_failed(len(pictures.failed), max_failed)
+    check_failed(len(pictures.failed), max_failed)
     return {"output": str(output), "key": key, "up_to_date": False, **summary}
 
 
-def _check_failed(failed: int, max_failed: int) -> None:
-    if failed > max_failed:
-        raise SomeFailedError(
-            f"{failed} images are unreadable and were left out; --max-failed allows {max_failed}"
-        )
+def _own_options(attention: str | None, settings: Sequence[str] | None) -> dict[str, Any]:
+    if attention:
+        return ATTENTIONS.settings(attention, settings or ())
+    if settings:
+        raise UsageError(f"--set {settings[0]}: it sets options of --attention, which is not given")
+    return {}

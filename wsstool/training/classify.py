@@ -14,7 +14,7 @@ from wsstool.errors import UsageError
 from wsstool.models.classifier import Classifier, normalise
 from wsstool.training.losses.classification import LOSSES
 from wsstool.training.plan import Progress
-from wsstool.training.tag_scores import average_precisions, exact_match
+from wsstool.training.tag_scores import average_precisions, exact_match, mean_jaccard
 from wsstool.training.tagged_images import Pictures
 
 
@@ -28,6 +28,7 @@ class ClassificationTask:
         label_smoothing, positive_weight: see the losses.
         backbone_rate: learning rate of the backbone relative to the head's, >= 0; 0 trains the head
             alone, on the features of the frozen backbone (batch statistics frozen too).
+        attention: ``(features, head weight, epoch)`` -> features that the head sees in training, or None.
         validation: pictures and their tags (N,K), or None.
         longest: longer side above which a validation picture is made smaller, pixels.
     """
@@ -42,6 +43,7 @@ class ClassificationTask:
         label_smoothing: float = 0.0,
         positive_weight: float = 1.0,
         backbone_rate: float = 1.0,
+        attention: Callable[[Tensor, Tensor, int], Tensor] | None = None,
         validation: tuple[Pictures, Sequence[int], np.ndarray] | None = None,
         longest: int = 512,
     ) -> None:
@@ -55,6 +57,7 @@ class ClassificationTask:
         self.measure: Callable[..., Tensor] = LOSSES[loss]
         self.settings = {"label_smoothing": label_smoothing, "positive_weight": positive_weight}
         self.backbone_rate = backbone_rate
+        self.attention = attention
         self.validation = validation
         self.longest = longest
 
@@ -73,12 +76,21 @@ class ClassificationTask:
         return groups
 
     def loss(self, batch: tuple[Tensor, Tensor], progress: Progress) -> dict[str, Any]:
+        """``loss``, and how the training views are answered: ``train_exact_match``, ``train_jaccard``."""
         images, tags = batch
-        logits = self.model(normalise(images, self.mean, self.std))
-        return {"loss": self.measure(logits, tags, **self.settings)}
+        features = self.model.features(normalise(images, self.mean, self.std))
+        if self.attention is not None:
+            features = self.attention(features, self.model.head.weight, progress.epoch)
+        logits = self.model.logits(features)
+        truth, predicted = tags.cpu().numpy(), self._predicted(logits.detach().float().cpu())
+        return {
+            "loss": self.measure(logits, tags, **self.settings),
+            "train_exact_match": exact_match(truth, predicted),
+            "train_jaccard": mean_jaccard(truth, predicted),
+        }
 
     def validate(self) -> dict[str, Any]:
-        """``val_loss``, ``map`` (mean over classes that occur), ``exact_match``, ``ap`` (one a class)."""
+        """``val_loss``, ``map`` (mean over the classes that occur), ``exact_match``, ``jaccard``, ``ap``."""
         if self.validation is None:
             return {}
         pictures, items, tags = self.validation
@@ -95,6 +107,7 @@ class ClassificationTask:
             "val_loss": float(self.measure(logits, torch.from_numpy(tags), **self.settings)),
             "map": float(known.mean()) if len(known) else 0.0,
             "exact_match": exact_match(tags, self._predicted(logits)),
+            "jaccard": mean_jaccard(tags, self._predicted(logits)),
             "ap": [None if np.isnan(p) else round(float(p), 6) for p in precisions],
         }
 

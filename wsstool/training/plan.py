@@ -57,14 +57,14 @@ class Plan:
     Args:
         epochs: passes over the data.
         lr: base learning rate; a parameter group's is ``lr * lr_scale``.
-        optimizer: sgd (momentum 0.9), adam or adamw.
+        optimizer: sgd, adam or adamw.
         schedule: poly, cosine, step or constant.
         warmup_epochs: first epochs during which the rate rises from near 0; may be a fraction.
         warmup_start: share of the rate that it rises from, see ``rate_factor``; None: one step's rise.
         fall_epochs: of the schedule step: the rate falls to a tenth after every so many epochs; 0: after 60
             and 85 % of the run.
         weight_decay: L2 penalty (adamw: decoupled decay) for groups without one of their own.
-        momentum: of sgd.
+        momentum: of sgd, [0, 1).
         clip: longest gradient allowed, in the norm over all parameters; 0 means any.
         ema: decay of the average of weights that is validated and kept, 0 for none.
         amp: bfloat16 where the device has it.
@@ -94,8 +94,10 @@ def build_optimizer(plan: Plan, groups: list[dict[str, Any]]) -> torch.optim.Opt
     """The optimiser of a plan over parameter groups.
 
     Raises:
-        UsageError: no optimiser of that name.
+        UsageError: no optimiser of that name, or a momentum outside [0, 1).
     """
+    if not 0 <= plan.momentum < 1:
+        raise UsageError(f"a momentum of {plan.momentum} is not in [0, 1)")
     if plan.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=plan.lr, momentum=plan.momentum, weight_decay=plan.weight_decay)
     if plan.optimizer == "adam":

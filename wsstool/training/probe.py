@@ -161,8 +161,8 @@ def probe(
     )
     with torch.no_grad():
         model.head.weight.copy_(weight[:, :, None, None])
-        assert model.head.bias is not None
-        model.head.bias.copy_(bias)
+        if model.head.bias is not None:
+            model.head.bias.copy_(bias)
     logits = features[0] @ weight.T + bias
     answers = logits == logits.amax(1, keepdim=True) if single_label else logits > 0
     return float((answers == (tags > 0)).float().mean())

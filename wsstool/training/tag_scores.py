@@ -1,4 +1,4 @@
-"""How well scores recover the tags of images: average precision and exact match."""
+"""How well scores recover the tags of images: average precision, exact match, overlap of the sets."""
 
 from __future__ import annotations
 
@@ -38,3 +38,22 @@ def average_precisions(tags: np.ndarray, scores: np.ndarray) -> np.ndarray:
 def exact_match(tags: np.ndarray, predicted: np.ndarray) -> float:
     """Share of the images whose set of tags is right in every class: two (N,K) arrays -> [0, 1]."""
     return float((tags.astype(bool) == predicted.astype(bool)).all(1).mean()) if len(tags) else float("nan")
+
+
+def mean_jaccard(tags: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean over images of |T and P| / |T or P| of the set of tags and the set predicted: [0, 1].
+
+    Both sets empty count as 1: nothing was there and nothing was found.
+
+    Args:
+        tags, predicted: (N,K) 0 or 1.
+
+    Example:
+        >>> mean_jaccard(np.array([[1, 1], [0, 0]]), np.array([[1, 0], [0, 0]]))
+        0.75
+    """
+    truth, found = tags.astype(bool), predicted.astype(bool)
+    both, either = (truth & found).sum(1), (truth | found).sum(1)
+    return (
+        float(np.where(either == 0, 1.0, both / np.maximum(either, 1)).mean()) if len(tags) else float("nan")
+    )

@@ -19,6 +19,7 @@ TISSUES, WHITE = 4, 4
 """How many tissues both sets tag, and the id behind them."""
 
 _TAGGED = re.compile(r"\[([01](?:[\s,]*[01])*)\]$")
+_BRACKETED = re.compile(r"\[[^\[\]]*\]$")
 
 
 def recognises(names: Iterable[str]) -> bool:
@@ -30,7 +31,8 @@ def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
     """The tags in file names. Pictures of other splits may carry none.
 
     Raises:
-        BadInputError: names with different numbers of digits, or with another number than the class list.
+        BadInputError: names with different numbers of digits, or with another number than the class list, or
+            with something else than digits 0 and 1 in their brackets.
     """
     digits: dict[str, str] = {}
     is_spaced = False
@@ -39,6 +41,10 @@ def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
         if match:
             digits[name] = re.sub(r"[\s,]", "", match[1])
             is_spaced |= digits[name] != match[1]
+        elif odd := _BRACKETED.search(without_suffix(name)):
+            raise BadInputError(
+                f"the file name {name!r} ends in {odd[0]!r}, which are not tags: digits 0 and 1"
+            )
     first = next(iter(digits))
     if classes is None:
         n = len(digits[first])

@@ -1,0 +1,130 @@
+"""MXNet ``.params`` files read without MXNet: named arrays, dense, of any version of the format.
+
+A file is the list magic, a reserved word, the arrays, and their names. An array is a magic word of its
+version, its shape, the device that held it, its type and its raw values; the oldest have no magic word, their
+first word is the number of dimensions. All numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from wsstool.errors import BadInputError, MissingInputError
+
+LIST_MAGIC = 0x112
+V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
+"""Magic words of an array: 64-bit shapes; storage types; shapes as in numpy, where () is a scalar."""
+
+DENSE = 0  #: storage type; -1 stands for an array that was never stored
+TYPES = ("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8", "?")
+"""The element types, by number."""
+
+MAX_DIMENSIONS = 32
+
+
+class _Cursor:
+    """A place in the bytes of a file that never runs over the end."""
+
+    def __init__(self, data: bytes, path: Path) -> None:
+        self.data, self.path, self.at = data, path, 0
+
+    def damaged(self, why: str) -> BadInputError:
+        return BadInputError(f"{self.path} is no MXNet parameter file, or damaged: {why} at byte {self.at}")
+
+    def take(self, size: int) -> int:
+        """Step over ``size`` bytes; returns where they begin."""
+        start = self.at
+        if size > len(self.data) - start:
+            raise self.damaged(f"{size} bytes are announced, {len(self.data) - start} are left")
+        self.at += size
+        return start
+
+    def number(self, kind: str) -> int:
+        """One integer of a ``struct`` kind."""
+        return struct.unpack_from("<" + kind, self.data, self.take(struct.calcsize("<" + kind)))[0]
+
+    def count(self, least_bytes: int) -> int:
+        """How many items follow, each of at least ``least_bytes``: a wild number is noticed here."""
+        count = self.number("Q")
+        if count * least_bytes > len(self.data) - self.at:
+            raise self.damaged(f"{count} items are announced, which the file has no room for")
+        return count
+
+
+def is_mxnet(path: Path | str) -> bool:
+    """Whether a file begins like a list of MXNet arrays."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(8) == struct.pack("<Q", LIST_MAGIC)
+    except OSError:
+        return False
+
+
+def read_params(path: Path | str) -> dict[str, np.ndarray]:
+    """The arrays of a ``.params`` file by name (``arg:...`` for weights, ``aux:...`` for running statistics).
+
+    Returns:
+        name -> array of its own type and shape, in the order of the file.
+
+    Raises:
+        MissingInputError: no such file.
+        BadInputError: another format, truncated, damaged, sparse or unnamed arrays.
+    """
+    path = Path(path)
+    try:
+        cursor = _Cursor(path.read_bytes(), path)
+    except OSError as error:
+        raise MissingInputError(f"cannot read {path}: {error.strerror}") from error
+    if cursor.number("Q") != LIST_MAGIC:
+        raise cursor.damaged("the first word is another")
+    cursor.number("Q")  # reserved
+    arrays = [_array(cursor) for _ in range(cursor.count(4))]
+    names = [_name(cursor) for _ in range(cursor.count(8))]
+    if len(names) != len(arrays) or len(set(names)) != len(names):
+        raise cursor.damaged(f"{len(arrays)} arrays have {len(set(names))} names")
+    if cursor.at != len(cursor.data):
+        raise cursor.damaged("something follows the last name")
+    return dict(zip(names, arrays, strict=True))
+
+
+def _array(cursor: _Cursor) -> np.ndarray:
+    magic = cursor.number("I")
+    if magic in (V2, V3) and (storage := cursor.number("i")) != DENSE:
+        raise cursor.damaged(f"storage type {storage}, of which only dense arrays are read,")
+    if magic in (V1, V2, V3):
+        shape = _shape(cursor, cursor.number("i"), "q")
+    else:
+        shape = _shape(cursor, magic, "I")
+    if not shape and magic != V3:  # an array without a shape has neither type nor values
+        return np.zeros(0, np.float32)
+    cursor.take(8)  # kind and number of the device
+    kind = cursor.number("i")
+    if not 0 <= kind < len(TYPES):
+        raise cursor.damaged(f"element type {kind}")
+    dtype = np.dtype(TYPES[kind])
+    count = 1
+    for size in shape:
+        count *= size
+    start = cursor.take(count * dtype.itemsize)
+    return np.frombuffer(cursor.data, dtype, count, start).reshape(shape).copy()
+
+
+def _shape(cursor: _Cursor, dimensions: int, kind: str) -> tuple[int, ...]:
+    if not 0 <= dimensions <= MAX_DIMENSIONS:
+        raise cursor.damaged(f"an array of {dimensions} dimensions")
+    shape = tuple(cursor.number(kind) for _ in range(dimensions))
+    if any(size < 0 for size in shape):
+        raise cursor.damaged(f"an array of shape {shape}")
+    return shape
+
+
+def _name(cursor: _Cursor) -> str:
+    length = cursor.number("Q")
+    start = cursor.take(length)
+    try:
+        return cursor.data[start : start + length].decode("utf-8")
+    except UnicodeDecodeError:
+        raise cursor.damaged("a name that is no text") from None

@@ -1,0 +1,44 @@
+"""What the outputs of a network are called: published files bring no names along."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from wsstool.data.known_classes import KNOWN
+from wsstool.errors import BadInputError
+from wsstool.types import ClassList
+
+
+def named_outputs(
+    meta: dict[str, Any], classes: ClassList, weights: Path, *, is_named: bool = False
+) -> tuple[ClassList, list[int]]:
+    """Class list of a network and the class id of each of its outputs.
+
+    A file of ours says both. The outputs of a published one are, without the background, the classes of
+    LUAD-HistoSeg or BCSS-WSSS where the file's name holds ``luad`` or ``bcss``, else those of the data
+    folder, else ``class_0``, ``class_1``, ...
+
+    Args:
+        meta: the description.
+        classes: of the data folder that the network is used on; may be empty.
+        weights: the file, for its name.
+        is_named: ``classes`` were named by the user: they come first.
+
+    Raises:
+        BadInputError: that list has another number of classes than the file has outputs.
+    """
+    ids = [int(i) for i in meta["class_ids"]]
+    palette = tuple(tuple(colour) for colour in meta.get("palette", ()))
+    own = ClassList(tuple(meta["classes"]), meta.get("background", -1), palette)
+    if meta.get("named", True):
+        return own, ids
+    name = Path(weights).name.lower()
+    known = next((found for word, found in KNOWN.items() if word in name), classes)
+    chosen = classes if is_named else known if known.names else own
+    if len(chosen.foreground) != len(ids):
+        raise BadInputError(
+            f"'{weights}' has {len(ids)} classes, the class list {len(chosen.foreground)}; "
+            "name the right --class-list"
+        )
+    return chosen, list(chosen.foreground)

@@ -1,0 +1,13 @@
+"""When images that could not be used make a training run one that failed."""
+
+from __future__ import annotations
+
+from wsstool.errors import SomeFailedError
+
+
+def check_failed(failed: int, max_failed: int) -> None:
+    """Raises SomeFailedError when more images were unreadable than allowed; the weights are written."""
+    if failed > max_failed:
+        raise SomeFailedError(
+            f"{failed} images are unreadable and were left out; --max-failed allows {max_failed}"
+        )
