@@ -77,10 +77,6 @@ class TestNamesOfClasses:
         luad = named("checkpoints/stage1_checkpoint_trained_on_luad.pth")
         assert luad["classes"] == ["TE", "NEC", "LYM", "TAS", "background"]
         assert luad["palette"][0] == [205, 51, 51]
-            205,
-            51,
-            51,
-        ]
         assert named("BCSS.pth")["classes"] == ["TUM", "STR", "LYM", "NEC", "background"]
         assert named("stage1.pth")["classes"] == ["class_0", "class_1", "class_2", "class_3"]
 

@@ -138,7 +138,7 @@ def test_unreadable_and_untagged_images_are_left_out(data: Path, tmp_path: Path)
         "\n".join(r.split(",")[0] + "," if r[:2] == "05" else r for r in labels.read_text().splitlines())
     )
     heard = Heard()
-    with pytest.raises(SomeFailedError, match="1 images are unreadable"):
+    with pytest.raises(SomeFailedError, match="1 images failed"):
         train_cls(data, output=tmp_path / "cls.pth", **FAST, messages=heard)
     assert "03.png" in heard.text and "05.png" in heard.text
     summary = train_cls(data, output=tmp_path / "cls.pth", **FAST, max_failed=1)

@@ -235,6 +235,8 @@ def build_from_weights(path: Path | str) -> tuple[nn.Module, dict[str, Any]]:
         BadInputError: damaged, undescribed, or weights that do not fit the description.
     """
     weights = load_weights(path)
+    if not weights.meta and tissue_stage1.is_published(weights.state_dict):
+        tissue_stage1.title(weights.state_dict, path)  # says what is missing
     model = build_model(weights.meta, path)
     load_state(model, weights.state_dict, path)
     return model.eval(), weights.meta

@@ -11,18 +11,19 @@ from torch import nn
 
 from wsstool import store
 from wsstool.data.crops import RandomCrop
-from wsstool.errors import SomeFailedError, UsageError
+from wsstool.errors import UsageError
+from wsstool.models.classifier import NORMALIZATIONS
 from wsstool.models.segmenter import NEED_TWO_IMAGES, split_arch
 from wsstool.models.weights import load_weights, save_weights
 from wsstool.registry import COTRAINERS
 from wsstool.runtime import pick_device
 from wsstool.stages.eval import class_id
+from wsstool.stages.failures import check_failed
 from wsstool.stages.layer_weights import layer_weights
 from wsstool.stages.masked import open_masked, open_validation, usable_numbers
 from wsstool.stages.mean_iou import MeanIou
 from wsstool.stages.solved import PROBE_PARAMS, check_probe, solve
 from wsstool.stages.start import network_builder, start_normalisation
-from wsstool.stages.train_cls import NORMALIZATIONS
 from wsstool.stages.written import up_to_date
 from wsstool.training.checkpoint import only_writer, part_path
 from wsstool.training.loader import EpochLoader
@@ -199,7 +200,7 @@ def cotrain(
 
     with only_writer(output):
         if not force and (found := up_to_date(output, key, params, messages, task="segmentation")):
-            _check_failed(found["failed"], max_failed)
+            check_failed(found["failed"], max_failed)
             return found
         if force:
             part_path(output).unlink(missing_ok=True)
@@ -296,7 +297,7 @@ def cotrain(
         states = [network.state_dict() for network in networks]
         save_weights(output, states[0], meta, states[1] if len(states) > 1 else None)
         finish(output)
-    _check_failed(len(failed), max_failed)
+    check_failed(len(failed), max_failed)
     return {"output": str(output), "key": key, "up_to_date": False, **summary}
 
 
@@ -320,8 +321,3 @@ def _fitting_crop(sizes: np.ndarray) -> int:
 
 def _trained(part: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in part.parameters() if parameter.requires_grad]
-
-
-def _check_failed(failed: int, max_failed: int) -> None:
-    if failed > max_failed:
-        raise SomeFailedError(f"{failed} images failed and were left out; --max-failed allows {max_failed}")

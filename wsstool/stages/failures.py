@@ -6,8 +6,6 @@ from wsstool.errors import SomeFailedError
 
 
 def check_failed(failed: int, max_failed: int) -> None:
-    """Raises SomeFailedError when more images were unreadable than allowed; the weights are written."""
+    """Raise SomeFailedError when more images failed than allowed; the weights are written."""
     if failed > max_failed:
-        raise SomeFailedError(
-            f"{failed} images are unreadable and were left out; --max-failed allows {max_failed}"
-        )
+        raise SomeFailedError(f"{failed} images failed and were left out; --max-failed allows {max_failed}")

@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from wsstool.models.classifier import NORMALIZATIONS
 from wsstool.models.deeplabv3plus import without_last_layer
 from wsstool.models.segmenter import build_segmenter, start_from
 from wsstool.models.weights import Weights
-from wsstool.stages.train_cls import NORMALIZATIONS
 
 
 def start_normalisation(normalization: str, start: Weights | None) -> tuple[list[float], list[float]]:
