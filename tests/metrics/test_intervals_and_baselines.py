@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from wsstool.metrics.blind import blind_baseline
-from wsstool.metrics.bootstrap import bootstrap_interval
+from wsstool.metrics.bootstrap import bootstrap_interval, difference_interval
 from wsstool.metrics.confusion import ConfusionMatrix
 from wsstool.metrics.segmentation import segmentation_scores
 from wsstool.metrics.sweep import ThresholdSweep
@@ -44,6 +44,27 @@ def test_interval_equals_a_plain_resampling():
     scores = [segmentation_scores((w @ matrices).reshape(3, 4)).mean_iou for w in drawn]
     interval = bootstrap_interval(images, 3, samples=50, seed=5)
     assert (interval.low, interval.high) == pytest.approx(tuple(np.quantile(scores, [0.025, 0.975])))
+
+
+def test_a_difference_is_drawn_in_pairs():
+    worse, better = counted(30), ConfusionMatrix(3, keep_images=True)
+    images = worse.images()
+    for i in range(30):  # the same answers, a tenth of the wrong pixels put right
+        matrix = np.zeros(12, np.int64)
+        of = images.image == i
+        matrix[images.cell[of]] = images.count[of]
+        matrix = matrix.reshape(3, 4)
+        moved = (matrix * 0.1).astype(np.int64) * (1 - np.eye(3, 4, dtype=np.int64))
+        better.update_counts(matrix - moved + np.diag(moved.sum(1)) @ np.eye(3, 4, dtype=np.int64))
+    interval = difference_interval(better.images(), images, 3, seed=1)
+    gain = segmentation_scores(better.matrix).mean_iou - segmentation_scores(worse.matrix).mean_iou
+    assert 0 < interval.low < gain < interval.high
+    single = bootstrap_interval(images, 3, seed=1)
+    assert interval.high - interval.low < 0.3 * (single.high - single.low)
+    none = difference_interval(images, images, 3)
+    assert (none.low, none.high, none.units) == (0, 0, 30)
+    with pytest.raises(ValueError, match="30 images against 6"):
+        difference_interval(images, counted(6).images(), 3)
 
 
 def test_groups_are_drawn_whole():

@@ -151,6 +151,23 @@ def test_score_files_merge_to_one_pass(tmp_path, data, masks):
         eval_([tmp_path / "c.json"])
 
 
+def test_two_methods_are_compared_image_by_image(tmp_path, data, masks):
+    eval_([masks], output=tmp_path / "one.json")
+    other = write_masks(tmp_path / "other.h5", data, shift=3)
+    (row,) = eval_([other], against=tmp_path / "one.json")["rows"]
+    expected = by_hand(predict=lambda i: predicted(i, 3)).mean_iou - by_hand().mean_iou
+    than = row["against"]
+    assert than["miou"] == pytest.approx(expected) and than["name"] == "argmax"
+    assert than["interval"]["low"] <= expected <= than["interval"]["high"] < 0
+    (same,) = eval_([masks], against=tmp_path / "one.json", group="patient")["rows"]
+    assert same["against"]["miou"] == 0 and same["against"]["interval"]["units"] == 3
+    few = write_masks(tmp_path / "few.h5", data, [0, 1])
+    with pytest.raises(BadInputError, match="other images"):
+        eval_([few], against=tmp_path / "one.json")
+    with pytest.raises(MissingInputError, match="cannot read"):
+        eval_([masks], against=tmp_path / "gone.json")
+
+
 def test_groups_come_from_a_table(masks):
     found = eval_([masks], group="patient")["rows"][0]["interval"]
     assert found["units"] == 3

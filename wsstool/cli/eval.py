@@ -80,6 +80,13 @@ def eval_(
         ),
     ] = None,
     seed: options.Seed = 0,
+    against: Annotated[
+        Path | None,
+        typer.Option(
+            help="score file of another method on the same images: the difference, with its interval",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
     fail_under: Annotated[
         str | None,
         typer.Option(
@@ -143,6 +150,12 @@ def _show(found: dict[str, Any], json: bool) -> None:
         if "sweep" in row:
             best = row["sweep"]
             print(f"{row['name']}: best threshold {best['threshold']:.2f}, mIoU {best['miou']:.4f} (oracle)")
+    for row in rows:
+        if "against" in row:
+            than = row["against"]
+            interval = than.get("interval")
+            sure = f", 95 % from {interval['low']:+.4f} to {interval['high']:+.4f}" if interval else ""
+            print(f"{row['name']}: mIoU {than['miou']:+.4f} against {than['source']} ({than['name']}){sure}")
     blind = rows[0]["blind"]
     tags = "" if blind["tags"] == "file" else "; tags taken from the truth"
     print(f"{found['images']} images. {found['definition']}.")

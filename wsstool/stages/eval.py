@@ -11,6 +11,7 @@ from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.segmentation import IgnoredPrediction, definition
+from wsstool.stages.against import differences
 from wsstool.stages.predictions import Normalise, folder_classes, open_predictions
 from wsstool.stages.score_file import is_score_file, read_scores, write_scores
 from wsstool.stages.scoring import Evaluation, Rules, evaluate, row_scores
@@ -37,6 +38,7 @@ def eval_(
     bootstrap: int = 1000,
     group: str | None = None,
     seed: int = 0,
+    against: Path | None = None,
     fail_under: str | None = None,
     output: Path | None = None,
     messages: Messages = SILENT,
@@ -60,6 +62,8 @@ def eval_(
         group: column of ``meta.csv`` (or ``FILE:COLUMN``) whose equal values are drawn together, such as
             ``patient``.
         seed: of the resampling.
+        against: score file of another method on the same images: each row also says by how much it is
+            better, with the interval of the paired difference.
         fail_under: ``[METRIC=]FRACTION``; METRIC is one of ``METRICS``, ``miou`` by default.
         output: score file to write.
         messages: where progress and warnings go.
@@ -120,6 +124,10 @@ def eval_(
     )
     groups = _groups(group, root, found.images) if group else None
     summary = summarise(found, rules, bootstrap=bootstrap, groups=groups, seed=seed)
+    if against is not None:
+        compared = differences(found, against, rules, bootstrap=bootstrap, groups=groups, seed=seed)
+        for row, difference in zip(summary["rows"], compared, strict=True):
+            row["against"] = difference
     if wanted is not None:
         _require(summary, *wanted)
     return summary
