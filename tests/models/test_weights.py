@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, WsstoolError
 from wsstool.models.backbones import build_backbone
 from wsstool.models.classifier import build_classifier
 from wsstool.models.recognise import describe_weights
@@ -159,3 +159,15 @@ def test_description(tmp_path: Path, saved: Path) -> None:
     state = {f"module.{k}": v for k, v in build_backbone("resnet-18").state_dict().items()}
     torch.save({"state_dict": state}, tmp_path / "foreign.pth")
     assert describe_weights(tmp_path / "foreign.pth")["fits"] == ["resnet-18"]
+
+
+def test_weights_that_are_not_numbers_are_neither_written_nor_believed(tmp_path) -> None:
+    bad = {"a": torch.ones(2), "b": torch.tensor([1.0, float("nan")])}
+    with pytest.raises(WsstoolError, match="not finite numbers"):
+        save_weights(tmp_path / "x.pth", bad, {})
+    with pytest.raises(WsstoolError, match="not finite numbers"):
+        save_weights(tmp_path / "x.pth", {"a": torch.ones(2)}, {}, {"a": torch.tensor([float("inf")])})
+    assert not list(tmp_path.iterdir())
+    layer = torch.nn.Linear(1, 1)
+    with pytest.raises(BadInputError, match="not finite"):
+        load_state(layer, {"weight": torch.tensor([[float("nan")]]), "bias": torch.zeros(1)})

@@ -310,6 +310,9 @@ def test_a_probe_learns_the_toy_set_in_one_go_and_is_reproducible(
         ({"arch": "fcn-tiny"}, "--arch linear-BACKBONE"),
         ({"init": None}, "--init"),
         ({"penalty": 0.0}, "--penalty"),
+        ({"penalty": float("nan")}, "--penalty"),
+        ({"scale": [1.0, float("nan")]}, "--scale"),
+        ({"scale": [1000.0]}, "--scale"),
         ({"val_split": "val"}, "--val"),
     ],
 )

@@ -30,9 +30,16 @@ else:  # the names become choices, completion and error texts
     Cotrainer = Literal[COTRAINERS.names()]
 
 
-def _option(*names: str, help: str, panel: str, metavar: str | None = None, env: str | None = None):
+def _option(
+    *names: str,
+    help: str,
+    panel: str,
+    metavar: str | None = None,
+    env: str | None = None,
+    least: int | None = None,
+):
     return typer.Option(
-        *names, help=help, rich_help_panel=panel, metavar=metavar, envvar=env, show_default=True
+        *names, help=help, rich_help_panel=panel, metavar=metavar, envvar=env, show_default=True, min=least
     )
 
 
@@ -143,7 +150,10 @@ BatchSize = Annotated[int, _option("--batch-size", help="images a step, at least
 Workers = Annotated[
     int,
     _option(
-        "--workers", help="processes that prepare images; 0: none; results never depend on it", panel=RUNTIME
+        "--workers",
+        help="processes or threads that prepare images; 0: none; results never depend on it",
+        panel=RUNTIME,
+        least=0,
     ),
 ]
 Seed = Annotated[int, _option("--seed", help="seed of every random choice", panel=RUNTIME)]
@@ -162,7 +172,8 @@ Force = Annotated[
     bool, _option("--force", help="compute again although the output is up to date", panel=OUTPUT)
 ]
 MaxFailed = Annotated[
-    int, _option("--max-failed", help="images that may fail before the exit code is 3", panel=OUTPUT)
+    int,
+    _option("--max-failed", help="images that may fail before the exit code is 3", panel=OUTPUT, least=0),
 ]
 Json = Annotated[bool, _option("--json", help="print one JSON object", panel=OUTPUT)]
 

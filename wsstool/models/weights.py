@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, WsstoolError
 from wsstool.models import tissue_stage1, tissue_stage2
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
 from wsstool.models.classifier import build_classifier
@@ -81,11 +81,26 @@ def save_weights(
 
     Raises:
         CannotWriteError: no space, no permission, no such folder.
+        WsstoolError: a weight is not a finite number; nothing is written.
     """
+    odd = _not_finite(state_dict) or _not_finite(state_dict_2 or {})
+    if odd is not None:
+        raise WsstoolError(
+            f"the trained weights are not finite numbers (such as {odd}); {path} is not written; "
+            "lower the learning rate"
+        )
     content: dict[str, Any] = {"state_dict": _on_cpu(state_dict), "meta": dict(meta)}
     if state_dict_2 is not None:
         content["state_dict_2"] = _on_cpu(state_dict_2)
     save_atomically(content, Path(path))
+
+
+def _not_finite(state_dict: Mapping[str, Tensor]) -> str | None:
+    """Name of a tensor with a NaN or an infinity, or None."""
+    for name, value in state_dict.items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            return name
+    return None
 
 
 def _on_cpu(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -174,8 +189,12 @@ def load_state(
     """Load a state dict that must fit exactly; only BatchNorm's step counters may be absent.
 
     Raises:
-        BadInputError: keys are missing, too many, or of another shape; the sentence names the first of each.
+        BadInputError: keys are missing, too many, or of another shape (the sentence names the first of each),
+            or a number is not finite.
     """
+    odd = _not_finite(state_dict)
+    if odd is not None:
+        raise BadInputError(f"{source} holds numbers that are not finite (in {odd}): its training had failed")
     check_fit({k: tuple(v.shape) for k, v in model.state_dict().items()}, state_dict, str(source))
     model.load_state_dict(dict(state_dict), strict=False)
 

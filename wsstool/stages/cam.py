@@ -20,6 +20,7 @@ from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
 from wsstool.stages.batches import Picture, plan_batches, read_batches
 from wsstool.stages.classifiers import load_classifier
+from wsstool.stages.ranges import check_scales
 from wsstool.types import SILENT, ClassList, Messages
 
 _PROBE = 256  #: pixels on a side of the empty image that shows the stride of a layer
@@ -81,8 +82,9 @@ def cam(
         UsageError: an option's value. Others: see the parts.
     """
     scales = tuple(scale or (1.0,))
-    if min(scales) <= 0 or max(scales) > 8:
-        raise UsageError(f"--scale must lie in (0, 8], not {', '.join(map(str, scales))}")
+    check_scales(scales)
+    if map_stride is not None and map_stride < 1:
+        raise UsageError(f"--map-stride {map_stride}: pixels, at least 1")
     rectify = (len(scales) > 1 or flip) if rectify is None else rectify
     make = CAMS.load(method)
     own = CAMS.settings(method, settings or ())

@@ -21,6 +21,7 @@ from wsstool.runtime import pick_device
 from wsstool.stages.batches import plan_batches, read_batches
 from wsstool.stages.gate import open_gate
 from wsstool.stages.predicted import MAP_STRIDE, mask_header, probability_header, write_probabilities
+from wsstool.stages.ranges import check_scales
 from wsstool.stages.trained import Trained, open_segmenter
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, Messages
@@ -91,8 +92,7 @@ def predict(
         The gate looks at the image as it is, once, whatever ``scale`` and ``flip`` are.
     """
     scales = tuple(scale or (1.0,))
-    if min(scales) <= 0 or max(scales) > 8:
-        raise UsageError(f"--scale must lie in (0, 8], not {', '.join(map(str, scales))}")
+    check_scales(scales)
     if refine and probabilities:
         raise UsageError("--refine sharpens label maps; probabilities are written as the network gives them")
     if settings and not refine:

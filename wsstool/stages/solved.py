@@ -12,6 +12,7 @@ from torch import nn
 from wsstool.errors import UsageError
 from wsstool.models.segmenter import Segmenter
 from wsstool.stages.masked import Masked
+from wsstool.stages.ranges import check_penalty, check_scales
 from wsstool.training.pixel_probe import cells, outputs_of, pixel_probe
 from wsstool.training.segmentation_task import Setup
 from wsstool.training.tagged_images import Pictures
@@ -38,8 +39,8 @@ def check_probe(
         raise UsageError("--probe fits the head 'linear' (--arch linear-BACKBONE) on start weights (--init)")
     if has_validation:
         raise UsageError("--probe has no epochs to choose from: leave out --val and --val-split")
-    if penalty <= 0 or min(scales) <= 0:
-        raise UsageError("--penalty and --scale must be above 0")
+    check_penalty(penalty)
+    check_scales(scales)
 
 
 def solve(

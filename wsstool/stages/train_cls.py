@@ -15,6 +15,7 @@ from wsstool.registry import ATTENTIONS
 from wsstool.runtime import pick_device, seed_everything
 from wsstool.stages.failures import check_failed
 from wsstool.stages.learn_tags import Lesson, attention_of, by_probe, by_steps
+from wsstool.stages.ranges import check_penalty, check_scales
 from wsstool.stages.tagged import open_tagged, open_validation, usable_items
 from wsstool.stages.written import up_to_date
 from wsstool.training.checkpoint import only_writer, part_path
@@ -186,8 +187,8 @@ def train_cls(
             raise UsageError("--probe needs start weights (--init) and --pool average")
         if intercept and not head_bias:
             raise UsageError("--intercept fits the bias of the head, which --no-head-bias takes away")
-        if penalty <= 0 or min(scales) <= 0:
-            raise UsageError("--penalty and --scale must be above 0")
+        check_penalty(penalty)
+        check_scales(scales)
         params = {k: v for k, v in params.items() if k in PROBE_PARAMS}
         params |= {"probe": True, "scale": scales, "penalty": penalty, "balanced": balanced}
         params["intercept"] = intercept

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -88,6 +89,15 @@ class Plan:
     select: str = ""
     seed: int = 0
     checkpoint_minutes: float = 5.0
+
+    def __post_init__(self) -> None:
+        """Raise UsageError for a value that cannot be meant; a NaN never is."""
+        for name in ("lr", "warmup_epochs", "weight_decay", "clip"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise UsageError(f"--{name.replace('_', '-')} {value:g}: a number, 0 or more")
+        if not 0 <= self.ema < 1:
+            raise UsageError(f"--ema {self.ema:g}: a decay in [0, 1)")
 
 
 def build_optimizer(plan: Plan, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:

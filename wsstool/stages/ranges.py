@@ -1,0 +1,22 @@
+"""Checks of option values that several stages share; a NaN lies in no range."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from wsstool.errors import UsageError
+
+LARGEST_SCALE = 8.0
+
+
+def check_scales(scales: Sequence[float]) -> None:
+    """Raise UsageError unless all lie in (0, 8]."""
+    if not all(0 < scale <= LARGEST_SCALE for scale in scales):
+        raise UsageError(f"--scale must lie in (0, {LARGEST_SCALE:g}], not {', '.join(map(str, scales))}")
+
+
+def check_penalty(penalty: float) -> None:
+    """Raise UsageError unless it is a number above 0."""
+    if not 0 < penalty < math.inf:
+        raise UsageError(f"--penalty {penalty:g}: a number above 0")
