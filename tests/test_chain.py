@@ -141,6 +141,7 @@ def test_an_interrupted_pass_goes_on_to_the_same_bytes(shell):
         ("wsstool cam data --weights cls.pth --split nowhere -o x.h5", 2, "nowhere"),
         ("wsstool cam data --weights cls.pth --device warp -o x.h5", 2, "warp"),
         ("wsstool cam data --split val --weights cls.pth > /dev/full", 74, "No space left"),
+        ("wsstool cam --help > /dev/full", 74, "No space left"),
         ("wsstool cam data --split val --weights cls.pth -o no/such/folder/x.h5", 74, "No such file"),
         ("wsstool cotrain whole.h5 -o x.pth", 65, "mask"),
         ("wsstool pseudo-mask whole.h5 --refine crf --set frob=1 -o x.h5", 2, "frob"),

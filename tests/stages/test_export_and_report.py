@@ -10,7 +10,7 @@ from tests.stages.chain import CLASSES, predicted, truth_of, write_cams, write_d
 from wsstool import store
 from wsstool.data.classlist import read_class_list
 from wsstool.data.masks import read_mask
-from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, SomeFailedError, UsageError
 from wsstool.stages.eval import eval_
 from wsstool.stages.export import export
 from wsstool.stages.report import report
@@ -31,6 +31,13 @@ def test_export_is_read_back(tmp_path, data):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "masks.h5", "out"]
     again = eval_([tmp_path / "out"], truth=data / "masks")
     assert again["rows"][0]["miou"] == eval_([masks])["rows"][0]["miou"]
+
+
+def test_export_makes_no_folders_above_its_own(tmp_path, data):
+    masks = write_masks(tmp_path / "masks.h5", data)
+    with pytest.raises(CannotWriteError, match="No such file"):
+        export(masks, output=tmp_path / "mistyped" / "out")
+    assert not (tmp_path / "mistyped").exists()
 
 
 def test_export_layers(tmp_path, data):

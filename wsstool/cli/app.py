@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Annotated
@@ -76,3 +77,7 @@ def main() -> None:
         app(prog_name="wsstool")
     except KeyboardInterrupt:
         sys.exit(130)
+    except OSError as error:  # help for a full disk: commands answer for their own errors
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
+        print(f"wsstool: cannot write: {error.strerror or error}", file=sys.stderr)
+        sys.exit(74)

@@ -119,7 +119,6 @@ class _staged:  # noqa: N801 - reads as a statement: with _staged(...)
     def __enter__(self) -> Path:
         try:
             parent = self.output.absolute().parent
-            parent.mkdir(parents=True, exist_ok=True)
             self.folder = Path(tempfile.mkdtemp(prefix=f".{self.output.name}-", suffix=".part", dir=parent))
         except OSError as error:
             raise CannotWriteError(f"cannot write '{self.output}': {error.strerror}") from error
