@@ -28,7 +28,7 @@ $(READY): pyproject.toml
 	@touch $(READY)
 
 test: $(READY)  ## the fast tests, a few minutes
-	$(PYTEST) -n $(JOBS)
+	$(PYTEST) -n $(JOBS) --dist worksteal
 
 test-slow: $(READY)  ## the slow tests: whole chains, faults over real processes
 	$(PYTEST) -n $(JOBS) -m slow
