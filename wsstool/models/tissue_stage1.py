@@ -17,6 +17,7 @@ from torch import Tensor
 
 from wsstool.models.backbones import plain_shapes
 from wsstool.models.fitting import check_fit
+from wsstool.models.published import without_names
 
 ARCH = "resnet38d"
 HEAD = "fc8.weight"
@@ -72,13 +73,7 @@ def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, 
         "what": what,
         "arch": ARCH,
         "task": "classification",
-        "classes": [f"class_{i}" for i in range(n)],
-        "named": False,
-        "class_ids": list(range(n)),
-        "background": -1,
-        "palette": [],
-        "mean": [0.0, 0.0, 0.0],
-        "std": [1.0, 1.0, 1.0],
+        **without_names(n),
         "output_stride": 8,
         "pool": "average",
         "dropout": 0.5,

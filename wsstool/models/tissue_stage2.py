@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor
 
 from wsstool.models.deeplabv3plus import LAST_LAYER
+from wsstool.models.published import without_names
 
 ARCH = "deeplabv3plus-resnet-101"
 
@@ -42,12 +43,6 @@ def describe(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
         "what": f"{system}DeepLabv3+ ResNet-101, {n} classes",
         "arch": ARCH,
         "task": "segmentation",
-        "classes": [f"class_{i}" for i in range(n)],
-        "named": False,
-        "class_ids": list(range(n)),
-        "background": -1,
-        "palette": [],
-        "mean": [0.0, 0.0, 0.0],
-        "std": [1.0, 1.0, 1.0],
+        **without_names(n),
         "output_stride": 16,
     }

@@ -13,18 +13,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wsstool.models.classifier import normalise
 from wsstool.models.heads import LinearHead
 from wsstool.models.segmenter import Segmenter
-from wsstool.training.probe import fit_head, scaled
+from wsstool.training.probe import fit_head, views
 from wsstool.types import IGNORE, SILENT, Messages, tracked
 
 CELLS = 70_000
-"""Cells that the head is fitted on, at most, evenly from all images and scales: 0.4 GB on a MobileNetV2. With
-half of them the pseudo-masks that follow lose nothing that can be measured."""
+"""Cells that the head is fitted on, at most, evenly from all images and scales: 0.4 GB on a MobileNetV2."""
 
 ITERATIONS = 60
-"""Steps of L-BFGS; with the penalties in use the loss has settled to four digits by then."""
+"""Steps of L-BFGS, at most."""
 
 
 def cell_shares(
@@ -95,11 +93,9 @@ def cells(
     features, shares = [], []
     for item, number in enumerate(tracked(numbers, messages, len(numbers), "features")):
         generator = torch.Generator().manual_seed(seed * 1_000_003 + item)
-        x = torch.from_numpy(pictures(number)).movedim(-1, 0)[None].to(device)
-        x = normalise(x, list(mean), list(std)).contiguous(memory_format=torch.channels_last)
         maps = np.asarray(masks(number))
-        for scale in scales:
-            grid = model.head_input(x if scale == 1 else scaled(x, scale))[0].float().cpu()  # (F,h,w)
+        for view in views(pictures(number), scales, mean, std, device):
+            grid = model.head_input(view)[0].float().cpu()  # (F,h,w)
             part = cell_shares(maps, layer_weights, outputs, (grid.shape[1], grid.shape[2]))
             known = part.sum(0).flatten().nonzero()[:, 0]
             drawn = known[torch.randperm(len(known), generator=generator)[:each]]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -45,14 +46,25 @@ def pooled_features(
     device = next(backbone.parameters()).device
     rows = []
     for i in tracked(items, messages, len(items), "features"):
-        x = torch.from_numpy(pictures[i]).movedim(-1, 0)[None].to(device)
-        x = normalise(x, list(mean), list(std)).contiguous(memory_format=torch.channels_last)
-        views = [x if s == 1 else scaled(x, s) for s in scales]
-        rows.append(torch.cat([backbone(view).float().mean((2, 3)) for view in views]).cpu())
+        seen = views(pictures[i], scales, mean, std, device)
+        rows.append(torch.cat([backbone(view).float().mean((2, 3)) for view in seen]).cpu())
     return torch.stack(rows, 1)
 
 
-def scaled(x: Tensor, scale: float) -> Tensor:
+def views(
+    picture: np.ndarray,
+    scales: Sequence[float],
+    mean: Sequence[float],
+    std: Sequence[float],
+    device: torch.device,
+) -> list[Tensor]:
+    """(H,W,3) uint8 -> (1,3,h,w) normalised input at each scale, channels last."""
+    x = torch.from_numpy(picture).movedim(-1, 0)[None].to(device)
+    x = normalise(x, list(mean), list(std)).contiguous(memory_format=torch.channels_last)
+    return [x if scale == 1 else _scaled(x, scale) for scale in scales]
+
+
+def _scaled(x: Tensor, scale: float) -> Tensor:
     """(B,C,H,W) resized bilinearly, at least one pixel large."""
     size = [max(1, round(n * scale)) for n in x.shape[2:]]
     return F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=scale < 1)
