@@ -48,27 +48,36 @@ def shell(tmp_path_factory):
     return run
 
 
+# Stages that several tests start from. Tests may run in any order, and on any worker.
+@pytest.fixture(scope="module")
+def maps(shell):
+    shell("wsstool cam data --split train --weights cls.pth --batch-size 1 -o whole.h5")
+    return "whole.h5"
+
+
+@pytest.fixture(scope="module")
+def segmenter(shell, maps):
+    shell(f"wsstool pseudo-mask {maps} -o masks.h5")
+    shell(
+        f"wsstool cotrain masks.h5 --images data --arch fcn-tiny --crop-size 64 {SMALL_TRAINING} -o seg.pth"
+    )
+    return "seg.pth"
+
+
 def test_tags_to_masks_through_a_pipe(shell):
     shell(
         "wsstool cam data --split train --weights cls.pth --flip | tee cams.h5 | "
-        "wsstool pseudo-mask --refine crf --images data -o masks.h5"
+        "wsstool pseudo-mask --refine crf --images data -o piped.h5"
     )
-    shell("wsstool check --full cams.h5 masks.h5")
+    shell("wsstool check --full cams.h5 piped.h5")
     # A file gives the same bytes as the pipe, and is up to date then.
-    shell("wsstool pseudo-mask cams.h5 --refine crf -o again.h5 && cmp masks.h5 again.h5")
+    shell("wsstool pseudo-mask cams.h5 --refine crf -o again.h5 && cmp piped.h5 again.h5")
     assert "up to date" in shell("wsstool pseudo-mask cams.h5 --refine crf -o again.h5").stderr
     assert "refine crf -> None" in shell("wsstool pseudo-mask cams.h5 -o again.h5").stderr
 
 
-def test_masks_to_a_scored_segmenter(shell):
-    shell(
-        "test -e masks.h5 || "
-        "(wsstool cam data --split train --weights cls.pth | wsstool pseudo-mask -o masks.h5)"
-    )
-    shell(
-        f"wsstool cotrain masks.h5 --images data --arch fcn-tiny --crop-size 64 {SMALL_TRAINING} -o seg.pth"
-    )
-    shell("wsstool predict data --split test --weights seg.pth -o prediction.h5")
+def test_masks_to_a_scored_segmenter(shell, segmenter):
+    shell(f"wsstool predict data --split test --weights {segmenter} -o prediction.h5")
     found = json.loads(shell("wsstool eval prediction.h5 --json").stdout)
     assert found["images"] == 10
     assert 0 <= found["rows"][0]["miou"] <= 1
@@ -81,10 +90,9 @@ def test_masks_to_a_scored_segmenter(shell):
     assert not re.search(r'(src|href)="(?!data:|#)', page)  # nothing from elsewhere
 
 
-def test_the_second_round_reads_probabilities(shell):
-    shell("test -e seg.pth || exit 1")
+def test_the_second_round_reads_probabilities(shell, segmenter):
     shell(
-        "wsstool predict data --split train --weights seg.pth --probabilities --targets labels | "
+        f"wsstool predict data --split train --weights {segmenter} --probabilities --targets labels | "
         "wsstool pseudo-mask -o round2.h5"
     )
     steps = [shlex.split(c) for c in json.loads(shell("wsstool info round2.h5 --json").stdout)["commands"]]
@@ -101,8 +109,7 @@ def test_the_second_round_reads_probabilities(shell):
     assert "set -euo pipefail" in shell("wsstool info round2.h5 --script").stdout
 
 
-def test_shards_join_to_what_one_pass_makes(shell):
-    shell("wsstool cam data --split train --weights cls.pth --batch-size 1 -o whole.h5")
+def test_shards_join_to_what_one_pass_makes(shell, maps):
     shell(
         "for i in 0 1 2; do "
         "wsstool cam data --split train --weights cls.pth --batch-size 1 --shard $i/3 -o p$i.h5; done"
@@ -111,7 +118,7 @@ def test_shards_join_to_what_one_pass_makes(shell):
     from wsstool import store
 
     with (
-        store.open_records(shell.folder / "whole.h5") as a,
+        store.open_records(shell.folder / maps) as a,
         store.open_records(shell.folder / "joined.h5") as b,
     ):
         for one, other in zip(a.records(), b.records(), strict=True):
@@ -147,8 +154,8 @@ def test_an_interrupted_pass_goes_on_to_the_same_bytes(shell):
         ("wsstool pseudo-mask whole.h5 --refine crf --set frob=1 -o x.h5", 2, "frob"),
     ],
 )
+@pytest.mark.usefixtures("maps")
 def test_bad_input_gets_one_sentence_and_its_code(shell, line, code, says):
-    shell("test -e whole.h5 || wsstool cam data --split train --weights cls.pth --batch-size 1 -o whole.h5")
     done = shell(line, code=code)
     assert says in done.stderr
     assert "Traceback" not in done.stderr
