@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wsstool.regions import Proposals
 from wsstool.store.header import Header
-from wsstool.store.schema import KINDS
+from wsstool.store.schema import KINDS, PADDING
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,14 @@ class Record:
         """One (h, w) array a box of a ``contour`` or ``selection`` record, the size of the box's window."""
         bounds = self.header.columns["window"][self.header.rows(self.index, "box")]
         return self._cut([(int(y1 - y0), int(x1 - x0)) for x0, y0, x1, y1 in bounds])
+
+    @property
+    def proposals(self) -> Proposals:
+        """The superpixels and merge tree of a ``proposal`` record, without the padding."""
+        rows, columns = self.size
+        flat = self.data.reshape(-1)
+        nodes = flat[rows * columns :].reshape(-1, 3)
+        return Proposals(flat[: rows * columns].reshape(rows, columns), nodes[nodes[:, 2] != PADDING])
 
     def _cut(self, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
         flat, start, pieces = self.data.reshape(-1), 0, []

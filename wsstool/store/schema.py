@@ -18,6 +18,8 @@ COMMON_HEAD = {
 COMMON_TAIL = {"status": ("uint8", "image", "1 done, 2 failed")}
 #: Status of a record that was computed.
 DONE = 1
+#: Fills the rows that an image of fewer proposals leaves, and a failed record.
+PADDING = 65535
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,73 @@
+"""Boxes and proposals of one image: the region types that cross the borders between modules."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The boxes of one image.
+
+    Args:
+        xyxy: (B, 4) float32 pixels; x1 and y1 are the first column and row outside.
+        class_ids: (B,) int64.
+        ids: (B,) int64, those of the annotation file.
+    """
+
+    xyxy: np.ndarray
+    class_ids: np.ndarray
+    ids: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.xyxy)
+
+
+@dataclass(frozen=True)
+class Proposals:
+    """Class-agnostic regions of one image: unions of superpixels, kept as a merge tree.
+
+    Args:
+        superpixels: (H, W) uint16, every number from 0 to S - 1 present.
+        nodes: (R, 3) uint16 rows (left, right, is_proposal), the best proposal first. A node is named by a
+            superpixel's number, or by S + row; a proposal of one superpixel s is the row (s, s, 1). Rows with
+            is_proposal 0 only build others. No node holds itself.
+
+    Source: hdf5-streams schema, kind ``proposal``.
+    """
+
+    superpixels: np.ndarray
+    nodes: np.ndarray
+
+    def __len__(self) -> int:
+        return int((self.nodes[:, 2] == 1).sum())
+
+    @property
+    def n_superpixels(self) -> int:
+        return int(self.superpixels.max()) + 1 if self.superpixels.size else 0
+
+    def members(self) -> np.ndarray:
+        """(P, S) bool: the superpixels of each proposal, the best proposal first.
+
+        Raises:
+            ValueError: a row names a node that is not there, or the rows go round in a circle.
+        """
+        count, rows = self.n_superpixels, self.nodes.astype(np.int64)
+        children = rows[:, :2]
+        if (children >= count + len(rows)).any():
+            raise ValueError("a proposal names a part that is not there")
+        held = np.zeros((count + len(rows), count), bool)
+        held[np.arange(count), np.arange(count)] = True
+        open_rows = np.arange(len(rows))
+        known = np.arange(count + len(rows)) < count
+        while len(open_rows):
+            ready = known[children[open_rows]].all(axis=1)
+            if not ready.any():
+                raise ValueError("proposals are made of each other")
+            now = open_rows[ready]
+            held[count + now] = held[children[now, 0]] | held[children[now, 1]]
+            known[count + now] = True
+            open_rows = open_rows[~ready]
+        return held[count:][rows[:, 2] == 1]
