@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wsstool.errors import BadInputError
+from wsstool.errors import BadInputError, UsageError
 from wsstool.masks.white import grey, white
 
 
@@ -67,3 +67,9 @@ def test_bad_input_is_one_sentence():
         white(np.zeros((5, 5), np.uint8))
     with pytest.raises(BadInputError, match="RGB"):
         white(np.zeros((5, 5, 3), np.float32))
+
+
+@pytest.mark.parametrize("odd", [{"white_above": 256}, {"white_above": -2}, {"white_smallest": -1}])
+def test_values_out_of_range(odd):
+    with pytest.raises(UsageError, match=next(iter(odd))):
+        white(np.zeros((2, 2, 3), np.uint8), **odd)

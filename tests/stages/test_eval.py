@@ -181,10 +181,10 @@ def test_fail_under_keeps_the_scores(masks):
     with pytest.raises(BelowThresholdError, match="miou of argmax is 0") as caught:
         eval_([masks], fail_under="0.99")
     assert caught.value.summary["rows"][0]["miou"] < 0.99
-    for bad in ("2", "beauty=0.5", "x"):
-        with pytest.raises(UsageError, match="METRIC"):
+    for bad, says in (("2", "fraction"), ("beauty=0.5", "no 'beauty'"), ("x", "fraction"), ("nan", "'nan'")):
+        with pytest.raises(UsageError, match=says):
             eval_([masks], fail_under=bad)
-    with pytest.raises(UsageError, match="not measured"):
+    with pytest.raises(UsageError, match="--boundary"):
         eval_([masks], fail_under="boundary-iou=0.5")
 
 

@@ -44,7 +44,10 @@ def cam(
         ),
     ] = None,
     score_threshold: Annotated[
-        float, typer.Option(help="for --targets scores, in (0, 1)", rich_help_panel=options.METHOD)
+        float,
+        typer.Option(
+            help="for --targets scores: a class scores above this, [0, 1]", rich_help_panel=options.METHOD
+        ),
     ] = 0.5,
     settings: options.Settings = None,
     dtype: Annotated[

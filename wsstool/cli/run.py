@@ -18,10 +18,12 @@ import typer
 
 from wsstool.cli.console import ConsoleMessages
 from wsstool.cli.recipe_file import as_toml, defaults_of
+from wsstool.cli.without_effect import sentences
 from wsstool.errors import ExitCode, WsstoolError
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 _messages = ConsoleMessages("")
+_context: typer.Context | None = None
 
 
 def messages() -> ConsoleMessages:
@@ -39,6 +41,8 @@ def call(stage: str, arguments: dict[str, Any]) -> Any:
 
 
 def _read_recipe(context: typer.Context, value: str | None) -> str | None:
+    global _context
+    _context = context
     if value is not None:
         # The long spelling is the one name of an option in a recipe: --scale, not scales.
         known = {
@@ -143,6 +147,8 @@ def as_command(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         if str(arguments.get("output", "-")) in ("-", "None") and hasattr(signal, "SIGPIPE"):
             # A filter ends quietly when its reader goes away; a command with -o must survive a closed stderr.
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        for sentence in sentences(name, arguments, _typed(arguments)):
+            _messages.warn(sentence)
         with _exit_codes(name, common["verbose"]):
             function(**arguments)
 
@@ -160,6 +166,12 @@ def as_command(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         **{key: annotation for key, (annotation, _) in _COMMON.items()},
     }
     return command
+
+
+def _typed(arguments: dict[str, Any]) -> list[str]:
+    """Names of the options that stand on the command line, not in a recipe nor by default."""
+    sources = {name: _context.get_parameter_source(name) for name in arguments} if _context else {}
+    return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 
 
 def _as_typed(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -35,8 +35,11 @@ def find_images(root: Path) -> tuple[str, ...]:
 
     Raises:
         MissingInputError: there is no such folder.
-        BadInputError: a file name that is not text, or two pictures whose names differ in the ending only.
+        BadInputError: a file and no folder, a file name that is not text, or two pictures whose names
+            differ in the ending only.
     """
+    if root.is_file():
+        raise BadInputError(f"{str(root)!r} is a file; a data folder, with pictures in it, is needed")
     if not root.is_dir():
         raise MissingInputError(f"there is no folder {str(root)!r}")
     start = next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), root)

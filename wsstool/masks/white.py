@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from wsstool.errors import BadInputError
+from wsstool.errors import BadInputError, UsageError
 
 
 def grey(image: np.ndarray) -> np.ndarray:
@@ -46,6 +46,7 @@ def white(image: np.ndarray, *, white_above: int = 200, white_smallest: int = 50
 
     Raises:
         BadInputError: not an RGB image.
+        UsageError: a grey value or a number of pixels that there cannot be.
 
     Source:
         Han et al., MedIA 2022 (white background of LUAD-HistoSeg). Written from the paper and from a list
@@ -58,6 +59,10 @@ def white(image: np.ndarray, *, white_above: int = 200, white_smallest: int = 50
         >>> int(white(image).sum()), int(white(image, white_smallest=51).sum())
         (50, 0)
     """
+    if not -1 <= white_above <= 255:
+        raise UsageError(f"white_above={white_above}: a grey value, -1 (all is white) to 255 (nothing is)")
+    if white_smallest < 0:
+        raise UsageError(f"white_smallest={white_smallest}: pixels, 0 or more")
     regions, count = ndimage.label(grey(image) > white_above)  # 4-connected by default
     is_large = np.bincount(regions.ravel(), minlength=count + 1) >= white_smallest
     is_large[0] = False  # number 0 is what is not white

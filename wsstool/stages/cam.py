@@ -20,7 +20,7 @@ from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
 from wsstool.stages.batches import Picture, plan_batches, read_batches
 from wsstool.stages.classifiers import load_classifier
-from wsstool.stages.ranges import check_scales
+from wsstool.stages.ranges import check_scales, check_share
 from wsstool.types import SILENT, ClassList, Messages
 
 _PROBE = 256  #: pixels on a side of the empty image that shows the stride of a layer
@@ -66,7 +66,7 @@ def cam(
         flip: also the mirror images.
         rectify: keep the positive part of each pass; None: where several passes are summed.
         map_stride: pixels of the image a map cell; None: the layer's stride for one scale, else 4.
-        score_threshold: see ``targets``; (0, 1).
+        score_threshold: see ``targets``; [0, 1], 1: none.
         settings: ``NAME=VALUE`` options of the method.
         dtype: ``float16`` or ``float32``.
         split, labels, class_list, shard: which images and tags, see ``data.open_dataset``.
@@ -83,6 +83,7 @@ def cam(
     """
     scales = tuple(scale or (1.0,))
     check_scales(scales)
+    check_share("--score-threshold", score_threshold)
     if map_stride is not None and map_stride < 1:
         raise UsageError(f"--map-stride {map_stride}: pixels, at least 1")
     rectify = (len(scales) > 1 or flip) if rectify is None else rectify

@@ -171,15 +171,18 @@ def _parse_fail_under(text: str | None) -> tuple[str, float] | None:
         least = float(number)
     except ValueError:
         least = -1
-    if metric not in METRICS or not 0 <= least <= 1:
-        raise UsageError(f"--fail-under {text}: write [METRIC=]FRACTION, METRIC one of {', '.join(METRICS)}")
+    if metric not in METRICS:
+        raise UsageError(f"--fail-under {text}: there is no '{metric}', but {', '.join(METRICS)}")
+    if not 0 <= least <= 1:
+        raise UsageError(f"--fail-under {text}: '{number}' is not a fraction from 0 to 1")
     return metric, least
 
 
 def _require(summary: dict[str, Any], metric: str, least: float) -> None:
     for row in summary["rows"]:
         if metric not in row:
-            raise UsageError(f"--fail-under {metric}: not measured in this run")
+            hint = "; --boundary measures it" if metric == "boundary_iou" else ""
+            raise UsageError(f"--fail-under {metric}: not measured in this run{hint}")
         value = row[metric]
         if value is None or not value >= least:
             got = "undefined" if value is None else f"{value:.4f}"

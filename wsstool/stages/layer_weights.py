@@ -37,7 +37,7 @@ def layer_weights(given: Sequence[str | float] | None, layers: Sequence[str]) ->
     is_complete = sorted(found) == list(range(len(layers))) and len(given) == len(layers)
     if not is_complete or not all(0 <= w < math.inf for w in weights) or sum(weights) <= 0:
         raise UsageError(
-            f"--layer-weight must be given {len(layers)} times, once for each of {', '.join(layers)}, "
-            "none below 0"
+            f"--layer-weight must be given {len(layers)} times, once for each of {', '.join(layers)}: "
+            "finite numbers, none below 0, not all 0"
         )
     return [found[number] for number in range(len(layers))]

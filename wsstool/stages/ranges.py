@@ -16,6 +16,12 @@ def check_scales(scales: Sequence[float]) -> None:
         raise UsageError(f"--scale must lie in (0, {LARGEST_SCALE:g}], not {', '.join(map(str, scales))}")
 
 
+def check_share(option: str, value: float, *, one: bool = True) -> None:
+    """Raise UsageError unless the value of an option lies in [0, 1], or in [0, 1) where not ``one``."""
+    if not 0 <= value <= 1 or (value == 1 and not one):
+        raise UsageError(f"{option} {value:g}: must lie in [0, 1{']' if one else ')'}")
+
+
 def check_penalty(penalty: float) -> None:
     """Raise UsageError unless it is a number above 0."""
     if not 0 < penalty < math.inf:
