@@ -3,13 +3,14 @@
 ``read(path, classes) -> Tags`` says what is written; which pictures there are, splits, and whether the names
 fit
 is the business of ``wsstool.data.dataset``. The formats that look at names alone take the names instead of a
-path.
+path. Those with boxes have ``read_boxes(path) -> WrittenBoxes``, judged in ``wsstool.data.boxes``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from wsstool.types import ClassList
 
@@ -36,3 +37,45 @@ class Tags:
     only: bool = False
     partial: bool = False
     void: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class WrittenBox:
+    """One box as its source writes it, nothing checked.
+
+    Args:
+        image: as the source spells it.
+        name: of its class.
+        numbers: four numbers in the order of the format, NaN for what is none.
+        id: of the annotation; -1 where there is none.
+        crowd: it surrounds many objects at once.
+        shape: run lengths, a list of them, a list of polygons, or None.
+    """
+
+    image: str
+    name: str
+    numbers: tuple[float, float, float, float]
+    id: int = -1
+    crowd: bool = False
+    shape: Any = None
+
+
+@dataclass(frozen=True)
+class WrittenBoxes:
+    """All boxes of one source.
+
+    Args:
+        source: the file or folder, for messages.
+        form: what the four numbers are in this format, one of ``wsstool.data.box_forms.FORMS``.
+        images: image as the source spells it -> (rows, columns) that it states, or None.
+        rows: the boxes.
+        classes: what the source itself implies.
+        fractions: coordinates, those of polygons too, are shares of the image's width and height.
+    """
+
+    source: str
+    form: str
+    images: Mapping[str, tuple[int, int] | None]
+    rows: tuple[WrittenBox, ...]
+    classes: ClassList
+    fractions: bool = False

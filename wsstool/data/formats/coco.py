@@ -1,4 +1,4 @@
-"""Tags of COCO: the categories of an image's annotations, crowds included, shapes and boxes left aside."""
+"""COCO instances: the categories of an image's annotations as tags, crowds included; and the boxes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wsstool.data.classlist import with_background
-from wsstool.data.formats import Tags
+from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.types import ClassList
 
@@ -66,6 +66,65 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
     return Tags(source, {name: tuple(tags) for name, tags in found.items()}, classes, only=True)
 
 
+def read_boxes(path: Path) -> WrittenBoxes:
+    """The boxes of a COCO file. Without categories all objects are of one class, ``object``.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: not JSON of that form; boxes that are no four numbers are kept, as NaN.
+    """
+    source = f"COCO file {str(path)!r}"
+    data = _load(path, source)
+    try:
+        ordered = sorted(data.get("categories") or (), key=lambda c: int(c["id"]))
+        names = {int(c["id"]): str(c["name"]) for c in ordered}
+        files = {image["id"]: str(image["file_name"]) for image in data["images"]}
+        sizes = {str(image["file_name"]): _stated_size(image) for image in data["images"]}
+        rows = []
+        for number, annotation in enumerate(data["annotations"]):
+            if annotation["image_id"] not in files:
+                raise BadInputError(
+                    f"{source}: annotation {number} is of image {annotation['image_id']!r}, "
+                    "which is not listed"
+                )
+            category = int(annotation["category_id"]) if names else None
+            if category is not None and category not in names:
+                raise BadInputError(f"{source}: annotation {number} has the unknown category {category}")
+            rows.append(
+                WrittenBox(
+                    files[annotation["image_id"]],
+                    "object" if category is None else names[category],
+                    four_numbers(annotation.get("bbox")),
+                    _whole(annotation.get("id")),
+                    bool(annotation.get("iscrowd", 0)),
+                    annotation.get("segmentation") or None,
+                )
+            )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise BadInputError(f"{source} has not the form of COCO instances ({what})") from None
+    classes = with_background(list(names.values()) or ["object"])
+    return WrittenBoxes(source, "xywh", sizes, tuple(rows), classes)
+
+
+def four_numbers(values: Any) -> tuple[float, float, float, float]:
+    """Four floats; NaN four times where that is not what was written."""
+    try:
+        a, b, c, d = (float(value) for value in values)
+    except (TypeError, ValueError, OverflowError):
+        return (float("nan"),) * 4
+    return a, b, c, d
+
+
+def _stated_size(image: dict[str, Any]) -> tuple[int, int] | None:
+    rows, columns = int(image.get("height") or 0), int(image.get("width") or 0)
+    return (rows, columns) if rows > 0 and columns > 0 else None
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) and 0 <= value < 2**63 else -1
+
+
 def _load(path: Path, source: str) -> dict[str, Any]:
     try:
         data = json.loads(path.read_bytes())
@@ -74,7 +133,8 @@ def _load(path: Path, source: str) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise BadInputError(f"{source} is not JSON ({error})") from None
     if not isinstance(data, dict):
-        raise BadInputError(f"{source} has not the form of COCO instances (no object)")
+        found = "a list, as of detections without images" if isinstance(data, list) else "no object"
+        raise BadInputError(f"{source} has not the form of COCO instances ({found})")
     return data
 
 

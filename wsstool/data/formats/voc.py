@@ -1,4 +1,4 @@
-"""Tags of PASCAL VOC: the names of the objects in ``Annotations/*.xml``, difficult ones included."""
+"""PASCAL VOC: the objects in ``Annotations/*.xml``, difficult ones included, as tags and as boxes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from wsstool.data.classlist import class_list, with_background
-from wsstool.data.formats import Tags
+from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes
 from wsstool.data.palettes import voc_palette
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.types import ClassList
@@ -44,14 +44,58 @@ def read(folder: Path, classes: ClassList | None = None) -> Tags:
     if not rows:
         raise MissingInputError(f"no *.xml in {source}")
     if classes is None:
-        names = {name for tags in rows.values() for name in tags}
-        classes = voc_classes() if names <= set(VOC_NAMES) else with_background(sorted(names))
+        classes = _implied({name for tags in rows.values() for name in tags})
     return Tags(source, rows, classes)
 
 
-def _objects(path: Path) -> tuple[str, ...]:
+def read_boxes(folder: Path) -> WrittenBoxes:
+    """The boxes of a folder of VOC annotations, as first column and row inside and first ones outside.
+
+    VOC counts pixels from 1 and its xmax is still inside: 1 is taken from xmin and ymin. Programs that count
+    from 0 give themselves away by a 0 somewhere in the folder; then nothing is.
+
+    Raises:
+        MissingInputError: no annotation in the folder.
+        BadInputError: a file that is not such XML.
+    """
+    source = f"annotation folder {str(folder)!r}"
+    images: dict[str, tuple[int, int] | None] = {}
+    found: list[tuple[str, str, tuple[float, ...]]] = []
+    for path in sorted(folder.glob("*.xml")):
+        root = _parsed(path)
+        height, width = (_number(root, f"size/{side}") for side in ("height", "width"))
+        images[path.stem] = (int(height), int(width)) if height > 0 and width > 0 else None
+        for element in root.findall("object"):
+            sides = tuple(_number(element, f"bndbox/{s}") for s in ("xmin", "ymin", "xmax", "ymax"))
+            found.append((path.stem, (element.findtext("name") or "").strip(), sides))
+    if not images:
+        raise MissingInputError(f"no *.xml in {source}")
+    first = 0.0 if any(x0 == 0 or y0 == 0 for _, _, (x0, y0, *_) in found) else 1.0
+    rows = tuple(
+        WrittenBox(image, name, (x0 - first, y0 - first, x1, y1), id=number)
+        for number, (image, name, (x0, y0, x1, y1)) in enumerate(found, 1)
+    )
+    return WrittenBoxes(source, "xyxy", images, rows, _implied({name for _, name, _ in found}))
+
+
+def _implied(names: set[str]) -> ClassList:
+    return voc_classes() if names <= set(VOC_NAMES) else with_background(sorted(names))
+
+
+def _parsed(path: Path) -> ElementTree.Element:
     try:
-        names = [element.text for element in ElementTree.parse(path).getroot().findall("object/name")]
+        return ElementTree.parse(path).getroot()
     except (ElementTree.ParseError, OSError, ValueError) as error:
         raise BadInputError(f"annotation {str(path)!r} cannot be read: {error}") from None
+
+
+def _objects(path: Path) -> tuple[str, ...]:
+    names = [element.text for element in _parsed(path).findall("object/name")]
     return tuple(dict.fromkeys((name or "").strip() for name in names))
+
+
+def _number(element: ElementTree.Element, tag: str) -> float:
+    try:
+        return float(element.findtext(tag) or "nan")
+    except ValueError:
+        return float("nan")

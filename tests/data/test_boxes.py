@@ -1,0 +1,344 @@
+"""Boxes of every format, and what is wrong with them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.data.folders import picture, write
+from wsstool.data import rle
+from wsstool.data.box_forms import FORMS, check_form, corners
+from wsstool.data.boxes import read_boxes
+from wsstool.data.dataset import open_dataset
+from wsstool.data.shapes import polygon_mask, shape_mask
+from wsstool.errors import BadInputError, MissingInputError, UsageError
+
+XYXY = [[1, 2, 11, 22], [5, 5, 45, 25], [20, 1, 40, 29]]
+
+
+class Said:
+    """Messages that are kept."""
+
+    def __init__(self):
+        self.said, self.warned = [], []
+
+    def say(self, text):
+        self.said.append(text)
+
+    def warn(self, text):
+        self.warned.append(text)
+
+
+def coco_file(path, annotations, size=(30, 50), images=1):
+    """A COCO file of pictures a.png, b.png, ... and annotations ``{"bbox": ...}`` of the first."""
+    data = {
+        "images": [
+            {"id": k, "file_name": f"{'abcdef'[k]}.png", "height": size[0], "width": size[1]}
+            for k in range(images)
+        ],
+        "categories": [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}],
+        "annotations": [
+            {"image_id": 0, "category_id": 7, "id": 100 + k, **a} for k, a in enumerate(annotations)
+        ],
+    }
+    return write(path, json.dumps(data))
+
+
+def xywh(box):
+    x0, y0, x1, y1 = box
+    return [x0, y0, x1 - x0, y1 - y0]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two pictures of 50 x 30 pixels."""
+    for name in "ab":
+        picture(tmp_path / "images" / f"{name}.png", (30, 50))
+    return tmp_path
+
+
+def boxes_of(folder, annotations, **options):
+    coco_file(folder / "boxes.json", annotations)
+    return read_boxes(open_dataset(folder, labels="images"), **options)
+
+
+class TestLayouts:
+    def test_coco(self, folder):
+        coco_file(folder / "boxes.json", [{"bbox": xywh(b)} for b in XYXY])
+        table = read_boxes(open_dataset(folder))
+        found = table.of(0)
+        assert found.xyxy.tolist() == XYXY and found.xyxy.dtype == np.float32
+        assert found.ids.tolist() == [100, 101, 102]
+        assert [table.classes.names[i] for i in found.class_ids] == ["cat"] * 3
+        assert table.dropped == {} and not table.has_truth
+
+    def test_voc_counts_from_one(self, folder):
+        boxes = "".join(
+            f"<object><name>cat</name><bndbox><xmin>{a + 1}</xmin><ymin>{b + 1}</ymin><xmax>{c}</xmax>"
+            f"<ymax>{d}</ymax></bndbox></object>"
+            for a, b, c, d in XYXY
+        )
+        write(folder / "Annotations" / "a.xml", f"<annotation>{boxes}</annotation>")
+        dataset = open_dataset(folder, labels="images")
+        assert read_boxes(dataset, folder / "Annotations").of(0).xyxy.tolist() == XYXY
+
+    def test_voc_of_a_program_that_counts_from_zero(self, folder):
+        text = (
+            "<annotation><object><name>cat</name><bndbox><xmin>0</xmin><ymin>3</ymin><xmax>9</xmax>"
+            "<ymax>8</ymax></bndbox></object></annotation>"
+        )
+        write(folder / "Annotations" / "b.xml", text)
+        dataset = open_dataset(folder, labels="images")
+        assert read_boxes(dataset, "Annotations").of(1).xyxy.tolist() == [[0, 3, 9, 8]]
+
+    @pytest.mark.parametrize("names", ["classes.txt", "data.yaml", None])
+    def test_yolo(self, folder, names):
+        lines = [f"1 {(a + c) / 100} {(b + d) / 60} {(c - a) / 50} {(d - b) / 30}" for a, b, c, d in XYXY]
+        write(folder / "labels" / "a.txt", "\n".join(lines))
+        if names:
+            write(folder / names, "names: [cat, dog]" if names == "data.yaml" else "cat\ndog\n")
+        table = read_boxes(open_dataset(folder))
+        np.testing.assert_allclose(table.of(0).xyxy, XYXY, atol=1e-4)
+        spelled = {table.classes.names[i] for i in table.of(0).class_ids}
+        assert spelled == {"dog" if names else "class-1"}
+
+    def test_yolo_polygon_is_box_and_truth(self, folder):
+        write(folder / "labels" / "a.txt", "0 .2 .1 .6 .1 .6 .5 .2 .5")
+        table = read_boxes(open_dataset(folder))
+        assert table.of(0).xyxy.tolist() == [[10, 3, 30, 15]]
+        (mask,) = table.truth(0)
+        assert mask.sum() == 20 * 12 and mask[3:15, 10:30].all()
+
+    def test_files_of_the_splits_are_one(self, folder):
+        coco_file(folder / "instances_train.json", [{"bbox": [1, 1, 5, 5]}])
+        data = json.loads((folder / "instances_train.json").read_text())
+        data["images"][0]["file_name"] = "b.png"
+        write(folder / "instances_val.json", json.dumps(data))
+        dataset = open_dataset(folder, labels="images")
+        assert read_boxes(dataset).counts.tolist() == [1, 1]
+        data["images"][0]["file_name"] = "a.png"
+        write(folder / "instances_val.json", json.dumps(data))
+        with pytest.raises(BadInputError, match=r"both list 'a.png'"):
+            read_boxes(dataset)
+
+    def test_no_categories_means_one_class(self, folder):
+        coco_file(folder / "boxes.json", [{"bbox": [1, 1, 5, 5]}])
+        data = json.loads((folder / "boxes.json").read_text())
+        del data["categories"], data["annotations"][0]["category_id"]
+        write(folder / "boxes.json", json.dumps(data))
+        table = read_boxes(open_dataset(folder, labels="images"))
+        assert table.classes.names == ("background", "object") and table.of(0).class_ids.tolist() == [1]
+
+    def test_class_list_of_the_data_is_kept(self, folder):
+        write(folder / "classes.txt", "0 background\n1 cow\n2 dog\n3 cat\n")
+        assert boxes_of(folder, [{"bbox": [1, 1, 5, 5]}]).of(0).class_ids.tolist() == [3]
+
+
+class TestWhichFile:
+    def test_none_and_several(self, folder):
+        dataset = open_dataset(folder)
+        with pytest.raises(MissingInputError, match="no boxes in"):
+            read_boxes(dataset)
+        with pytest.raises(MissingInputError, match=r"no box file 'x.json'"):
+            read_boxes(dataset, "x.json")
+        coco_file(folder / "boxes.json", [])
+        write(folder / "labels" / "a.txt", "0 .5 .5 .1 .1")
+        with pytest.raises(UsageError, match=r"boxes.json, labels/; name one with --boxes"):
+            read_boxes(dataset)
+        assert read_boxes(dataset, "labels").counts.tolist() == [1, 0]
+
+    @pytest.mark.parametrize(
+        ("text", "match"),
+        [("[]", "a list"), ("{", "not JSON"), ('{"images": []}', "'annotations' is missing")],
+    )
+    def test_not_coco(self, folder, text, match):
+        write(folder / "boxes.json", text)
+        with pytest.raises(BadInputError, match=match):
+            read_boxes(open_dataset(folder, labels="images"))
+
+    def test_images_that_are_not_there(self, folder):
+        coco_file(folder / "boxes.json", [{"bbox": [1, 1, 5, 5], "image_id": k} for k in (0, 2, 2)], images=3)
+        said = Said()
+        table = read_boxes(open_dataset(folder, labels="images"), messages=said)
+        assert table.dropped == {"its image is not there": 2} and table.counts.tolist() == [1, 0]
+        assert "'c.png', with 2 boxes" in said.warned[0]
+
+    def test_boxes_of_other_images_only(self, folder):
+        coco_file(folder / "boxes.json", [{"bbox": [1, 1, 5, 5]}])
+        text = (folder / "boxes.json").read_text().replace("a.png", "other.png")
+        write(folder / "boxes.json", text)
+        with pytest.raises(BadInputError, match="names none of the 2 images"):
+            read_boxes(open_dataset(folder, labels="images"))
+
+    def test_boxes_for_another_size(self, folder):
+        coco_file(folder / "boxes.json", [{"bbox": [1, 1, 5, 5]}], size=(60, 100))
+        with pytest.raises(BadInputError, match="is 100 x 60 pixels, but it is 50 x 30"):
+            read_boxes(open_dataset(folder, labels="images"))
+
+    def test_the_boxes_of_a_split(self, folder):
+        coco_file(folder / "boxes.json", [{"bbox": [1, 1, 5, 5], "image_id": k} for k in (0, 1, 1)], images=2)
+        write(folder / "splits" / "val.txt", "b\n")
+        table = read_boxes(open_dataset(folder, split="val", labels="images"))
+        assert table.counts.tolist() == [2] and table.dropped == {}
+
+
+class TestBadBoxes:
+    @pytest.mark.parametrize(
+        ("annotation", "reason"),
+        [
+            ({"bbox": [5, 5, 0, 9]}, "no width or height"),
+            ({"bbox": [5, 5, 9, -2]}, "no width or height"),
+            ({"bbox": [5, 5, 1, 1]}, "a pixel or less"),
+            ({"bbox": [60, 5, 9, 9]}, "outside the image"),
+            ({"bbox": [-9, 5, 9, 9]}, "outside the image"),
+            ({"bbox": [float("nan"), 5, 9, 9]}, "not four finite numbers"),
+            ({"bbox": [5, 5, 9]}, "not four finite numbers"),
+            ({"bbox": "none"}, "not four finite numbers"),
+            ({}, "not four finite numbers"),
+            ({"bbox": [5, 5, 9, 9], "iscrowd": 1}, "crowd region"),
+        ],
+    )
+    def test_left_out_and_counted(self, folder, annotation, reason):
+        said = Said()
+        good = [{"bbox": [2, 2, 9, 9]}] * 20
+        table = boxes_of(folder, [*good, annotation], messages=said)
+        assert table.dropped == {reason: 1} and table.counts.tolist() == [20, 0]
+        assert len(said.warned) == 1 and f"({reason}: 1)" in said.warned[0]
+
+    def test_clipped(self, folder):
+        said = Said()
+        table = boxes_of(folder, [{"bbox": [-5, -2, 20, 20]}, {"bbox": [2, 2, 9, 9]}], messages=said)
+        assert table.of(0).xyxy.tolist() == [[0, 0, 15, 18], [2, 2, 11, 11]]
+        assert table.clipped == 1 and "1 boxes" in said.said[-1]
+
+    def test_many_boxes_and_one_that_fills_the_image(self, folder):
+        rng = np.random.default_rng(0)
+        many = [{"bbox": [*rng.uniform(0, 20, 2), *rng.uniform(3, 10, 2)]} for _ in range(500)]
+        table = boxes_of(folder, [*many, {"bbox": [0, 0, 50, 30]}])
+        assert table.counts.tolist() == [501, 0]
+        assert table.of(0).xyxy[-1].tolist() == [0, 0, 50, 30]
+
+
+class TestForms:
+    @pytest.mark.parametrize("form", FORMS)
+    def test_corners(self, form):
+        written = {
+            "xyxy": XYXY,
+            "xywh": [xywh(b) for b in XYXY],
+            "cxcywh": [[(a + c) / 2, (b + d) / 2, c - a, d - b] for a, b, c, d in XYXY],
+        }[form]
+        assert corners(np.array(written, float), form).tolist() == XYXY
+
+    def test_corners_in_a_coco_file(self, folder):
+        annotations = [{"bbox": b} for b in XYXY]
+        with pytest.raises(BadInputError, match="look like left, top, right, bottom") as caught:
+            boxes_of(folder, annotations)
+        assert "--box-format xyxy reads them" in str(caught.value)
+        assert boxes_of(folder, annotations, box_format="xyxy").of(0).xyxy.tolist() == XYXY
+        assert boxes_of(folder, annotations, box_format="xywh").clipped == 1
+
+    def test_width_and_height_in_voc(self, folder):
+        boxes = "".join(
+            f"<object><name>cat</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax>"
+            f"<ymax>{d}</ymax></bndbox></object>"
+            for a, b, c, d in ([1, 2, 10, 20], [30, 10, 10, 10], [20, 3, 9, 20])
+        )
+        write(folder / "Annotations" / "a.xml", f"<annotation>{boxes}</annotation>")
+        with pytest.raises(BadInputError, match=r"look like left, top, width, height \(xywh\)"):
+            read_boxes(open_dataset(folder, labels="images"), "Annotations")
+
+    def test_a_few_sloppy_boxes_do_not_make_another_form(self):
+        rng = np.random.default_rng(1)
+        starts = rng.uniform(0, 200, (100, 2))
+        numbers = np.concatenate([starts, rng.uniform(5, 100, (100, 2))], 1)
+        extents = np.full((100, 2), 300.0)
+        numbers[:30, 2] = 300  # they leave the image
+        assert not check_form(numbers, "xywh", extents, "x", fractions=False)
+        right = corners(numbers[30:], "xywh")
+        with pytest.raises(BadInputError, match="xyxy"):
+            check_form(right, "xywh", extents[30:], "x", fractions=False)
+
+    def test_both_fit_is_said(self, folder):
+        said = Said()
+        boxes_of(folder, [{"bbox": [2, 2, 9, 9]}], messages=said)
+        assert "would also fit as left, top, right, bottom" in said.said[0]
+
+    def test_units(self, folder):
+        with pytest.raises(BadInputError, match="wants pixels"):
+            boxes_of(folder, [{"bbox": [0.1, 0.1, 0.5, 0.5]}])
+        (folder / "boxes.json").unlink()
+        write(folder / "labels" / "a.txt", "0 20 10 8 8")
+        with pytest.raises(BadInputError, match="wants shares of the image"):
+            read_boxes(open_dataset(folder))
+        with pytest.raises(UsageError, match="--box-format yxyx"):
+            read_boxes(open_dataset(folder), box_format="yxyx")
+
+    @pytest.mark.parametrize("line", ["0 .5 .5 .1", "cat .5 .5 .1 .1", "-1 .5 .5 .1 .1", "0 1 2 3 4 5 6 7"])
+    def test_not_yolo(self, folder, line):
+        write(folder / "labels" / "a.txt", f"0 .5 .5 .1 .1\n{line}")
+        with pytest.raises(BadInputError, match="line 2"):
+            read_boxes(open_dataset(folder))
+
+
+class TestTruth:
+    def test_run_lengths_and_polygons(self, folder):
+        mask = np.zeros((30, 50), bool)
+        mask[4:9, 10:30] = True
+        counts = rle.encode(mask)
+        shapes = [
+            counts,
+            {**counts, "counts": rle.pack(counts["counts"])},
+            [counts, rle.encode(~mask)],
+            [[10, 4, 30, 4, 30, 9, 10, 9]],
+            None,
+        ]
+        table = boxes_of(folder, [{"bbox": [1, 1, 40, 20], "segmentation": s} for s in shapes])
+        found = table.truth(0)
+        assert found[4] is None and table.has_truth and table.truth(1) == []
+        assert (found[0] == mask).all() and (found[1] == mask).all() and (found[3] == mask).all()
+        assert found[2].all()
+
+    @pytest.mark.parametrize(
+        ("shape", "match"),
+        [
+            ({"size": [30, 50], "counts": [1]}, "do not fill"),
+            ({"size": [3, 5], "counts": [15]}, "run lengths of 5 x 3 pixels, the image has 50 x 30"),
+            ({"counts": "x"}, "cannot be read"),
+            ([[1, 2, 3]], "not pairs"),
+            ([[1, 2, 3, float("nan"), 4, 5]], "finite"),
+            ("text", "neither"),
+        ],
+    )
+    def test_unreadable_is_an_error_only_when_asked_for(self, folder, shape, match):
+        table = boxes_of(folder, [{"bbox": [1, 1, 40, 20], "segmentation": shape}])
+        assert table.counts.tolist() == [1, 0]
+        with pytest.raises(BadInputError, match=match) as caught:
+            table.truth(0)
+        assert "annotation 100" in str(caught.value)
+
+    def test_polygons_as_pycocotools(self):
+        coco = pytest.importorskip("pycocotools.mask")
+        rng = np.random.default_rng(3)
+        for _ in range(5):
+            angles = np.sort(rng.uniform(0, 2 * np.pi, 9))
+            radii = rng.uniform(30, 60, 9)
+            points = np.stack([70 + radii * np.cos(angles), 65 + radii * np.sin(angles)], 1).reshape(-1)
+            theirs = coco.decode(coco.frPyObjects([points.tolist()], 130, 140))[..., 0].astype(bool)
+            ours = polygon_mask([points.tolist()], (130, 140))
+            assert (ours & theirs).sum() / (ours | theirs).sum() > 0.97
+
+    def test_too_few_corners_are_empty(self):
+        assert not shape_mask([[1, 1, 4, 4]], (5, 5)).any()
+
+
+@pytest.mark.data
+@pytest.mark.parametrize(("name", "n"), [("pennfudan", 423), ("coco200", 1445)])
+def test_real_sets(shared, name, n):
+    dataset = open_dataset(shared / "data" / name)
+    table = read_boxes(dataset)
+    assert table.counts.sum() + sum(table.dropped.values()) == n
+    assert table.classes == dataset.classes
+    for i in range(0, len(dataset), 17):
+        for box, mask in zip(table.of(i).xyxy, table.truth(i), strict=True):
+            rows, columns = np.nonzero(mask)
+            assert [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] == box.tolist()

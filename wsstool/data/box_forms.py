@@ -1,0 +1,76 @@
+"""Which four numbers a box is: corners, or a corner or the centre with width and height.
+
+A file that means one and is read as the other gives boxes that look like boxes. Over a whole file it shows:
+read wrongly, many boxes leave their images or end before they begin; read rightly, hardly any does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsstool.errors import BadInputError
+
+FORMS = {
+    "xywh": "left, top, width, height",
+    "xyxy": "left, top, right, bottom",
+    "cxcywh": "x and y of the centre, width, height",
+}
+
+_SHARE = 0.1
+"""A form is wrong where this share of the boxes does not fit, and a tenth of that in another form."""
+
+
+def corners(numbers: np.ndarray, form: str) -> np.ndarray:
+    """(N, 4) numbers of that form -> (N, 4) x0, y0, x1, y1.
+
+    >>> corners(np.array([[4.0, 4.0, 2.0, 6.0]]), "cxcywh").tolist()
+    [[3.0, 1.0, 5.0, 7.0]]
+    """
+    first, second = numbers[:, :2], numbers[:, 2:]
+    if form == "xyxy":
+        return numbers.copy()
+    start = first - second / 2 if form == "cxcywh" else first
+    return np.concatenate([start, start + second], axis=1)
+
+
+def misfits(numbers: np.ndarray, form: str, extents: np.ndarray) -> np.ndarray:
+    """(N,) bool: boxes that are empty or leave the image by more than 2 % of its side, and 2 pixels.
+
+    Args:
+        numbers: (N, 4), finite.
+        form: how to read them.
+        extents: (N, 2) width and height of the image in the unit of the numbers.
+    """
+    box = corners(numbers, form)
+    slack = np.where(extents > 1, np.maximum(2.0, 0.02 * extents), 0.02)
+    outside = (box[:, :2] < -slack).any(1) | (box[:, 2:] > extents + slack).any(1)
+    return np.logical_or(outside, (box[:, 2:] <= box[:, :2]).any(1))
+
+
+def check_form(numbers: np.ndarray, form: str, extents: np.ndarray, source: str, *, fractions: bool) -> bool:
+    """Whether the numbers fit one other form just as well; an error where another form is the right one.
+
+    Args:
+        numbers, form, extents: see ``misfits``.
+        source: the file, for the message.
+        fractions: the format writes shares of the image.
+
+    Raises:
+        BadInputError: the boxes are of another form, or fractions where pixels are wanted, or the reverse.
+    """
+    if not len(numbers):
+        return False
+    if not fractions and (np.abs(numbers) <= 1).all() and extents.min() > 2:
+        raise BadInputError(f"the boxes of {source} are shares of the image; this format wants pixels")
+    if fractions and (numbers > 2).any(1).mean() > 0.5:
+        raise BadInputError(f"the boxes of {source} are in pixels; this format wants shares of the image")
+    bad = int(misfits(numbers, form, extents).sum())
+    others = {other: int(misfits(numbers, other, extents).sum()) for other in FORMS if other != form}
+    best = min(others, key=others.__getitem__)
+    if bad >= max(1.0, _SHARE * len(numbers)) and others[best] <= _SHARE * bad:
+        raise BadInputError(
+            f"the boxes of {source} look like {FORMS[best]} ({best}), not {FORMS[form]}: so read, {bad} of "
+            f"{len(numbers)} leave their image or are empty, else {others[best]}; --box-format {best} reads "
+            f"them, --box-format {form} insists"
+        )
+    return bad == 0 and others["xywh" if form == "xyxy" else "xyxy"] == 0

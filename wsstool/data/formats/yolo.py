@@ -1,0 +1,110 @@
+"""YOLO: a text file an image, ``class x-centre y-centre width height`` in shares of the image a line.
+
+A line may also be a polygon, ``class x1 y1 x2 y2 x3 y3 ...``, or end with a score, which is passed over.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from wsstool.data.classlist import read_class_list, with_background
+from wsstool.data.formats import WrittenBox, WrittenBoxes
+from wsstool.errors import BadInputError, MissingInputError
+
+_NAME_LISTS = ("classes.txt", "obj.names")
+_YAMLS = ("data.yaml", "dataset.yaml", "data.yml")
+
+
+def candidates(root: Path) -> list[Path]:
+    """The folder ``labels/`` with text files."""
+    folder = root / "labels"
+    return [folder] if folder.is_dir() and next(folder.rglob("*.txt"), None) else []
+
+
+def read_boxes(folder: Path, names: Sequence[str] = ()) -> WrittenBoxes:
+    """The boxes of a folder of YOLO labels; ``train/a.txt`` is of the image ``train/a``.
+
+    Args:
+        folder: the text files, at any depth.
+        names: of the classes by number, where neither the folder nor the one above has ``classes.txt``,
+            ``obj.names`` or ``data.yaml``; ``class-K`` where these are too few.
+
+    Raises:
+        MissingInputError: no text file.
+        BadInputError: a line that is not of that form.
+    """
+    source = f"YOLO folder {str(folder)!r}"
+    files = [p for p in sorted(folder.rglob("*.txt")) if p.name not in _NAME_LISTS]
+    if not files:
+        raise MissingInputError(f"no *.txt in {source}")
+    found: list[tuple[str, int, tuple[float, float, float, float], list[list[float]] | None]] = []
+    images: dict[str, tuple[int, int] | None] = {}
+    for path in files:
+        image = path.relative_to(folder).with_suffix("").as_posix()
+        images[image] = None
+        for number, line in enumerate(_lines(path), 1):
+            if line.strip():
+                where = f"{str(path)!r}, line {number}"
+                found.append((image, *_parsed(line.split(), where)))
+    called = list(_names(folder) or names)
+    called += [f"class-{k}" for k in range(len(called), max((k for _, k, _, _ in found), default=-1) + 1)]
+    rows = tuple(
+        WrittenBox(image, called[k], box, id=number, shape=polygons)
+        for number, (image, k, box, polygons) in enumerate(found, 1)
+    )
+    classes = with_background(called or ["object"])
+    return WrittenBoxes(source, "cxcywh", images, rows, classes, fractions=True)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"YOLO labels {str(path)!r} cannot be read: {error}") from None
+
+
+def _parsed(
+    words: list[str], where: str
+) -> tuple[int, tuple[float, float, float, float], list[list[float]] | None]:
+    try:
+        number, values = int(words[0]), [float(word) for word in words[1:]]
+    except ValueError:
+        raise BadInputError(f"{where}: not a class number and coordinates") from None
+    if number < 0 or not (len(values) in (4, 5) or (len(values) >= 6 and len(values) % 2 == 0)):
+        raise BadInputError(
+            f"{where}: {len(values)} numbers behind the class; a box has 4, a polygon 6 or more in pairs"
+        )
+    if len(values) <= 5:
+        return number, (values[0], values[1], values[2], values[3]), None
+    x, y = values[::2], values[1::2]
+    left, right, top, bottom = min(x), max(x), min(y), max(y)
+    box = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
+    return number, box, [values]
+
+
+def _names(folder: Path) -> list[str]:
+    for place in (folder, folder.parent):
+        for name in _NAME_LISTS:
+            if (place / name).is_file():
+                classes = read_class_list(place / name)
+                return [classes.names[i] for i in classes.foreground]
+        for name in _YAMLS:
+            if (place / name).is_file():
+                return _yaml_names((place / name).read_text(encoding="utf-8", errors="replace"))
+    return []
+
+
+def _yaml_names(text: str) -> list[str]:
+    """The entry ``names`` of such a file: ``[a, b]``, or lines ``- a`` or ``0: a``.
+
+    >>> _yaml_names("nc: 2\\nnames:\\n  0: cat\\n  1: 'wild dog'\\n"), _yaml_names("names: [cat, dog]")
+    (['cat', 'wild dog'], ['cat', 'dog'])
+    """
+    found = re.search(r"^names:[ \t]*(\[[^\]]*\]|(?:\n[ \t]*(?:-|\d+:)[^\n]*)+)", text, re.MULTILINE)
+    if not found:
+        return []
+    block = found[1]
+    parts = block[1:-1].split(",") if block.startswith("[") else block.strip().splitlines()
+    return [re.sub(r"^\s*(-|\d+:)\s*", "", part).split(" #")[0].strip().strip("'\"") for part in parts]
