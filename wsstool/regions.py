@@ -48,6 +48,20 @@ class Proposals:
     def n_superpixels(self) -> int:
         return int(self.superpixels.max()) + 1 if self.superpixels.size else 0
 
+    def areas(self) -> np.ndarray:
+        """(P,) int64: the pixels of each proposal, the best proposal first."""
+        sizes = np.bincount(self.superpixels.reshape(-1), minlength=self.n_superpixels)
+        return (self.members() @ sizes.astype(float)).astype(np.int64)
+
+    def boxes(self) -> np.ndarray:
+        """(P, 4) float32 xyxy: the smallest box around each proposal, the best proposal first."""
+        bounds = superpixel_boxes(self.superpixels)
+        members = self.members()
+        far = max(self.superpixels.shape)
+        found = [np.where(members, bounds[:, k], far).min(1, initial=far) for k in (0, 1)]
+        found += [np.where(members, bounds[:, k], 0).max(1, initial=0) for k in (2, 3)]
+        return np.stack(found, 1).astype(np.float32)
+
     def members(self) -> np.ndarray:
         """(P, S) bool: the superpixels of each proposal, the best proposal first.
 
@@ -71,3 +85,22 @@ class Proposals:
             known[count + now] = True
             open_rows = open_rows[~ready]
         return held[count:][rows[:, 2] == 1]
+
+
+def superpixel_boxes(superpixels: np.ndarray) -> np.ndarray:
+    """(S, 4) int64 xyxy: the smallest box around each superpixel; x1 and y1 are the first outside.
+
+    >>> superpixel_boxes(np.array([[0, 0, 1], [0, 2, 1]])).tolist()
+    [[0, 0, 2, 2], [2, 0, 3, 2], [1, 1, 2, 2]]
+    """
+    n = int(superpixels.max()) + 1 if superpixels.size else 0
+    found = np.zeros((n, 4), np.int64)
+    for axis, k in ((1, 0), (0, 1)):
+        size = superpixels.shape[axis]
+        places = np.arange(size).reshape((1, -1) if axis else (-1, 1))
+        cells = np.unique(superpixels.astype(np.int64) * size + places)
+        numbers = cells // size
+        ends = np.searchsorted(numbers, np.arange(n + 1))
+        found[:, k] = cells[ends[:-1]] % size
+        found[:, k + 2] = cells[ends[1:] - 1] % size + 1
+    return found

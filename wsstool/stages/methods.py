@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, REFINERS, RULES, Registry
+from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, PROPOSALS, REFINERS, RULES, Registry
 from wsstool.types import SILENT, Messages
 
 PLACES: dict[str, Registry] = {
@@ -14,6 +14,7 @@ PLACES: dict[str, Registry] = {
     "pseudo-mask --refine": REFINERS,
     "pseudo-mask --rule": RULES,
     "pseudo-mask --background": BACKGROUNDS,
+    "propose --method": PROPOSALS,
     "cotrain --method": COTRAINERS,
 }
 """The command and option -> the registry whose names it takes."""
