@@ -10,6 +10,9 @@ from scipy.ndimage import gaussian_filter
 from wsstool.errors import UsageError
 
 COLOUR_BINS, TEXTURE_BINS, ORIENTATIONS = 25, 10, 8
+_LOWEST = np.array([0, 128, 128], np.float32)
+_RANGE = np.array([100, 255, 255], np.float32)
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def lab(image: np.ndarray) -> np.ndarray:
@@ -20,7 +23,7 @@ def lab(image: np.ndarray) -> np.ndarray:
 
 
 def _lab(image: np.ndarray) -> np.ndarray:
-    return (lab(image) + np.float32([0, 128, 128])) / np.float32([100, 255, 255])
+    return (lab(image) + _LOWEST) / _RANGE
 
 
 def _rgb(image: np.ndarray) -> np.ndarray:
@@ -40,7 +43,7 @@ def _rgi(image: np.ndarray) -> np.ndarray:
 
 
 def _grey(image: np.ndarray) -> np.ndarray:
-    return (image @ np.float32([0.299, 0.587, 0.114]) / 255)[:, :, None]
+    return (image @ _LUMA / 255)[:, :, None]
 
 
 SPACES: dict[str, Callable[[np.ndarray], np.ndarray]] = {

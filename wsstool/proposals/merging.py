@@ -40,28 +40,30 @@ def merge_tree(
         (M, 2) int64, row m says which two nodes became node S + m; M is S - 1 where all hang together.
     """
     n, total = len(areas), float(areas.sum())
-    area: list[float] = areas.astype(float).tolist()
-    box: list[list[int]] = boxes.tolist()
+    ones = np.ones(histograms.shape[1])
     hist = np.empty((2 * n - 1, histograms.shape[1]))
     hist[:n] = histograms
-    ones = np.ones(histograms.shape[1])
+    area = np.zeros(2 * n - 1)
+    area[:n] = areas
+    reach = np.empty((2 * n - 1, 4))  # (-x0, -y0, x1, y1): the box around two is the maximum of both
+    reach[:n] = boxes * [-1, -1, 1, 1]
 
-    def rest(a: int, b: int) -> float:
-        """The terms of size and fill; plain numbers are faster than arrays of a few neighbours."""
-        one, other, both = box[a], box[b], area[a] + area[b]
-        x0, y0, x1, y1 = one
-        u0, v0, u1, v1 = other
-        width = (x1 if x1 > u1 else u1) - (x0 if x0 < u0 else u0)
-        height = (y1 if y1 > v1 else v1) - (y0 if y0 < v0 else v0)
-        return size * (1 - both / total) + fill * (1 - (width * height - both) / total)
+    def similarity(a: np.ndarray | int, b: np.ndarray | list[int]) -> np.ndarray:
+        """The constant part, size + fill, is left out: it is the same for all pairs."""
+        around = np.maximum(reach[a], reach[b])
+        extent = (around[:, 0] + around[:, 2]) * (around[:, 1] + around[:, 3])
+        alike = np.minimum(hist[a], hist[b]) @ ones
+        alike -= (fill / total) * extent
+        if fill != size:
+            alike += ((fill - size) / total) * (area[a] + area[b])
+        return alike
 
     touching: list[set[int]] = [set() for _ in range(n)]
-    heap: list[tuple[float, int, int]] = []
-    alike = (np.minimum(hist[pairs[:, 0]], hist[pairs[:, 1]]) @ ones).tolist()
-    for (a, b), s in zip(pairs.tolist(), alike, strict=True):
+    for a, b in pairs.tolist():
         touching[a].add(b)
         touching[b].add(a)
-        heap.append((-s - rest(a, b), a, b))
+    first = (-similarity(pairs[:, 0], pairs[:, 1])).tolist()
+    heap = list(zip(first, pairs[:, 0].tolist(), pairs[:, 1].tolist(), strict=True))
     heapq.heapify(heap)
     merged = bytearray(2 * n - 1)
     found: list[tuple[int, int]] = []
@@ -72,22 +74,19 @@ def merge_tree(
         node = n + len(found)
         found.append((a, b))
         merged[a] = merged[b] = 1
-        both = area[a] + area[b]
-        area.append(both)
+        area[node] = both = area[a] + area[b]
         hist[node] = (area[a] / both) * hist[a] + (area[b] / both) * hist[b]
-        (x0, y0, x1, y1), (u0, v0, u1, v1) = box[a], box[b]
-        box.append([min(x0, u0), min(y0, v0), max(x1, u1), max(y1, v1)])
+        np.maximum(reach[a], reach[b], out=reach[node])
         around = touching[a] | touching[b]
         around -= {a, b}
         touching.append(around)
         if not around:
             continue
         others = sorted(around)
-        alike = (np.minimum(hist[others], hist[node]) @ ones).tolist()
-        for other, s in zip(others, alike, strict=True):
+        for other, s in zip(others, (-similarity(node, others)).tolist(), strict=True):
             beside = touching[other]
             beside.discard(a)
             beside.discard(b)
             beside.add(node)
-            heapq.heappush(heap, (-s - rest(other, node), other, node))
+            heapq.heappush(heap, (s, other, node))
     return np.array(found, np.int64).reshape(-1, 2)

@@ -11,7 +11,7 @@ _ROWS = 512  #: regions that are measured together: memory stays a few MB
 
 
 def outline_score(regions: Regions, contacts: Contacts) -> np.ndarray:
-    """(K,) float64: high for compact regions with a strong outline that neither are specks nor fill the image.
+    """(K,) float64: high for compact regions with a strong outline, neither specks nor the whole image.
 
         score = c * sqrt(sqrt(A) / l) * a^(1/4) * (1 - a)
 
@@ -34,7 +34,8 @@ def outline_score(regions: Regions, contacts: Contacts) -> np.ndarray:
     found = []
     for start in range(0, len(regions), _ROWS):
         members = regions.members[start : start + _ROWS]
-        length, strength = ((members[:, pairs[:, 0]] ^ members[:, pairs[:, 1]]) @ per_pair).T
+        columns = np.ascontiguousarray(members.T)
+        length, strength = per_pair.T @ (columns[pairs[:, 0]] ^ columns[pairs[:, 1]]).astype(float)
         length += 3 * (members @ border) + 1  # a pixel at the border lacks three of its neighbours
         area = members @ sizes
         share = area / labels.size

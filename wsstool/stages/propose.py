@@ -14,8 +14,8 @@ from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import UsageError, WsstoolError
 from wsstool.proposals.limit import limited
-from wsstool.registry import PROPOSALS
 from wsstool.regions import Proposals
+from wsstool.registry import PROPOSALS
 from wsstool.stages.batches import read_picture
 from wsstool.stages.processes import in_order
 from wsstool.types import SILENT, ClassList, Messages
