@@ -106,8 +106,8 @@ def annotated(table: BoxTable, images: list[int]) -> str:
     counts = table.counts[images]
     classes = {int(c) for i in images for c in table.of(i).class_ids}
     masks = sum(shape is not None for i in images for shape in table.shapes[i])
-    said = f"{counts.sum()} objects of {_number(len(classes), 'class', 'classes')} in {np.count_nonzero(counts)} images"
-    said += f", {masks} with a mask, from {table.source}"
+    said = f"{counts.sum()} objects of {_number(len(classes), 'class', 'classes')} in "
+    said += f"{np.count_nonzero(counts)} images, {masks} with a mask, from {table.source}"
     if not counts.all():
         said += f"; {np.count_nonzero(counts == 0)} images without an object"
     left = [f"{count} ({reason})" for reason, count in table.dropped.items() if count]
