@@ -40,8 +40,11 @@ def propose(
         ),
     ] = None,
     min_area: Annotated[
-        int, typer.Option(help="smallest proposal, pixels", rich_help_panel=options.METHOD)
-    ] = 20,
+        int | None,
+        typer.Option(
+            help="smallest proposal, pixels; default 20, for an import any", rich_help_panel=options.METHOD
+        ),
+    ] = None,
     max_area: Annotated[
         float,
         typer.Option(help="largest proposal, share of the image, (0, 1]", rich_help_panel=options.METHOD),

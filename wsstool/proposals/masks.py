@@ -31,7 +31,7 @@ def from_masks(size: tuple[int, int], masks: Iterable[np.ndarray]) -> tuple[Prop
         inside = labels[mask]
         held = np.bincount(inside, minlength=len(sizes))
         cut = np.flatnonzero((held > 0) & (held < sizes))
-        if len(sizes) + len(cut) + len(used) >= LARGEST_NUMBER:
+        if len(sizes) + len(cut) > LARGEST_NUMBER // 2:  # the other half is for rows
             left_out += 1
             continue
         fresh = np.arange(len(sizes))

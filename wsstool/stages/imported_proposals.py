@@ -32,7 +32,7 @@ def imported(path: Path, dataset: Dataset) -> dict[int, Make]:
 
     Raises:
         MissingInputError: there is no such file, or nothing in the folder.
-        BadInputError: a file that cannot be read, or proposals of an image that is nowhere in the data folder.
+        BadInputError: a file that cannot be read, or proposals of an image that the data folder lacks.
         UsageError: a file of neither kind.
     """
     everything = find_images(dataset.root)

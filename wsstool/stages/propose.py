@@ -26,6 +26,9 @@ from wsstool.types import SILENT, ClassList, Messages
 MAX_PROPOSALS = 4000
 """Rows of a record; a row costs 6 bytes, so that the superpixel map stays the larger part."""
 
+MIN_AREA = 20
+"""Pixels; a smaller region is hardly an object."""
+
 
 @dataclass(frozen=True)
 class Made:
@@ -43,7 +46,7 @@ def propose(
     method: str = "tree",
     settings: Sequence[str] | None = None,
     max_proposals: int | None = None,
-    min_area: int = 20,
+    min_area: int | None = None,
     max_area: float = 1.0,
     split: str | None = None,
     shard: str | None = None,
@@ -62,7 +65,7 @@ def propose(
         settings: ``NAME=VALUE`` options of the method.
         max_proposals: rows of each record: proposals and the regions that only build them; None:
             ``MAX_PROPOSALS``, or for an import what the largest image takes, which reads all of it twice.
-        min_area: smallest proposal, pixels.
+        min_area: smallest proposal, pixels; None: ``MIN_AREA``, and any for an import.
         max_area: largest proposal, share of the image, (0, 1].
         split, shard: which images, see ``data.open_dataset``.
         workers: processes; the result never depends on it.
@@ -75,6 +78,8 @@ def propose(
     """
     if import_ is None and max_proposals is None:
         max_proposals = MAX_PROPOSALS
+    if min_area is None:
+        min_area = 0 if import_ else MIN_AREA
     check_limits(max_proposals, min_area, max_area)
     own = {} if import_ else PROPOSALS.settings(method, settings or ())
     dataset = open_dataset(data, split=split, untagged=True)
@@ -89,13 +94,13 @@ def propose(
         "shard": shard,
     }
     sizes = dataset.sizes()
-    limits = {"min_area": min_area, "max_area": max_area}
+    limits: dict[str, Any] = {"min_area": min_area, "max_area": max_area}
     make: Callable[[Any], Made | WsstoolError]
     items: Sequence[Any]
     if import_:
         # no pixels are read, so that the key needs none: the masks say all
         inputs = [
-            store.Input("data", {"fingerprint": _names(dataset, sizes)}, str(dataset.root)),
+            store.Input("data", {"fingerprint": _listing(dataset, sizes)}, str(dataset.root)),
             _input(import_),
         ]
         found = imported(import_, dataset)
@@ -219,7 +224,7 @@ def _rows(items: Sequence[Any], limits: dict[str, Any]) -> int:
     return max([1, *(len(one.proposals.nodes) for one in made if isinstance(one, Made))])
 
 
-def _names(dataset: Dataset, sizes: np.ndarray) -> str:
+def _listing(dataset: Dataset, sizes: np.ndarray) -> str:
     """Hash of the names and sizes of the pictures."""
     return digest(canonical_json([dataset.names, sizes]))
 
