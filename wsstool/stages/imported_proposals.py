@@ -12,7 +12,7 @@ import numpy as np
 
 from wsstool.data.dataset import Dataset
 from wsstool.data.formats import coco_results, mcg
-from wsstool.data.listing import Lookup, find_images
+from wsstool.data.listing import Lookup, find_images, without_suffix
 from wsstool.data.shapes import shape_mask
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.proposals.masks import from_masks, from_sets
@@ -76,6 +76,8 @@ def _place(
     lookup: Lookup, name: str, source: str, everything: tuple[str, ...], wanted: dict[str, int]
 ) -> int | None:
     at = lookup.find(name, source)
+    if at is None:
+        at = lookup.find(without_suffix(name), source)  # the same picture in another format
     if at is None:
         raise BadInputError(f"{source} is for the image '{name}', which is not in the data folder")
     return wanted.get(everything[at])
