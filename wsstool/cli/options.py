@@ -88,6 +88,22 @@ Truth = Annotated[
         panel=INPUT,
     ),
 ]
+BoxFile = Annotated[
+    Path | None,
+    _option(
+        "--boxes",
+        help="box file (COCO) or folder (VOC, YOLO); default: found in DATA",
+        panel=INPUT,
+    ),
+]
+BoxFormat = Annotated[
+    Literal["auto", "xywh", "xyxy", "cxcywh"],
+    _option(
+        "--box-format",
+        help="what the four numbers of a box are; auto: as its format says, refused where that cannot be",
+        panel=INPUT,
+    ),
+]
 Shard = Annotated[
     str | None,
     _option(

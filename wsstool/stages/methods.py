@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, REFINERS, RULES, Registry
+from wsstool.registry import ATTENTIONS, BACKGROUNDS, BOX_LOSSES, CAMS, COTRAINERS, REFINERS, RULES, Registry
 from wsstool.types import SILENT, Messages
 
 PLACES: dict[str, Registry] = {
@@ -15,6 +15,7 @@ PLACES: dict[str, Registry] = {
     "pseudo-mask --rule": RULES,
     "pseudo-mask --background": BACKGROUNDS,
     "cotrain --method": COTRAINERS,
+    "train-contour --loss": BOX_LOSSES,
 }
 """The command and option -> the registry whose names it takes."""
 
