@@ -5,7 +5,17 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, REFINERS, RULES, Registry
+from wsstool.registry import (
+    ATTENTIONS,
+    BACKGROUNDS,
+    CAMS,
+    COTRAINERS,
+    FILLERS,
+    REFINERS,
+    RULES,
+    SELECTORS,
+    Registry,
+)
 from wsstool.types import SILENT, Messages
 
 PLACES: dict[str, Registry] = {
@@ -14,6 +24,8 @@ PLACES: dict[str, Registry] = {
     "pseudo-mask --refine": REFINERS,
     "pseudo-mask --rule": RULES,
     "pseudo-mask --background": BACKGROUNDS,
+    "select --method": SELECTORS,
+    "select --method, no proposals": FILLERS,
     "cotrain --method": COTRAINERS,
 }
 """The command and option -> the registry whose names it takes."""
