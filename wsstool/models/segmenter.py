@@ -142,7 +142,7 @@ def build_segmenter(
             else PyramidHead(middle.channels, deep, n_classes, width=width or 192)
         )
         return Segmenter(backbone, head, middle.name)
-    backbone = _without_expansion(backbone)
+    backbone = without_expansion(backbone)
     if head_name == "deeplabv3plus":
         return DeepLabV3Plus(backbone, n_classes, width=width or 256)
     channels = backbone.out_channels
@@ -158,7 +158,7 @@ def build_segmenter(
     )
 
 
-def _without_expansion(backbone: Backbone) -> Backbone:
+def without_expansion(backbone: Backbone) -> Backbone:
     """Drop a last part that is a lone 1x1 convolution to more channels."""
     last = backbone.get_submodule(backbone.last_stage)
     convolution = last[0] if isinstance(last, Conv2dNormActivation) else None

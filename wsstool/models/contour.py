@@ -1,0 +1,159 @@
+"""The contour network: one map of one object a view, from a backbone's features added up to stride 2."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from wsstool.errors import BadInputError, UsageError
+from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone, build_backbone
+from wsstool.models.frozen import OnBackbone
+from wsstool.models.segmenter import without_expansion
+
+CONDITIONS = ("none", "class", "vector")
+"""What tells the network which object is meant, where the view does not."""
+
+FIRST_BIAS = -2.0
+"""Of the output: a map starts cold, so that the first maxima are found and not left over."""
+
+
+class ContourNet(OnBackbone):
+    """Backbone, a 1x1 lateral at each stride, sums from the deepest to stride 2, two convolutions.
+
+    A condition multiplies and shifts the channels of every lateral; it starts without effect.
+
+    Args:
+        backbone: its stages give the features; the finest used has stride 2.
+        width: channels of the laterals, a multiple of 8.
+        condition: one of ``CONDITIONS``.
+        condition_size: numbers of a vector, or how many classes there are.
+    Notes:
+        The box is never an input: a network that sees it can satisfy every box loss by drawing it.
+    Source:
+        The top-down sums of Lin et al., FPN, CVPR 2017; the scale and shift of Perez et al., FiLM, AAAI 2018.
+    """
+
+    backbone: Backbone
+
+    def __init__(
+        self, backbone: Backbone, width: int = 64, condition: str = "none", condition_size: int = 0
+    ) -> None:
+        super().__init__()
+        if condition not in CONDITIONS:
+            raise UsageError(f"no condition '{condition}'; there are: {', '.join(CONDITIONS)}")
+        if width < 8 or width % 8:
+            raise UsageError(f"--width {width}: a multiple of 8")
+        if condition != "none" and condition_size < 1:
+            raise UsageError(f"a {condition} as the condition needs its size")
+        self.backbone = backbone
+        self.condition = condition
+        strides = sorted({stage.stride for stage in backbone.stages if stage.stride > 1})
+        taken = [backbone.stage_at(stride) for stride in strides]
+        self.taken = tuple(stage.name for stage in taken)
+        self.laterals = nn.ModuleList(nn.Conv2d(stage.channels, width, 1) for stage in taken)
+        self.join = nn.Sequential(
+            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(8, width), nn.ReLU()
+        )
+        self.classify = nn.Conv2d(width, 1, 1)
+        nn.init.constant_(self.classify.bias, FIRST_BIAS)  # type: ignore[arg-type]
+        inside = 32 if condition == "class" else condition_size
+        self.embed = nn.Embedding(condition_size, inside) if condition == "class" else nn.Identity()
+        self.steer = (
+            nn.Identity() if condition == "none" else nn.Linear(inside, 2 * width * len(self.laterals))
+        )
+        if isinstance(self.steer, nn.Linear):
+            nn.init.zeros_(self.steer.weight)
+            nn.init.zeros_(self.steer.bias)
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor | None = None) -> torch.Tensor:
+        """Logits of the object's map.
+
+        Args:
+            x: (B,3,H,W) float32, normalised.
+            condition: (B,) int64 numbers of classes, (B,D) float32 vectors, or nothing.
+
+        Returns:
+            (B,ceil(H/2),ceil(W/2)) float32.
+        """
+        features = []
+        wanted = set(self.taken)
+        for stage in self.backbone.stages:
+            x = self.backbone.get_submodule(stage.name)(x)
+            if stage.name in wanted:
+                features.append(x)
+            if len(features) == len(self.taken):
+                break
+        steering = self._steering(condition)
+        total: torch.Tensor | None = None
+        for k in reversed(range(len(features))):
+            y = self.laterals[k](features[k])  # (B,width,h,w)
+            if steering is not None:
+                y = y * (1 + steering[:, k, 0, :, None, None]) + steering[:, k, 1, :, None, None]
+            if total is None:
+                total = y
+            else:
+                total = y + F.interpolate(total, size=y.shape[-2:], mode="bilinear", align_corners=False)
+        assert total is not None
+        return self.classify(self.join(total))[:, 0].float()
+
+    def _steering(self, condition: torch.Tensor | None) -> torch.Tensor | None:
+        """(B,laterals,2,width) scale and shift, or None."""
+        if self.condition == "none":
+            return None
+        if condition is None:
+            raise UsageError(f"this network is told the object by a {self.condition}, and got none")
+        steering = self.steer(self.embed(condition))
+        return steering.view(len(steering), len(self.laterals), 2, -1)
+
+    def freeze_norms(self) -> None:
+        """Keep the batch norms of the backbone as the start weights have them."""
+        self.freeze([m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)])
+
+
+def build_contour(
+    arch: str, *, width: int = 64, condition: str = "none", condition_size: int = 0
+) -> ContourNet:
+    """A contour network with random weights.
+
+    Args:
+        arch: a backbone's name. A last 1x1 expansion made for a classifier is left out.
+        width, condition, condition_size: see ``ContourNet``.
+
+    Raises:
+        UsageError: no such backbone, or options that do not fit.
+
+    Example:
+        >>> build_contour("tiny", width=8).eval()(torch.zeros(2, 3, 33, 40)).shape
+        torch.Size([2, 17, 20])
+    """
+    return ContourNet(without_expansion(build_backbone(arch)), width, condition, condition_size)
+
+
+def start_contour(network: ContourNet, state_dict: Mapping[str, torch.Tensor], source: str) -> str:
+    """Copy start weights: a whole contour network's, or a backbone from any other file.
+
+    Returns:
+        ``"network"`` or ``"backbone"``.
+
+    Raises:
+        BadInputError: a layer of the backbone is missing or has another shape.
+    """
+    own = network.state_dict()
+    if own.keys() == state_dict.keys() and all(own[k].shape == v.shape for k, v in state_dict.items()):
+        network.load_state_dict(dict(state_dict))
+        return "network"
+    bare = {k.removeprefix("backbone."): v for k, v in state_dict.items()}
+    wanted = network.backbone.state_dict()
+    found = {k: bare[k] for k, v in wanted.items() if k in bare and bare[k].shape == v.shape}
+    missing = [k for k in wanted if k not in found and not k.endswith("num_batches_tracked")]
+    if missing:
+        kept = [k for k in bare if not k.startswith(CLASSIFIER_PREFIXES)]
+        raise BadInputError(
+            f"{source} ({len(kept)} tensors) do not fit {network.backbone.arch}: {len(missing)} of "
+            f"{len(wanted)} are missing or of another shape, such as '{missing[0]}'"
+        )
+    network.backbone.load_state_dict(found, strict=False)
+    return "backbone"

@@ -1,0 +1,39 @@
+"""Multiple instances: a line across the box holds the object somewhere, a line beside it nowhere."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+
+from wsstool.training.losses.box_targets import BoxTarget, mean_counted
+from wsstool.training.losses.pairwise import NEIGHBOURS, shifted
+from wsstool.training.losses.tightness import projections
+
+
+def bags(logits: torch.Tensor, target: BoxTarget, *, smoothness: float = 0.05) -> torch.Tensor:
+    """Cross-entropy of bags, the mean of positive and negative ones, and a smoothness term.
+
+    Positive bags are the rows and columns of the box, cut at its border (a hot pixel outside does not serve
+    them, unlike in ``tightness``); negative bags are the whole rows and columns beside the box. A bag is as
+    hot as its hottest pixel. Smoothness: the squared difference of the probabilities of neighbours.
+
+    Args:
+        logits: (B,H,W).
+        target: the boxes.
+        smoothness: weight of that term, >= 0.
+    Source:
+        Hsu et al., BBTP, NeurIPS 2019. Written from the paper's notes; all bags instead of sampled ones.
+    """
+    inside_rows, inside_columns = projections(logits, target.inside)
+    rows, columns = projections(logits, target.valid)
+    meets = torch.cat([target.rows, target.columns], 1) > 0
+    counts = torch.cat([target.rows_count, target.columns_count], 1)
+    positive = F.softplus(-torch.cat([inside_rows, inside_columns], 1))
+    negative = F.softplus(torch.cat([rows, columns], 1))
+    loss = mean_counted(positive, meets & counts) + mean_counted(negative, ~meets & counts)
+    if smoothness:
+        p = logits.sigmoid()
+        steps = [(p - other).square() for other in (shifted(p, dy, dx, 1) for dy, dx in NEIGHBOURS)]
+        pairs = [target.valid & shifted(target.valid, dy, dx, 1) for dy, dx in NEIGHBOURS]
+        loss = loss + smoothness * mean_counted(torch.stack(steps, 1), torch.stack(pairs, 1))
+    return loss.mean()

@@ -1,0 +1,131 @@
+"""What a box says about a map: which rows and columns it meets, which pixels it holds, which count at all.
+
+Every box loss is a function ``f(logits, target, **own) -> scalar``: logits (B,H,W) of one object a map, and
+the ``BoxTarget`` of the batch. Losses are means over what counts, then over the batch, so that they add up
+with the same weights at any size of map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+
+from wsstool.errors import UsageError
+
+
+@dataclass(frozen=True)
+class BoxTarget:
+    """The boxes of a batch, one a map, on the grid of the map.
+
+    Args:
+        rows: (B,H) float32, 1 where the row meets the box, 0 where it misses it.
+        columns: (B,W) the same for columns.
+        rows_count: (B,H) bool, false in padding and in the rim of a loose box.
+        columns_count: (B,W) bool.
+        valid: (B,H,W) bool, false in padding.
+        image: (B,3,H,W) float32 RGB in [0, 1] on the same grid.
+        mask: (B,H,W) float32 share of the cell that the object covers, NaN where nobody knows; or None.
+        done: share of the training that is over, for terms that warm up.
+    """
+
+    rows: torch.Tensor
+    columns: torch.Tensor
+    rows_count: torch.Tensor
+    columns_count: torch.Tensor
+    valid: torch.Tensor
+    image: torch.Tensor
+    mask: torch.Tensor | None = None
+    done: float = 1.0
+
+    @property
+    def inside(self) -> torch.Tensor:
+        """(B,H,W) bool: the pixels of the box that count."""
+        return (self.rows[:, :, None] * self.columns[:, None, :] > 0) & self.valid
+
+
+def box_target(
+    boxes: torch.Tensor,
+    images: torch.Tensor,
+    extents: torch.Tensor,
+    size: tuple[int, int],
+    *,
+    slack: float = 0.0,
+    mask: torch.Tensor | None = None,
+    done: float = 1.0,
+) -> BoxTarget:
+    """The target of a batch of views.
+
+    Args:
+        boxes: (B,4) xyxy in pixels of the view.
+        images: (B,3,S,T) uint8 or float in [0, 255], the views.
+        extents: (B,2) rows and columns of the view that hold image; the rest, below and to the right, is
+            padding.
+        size: (H, W) of the map; a cell belongs to the box where its centre does, and a box that holds no
+            centre gets the nearest.
+        slack: share of the box's width and height, from each side, that may be empty because the box is
+            loose: rows and columns of that rim do not count; [0, 0.5).
+        mask: (B,S,T) uint8 of the view: 1 object, 0 not, 255 unknown; or None.
+        done: see ``BoxTarget``.
+
+    Raises:
+        UsageError: a slack outside its range.
+
+    Example:
+        >>> box = torch.tensor([[2.0, 0.0, 6.0, 4.0]])
+        >>> target = box_target(box, torch.zeros(1, 3, 8, 8), torch.tensor([[8, 8]]), (4, 4))
+        >>> target.rows.tolist(), target.columns.tolist()
+        ([[1.0, 1.0, 0.0, 0.0]], [[0.0, 1.0, 1.0, 0.0]])
+    """
+    if not 0 <= slack < 0.5:
+        raise UsageError(f"--box-slack {slack:g}: a share of the side, from 0 to below .5")
+    height, width = size
+    view_rows, view_columns = images.shape[-2:]
+    rows, rows_count = _line(boxes[:, 1::2], extents[:, 0], height, view_rows / height, slack)
+    columns, columns_count = _line(boxes[:, 0::2], extents[:, 1], width, view_columns / width, slack)
+    real_rows = _centres(height, view_rows, boxes) < extents[:, :1]
+    real_columns = _centres(width, view_columns, boxes) < extents[:, 1:]
+    return BoxTarget(
+        rows,
+        columns,
+        rows_count,
+        columns_count,
+        real_rows[:, :, None] & real_columns[:, None, :],
+        F.adaptive_avg_pool2d(images.float() / 255, size),
+        None if mask is None else _coverage(mask, size),
+        done,
+    )
+
+
+def _centres(cells: int, pixels: int, like: torch.Tensor) -> torch.Tensor:
+    """(1, cells) pixel coordinate of the centre of each cell."""
+    return ((torch.arange(cells, device=like.device) + 0.5) * (pixels / cells))[None]
+
+
+def _line(
+    ends: torch.Tensor, extent: torch.Tensor, cells: int, step: float, slack: float
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B, cells) whether the line of a cell meets the box, and whether it counts."""
+    centre = (torch.arange(cells, device=ends.device) + 0.5)[None] * step
+    start, end = ends[:, :1], ends[:, 1:]
+    meets = (centre >= start) & (centre < end)
+    nearest = (centre - (start + end) / 2).abs().argmin(1, keepdim=True)
+    meets.scatter_(1, nearest, True)
+    rim = slack * (end - start)
+    in_rim = meets & ((centre < start + rim) | (centre >= end - rim))
+    return meets.float(), ~in_rim & (centre < extent[:, None])
+
+
+def _coverage(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """(B,H,W) share of each cell that is object among what is known of it; NaN where nothing is."""
+    known = (mask != 255).float()[:, None]
+    covered = F.adaptive_avg_pool2d((mask == 1).float()[:, None] * known, size)
+    total = F.adaptive_avg_pool2d(known, size)
+    return (covered / total)[:, 0]  # 0 / 0 is NaN
+
+
+def mean_counted(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
+    """(B,) mean of (B,...) values where ``counts``; 0 where nothing does."""
+    kept = torch.where(counts, values, values.new_zeros(())).flatten(1).sum(1)
+    return kept / counts.flatten(1).sum(1).clamp(min=1)
