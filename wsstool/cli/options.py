@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, REFINERS, RULES
+from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, FILLERS, REFINERS, RULES, SELECTORS
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     Rule = str
     BackgroundKind = str
     Cotrainer = str
+    Selection = str
 else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
     CamMethod = Literal[CAMS.names()]
@@ -28,6 +29,7 @@ else:  # the names become choices, completion and error texts
     Rule = Literal[RULES.names()]
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
     Cotrainer = Literal[COTRAINERS.names()]
+    Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
 
 
 def _option(

@@ -63,7 +63,8 @@ def train_contour(
     ] = 0.6,
     crop_size: Annotated[int, _own("side of the training views, pixels")] = 128,
     condition: Annotated[
-        Literal["none", "class"], _own("what tells the network the object: nothing, or its class", options.MODEL)
+        Literal["none", "class"],
+        _own("what tells the network the object: nothing, or its class", options.MODEL),
     ] = "none",
     arch: Annotated[str, _own("backbone; 'wsstool methods' lists them", options.MODEL)] = "mobilenet-v2",
     init: options.StartWeights = None,

@@ -5,7 +5,18 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from wsstool.registry import ATTENTIONS, BACKGROUNDS, BOX_LOSSES, CAMS, COTRAINERS, REFINERS, RULES, Registry
+from wsstool.registry import (
+    ATTENTIONS,
+    BACKGROUNDS,
+    BOX_LOSSES,
+    CAMS,
+    COTRAINERS,
+    FILLERS,
+    REFINERS,
+    RULES,
+    SELECTORS,
+    Registry,
+)
 from wsstool.types import SILENT, Messages
 
 PLACES: dict[str, Registry] = {
@@ -14,6 +25,8 @@ PLACES: dict[str, Registry] = {
     "pseudo-mask --refine": REFINERS,
     "pseudo-mask --rule": RULES,
     "pseudo-mask --background": BACKGROUNDS,
+    "select --method": SELECTORS,
+    "select --method, no proposals": FILLERS,
     "cotrain --method": COTRAINERS,
     "train-contour --loss": BOX_LOSSES,
 }
