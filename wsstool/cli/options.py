@@ -130,6 +130,14 @@ Scales = Annotated[
     list[float] | None,
     _option("--scale", help="image scale to average over, (0, 8]; repeatable; default 1", panel=METHOD),
 ]
+Margins = Annotated[
+    list[float] | None,
+    _option(
+        "--margin",
+        help="around a box, share of its side; repeatable, the maps are averaged; default 0.25",
+        panel=METHOD,
+    ),
+]
 Layers = Annotated[
     list[str] | None,
     _option("--layer", help="layer to read maps from; repeatable; default: the last", panel=METHOD),

@@ -21,8 +21,8 @@ from wsstool.stages.loss_terms import loss_terms
 from wsstool.stages.object_supervision import SelectedMasks, TrueMasks
 from wsstool.stages.start import start_normalisation
 from wsstool.stages.written import up_to_date
-from wsstool.training.checkpoint import only_writer, part_path
 from wsstool.store.provenance import canonical_json, digest
+from wsstool.training.checkpoint import only_writer, part_path
 from wsstool.training.contour import ContourTask
 from wsstool.training.loader import EpochLoader
 from wsstool.training.loop import finish, fit
