@@ -2,9 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+
+_ROUNDING = 1e-3  #: pixels; how far float32 moves a side that lies between two pixels
+
+
+def pixel_bounds(box: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The pixels that a box touches: first column and row, and the first ones behind it.
+
+    Args:
+        box: (4,) xyxy in pixels; sides may lie within pixels and outside the image.
+        size: (H, W) of the image.
+    Returns:
+        (x0, y0, x1, y1) inside the image; at least one pixel for a box that meets the image, and none
+        (x0 = x1 or y0 = y1) for one that lies outside.
+
+    >>> pixel_bounds(np.array([0.5, -3, 2, 1.2]), (4, 5))
+    (0, 0, 2, 2)
+    """
+    x0, y0, x1, y1 = (float(v) for v in box)
+    found = []
+    for low, high, end in ((x0, x1, size[1]), (y0, y1, size[0])):
+        first = min(max(math.floor(low + _ROUNDING), 0), end)
+        found.append((first, min(max(math.ceil(high - _ROUNDING), first + (low < end and high > 0)), end)))
+    (left, right), (top, bottom) = found
+    return left, top, max(left, right), max(top, bottom)
 
 
 @dataclass(frozen=True)
@@ -48,12 +74,21 @@ class Proposals:
     def n_superpixels(self) -> int:
         return int(self.superpixels.max()) + 1 if self.superpixels.size else 0
 
+    @cached_property
+    def areas(self) -> np.ndarray:
+        """(S,) int64: pixels of each superpixel."""
+        return np.bincount(self.superpixels.reshape(-1), minlength=self.n_superpixels)
+
     def members(self) -> np.ndarray:
-        """(P, S) bool: the superpixels of each proposal, the best proposal first.
+        """(P, S) bool: the superpixels of each proposal, the best proposal first; made once, not to be changed.
 
         Raises:
             ValueError: a row names a node that is not there, or the rows go round in a circle.
         """
+        return self._members
+
+    @cached_property
+    def _members(self) -> np.ndarray:
         count, rows = self.n_superpixels, self.nodes.astype(np.int64)
         children = rows[:, :2]
         if (children >= count + len(rows)).any():
@@ -70,13 +105,14 @@ class Proposals:
             held[count + now] = held[children[now, 0]] | held[children[now, 1]]
             known[count + now] = True
             open_rows = open_rows[~ready]
-        return held[count:][rows[:, 2] == 1]
+        found = held[count:][rows[:, 2] == 1]
+        found.setflags(write=False)
+        return found
 
 
 def proposal_areas(proposals: Proposals) -> np.ndarray:
     """(P,) int64: the pixels of each proposal, the best proposal first."""
-    sizes = np.bincount(proposals.superpixels.reshape(-1), minlength=proposals.n_superpixels)
-    return (proposals.members() @ sizes.astype(float)).astype(np.int64)
+    return (proposals.members() @ proposals.areas.astype(float)).astype(np.int64)
 
 
 def proposal_boxes(proposals: Proposals) -> np.ndarray:

@@ -148,6 +148,31 @@ BACKGROUNDS = Registry(
     {"white": Entry("wsstool.masks.white:white", "Han et al., MedIA 2022", "one pass over the pixels")},
 )
 
+SELECTORS = Registry(
+    "selectors",
+    {
+        "greedy": Entry("wsstool.selection.greedy:greedy", "Feng et al., TNNLS 2022", "0.01 to 0.1 s a box"),
+        "best": Entry("wsstool.selection.best:best", "common practice", "one pass over the proposals"),
+        "proposal": Entry("wsstool.selection.best:proposal", "as in SDI and BBAM", "as best"),
+    },
+)
+
+FILLERS = Registry(
+    "fillers",
+    {
+        "prior": Entry("wsstool.selection.fillers:prior", "common practice", "one comparison"),
+        "box": Entry("wsstool.selection.fillers:box", "common practice", "nothing"),
+        "ellipse": Entry("wsstool.selection.fillers:ellipse", "common practice", "nothing"),
+        "rim": Entry("wsstool.selection.fillers:rim", "Khoreva et al., CVPR 2017", "nothing"),
+        "grabcut": Entry(
+            "wsstool.selection.grabcut:grabcut", "Rother et al., SIGGRAPH 2004", "0.1 to 1 s a box"
+        ),
+        "grabcut-opencv": Entry(
+            "wsstool.selection.grabcut_opencv:grabcut_opencv", "Rother et al., SIGGRAPH 2004", "as grabcut"
+        ),
+    },
+)
+
 COTRAINERS = Registry(
     "cotrainers",
     {
@@ -192,5 +217,40 @@ PROPOSALS = Registry(
     },
 )
 
-REGISTRIES = (ATTENTIONS, CAMS, REFINERS, RULES, BACKGROUNDS, PROPOSALS, COTRAINERS)
+BOX_LOSSES = Registry(
+    "box-losses",
+    {
+        "tightness": Entry(
+            "wsstool.training.losses.tightness:tightness", "Feng et al., TNNLS 2022", "row and column maxima"
+        ),
+        "zero": Entry("wsstool.training.losses.zero:zero", "Feng et al., TNNLS 2022", "one pass"),
+        "projection-dice": Entry(
+            "wsstool.training.losses.projection_dice:projection_dice",
+            "Tian et al., CVPR 2021",
+            "row and column maxima",
+        ),
+        "bags": Entry(
+            "wsstool.training.losses.bags:bags", "Hsu et al., NeurIPS 2019", "maxima, 4 neighbours a pixel"
+        ),
+        "pairwise": Entry(
+            "wsstool.training.losses.pairwise:pairwise", "Tian et al., CVPR 2021", "4 neighbours a pixel"
+        ),
+        "mask": Entry(
+            "wsstool.training.losses.object_mask:object_mask", "cross-entropy and Dice", "needs masks"
+        ),
+    },
+)
+
+REGISTRIES = (
+    ATTENTIONS,
+    CAMS,
+    REFINERS,
+    RULES,
+    BACKGROUNDS,
+    BOX_LOSSES,
+    PROPOSALS,
+    SELECTORS,
+    FILLERS,
+    COTRAINERS,
+)
 """All families, in the order of the pipeline."""

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, PROPOSALS, REFINERS, RULES
+from wsstool.registry import (
+    ATTENTIONS,
+    BACKGROUNDS,
+    CAMS,
+    COTRAINERS,
+    FILLERS,
+    PROPOSALS,
+    REFINERS,
+    RULES,
+    SELECTORS,
+)
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
     BackgroundKind = str
     Cotrainer = str
     Proposer = str
+    Selection = str
 else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
     CamMethod = Literal[CAMS.names()]
@@ -30,6 +41,7 @@ else:  # the names become choices, completion and error texts
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
     Cotrainer = Literal[COTRAINERS.names()]
     Proposer = Literal[PROPOSALS.names()]
+    Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
 
 
 def _option(
@@ -90,6 +102,22 @@ Truth = Annotated[
         panel=INPUT,
     ),
 ]
+BoxFile = Annotated[
+    Path | None,
+    _option(
+        "--boxes",
+        help="box file (COCO) or folder (VOC, YOLO); default: found in DATA",
+        panel=INPUT,
+    ),
+]
+BoxFormat = Annotated[
+    Literal["auto", "xywh", "xyxy", "cxcywh"],
+    _option(
+        "--box-format",
+        help="what the four numbers of a box are; auto: as its format says, refused where that cannot be",
+        panel=INPUT,
+    ),
+]
 Shard = Annotated[
     str | None,
     _option(
@@ -113,6 +141,14 @@ Settings = Annotated[
 Scales = Annotated[
     list[float] | None,
     _option("--scale", help="image scale to average over, (0, 8]; repeatable; default 1", panel=METHOD),
+]
+Margins = Annotated[
+    list[float] | None,
+    _option(
+        "--margin",
+        help="around a box, share of its side; repeatable, the maps are averaged; default 0.25",
+        panel=METHOD,
+    ),
 ]
 Layers = Annotated[
     list[str] | None,

@@ -5,7 +5,19 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, PROPOSALS, REFINERS, RULES, Registry
+from wsstool.registry import (
+    ATTENTIONS,
+    BACKGROUNDS,
+    BOX_LOSSES,
+    CAMS,
+    COTRAINERS,
+    FILLERS,
+    PROPOSALS,
+    REFINERS,
+    RULES,
+    SELECTORS,
+    Registry,
+)
 from wsstool.types import SILENT, Messages
 
 PLACES: dict[str, Registry] = {
@@ -15,7 +27,10 @@ PLACES: dict[str, Registry] = {
     "pseudo-mask --rule": RULES,
     "pseudo-mask --background": BACKGROUNDS,
     "propose --method": PROPOSALS,
+    "select --method": SELECTORS,
+    "select --method, no proposals": FILLERS,
     "cotrain --method": COTRAINERS,
+    "train-contour --loss": BOX_LOSSES,
 }
 """The command and option -> the registry whose names it takes."""
 

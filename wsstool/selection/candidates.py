@@ -1,0 +1,79 @@
+"""The proposals that lie in a box, clipped to it and told apart by the pieces of the image that they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from wsstool.regions import Proposals, pixel_bounds
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What a selector may choose from, in the smallest terms: a proposal is a set of pieces.
+
+    Args:
+        pieces: (h, w) int64 over the box and ``margin`` pixels around it: superpixels that the box has cut,
+            numbered from 0; -1 outside the box.
+        area: slices of the image that ``pieces`` covers.
+        members: (S, P) bool: which pieces each candidate holds, one column a candidate.
+        indices: (P,) int64, their numbers among the proposals, rising.
+    """
+
+    pieces: np.ndarray
+    area: tuple[slice, slice]
+    members: np.ndarray
+    indices: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def cut(self, values: np.ndarray) -> np.ndarray:
+        """The part of an (H, W) map that ``pieces`` covers, as float32; what is not a number is 0."""
+        return np.nan_to_num(np.asarray(values[self.area], np.float32), nan=0.0)
+
+    def sums(self, values: np.ndarray) -> np.ndarray:
+        """(S,) float64: the sum of an (h, w) map over each piece."""
+        inside = self.pieces >= 0
+        return np.bincount(self.pieces[inside], values[inside], minlength=len(self.members))
+
+    @property
+    def areas(self) -> np.ndarray:
+        """(S,) pixels of each piece."""
+        return self.sums(np.ones(self.pieces.shape))
+
+
+def candidates(proposals: Proposals, box: np.ndarray, *, inside: float = 0.9, margin: int = 1) -> Candidates:
+    """The proposals that lie in a box, each clipped to it.
+
+    A one-pixel bleed must not cost the right proposal, so a share of the pixels has to be inside, not all.
+    Of proposals that are the same after clipping the first is kept.
+
+    Args:
+        proposals: of the whole image.
+        box: (4,) xyxy in pixels.
+        inside: least share of a proposal's pixels in the box, (0, 1]; 1 is the published constraint.
+        margin: pixels around the box in which boundaries count, at least 0.
+
+    Source:
+        Feng et al., TNNLS 2022, "all p_i inside the box". Written from reading notes; the tolerance is ours.
+    """
+    size = proposals.superpixels.shape
+    x0, y0, x1, y1 = pixel_bounds(box, size)
+    top, left = max(0, y0 - margin), max(0, x0 - margin)
+    area = slice(top, min(size[0], y1 + margin)), slice(left, min(size[1], x1 + margin))
+    within = proposals.superpixels[y0:y1, x0:x1]
+    there, numbered = np.unique(within, return_inverse=True)
+    pieces = np.full((area[0].stop - top, area[1].stop - left), -1, np.int64)
+    pieces[y0 - top : y1 - top, x0 - left : x1 - left] = numbered.reshape(within.shape)
+    if not len(proposals) or not within.size:
+        return Candidates(pieces, area, np.zeros((len(there), 0), bool), np.zeros(0, np.int64))
+    members = proposals.members()
+    held = members[:, there]
+    in_box = held @ np.bincount(numbered.reshape(-1), minlength=len(there)).astype(np.float64)
+    whole = members @ proposals.areas.astype(np.float64)
+    indices = np.flatnonzero((in_box > 0) & (in_box >= inside * whole))
+    _, first = np.unique(np.packbits(held[indices], axis=1), axis=0, return_index=True)
+    indices = indices[np.sort(first)]
+    return Candidates(pieces, area, np.ascontiguousarray(held[indices].T), indices)

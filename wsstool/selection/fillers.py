@@ -1,0 +1,103 @@
+"""Masks made of a box and its map alone: what any other method must beat."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsstool.errors import UsageError
+from wsstool.regions import pixel_bounds
+from wsstool.types import IGNORE
+
+
+def box(size: tuple[int, int], box: np.ndarray) -> np.ndarray:
+    """The whole box.
+
+    Args:
+        size: (h, w) of the window.
+        box: (4,) float xyxy in pixels of the window.
+    Returns:
+        (h, w) uint8: 1 object, 0 not.
+
+    Source:
+        The baseline of every paper on boxes. Independent.
+    """
+    mask = np.zeros(size, np.uint8)
+    x0, y0, x1, y1 = pixel_bounds(box, size)
+    mask[y0:y1, x0:x1] = 1
+    return mask
+
+
+def ellipse(size: tuple[int, int], box: np.ndarray) -> np.ndarray:
+    """The ellipse that touches the four sides of the box.
+
+    Args:
+        size, box: as in :func:`box`.
+    Returns:
+        (h, w) uint8: 1 where a pixel's centre is in the ellipse; a box of a pixel or two is filled.
+
+    Source:
+        Common practice. Independent.
+    """
+    x0, y0, x1, y1 = pixel_bounds(box, size)
+    y, x = np.ogrid[: size[0], : size[1]]
+    reach = ((x + 0.5 - (x0 + x1) / 2) / max(x1 - x0, 1)) ** 2
+    reach = reach + ((y + 0.5 - (y0 + y1) / 2) / max(y1 - y0, 1)) ** 2
+    inside = (x >= x0) & (x < x1) & (y >= y0) & (y < y1)
+    return ((reach <= 0.25) & inside).astype(np.uint8)
+
+
+def rim(size: tuple[int, int], box: np.ndarray, *, width: float = 0.1) -> np.ndarray:
+    """The box, with a rim of pixels that take no part.
+
+    Args:
+        size, box: as in :func:`box`.
+        width: of the rim, as a share of the box's width and height, [0, 0.5).
+    Returns:
+        (h, w) uint8: 1 in the middle (at least a pixel), 255 in the rim, 0 outside.
+
+    Raises:
+        UsageError: a width outside its range.
+
+    Source:
+        Khoreva et al., CVPR 2017, "Box^i" (there the inner 20 % are kept). Written from reading notes.
+    """
+    if not 0 <= width < 0.5:
+        raise UsageError(f"--set width={width:g}: a share of the box's sides, in [0, 0.5)")
+    mask = np.zeros(size, np.uint8)
+    x0, y0, x1, y1 = pixel_bounds(box, size)
+    mask[y0:y1, x0:x1] = IGNORE
+    dx = min(round(width * (x1 - x0)), max(0, x1 - x0 - 1) // 2)
+    dy = min(round(width * (y1 - y0)), max(0, y1 - y0 - 1) // 2)
+    mask[y0 + dy : y1 - dy, x0 + dx : x1 - dx] = 1
+    return mask
+
+
+def prior(
+    size: tuple[int, int], box: np.ndarray, prior: np.ndarray, *, threshold: float = 0.5, unsure: float = 0.0
+) -> np.ndarray:
+    """The map's own mask, cut at the box: what the network says without any proposal.
+
+    Args:
+        size, box: as in :func:`box`.
+        prior: (h, w) float in [0, 1]; what is not a number is 0.
+        threshold: object where the map reaches it, (0, 1].
+        unsure: 255 where the map is within this of the threshold, [0, 0.5).
+    Returns:
+        (h, w) uint8: 1, 0 or 255; empty where the map nowhere reaches the threshold.
+
+    Raises:
+        UsageError: values outside their range.
+
+    Source:
+        Common practice. Independent.
+    """
+    if not 0 < threshold <= 1 or not 0 <= unsure < 0.5:
+        raise UsageError("--set threshold lies in (0, 1] and unsure in [0, 0.5)")
+    values = np.nan_to_num(np.asarray(prior, np.float32), nan=0.0)
+    mask = (values >= threshold).astype(np.uint8)
+    if unsure:
+        mask[np.abs(values - threshold) < unsure] = IGNORE
+    x0, y0, x1, y1 = pixel_bounds(box, size)
+    inside = np.zeros(size, bool)
+    inside[y0:y1, x0:x1] = True
+    return np.where(inside, mask, np.uint8(0))
