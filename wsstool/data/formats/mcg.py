@@ -29,9 +29,10 @@ def read(path: Path) -> dict[str, Any] | None:
     from scipy.io import loadmat
 
     try:
+        with open(path, "rb") as file:
+            if file.read(10) == b"MATLAB 7.3":
+                return None
         found = loadmat(str(path), variable_names=list(WANTED))
-    except NotImplementedError:
-        return None
     except Exception as error:  # scipy raises whatever the damaged bytes lead to
         raise BadInputError(f"'{path}' is not a MATLAB file that can be read ({error})") from None
     found = {name: found[name] for name in WANTED if name in found}
