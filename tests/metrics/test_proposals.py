@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from wsstool.metrics.proposals import COUNTS, ProposalScores, box_overlaps, mask_overlaps
+from wsstool.metrics.proposals import COUNTS, ProposalScores, best_unions, box_overlaps, mask_overlaps
 from wsstool.proposals.masks import from_masks
 from wsstool.regions import Proposals
 
@@ -45,6 +45,14 @@ def test_overlaps_equal_those_of_dense_masks(seed):
     np.testing.assert_allclose(mask_overlaps(found, found.members(), truth), dense(truth, proposed))
     a, b = boxes_of(truth), boxes_of(proposed)
     np.testing.assert_allclose(box_overlaps(a, b), dense(filled(a), filled(b)))
+
+
+def test_the_best_union_is_the_best_of_all_subsets():
+    r = np.random.default_rng(0)
+    superpixels, truth = r.integers(0, 7, (9, 9)), r.random((9, 9)) < 0.4
+    superpixels[:1, :7] = np.arange(7)
+    every = [np.isin(superpixels, [s for s in range(7) if k >> s & 1]) for k in range(1, 128)]
+    np.testing.assert_allclose(best_unions(superpixels, [truth]), dense([truth], every).max(1))
 
 
 def test_numbers_by_hand():
@@ -100,7 +108,7 @@ def test_a_failed_image_and_one_without_proposals_find_nothing():
     for found in (None, Proposals(np.zeros((4, 4), np.uint16), np.zeros((0, 3), np.uint16))):
         scores.add(found, [target], np.array([[0, 0, 4, 4]]))
     rows = [r for r in scores.result() if r["objects"] == "all"]
-    assert len(rows) == 2 * len(COUNTS) and all(r["number"] == 2 and r["abo"] == 0 for r in rows)
+    assert len(rows) == 2 * len(COUNTS) + 1 and all(r["number"] == 2 and r["abo"] == 0 for r in rows)
 
 
 def test_an_image_without_objects_adds_nothing():

@@ -23,7 +23,8 @@ METRICS = ("abo", "recall_50", "recall_70", "recall_85", "ar")
 
 DEFINITION = (
     "ABO: mean over objects of the best overlap with a proposal; R t: share of objects with an overlap of at "
-    "least t; AR: mean recall at .50, .55 ... .95; best N: the first N proposals of each image; small below "
+    "least t; AR: mean recall at .50, .55 ... .95; best N: the first N proposals of each image; unions: the "
+    "best union of superpixels, a bound on what can be selected; small below "
     f"{int(SIZES['small'][1])} px, large from {int(SIZES['large'][0])} px"
 )
 
