@@ -143,7 +143,8 @@ class ProposalScores:
 
         Returns:
             ``of`` (masks, boxes, unions), ``objects`` (all, small, ...), ``number`` of objects, ``best``
-            (N, None for all), ``abo``, ``recall_50``, ``recall_70``, ``recall_85`` and ``ar``, None without objects.
+            (N, None for all), ``abo``, ``recall_50``, ``recall_70``, ``recall_85`` and ``ar``, None without
+            objects.
         """
         empty = np.zeros((0, len(COUNTS)))
         areas = np.concatenate([np.zeros(0), *self.areas])
