@@ -155,9 +155,7 @@ def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate([*walked, *back]) if len(parts) > 1 else parts[0]
 
 
-def fill(
-    parts: Iterable[np.ndarray], size: tuple[int, int], corner: tuple[int, int] = (0, 0)
-) -> np.ndarray:
+def fill(parts: Iterable[np.ndarray], size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> np.ndarray:
     """The (H, W) bool mask of an object's polygons: the pixels that COCO's tools give, parts united.
 
     Corners are rounded to fifths of a pixel and the outline is drawn in these steps. In each column of pixels
