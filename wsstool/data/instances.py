@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -36,13 +36,23 @@ class Instance:
 
     @classmethod
     def of(
-        cls, label: str, mask: np.ndarray, box: Sequence[float], id: int, window: Sequence[int], score: float
+        cls,
+        label: str,
+        mask: np.ndarray,
+        box: Sequence[float],
+        id: int,
+        window: Sequence[int],
+        score: float = 1,
     ) -> Instance:
         """An object from its (h, w) uint8 mask of the window: 1 object, 0 not, 255 unsure."""
         x0, y0, x1, y1 = (_short(v) for v in box)
         left, top, right, bottom = (int(v) for v in window)
         packed = zlib.compress(np.asarray(mask, np.uint8).tobytes(), 1)
         return cls(label, (x0, y0, x1, y1), int(id), (left, top, right, bottom), packed, _short(score))
+
+    def with_score(self, score: float) -> Instance:
+        """The same object with another score."""
+        return replace(self, score=_short(score))
 
     @property
     def pixels(self) -> np.ndarray:
