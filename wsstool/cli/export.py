@@ -65,7 +65,8 @@ def export(
     """Write label maps as palette PNGs, or instance masks for COCO, CVAT, Label Studio, YOLO or VOC.
 
     Examples: wsstool export masks.h5 -o masks;
-    wsstool predict data --weights seg.pth | wsstool export -o out; wsstool export selection.h5 --format cvat -o for-cvat.xml;
+    wsstool predict data --weights seg.pth | wsstool export -o out;
+    wsstool export selection.h5 --format cvat -o for-cvat.xml;
     wsstool export selection.h5 --set shape=polygon -o instances.json
     """
     found = call("export:export", locals())

@@ -128,9 +128,17 @@ def read_boxes(
 
 
 def table_of(
-    written: WrittenBoxes, dataset: Dataset, *, box_format: str = "auto", messages: Messages = SILENT
+    written: WrittenBoxes,
+    dataset: Dataset,
+    *,
+    box_format: str = "auto",
+    tiny: bool = False,
+    messages: Messages = SILENT,
 ) -> BoxTable:
-    """The boxes that a source has written, judged; arguments and errors as for ``read_boxes``."""
+    """The boxes that a source has written, judged; ``tiny`` keeps those of a pixel or less.
+
+    Other arguments and errors as for ``read_boxes``.
+    """
     form = written.form if box_format == "auto" else box_format
     classes, class_id = _classes(written, dataset.classes)
     sizes = dataset.sizes()
@@ -172,7 +180,7 @@ def table_of(
     empty = (side <= 0).any(1)
     outside = ~empty & (inside <= 0).any(1)
     # half a pixel of rounding is no reason to lose the box of a thin thing
-    small = ~empty & ~outside & ((inside < 0.5).any(1) | (inside.prod(1) <= 1))
+    small = ~empty & ~outside & (not tiny) & ((inside < 0.5).any(1) | (inside.prod(1) <= 1))
     for reason, which in (
         ("no width or height", empty),
         ("outside the image", outside),

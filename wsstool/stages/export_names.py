@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-from wsstool.data.listing import IMAGE_FOLDERS, checked_name
+from wsstool.data.listing import IMAGE_FOLDERS, checked_name, without_suffix
 from wsstool.errors import BadInputError
 
 
@@ -34,5 +34,5 @@ def names_for_others(images: Sequence[str], flat: bool) -> list[str]:
         names = [PurePosixPath(name).name for name in names]
     elif len(first) == 1 and first <= set(IMAGE_FOLDERS):
         names = [name.partition("/")[2] for name in names]
-    unique(names, images)
+    unique([without_suffix(name) for name in names], images)
     return names

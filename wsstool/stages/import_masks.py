@@ -53,7 +53,7 @@ def import_masks(
     written = read_box_file(annotations, like)
     dataset = _pictures(written, images, class_list, messages)
     _check_labels(written, dataset.classes)
-    table = table_of(written, dataset, messages=messages)
+    table = table_of(written, dataset, tiny=True, messages=messages)
     found = _Masks.of(table, messages)
     if not found.count:
         hint = "; train-contour --boxes reads its boxes" if table.counts.any() else ""

@@ -114,7 +114,18 @@ def _yaml_names(text: str) -> list[str]:
         return []
     block = found[1]
     parts = block[1:-1].split(",") if block.startswith("[") else block.strip().splitlines()
-    return [re.sub(r"^\s*(-|\d+:)\s*", "", part).split(" #")[0].strip().strip("'\"") for part in parts]
+    return [_unquoted(re.sub(r"^\s*(-|\d+:)\s*", "", part).strip()) for part in parts]
+
+
+def _unquoted(text: str) -> str:
+    """A YAML text without its quotes, or without a comment behind it."""
+    try:
+        if text.startswith('"'):
+            return str(json.JSONDecoder().raw_decode(text)[0])
+    except ValueError:
+        pass
+    single = re.match(r"'((?:[^']|'')*)'", text)
+    return single[1].replace("''", "'") if single else text.split(" #")[0].strip().strip("'\"")
 
 
 def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) -> None:
