@@ -9,6 +9,7 @@ from typing import Any
 from wsstool.data.annotation_file import read_json
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes
+from wsstool.data.images import MAX_PIXELS
 from wsstool.errors import BadInputError, UsageError
 from wsstool.types import ClassList
 
@@ -117,7 +118,7 @@ def parse(data: Any, source: str, like: Path | None = None) -> WrittenBoxes:
                     _share(annotation.get("score", 1)),
                 )
             )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise BadInputError(f"{source} has not the form of COCO instances ({what})") from None
     classes = with_background(list(names.values()) or ["object"])
@@ -135,6 +136,8 @@ def four_numbers(values: Any) -> tuple[float, float, float, float]:
 
 def _stated_size(image: dict[str, Any]) -> tuple[int, int] | None:
     rows, columns = int(image.get("height") or 0), int(image.get("width") or 0)
+    if rows * columns > MAX_PIXELS:
+        raise ValueError(f"an image of {columns} x {rows} pixels")
     return (rows, columns) if rows > 0 and columns > 0 else None
 
 
