@@ -12,6 +12,8 @@ from pycocotools.coco import COCO
 from tests.stages.chain import write_data, write_masks
 from tests.stages.selections import CLASSES, NAMES, OBJECTS, SIZES, objects_of, write_selection
 from tests.store.records import Heard
+from wsstool.data.boxes import read_boxes
+from wsstool.data.dataset import open_dataset
 from wsstool.data.formats import yolo
 from wsstool.data.shapes import shape_mask
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, SomeFailedError, UsageError
@@ -210,6 +212,25 @@ def test_boxes_beside_the_masks_for_cvat(tmp_path, selection):
     text = (tmp_path / "o.xml").read_text()
     assert text.count("<box ") == text.count("<mask ") == len(OBJECTS)
     assert 'xtl="1.1" ytl="2.1" xbr="5.9" ybr="6.9"' in text
+
+
+@pytest.mark.parametrize("format", ["cvat", "label-studio"])
+def test_boxes_alone_are_boxes_again(tmp_path, selection, pictures, format):
+    out = tmp_path / "out"
+    export(selection, output=out, format=format, settings=["shape=box"])
+    table = read_boxes(open_dataset(pictures, boxes=out), out)
+    assert table.classes.names[1:] == tuple(
+        sorted(CLASSES.names[1:]) if format != "cvat" else CLASSES.names[1:]
+    )
+    found = {
+        (NAMES[i], number): box
+        for i in range(3)
+        for number, box in zip(table.of(i).ids.tolist(), table.of(i).xyxy.tolist(), strict=True)
+    }
+    for key, (_, _, box, _) in objects_of(selection).items():
+        if key[1] != 3:  # less than a pixel
+            assert found[key] == pytest.approx(box, abs=1e-5)
+    assert len(found) == len(OBJECTS) - 1 and table.dropped == {"a pixel or less": 1}
 
 
 def test_a_zip_is_read_as_what_it_holds(tmp_path, selection):

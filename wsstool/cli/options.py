@@ -110,7 +110,7 @@ BoxFile = Annotated[
     Path | None,
     _option(
         "--boxes",
-        help="box file (COCO) or folder (VOC, YOLO); default: found in DATA",
+        help="box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: found in DATA",
         panel=INPUT,
     ),
 ]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from wsstool.data.polygons import polygons
+from wsstool.errors import UsageError
 from wsstool.types import IGNORE
 
 Window = tuple[int, int, int, int]
@@ -93,6 +94,12 @@ class AnnotatedImage:
     name: str
     size: tuple[int, int]
     instances: tuple[Instance, ...] = ()
+
+
+def check_shape(shape: str, *known: str) -> None:
+    """Raise UsageError unless a writer knows the shape that objects are to have."""
+    if shape not in known:
+        raise UsageError(f"--set shape={shape}: {', '.join(known[:-1])} or {known[-1]}")
 
 
 def _short(value: float) -> float:

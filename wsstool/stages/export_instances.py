@@ -16,8 +16,6 @@ from wsstool.stages.export_names import names_for_others
 from wsstool.stages.ranges import check_share
 from wsstool.types import Messages, tracked
 
-SHAPES = ("mask", "polygon")
-
 
 def write_instances(
     reader: store.Reader,
@@ -34,8 +32,6 @@ def write_instances(
     Scores stand behind the masks in a file, so that the masks are kept, compressed, until the end.
     """
     own = EXPORTS.settings(format, settings)
-    if own.get("shape", "mask") not in SHAPES:
-        raise UsageError(f"--set shape={own['shape']}: {' or '.join(SHAPES)}")
     if like is not None and not EXPORTS.takes(format, "like"):
         raise UsageError(f"--like is for the COCO formats, not for {format}")
     check_share("--score-threshold", score_threshold)

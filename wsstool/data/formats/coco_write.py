@@ -10,7 +10,7 @@ from typing import Any
 from wsstool.data import rle
 from wsstool.data.annotation_file import read_json
 from wsstool.data.formats.coco import in_list
-from wsstool.data.instances import AnnotatedImage, Instance
+from wsstool.data.instances import AnnotatedImage, Instance, check_shape
 from wsstool.data.listing import Lookup
 from wsstool.errors import BadInputError
 from wsstool.types import ClassList
@@ -33,11 +33,16 @@ def write_instances(
         like: the COCO file whose image and category ids to use; None: images are numbered from 1.
         shape: ``mask`` for run lengths, ``polygon`` for polygons: one a part, a hole is a cut.
 
+    Raises:
+        UsageError: another ``shape``.
+        BadInputError: ``like`` lacks an image or a category.
+
     Notes:
         Annotations keep the ids of the boxes unless one occurs twice; then all are numbered from 1.
 
     Source: Lin et al., ECCV 2014, and the description of the format at cocodataset.org; written from it.
     """
+    check_shape(shape, "mask", "polygon")
     ids = _Ids.of(images, classes, like)
     known = [instance.id for image in images for instance in image.instances]
     numbers = iter(known if len(set(known)) == len(known) else range(1, len(known) + 1))
@@ -74,6 +79,7 @@ def write_results(
 
     Source: the description of the format at cocodataset.org; written from it.
     """
+    check_shape(shape, "mask", "polygon")
     ids = _Ids.of(images, classes, like)
     with open(target, "w", encoding="utf-8", newline="\n") as file:
         file.write("[")

@@ -18,7 +18,7 @@ from wsstool.data.annotation_file import read_xml
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
 from wsstool.data.images import MAX_PIXELS
-from wsstool.data.instances import AnnotatedImage, Instance, extent, paste
+from wsstool.data.instances import AnnotatedImage, Instance, check_shape, extent, paste
 from wsstool.data.palettes import class_palette
 from wsstool.errors import BadInputError
 from wsstool.types import ClassList
@@ -213,7 +213,8 @@ def write(
         images: what to write.
         target: the XML file.
         classes: the labels, background left out.
-        shape: ``mask``, or ``polygon``: parts of one object are polygons of one group, holes are cuts.
+        shape: ``mask``; ``polygon``: parts of one object are polygons of one group, holes are cuts; or
+            ``box``: no mask at all.
         boxes: write the boxes too, which an upload would otherwise take away.
 
     Raises:
@@ -224,6 +225,7 @@ def write(
 
     Source: CVAT's documentation of the format; written from it.
     """
+    check_shape(shape, "mask", "polygon", "box")
     palette = class_palette(classes)
     with open(target, "w", encoding="utf-8", newline="\n") as file:
         file.write(
@@ -249,11 +251,11 @@ def write(
                 f'  <image id="{number}" name={quoteattr(image.name)} width="{columns}" height="{rows}">\n'
             )
             for group, instance in enumerate(image.instances, 1):
-                if boxes:
+                if boxes or shape == "box":
                     x0, y0, x1, y1 = instance.box
                     _element(file, "box", instance, f'xtl="{x0}" ytl="{y0}" xbr="{x1}" ybr="{y1}"')
-                for own in _shapes(instance, shape, group):
-                    _element(file, "mask" if shape == "mask" else "polygon", instance, own)
+                for own in _shapes(instance, shape, group) if shape != "box" else ():
+                    _element(file, shape, instance, own)
             file.write("  </image>\n")
         file.write("</annotations>\n")
 

@@ -18,7 +18,7 @@ from wsstool.data.annotation_file import read_json
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes, brush
 from wsstool.data.images import MAX_PIXELS
-from wsstool.data.instances import AnnotatedImage, Instance
+from wsstool.data.instances import AnnotatedImage, Instance, check_shape
 from wsstool.data.listing import is_picture
 from wsstool.data.polygons import joined
 from wsstool.errors import BadInputError, UsageError
@@ -191,12 +191,13 @@ def write(
         images: what to write.
         target: the JSON file.
         classes: not needed, labels go by name.
-        shape: ``mask`` for brushes, ``polygon`` for one polygon an object, parts and holes joined by cuts.
+        shape: ``mask`` for brushes, ``polygon`` for one polygon an object, parts and holes joined by cuts,
+            ``box`` for rectangles.
         place: ``predictions``, to be looked through, or ``annotations``, as if a person had drawn them.
         url: what stands in front of the names of the images.
 
     Raises:
-        UsageError: another ``place``.
+        UsageError: another ``shape`` or ``place``.
 
     Notes:
         The regions belong to an image tag called ``image`` and a control tag ``label``. Label Studio makes
@@ -204,6 +205,7 @@ def write(
 
     Source: Label Studio's documentation of its export; written from it.
     """
+    check_shape(shape, "mask", "polygon", "box")
     if place not in ("predictions", "annotations"):
         raise UsageError(f"--set place={place}: predictions or annotations")
     with open(target, "w", encoding="utf-8", newline="\n") as file:
@@ -225,6 +227,10 @@ def _region(instance: Instance, size: tuple[int, int], shape: str, number: int) 
     if shape == "mask":
         kind = "brushlabels"
         value = {"format": "rle", "rle": brush.encode(instance.placed(size) == 1)}
+    elif shape == "box":
+        kind = "rectanglelabels"
+        x0, y0, x1, y1 = (np.array(instance.box) * np.tile(100 / np.array([columns, rows]), 2)).tolist()
+        value = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0, "rotation": 0}
     else:
         kind = "polygonlabels"
         points = joined(instance.polygons()) * (100 / np.array([columns, rows]))
