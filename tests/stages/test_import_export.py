@@ -12,6 +12,7 @@ from pycocotools.coco import COCO
 from tests.stages.chain import write_data, write_masks
 from tests.stages.selections import CLASSES, NAMES, OBJECTS, SIZES, objects_of, write_selection
 from tests.store.records import Heard
+from wsstool import store
 from wsstool.data.boxes import read_boxes
 from wsstool.data.dataset import open_dataset
 from wsstool.data.formats import yolo
@@ -230,6 +231,18 @@ def test_boxes_alone_are_boxes_again(tmp_path, selection, pictures, format):
         if key[1] != 3:  # less than a pixel
             assert found[key] == pytest.approx(box, abs=1e-5)
     assert len(found) == len(OBJECTS) - 1 and table.dropped == {"a pixel or less": 1}
+
+
+def test_an_import_can_be_replayed_and_is_up_to_date(tmp_path, selection, pictures):
+    export(selection, output=tmp_path / "o.json")
+    back, heard = tmp_path / "back.h5", Heard()
+    import_masks(tmp_path / "o.json", output=back, images=pictures)
+    whole = back.read_bytes()
+    import_masks(tmp_path / "o.json", output=back, images=pictures, messages=heard)
+    assert "is up to date" in heard.said[-1] and back.read_bytes() == whole
+    with store.open_records(back) as reader:
+        command = reader.header.provenance[-1]["command"]
+    assert command.startswith(f"wsstool import {tmp_path / 'o.json'} --images {pictures} -o ")
 
 
 def test_a_zip_is_read_as_what_it_holds(tmp_path, selection):

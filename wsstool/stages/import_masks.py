@@ -17,6 +17,7 @@ from wsstool.data.instances import Window, around, extent
 from wsstool.data.listing import Lookup
 from wsstool.data.views import find_view
 from wsstool.errors import BadInputError
+from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, ClassList, Messages, tracked
 
 
@@ -58,13 +59,16 @@ def import_masks(
     if not found.count:
         hint = "; train-contour --boxes reads its boxes" if table.counts.any() else ""
         raise BadInputError(f"{written.source} holds no mask of any image{hint}")
-    inputs = [store.Input.of_file(annotations, role="annotations")]
+    inputs = [store.Input.of_file(annotations, role="input")]
     inputs += [store.Input.of_file(like, role="like")] if like else []
+    if images is not None:  # names and sizes are all that is taken from there
+        listed = canonical_json([list(dataset.names), table.sizes.tolist(), list(table.classes.names)])
+        inputs.append(store.Input("images", {"fingerprint": digest(listed)}, str(images)))
     counts = np.array([len(one) for one in found.rows])
     header = store.new_header(
         "selection",
         stage="import",
-        params={"classes": list(table.classes.names), "images": list(dataset.names)},
+        params={"class_list": str(class_list) if class_list else None},
         inputs=inputs,
         images=dataset.names,
         sizes=table.sizes,
