@@ -25,7 +25,13 @@ OBJECTS = [
 
 
 def write_selection(
-    path: Path, *, unsure: bool = False, empty: bool = False, ids: tuple[int, ...] = (), fail: int = -1
+    path: Path,
+    *,
+    unsure: bool = False,
+    empty: bool = False,
+    ids: tuple[int, ...] = (),
+    fail: int = -1,
+    classes: ClassList = CLASSES,
 ) -> Path:
     """The objects above as a file; ``unsure``: with one such pixel; ``empty``: one without pixels."""
     objects = [
@@ -47,7 +53,7 @@ def write_selection(
         sizes=np.array(SIZES),
         shapes=np.stack([counts, [-1] * 3, [-1] * 3], 1),
         elements=np.array([sum(o[3].size for o in objects if o[0] == i) for i in range(3)]),
-        classes=CLASSES,
+        classes=classes,
         columns={
             "box_offset": ends,
             "box": np.array(windows, np.float32) + np.float32(0.1) * np.array([1, 1, -1, -1], np.float32),

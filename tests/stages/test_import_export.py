@@ -9,33 +9,20 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from tests.stages.chain import write_data, write_masks
 from tests.stages.selections import CLASSES, NAMES, OBJECTS, SIZES, objects_of, write_selection
 from tests.store.records import Heard
 from wsstool import store
 from wsstool.data.boxes import read_boxes
 from wsstool.data.dataset import open_dataset
-from wsstool.data.formats import yolo
+from wsstool.data.formats import voc_png, yolo
+from wsstool.data.instances import AnnotatedImage, Instance
 from wsstool.data.shapes import shape_mask
-from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, SomeFailedError, UsageError
+from wsstool.errors import BadInputError, SomeFailedError, UsageError
 from wsstool.stages.export import export
 from wsstool.stages.import_masks import import_masks
+from wsstool.types import ClassList
 
 BOTH_SHAPES = ["mask", "polygon"]
-
-
-@pytest.fixture
-def selection(tmp_path):
-    return write_selection(tmp_path / "selection.h5")
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    for name, (rows, columns) in zip(NAMES, SIZES, strict=True):
-        path = tmp_path / "data" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (columns, rows)).save(path)
-    return tmp_path / "data"
 
 
 def below_images(found):
@@ -173,39 +160,12 @@ def test_images_that_failed_are_listed_and_empty(tmp_path):
     assert len(data["images"]) == 3 and len(data["annotations"]) == 2
 
 
-def test_nothing_of_others_is_lost(tmp_path, selection):
-    mine = tmp_path / "mine.xml"
-    mine.write_text("keep")
-    with pytest.raises(UsageError, match="--force replaces"):
-        export(selection, output=mine, format="cvat")
-    assert mine.read_text() == "keep"
-    export(selection, output=mine, format="cvat", force=True)
-    assert mine.read_text().startswith("<?xml")
-    (tmp_path / "folder").mkdir()
-    with pytest.raises(CannotWriteError, match="is a folder"):
-        export(selection, output=tmp_path / "folder", format="cvat")
-    with pytest.raises(CannotWriteError, match="is a file"):
-        export(selection, output=mine, format="yolo", force=True)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["folder", "mine.xml", "selection.h5"]
-
-
-def test_formats_are_for_their_kind_of_file(tmp_path, selection):
-    masks = write_masks(tmp_path / "masks.h5", write_data(tmp_path / "data"))
-    with pytest.raises(UsageError, match="--format cvat is for selection files"):
-        export(masks, output=tmp_path / "o", format="cvat")
-    with pytest.raises(UsageError, match="--format png is for mask files"):
-        export(selection, output=tmp_path / "o", format="png")
-    with pytest.raises(UsageError, match="--layer and --prefix are for mask files"):
-        export(selection, output=tmp_path / "o", layer="x")
-    with pytest.raises(UsageError, match="are for selection files"):
-        export(masks, output=tmp_path / "o", settings=["shape=mask"])
-    with pytest.raises(UsageError, match="shape=circle: mask or polygon"):
-        export(selection, output=tmp_path / "o", settings=["shape=circle"])
-    with pytest.raises(UsageError, match="place=x: predictions or annotations"):
-        export(selection, output=tmp_path / "o", format="label-studio", settings=["place=x"])
-    with pytest.raises(BadInputError, match="would both become 'eins'"):
-        export(write_selection(tmp_path / "t.h5"), output=tmp_path / "o", flat=True, format="voc")
-    assert not (tmp_path / "o").exists()
+def test_more_objects_than_eight_bits_hold(tmp_path):
+    instances = tuple(
+        Instance.of("c", np.ones((1, 1)), (k, 0, k + 1, 1), k, (k, 0, k + 1, 1)) for k in range(300)
+    )
+    voc_png.write([AnnotatedImage("a.png", (1, 300), instances)], tmp_path / "v", ClassList(("b", "c"), 0))
+    assert np.asarray(Image.open(tmp_path / "v/SegmentationObject/a.png")).tolist() == [list(range(1, 301))]
 
 
 def test_boxes_beside_the_masks_for_cvat(tmp_path, selection):
@@ -272,48 +232,6 @@ def test_label_studio_annotations_are_read_without_a_word(tmp_path, selection):
     brushes = [r for task in json.loads((tmp_path / "a.json").read_text()) for a in task["annotations"]
                for r in a["result"]]  # fmt: skip
     assert len({r["id"] for r in brushes}) == len(OBJECTS)
-
-
-def test_what_import_refuses(tmp_path, selection, pictures):
-    out = tmp_path / "none.h5"
-    with pytest.raises(MissingInputError, match="there is no annotation file"):
-        import_masks(tmp_path / "nowhere.json", output=out)
-    (tmp_path / "x.json").write_text("hello")
-    with pytest.raises(BadInputError, match=r"neither JSON .* nor XML"):
-        import_masks(tmp_path / "x.json", output=out)
-    export(selection, output=tmp_path / "o.json")
-    (tmp_path / "c.txt").write_text("0 background\n1 traffic light\n")
-    with pytest.raises(BadInputError, match=r"has the label 'Käfer.* and 1 more, which the class list lacks"):
-        import_masks(tmp_path / "o.json", output=out, class_list=tmp_path / "c.txt")
-    Image.new("RGB", (4, 4)).save(pictures / NAMES[0])
-    with pytest.raises(BadInputError, match="another size"):
-        import_masks(tmp_path / "o.json", output=out, images=pictures)
-    (pictures / NAMES[0]).unlink()
-    heard = Heard()
-    assert import_masks(tmp_path / "o.json", output=out, images=pictures, messages=heard)["masks"] == 2
-    assert "names 1 images that are not there" in heard.warned[0]
-    data = json.loads((tmp_path / "o.json").read_text())
-    (tmp_path / "b.json").write_text(
-        json.dumps({**data, "annotations": [{**a, "segmentation": None} for a in data["annotations"]]})
-    )
-    with pytest.raises(
-        BadInputError, match="holds no mask of any image; train-contour --boxes reads its boxes"
-    ):
-        import_masks(tmp_path / "b.json", output=tmp_path / "b.h5")
-    bad = {
-        **data,
-        "annotations": [
-            {**a, "segmentation": {"size": [9, 12], "counts": "zz"}} for a in data["annotations"]
-        ],
-    }
-    (tmp_path / "r.json").write_text(json.dumps(bad))
-    with pytest.raises(BadInputError, match="run lengths"):
-        import_masks(tmp_path / "r.json", output=tmp_path / "r.h5")
-    climbing = json.loads(json.dumps(data).replace("b/eins.png", "../eins.png"))
-    (tmp_path / "u.json").write_text(json.dumps(climbing))
-    with pytest.raises(BadInputError, match="outside the data folder"):
-        import_masks(tmp_path / "u.json", output=tmp_path / "u.h5")
-    assert not list(tmp_path.glob("*.h5.part"))
 
 
 def test_masks_of_a_generator_without_boxes_or_names(tmp_path):

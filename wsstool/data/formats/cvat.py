@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from wsstool.data.palettes import class_palette
 from wsstool.errors import BadInputError
 from wsstool.types import ClassList
 
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _NAN = (math.nan, math.nan, math.nan, math.nan)
 
 
@@ -219,6 +221,7 @@ def write(
 
     Raises:
         UsageError: another ``shape``.
+        BadInputError: a name with a control character.
 
     Notes:
         CVAT finds the images of a task by their names, and keeps the attributes that the label has.
@@ -226,6 +229,9 @@ def write(
     Source: CVAT's documentation of the format; written from it.
     """
     check_shape(shape, "mask", "polygon", "box")
+    for name in (*classes.names, *(image.name for image in images)):
+        if _NOT_XML.search(name):
+            raise BadInputError(f"XML has no place for a character in the name {name!r}")
     palette = class_palette(classes)
     with open(target, "w", encoding="utf-8", newline="\n") as file:
         file.write(

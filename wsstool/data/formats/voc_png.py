@@ -12,6 +12,7 @@ from wsstool.data.instances import AnnotatedImage
 from wsstool.data.listing import without_suffix
 from wsstool.data.masks import write_mask
 from wsstool.data.palettes import class_palette
+from wsstool.errors import BadInputError
 from wsstool.types import IGNORE, ClassList
 
 _MOST = 254
@@ -26,6 +27,9 @@ def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) ->
         target: the folder.
         classes: whose palette ``labelmap.txt`` gives.
 
+    Raises:
+        BadInputError: a class with a colon in its name.
+
     Notes:
         The k-th object of an image has the value k, in both pictures 255 where the mask is unsure. Where
         objects overlap the one with the better score is on top. An image with more than 254 objects has
@@ -33,6 +37,8 @@ def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) ->
 
     Source: the VOC development kit's description of the folders, CVAT's of the label map; written from them.
     """
+    if odd := [name for name in classes.names if ":" in name]:
+        raise BadInputError(f"a label map has no place for the colon in the class '{odd[0]}'")
     for folder in ("SegmentationObject", "SegmentationClass", "ImageSets/Segmentation"):
         (target / folder).mkdir(parents=True)
     number = {name: i for i, name in enumerate(classes.names)}
