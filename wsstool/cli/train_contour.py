@@ -69,6 +69,10 @@ def train_contour(
     arch: Annotated[str, _own("backbone; 'wsstool methods' lists them", options.MODEL)] = "mobilenet-v2",
     init: options.StartWeights = None,
     width: Annotated[int, _own("channels of the decoder, a multiple of 8", options.MODEL)] = 64,
+    frozen_stride: Annotated[
+        int,
+        _own("with --init, parts of the backbone up to this stride are not trained; 0: none", options.MODEL),
+    ] = 4,
     normalization: Annotated[
         Literal["auto", "imagenet", "none"],
         _own("of the input; none: colours in [0, 1]; auto: as --init says, else imagenet", options.MODEL),

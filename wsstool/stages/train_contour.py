@@ -54,6 +54,7 @@ def train_contour(
     arch: str = "mobilenet-v2",
     init: Path | None = None,
     width: int = 64,
+    frozen_stride: int = 4,
     normalization: str = "auto",
     split: str | None = None,
     class_list: Path | None = None,
@@ -94,6 +95,8 @@ def train_contour(
         arch, width: see ``models.contour.build_contour``.
         init: start weights: of a backbone, or of a contour network; None: random. The batch norms of
             a backbone with start weights stay as they are.
+        frozen_stride: with start weights, parts of the backbone up to this stride stay as they are, too; 0:
+            none. Their large maps are a third of the work, and edges need no learning again.
         normalization: as in ``cotrain``.
         split: part to train on; None: ``train`` if there is one, else all.
         class_list: see ``open_dataset``.
@@ -164,6 +167,7 @@ def train_contour(
         "condition": condition,
         "arch": arch,
         "width": width,
+        "frozen_stride": frozen_stride if init else None,
         "normalization": normalization,
         "split": source.split,
         "class_list": class_list,
@@ -216,7 +220,9 @@ def train_contour(
         if len(objects) < 2:
             raise BadInputError(f"{len(objects)} usable boxes are too few to train on")
         mean, std = start_normalisation(normalization, start)
-        network = _network(arch, width, condition, len(table.classes), start, init, seed, backbone_rate)
+        network = _network(
+            arch, width, condition, len(table.classes), start, init, seed, backbone_rate, frozen_stride
+        )
         shown = len({one.picture for one in objects})
         messages.say(
             f"training {arch} on the {supervision} of {len(objects)} objects in {shown} images, "
@@ -291,13 +297,14 @@ def _network(
     init: Path | None,
     seed: int,
     backbone_rate: float,
+    frozen_stride: int,
 ) -> ContourNet:
     torch.manual_seed(seed)
     size = n_classes if condition == "class" else 0
     network = build_contour(arch, width=width, condition=condition, condition_size=size)
     if start is not None:
         start_contour(network, start.state_dict, f"'{init}'")
-        network.freeze_norms()
+        network.freeze_start(frozen_stride)
     if backbone_rate == 0:
         network.freeze_backbone()
     return network
