@@ -83,7 +83,9 @@ def train_contour(
         bool, typer.Option("--flip/--no-flip", help="mirror views", rich_help_panel=options.TRAINING)
     ] = True,
     color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.0,
-    epochs: options.Epochs = 40,
+    epochs: Annotated[
+        int | None, _own("passes over the objects; default: what makes 8,000 views, at least 10")
+    ] = None,
     batch_size: Annotated[int, _own("objects a step, at least 1", options.RUNTIME)] = 16,
     lr: options.LearningRate = 2e-3,
     backbone_rate: Annotated[

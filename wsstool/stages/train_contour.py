@@ -34,6 +34,11 @@ from wsstool.types import SILENT, Messages
 DEFAULT_LOSSES = ("tightness=1", "pairwise=1")
 """What fills the object; with ``zero`` instead of ``pairwise`` the map is its outline."""
 
+VIEWS = 8000
+"""Views of objects in a training, where the number of epochs is not given: 500 steps of 16."""
+
+FEWEST_EPOCHS = 10
+
 
 def train_contour(
     data: Path,
@@ -60,7 +65,7 @@ def train_contour(
     class_list: Path | None = None,
     flip: bool = True,
     color_jitter: float = 0.0,
-    epochs: int = 40,
+    epochs: int | None = None,
     batch_size: int = 16,
     lr: float = 2e-3,
     backbone_rate: float | None = None,
@@ -100,8 +105,8 @@ def train_contour(
         normalization: as in ``cotrain``.
         split: part to train on; None: ``train`` if there is one, else all.
         class_list: see ``open_dataset``.
-        epochs, lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see ``Plan``; an
-            epoch shows every object once.
+        epochs: each shows every object once; None: as many as make ``VIEWS``, at least ``FEWEST_EPOCHS``.
+        lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see ``Plan``.
         batch_size: objects a step.
         backbone_rate: learning rate of the backbone relative to the rest; 0: frozen; None: 0.1 with
             ``init``, else 1.
@@ -130,6 +135,17 @@ def train_contour(
     if condition not in ("none", "class"):
         raise UsageError(f"--condition {condition}: none or class")
     view = ObjectViews(crop_size, window, (margin_min, margin_max), flip, color_jitter)
+    source = open_boxed(
+        Path(data),
+        boxes=boxes,
+        box_format=box_format,
+        split=split,
+        class_list=class_list,
+        training=True,
+        messages=messages,
+    )
+    if epochs is None:
+        epochs = max(FEWEST_EPOCHS, round(VIEWS / max(1, int(source.table.counts.sum()))))
     plan = Plan(
         epochs=epochs,
         lr=lr,
@@ -141,15 +157,6 @@ def train_contour(
         ema=ema,
         amp=amp,
         seed=seed,
-    )
-    source = open_boxed(
-        Path(data),
-        boxes=boxes,
-        box_format=box_format,
-        split=split,
-        class_list=class_list,
-        training=True,
-        messages=messages,
     )
     masks = _mask_source(source, selection, min_score) if has_mask_loss else None
     start = load_weights(init) if init else None
