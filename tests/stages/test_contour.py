@@ -314,6 +314,17 @@ class TestMaps:
         with store.open_records(tmp_path / "p.h5") as reader:
             assert [len(record.windows) for record in reader.records()] == [500, 0, 0]
 
+    def test_refined(self, trained, tmp_path):
+        folder, _ = trained
+        options = {"weights": folder / "c.pth", "output": tmp_path / "p.h5"}
+        plain = predict(folder / "data", **options)
+        found = predict(folder / "data", refine="crf", settings=["steps=2"], **options)
+        assert found["key"] != plain["key"] and found["fallbacks"] == 0
+        with pytest.raises(UsageError, match="choose one with --refine"):
+            predict(folder / "data", settings=["steps=2"], **options)
+        with pytest.raises(UsageError, match="--threshold 1"):
+            predict(folder / "data", threshold=1.0, **options)
+
     def test_an_empty_map_falls_back(self, trained, tmp_path):
         folder, _ = trained
         data = draw(tmp_path / "dark", 1)
