@@ -93,4 +93,4 @@ def predict(
     wsstool predict data/ --weights seg.pth --scale .75 --scale 1 --flip | wsstool eval --truth data/;
     wsstool predict data/ --weights seg.pth --gate cls.pth -o pred.h5
     """
-    call("predict_any:predict", locals())
+    call("predict_any:predict", {**locals()})  # two stages: the weights say which
