@@ -258,7 +258,7 @@ class TestGrids:
         cell = features.shape[-1] // 2
         (gradient,) = torch.autograd.grad(features[0, :, cell, cell].sum(), x)
         columns = torch.nonzero(gradient[0].abs().sum((0, 1))).flatten()
-        assert 0 < columns[0] and columns[-1] < 511
+        assert columns[0] > 0 and columns[-1] < 511
         assert float(columns[0] + columns[-1]) / 2 == grid.start + grid.step * cell
 
     def test_published_trunks(self) -> None:
