@@ -80,7 +80,9 @@ class Proposals:
         return np.bincount(self.superpixels.reshape(-1), minlength=self.n_superpixels)
 
     def members(self) -> np.ndarray:
-        """(P, S) bool: the superpixels of each proposal, the best proposal first; made once, not to be changed.
+        """(P, S) bool: the superpixels of each proposal, the best proposal first.
+
+        They are worked out once, and cannot be written to.
 
         Raises:
             ValueError: a row names a node that is not there, or the rows go round in a circle.

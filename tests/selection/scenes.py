@@ -92,7 +92,10 @@ def naive_greedy(masks, prior, box, *, guide="contour", f1=False, coverage=0.0, 
         value = max(scored)[0]
         if value <= best + 1e-9:
             return tuple(sorted(chosen)), best
-        chosen, best = max(
-            (c for c, s in zip(changes, scored, strict=True) if abs(s[0] - value) < 1e-9),
-            key=lambda c: (-len(c), -c[-1] if len(c) > len(chosen) else 0),
-        ), value
+        chosen, best = (
+            max(
+                (c for c, s in zip(changes, scored, strict=True) if abs(s[0] - value) < 1e-9),
+                key=lambda c: (-len(c), -c[-1] if len(c) > len(chosen) else 0),
+            ),
+            value,
+        )

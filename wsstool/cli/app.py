@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train-cls": ("train_cls:train_cls", "Training"),
     "cam": ("cam:cam", "Labels to masks"),
     "pseudo-mask": ("pseudo_mask:pseudo_mask", "Labels to masks"),
+    "select": ("select:select", "Labels to masks"),
     "cotrain": ("cotrain:cotrain", "Training"),
     "predict": ("predict:predict", "Results"),
     "eval": ("eval:eval_", "Results"),

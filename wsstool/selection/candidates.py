@@ -44,9 +44,7 @@ class Candidates:
         return self.sums(np.ones(self.pieces.shape))
 
 
-def candidates(
-    proposals: Proposals, box: np.ndarray, *, inside: float = 0.9, margin: int = 1
-) -> Candidates:
+def candidates(proposals: Proposals, box: np.ndarray, *, inside: float = 0.9, margin: int = 1) -> Candidates:
     """The proposals that lie in a box, each clipped to it.
 
     A one-pixel bleed must not cost the right proposal, so a share of the pixels has to be inside, not all.

@@ -31,8 +31,8 @@ def grabcut(
 
     Pixels outside the box are background. Two mixtures of Gaussians, of the object's and the background's
     colours, give each pixel of the box a cost; neighbours that are torn apart cost
-    ``gamma exp(-|z_p - z_q|^2 / (2 <|z_p - z_q|^2>)) / |p - q|``; the least sum is a minimum cut. Mixtures and
-    cut are made in turns.
+    ``gamma exp(-|z_p - z_q|^2 / (2 <|z_p - z_q|^2>)) / |p - q|``; the least sum is a minimum cut.
+    Mixtures and cut are made in turns.
 
     Args:
         size: (h, w) of the window.
@@ -149,9 +149,7 @@ def _pairs(colours: np.ndarray, gamma: float) -> tuple[np.ndarray, np.ndarray, n
     )
 
 
-def _cut(
-    cost: np.ndarray, known: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]
-) -> np.ndarray:
+def _cut(cost: np.ndarray, known: np.ndarray, pairs: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
     """(h, w) bool: the object's side of the least cut. ``cost``: what background costs more, a pixel."""
     n = cost.size
     source, sink = n, n + 1

@@ -49,7 +49,9 @@ def agreement(mask: np.ndarray, prior: np.ndarray, guide: str) -> float:
     return float(both / either) if either > 0 else 0.0
 
 
-def quality(mask: np.ndarray, box: np.ndarray, prior: np.ndarray | None = None, guide: str = "region") -> float:
+def quality(
+    mask: np.ndarray, box: np.ndarray, prior: np.ndarray | None = None, guide: str = "region"
+) -> float:
     """One number to sort masks by, in [0, 1]: box fit times agreement with the map, where there is one.
 
     Notes:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -20,6 +18,7 @@ from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.masks.background import ThresholdFromScores
 from wsstool.masks.method import Method
 from wsstool.masks.normalise import normalise as normalised
+from wsstool.stages.ahead import in_order
 from wsstool.stages.batches import read_picture
 from wsstool.stages.mask_method import mask_method
 from wsstool.stages.pixels import image_folder
@@ -124,7 +123,7 @@ def pseudo_mask(
         make = partial(_label_maps, methods=methods, layers=layers, folder=folder)
         with store.create(out, output, force=force, max_failed=max_failed, messages=messages) as writer:
             with messages.track(len(out) - writer.start, "label maps") as advance:
-                for labels in _in_order(make, records(writer.start), workers):
+                for labels in in_order(make, records(writer.start), workers):
                     if isinstance(labels, WsstoolError):
                         writer.fail(str(labels))
                     else:
@@ -243,24 +242,3 @@ def _label_maps(
         )
     except BadInputError as error:
         return error
-
-
-def _in_order(
-    make: Callable[[store.Record], np.ndarray | WsstoolError], records: Iterable[store.Record], workers: int
-) -> Iterator[np.ndarray | WsstoolError]:
-    """``make`` of every record, in order, some ahead; numpy and scipy work outside Python's lock."""
-    if workers <= 0:
-        yield from map(make, records)
-        return
-    waiting: deque[Future[np.ndarray | WsstoolError]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for record in records:
-                waiting.append(pool.submit(make, record))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
