@@ -74,10 +74,23 @@ class Proposals:
     def n_superpixels(self) -> int:
         return int(self.superpixels.max()) + 1 if self.superpixels.size else 0
 
-    @cached_property
     def areas(self) -> np.ndarray:
-        """(S,) int64: pixels of each superpixel."""
-        return np.bincount(self.superpixels.reshape(-1), minlength=self.n_superpixels)
+        """(P,) int64: the pixels of each proposal, the best proposal first; worked out once."""
+        return self._areas
+
+    @cached_property
+    def _areas(self) -> np.ndarray:
+        sizes = np.bincount(self.superpixels.reshape(-1), minlength=self.n_superpixels)
+        return (self.members() @ sizes.astype(float)).astype(np.int64)
+
+    def boxes(self) -> np.ndarray:
+        """(P, 4) float32 xyxy: the smallest box around each proposal, the best proposal first."""
+        bounds = superpixel_boxes(self.superpixels)
+        members = self.members()
+        far = max(self.superpixels.shape)
+        found = [np.where(members, bounds[:, k], far).min(1, initial=far) for k in (0, 1)]
+        found += [np.where(members, bounds[:, k], 0).max(1, initial=0) for k in (2, 3)]
+        return np.stack(found, 1).astype(np.float32)
 
     def members(self) -> np.ndarray:
         """(P, S) bool: the superpixels of each proposal, the best proposal first.
@@ -110,3 +123,22 @@ class Proposals:
         found = held[count:][rows[:, 2] == 1]
         found.setflags(write=False)
         return found
+
+
+def superpixel_boxes(superpixels: np.ndarray) -> np.ndarray:
+    """(S, 4) int64 xyxy: the smallest box around each superpixel; x1 and y1 are the first outside.
+
+    >>> superpixel_boxes(np.array([[0, 0, 1], [0, 2, 1]])).tolist()
+    [[0, 0, 2, 2], [2, 0, 3, 2], [1, 1, 2, 2]]
+    """
+    n = int(superpixels.max()) + 1 if superpixels.size else 0
+    found = np.zeros((n, 4), np.int64)
+    for axis, k in ((1, 0), (0, 1)):
+        size = superpixels.shape[axis]
+        places = np.arange(size).reshape((1, -1) if axis else (-1, 1))
+        cells = np.unique(superpixels.astype(np.int64) * size + places)
+        numbers = cells // size
+        ends = np.searchsorted(numbers, np.arange(n + 1))
+        found[:, k] = cells[ends[:-1]] % size
+        found[:, k + 2] = cells[ends[1:] - 1] % size + 1
+    return found

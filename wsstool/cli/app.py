@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cam": ("cam:cam", "Labels to masks"),
     "pseudo-mask": ("pseudo_mask:pseudo_mask", "Labels to masks"),
     "select": ("select:select", "Labels to masks"),
+    "propose": ("propose:propose", "Boxes to masks"),
     "cotrain": ("cotrain:cotrain", "Training"),
     "predict": ("predict:predict", "Results"),
     "eval": ("eval:eval_", "Results"),

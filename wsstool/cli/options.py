@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, FILLERS, REFINERS, RULES, SELECTORS
+from wsstool.registry import (
+    ATTENTIONS,
+    BACKGROUNDS,
+    CAMS,
+    COTRAINERS,
+    FILLERS,
+    PROPOSALS,
+    REFINERS,
+    RULES,
+    SELECTORS,
+)
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
     Rule = str
     BackgroundKind = str
     Cotrainer = str
+    Proposer = str
     Selection = str
 else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
@@ -29,6 +40,7 @@ else:  # the names become choices, completion and error texts
     Rule = Literal[RULES.names()]
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
     Cotrainer = Literal[COTRAINERS.names()]
+    Proposer = Literal[PROPOSALS.names()]
     Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
 
 

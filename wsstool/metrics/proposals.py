@@ -1,0 +1,141 @@
+"""How well proposals cover objects: average best overlap, recall and average recall, without dense masks.
+
+A proposal is a union of superpixels, so its overlap with a true mask follows from the counts of true pixels
+in each superpixel: one product of two small matrices an image.
+
+Source: Uijlings et al., IJCV 2013 (average best overlap); Hosang, Benenson, Dollár and Schiele, What Makes
+for Effective Detection Proposals?, PAMI 2016 (average recall); COCO (sizes, the ten thresholds).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from wsstool.regions import Proposals
+
+COUNTS = (10, 100, 1000, 0)
+"""How many of the best proposals are looked at; 0: all."""
+
+RECALLS = (0.5, 0.7, 0.85)
+AVERAGED = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
+"""IoU thresholds of the recalls, and of average recall."""
+
+SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, float("inf"))}
+"""COCO's sizes: from and below, pixels of the true mask, or of the box where there is no mask."""
+
+
+def mask_overlaps(proposals: Proposals, members: np.ndarray, truth: Sequence[np.ndarray]) -> np.ndarray:
+    """(G, P) float64: IoU of each true mask with each proposal.
+
+    Args:
+        members: (P, S) bool, ``proposals.members()``.
+        truth: G masks, (H, W) bool.
+    """
+    n = members.shape[1]
+    flat = proposals.superpixels.reshape(-1)
+    sizes = np.bincount(flat, minlength=n).astype(float)
+    inside = np.zeros((len(truth), n))
+    for row, mask in zip(inside, truth, strict=True):
+        row[:] = np.bincount(flat[mask.reshape(-1)], minlength=n)
+    held = members.astype(float)
+    shared = inside @ held.T
+    either = inside.sum(1)[:, None] + held @ sizes - shared
+    return shared / np.maximum(either, 1)
+
+
+def box_overlaps(truth: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """(G, P) float64: IoU of each of the (G, 4) true boxes with each of the (P, 4) boxes, xyxy."""
+    a, b = truth.astype(float)[:, None], boxes.astype(float)[None]
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.maximum(sides, 0).prod(2)
+    either = (a[..., 2:] - a[..., :2]).prod(2) + (b[..., 2:] - b[..., :2]).prod(2) - shared
+    return np.divide(shared, either, out=np.zeros_like(shared), where=either > 0)
+
+
+def best_of_first(overlaps: np.ndarray) -> np.ndarray:
+    """(G, len(COUNTS)): the best overlap among the first N proposals; 0 where there are none."""
+    if not overlaps.shape[1]:
+        return np.zeros((len(overlaps), len(COUNTS)))
+    running = np.maximum.accumulate(overlaps, axis=1)
+    return running[:, [min(n or overlaps.shape[1], overlaps.shape[1]) - 1 for n in COUNTS]]
+
+
+@dataclass
+class ProposalScores:
+    """Best overlaps of all objects. ``merge`` of parts equals one pass over all images.
+
+    Args:
+        masks: (G, len(COUNTS)) best mask overlaps, NaN where an object has no true mask.
+        boxes: the same of the boxes.
+        areas: (G,) pixels.
+        counts: proposals of each image.
+    """
+
+    masks: list[np.ndarray] = field(default_factory=list)
+    boxes: list[np.ndarray] = field(default_factory=list)
+    areas: list[np.ndarray] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+
+    def add(self, proposals: Proposals | None, truth: Sequence[np.ndarray | None], boxes: np.ndarray) -> None:
+        """Add an image.
+
+        Args:
+            proposals: None where the image failed: its objects are found by nothing.
+            truth: G masks, (H, W) bool; None where an object has only its box.
+            boxes: (G, 4) xyxy.
+        """
+        known = [g for g, mask in enumerate(truth) if mask is not None]
+        masks = np.full((len(truth), len(COUNTS)), np.nan)
+        masks[known] = 0
+        found = np.zeros((len(truth), len(COUNTS)))
+        if proposals is not None and len(proposals):
+            members = proposals.members()
+            given = [mask for mask in truth if mask is not None]
+            masks[known] = best_of_first(mask_overlaps(proposals, members, given))
+            found = best_of_first(box_overlaps(boxes, proposals.boxes()))
+        extent = np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(1).astype(float)
+        extent[known] = [float(mask.sum()) for mask in truth if mask is not None]
+        self.masks.append(masks)
+        self.boxes.append(found)
+        self.areas.append(extent)
+        self.counts.append(0 if proposals is None else len(proposals))
+
+    def merge(self, other: ProposalScores) -> None:
+        """Take over the images of another part."""
+        self.masks += other.masks
+        self.boxes += other.boxes
+        self.areas += other.areas
+        self.counts += other.counts
+
+    def result(self) -> list[dict[str, Any]]:
+        """One row for masks and boxes each, each size of objects and each N.
+
+        Returns:
+            ``of`` (masks, boxes), ``objects`` (all, small, ...), ``number`` of objects, ``best`` (N, None
+            for all), ``abo``, ``recall_50``, ``recall_70``, ``recall_85`` and ``ar``, None without objects.
+        """
+        empty = np.zeros((0, len(COUNTS)))
+        areas = np.concatenate([np.zeros(0), *self.areas])
+        rows = []
+        for kind, overlaps in (("masks", self.masks), ("boxes", self.boxes)):
+            best = np.concatenate([empty, *overlaps])
+            known = ~np.isnan(best[:, 0])
+            for size, (least, below) in {"all": (0, float("inf")), **SIZES}.items():
+                chosen = best[known & (areas >= least) & (areas < below)]
+                for k, n in enumerate(COUNTS):
+                    rows.append({"of": kind, "objects": size, "number": len(chosen), "best": n or None})
+                    rows[-1] |= _means(chosen[:, k])
+        return rows
+
+
+def _means(best: np.ndarray) -> dict[str, float | None]:
+    def mean(values: np.ndarray) -> float | None:
+        return float(values.mean()) if len(best) else None
+
+    recalls = {f"recall_{round(100 * t)}": mean(best >= t) for t in RECALLS}
+    averaged = mean(np.array([best >= t for t in AVERAGED]).astype(float).mean(0)) if len(best) else None
+    return {"abo": mean(best), **recalls, "ar": averaged}

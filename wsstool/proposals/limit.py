@@ -1,0 +1,60 @@
+"""Fewer proposals of an image: by area, and no more rows than a record has."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsstool.proposals.superpixels import LARGEST_NUMBER
+from wsstool.regions import Proposals
+
+
+def limited(
+    proposals: Proposals, rows: int, *, min_area: int = 0, max_area: float = 1.0
+) -> tuple[Proposals, int]:
+    """Keep the best proposals that have the right area and whose parts all fit into ``rows`` rows.
+
+    The ranking is gone through once. A proposal is kept if its own row and those of its parts that are not
+    there yet still fit; one that does not is passed over, and a smaller one behind it may fit. Superpixels
+    and rows together stay within 65534, the largest number of a node.
+
+    Args:
+        proposals: any number of rows.
+        rows: at most so many, at least 0.
+        min_area: pixels; smaller ones go.
+        max_area: share of the image, (0, 1]; larger ones go.
+
+    Returns:
+        The proposals, rows that only build others with is_proposal 0; and how many of the right area did not
+        fit.
+    """
+    n, nodes = proposals.n_superpixels, proposals.nodes.astype(np.int64)
+    if not len(nodes):
+        return proposals, 0
+    rows = max(0, min(rows, LARGEST_NUMBER - n))
+    wanted = nodes[:, 2] == 1
+    all_nodes = nodes.copy()
+    all_nodes[:, 2] = 1
+    areas = Proposals(proposals.superpixels, all_nodes).areas()
+    wanted &= (areas >= min_area) & (areas <= max_area * proposals.superpixels.size)
+    if wanted.all() and len(nodes) <= rows:
+        return proposals, 0
+    parts = [tuple(c - n for c in row[:2] if c >= n) for row in nodes.tolist()]
+    kept = np.zeros(len(nodes), bool)
+    chosen = np.zeros(len(nodes), bool)
+    count = 0
+    for row in np.flatnonzero(wanted).tolist():
+        needed, waiting = {row}, [row]
+        if kept[row]:
+            needed, waiting = set(), []
+        while waiting and count + len(needed) <= rows:
+            fresh = {p for p in parts[waiting.pop()] if not kept[p] and p not in needed}
+            needed |= fresh
+            waiting += fresh
+        if count + len(needed) <= rows:
+            kept[list(needed)] = True
+            chosen[row] = True
+            count += len(needed)
+    place = np.cumsum(kept) - 1
+    name = np.concatenate([np.arange(n), n + place])
+    left = np.column_stack([name[nodes[:, :2]], chosen])[kept]
+    return Proposals(proposals.superpixels, left.astype(np.uint16)), int(wanted.sum() - chosen.sum())

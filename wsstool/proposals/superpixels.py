@@ -1,0 +1,103 @@
+"""Partitions of an image into superpixels: two ways to make them, their overlay, and who touches whom."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from wsstool.errors import BadInputError, UsageError
+
+LARGEST_NUMBER = 65534
+"""Superpixels and rows of one image together: node numbers are 16 bits wide, and 65535 is padding."""
+
+
+def check_image(image: np.ndarray) -> None:
+    """Raise BadInputError unless ``image`` is (H, W, 3) uint8 with at least one pixel."""
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
+        raise BadInputError(
+            f"proposals need an RGB image of 8 bits, not {image.dtype} of shape {image.shape}"
+        )
+
+
+def within(
+    image: np.ndarray, max_side: int, make: Callable[[np.ndarray], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """``make`` a label map of the image, of a smaller copy where it is larger than ``max_side``.
+
+    Args:
+        image: (H, W, 3) uint8.
+        max_side: pixels of the longer side, at least 1; 0: never smaller.
+
+    Returns:
+        (h, w, 3) uint8, what was looked at, and its (h, w) int labels 0 to S - 1, none missing.
+    """
+    if max_side < 0:
+        raise UsageError(f"max-side {max_side}: pixels, or 0 for no limit")
+    longest = max(image.shape[:2])
+    if max_side and longest > max_side:
+        rows, columns = (max(1, round(n * max_side / longest)) for n in image.shape[:2])
+        image = smaller(image, rows, columns)
+    return image, renumbered(make(image))
+
+
+def smaller(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """The image with its pixels averaged to a smaller size, (rows, columns, 3) uint8."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX))
+
+
+def enlarged(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """(H, W) labels of the nearest pixel; no label is lost, since the map does not get smaller."""
+    if labels.shape == size:
+        return labels
+    rows, columns = (
+        np.minimum((np.arange(n) + 0.5) * m / n, m - 1).astype(np.intp)
+        for n, m in zip(size, labels.shape, strict=True)
+    )
+    return labels[rows[:, None], columns]
+
+
+def renumbered(labels: np.ndarray) -> np.ndarray:
+    """The same partition, numbered from 0 in order of the labels, without gaps."""
+    present = np.bincount(labels.reshape(-1)) > 0
+    return (np.cumsum(present) - 1)[labels]
+
+
+def felzenszwalb_map(image: np.ndarray, scale: float, sigma: float, min_size: int) -> np.ndarray:
+    """Felzenszwalb and Huttenlocher's components, (H, W) int; 8-connected.
+
+    Args:
+        image: (H, W, C), any colour space, 0 to 255.
+        scale: their k: larger components for larger values.
+        sigma: of the Gaussian before, pixels.
+        min_size: smaller components are merged in the end, pixels.
+    """
+    from skimage.segmentation import felzenszwalb
+
+    if not (scale > 0 and sigma >= 0 and min_size >= 1):
+        raise UsageError("felzenszwalb: scale above 0, sigma from 0, min-size at least 1")
+    if min(image.shape[:2]) < 2:  # scikit-image wants two rows and columns
+        doubled = np.repeat(np.repeat(image, 2, 0), 2, 1)
+        return felzenszwalb_map(doubled, scale, sigma, min_size)[::2, ::2]
+    return felzenszwalb(np.asarray(image, np.float64) / 255, scale=scale, sigma=sigma, min_size=min_size)
+
+
+def slic_map(image: np.ndarray, segments: int, compactness: float) -> np.ndarray:
+    """SLIC superpixels in Lab and place, (H, W) int; ``segments`` is about how many."""
+    from skimage.segmentation import slic
+
+    if segments < 1 or not compactness > 0:
+        raise UsageError("slic: at least 1 segment, compactness above 0")
+    return slic(image, n_segments=segments, compactness=compactness, start_label=0)
+
+
+def overlay(maps: Sequence[np.ndarray]) -> np.ndarray:
+    """The coarsest partition that each of the partitions is made of, numbered without gaps."""
+    found = np.zeros(maps[0].shape, np.int64)
+    for labels in maps:
+        found = np.unique(found * (int(labels.max()) + 1) + labels, return_inverse=True)[1].reshape(
+            labels.shape
+        )
+    return found

@@ -1,0 +1,81 @@
+"""Merge trees in several colour spaces over one fine partition: the default proposals."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsstool.errors import UsageError
+from wsstool.proposals.contacts import contacts
+from wsstool.proposals.histograms import colour_histograms, in_space, lab, texture_histograms
+from wsstool.proposals.merging import merge_tree
+from wsstool.proposals.rank import outline_score
+from wsstool.proposals.superpixels import check_image, felzenszwalb_map, within
+from wsstool.proposals.trees import regions
+from wsstool.regions import Proposals, superpixel_boxes
+
+MOST_SUPERPIXELS = 4000
+"""More superpixels than this and the partition is made again, coarser."""
+
+
+def tree(
+    image: np.ndarray,
+    *,
+    spaces: str = "lab,rgb",
+    scale: float = 50.0,
+    sigma: float = 0.8,
+    min_size: int = 30,
+    texture: float = 0.0,
+    size: float = 1.0,
+    fill: float = 1.0,
+    max_side: int = 512,
+) -> Proposals:
+    """Grow one merge tree a colour space on Felzenszwalb's superpixels; every node is a proposal.
+
+    All trees have the same superpixels, so that a record keeps one map. Regions that several trees find count
+    once. They are ordered by ``rank.outline_score``.
+
+    Args:
+        image: (H, W, 3) uint8.
+        spaces: colour spaces with commas between, of rgb, lab, hsv, rgi, grey; one tree each.
+        scale: k of the superpixels: fewer and larger ones for larger values.
+        sigma: of the Gaussian before, pixels.
+        min_size: smallest superpixel, pixels; doubled until there are at most ``MOST_SUPERPIXELS``.
+        texture: weight of the texture histograms beside the colour's 1; 0: none, which is faster.
+        size: weight of "small regions merge first"; 0: sizes do not count.
+        fill: weight of "regions that fit into each other merge first"; 0: places do not count.
+        max_side: larger images are made this small first, pixels; 0: never. The map has the image's size.
+
+    Returns:
+        Superpixels and tree; of K superpixels and T spaces at most K + T (K - 1) proposals.
+    Raises:
+        BadInputError: not an RGB image of 8 bits.
+        UsageError: an option's value.
+    Source: Felzenszwalb and Huttenlocher, IJCV 2004; Uijlings et al., IJCV 2013; written from the papers,
+    the order and the shared superpixels are our own.
+    """
+    check_image(image)
+    if min(texture, size, fill) < 0:
+        raise UsageError("tree: texture, size and fill are weights from 0")
+    seen, labels = within(image, max_side, lambda small: fine_map(small, scale, sigma, min_size))
+    colours = lab(seen)
+    touching = contacts(labels, colours)
+    areas, boxes = np.bincount(labels.reshape(-1)), superpixel_boxes(labels)
+    grain = texture * texture_histograms(labels, in_space(seen, "grey")) if texture else None
+    trees = []
+    for space in spaces.split(","):
+        histograms = colour_histograms(labels, in_space(seen, space.strip()))
+        if grain is not None:
+            histograms = np.hstack([histograms, grain])
+        trees.append(merge_tree(touching.pairs, areas, boxes, histograms, size=size, fill=fill))
+    every = np.arange(len(areas))
+    found = regions(labels, [(every, merges) for merges in trees])
+    return found.ranked(outline_score(found, touching), image.shape[:2])
+
+
+def fine_map(image: np.ndarray, scale: float, sigma: float, min_size: int) -> np.ndarray:
+    """Felzenszwalb's superpixels, made coarser until there are at most ``MOST_SUPERPIXELS``."""
+    while True:
+        labels = felzenszwalb_map(image, scale, sigma, min_size)
+        if labels.max() < MOST_SUPERPIXELS:
+            return labels
+        min_size *= 2
