@@ -54,44 +54,43 @@ class ObjectMask:
 
 @dataclass(frozen=True)
 class Maker:
-    """A method by name with its options.
+    """A method by name with its options, looked up once.
 
     Args:
         name: in ``registry.SELECTORS`` or ``registry.FILLERS``.
+        function: the method.
         own: its options.
         guide: what the maps are of: ``region`` or ``contour``.
+        takes_proposals: it is a selector.
+        takes_image: it is a filler that reads pixels.
+        takes_map: it can do nothing without a map.
     """
 
     name: str
+    function: Callable[..., Any]
     own: dict[str, Any]
-    guide: str = "region"
+    guide: str
+    takes_proposals: bool
+    takes_image: bool
+    takes_map: bool
 
     @classmethod
     def of(cls, name: str, settings: Sequence[str] = (), guide: str | None = None) -> Maker:
         """Raises UsageError for options that the method does not have."""
-        registry = SELECTORS if name in SELECTORS.names() else FILLERS
+        is_selector = name in SELECTORS.names()
+        registry = SELECTORS if is_selector else FILLERS
         own = registry.settings(name, settings)
         default = registry.own_options(name).get("guide")
         says = own.get("guide", default.default if default is not None else None)
-        if guide is None:
-            guide = "contour" if says == "contour" else "region"
-        return cls(name, own, guide)
-
-    @property
-    def takes_proposals(self) -> bool:
-        return self.name in SELECTORS.names()
-
-    @property
-    def takes_image(self) -> bool:
-        return not self.takes_proposals and FILLERS.takes(self.name, "image")
-
-    @property
-    def takes_map(self) -> bool:
-        """Whether it can do nothing without a map."""
-        if self.takes_proposals:
-            guide = SELECTORS.own_options(self.name).get("guide")
-            return guide is not None and self.own.get("guide", guide.default) != "box"
-        return FILLERS.takes(self.name, "prior")
+        return cls(
+            name,
+            registry.load(name),
+            own,
+            guide or ("contour" if says == "contour" else "region"),
+            is_selector,
+            not is_selector and registry.takes(name, "image"),
+            says not in (None, "box") if is_selector else registry.takes(name, "prior"),
+        )
 
     def mask(self, scene: Scene, k: int, canvas: np.ndarray) -> tuple[np.ndarray, str]:
         """(h, w) uint8 mask of box ``k``, and why there is none.
@@ -108,17 +107,17 @@ class Maker:
             return np.zeros(size, np.uint8), "empty map"
         if not self.takes_proposals:
             box = scene.boxes[k] - np.array([x0, y0, x0, y0], np.float32)
-            given: dict[str, Any] = {"image": None if scene.image is None else scene.image[window]}
-            given["prior"] = prior
-            asked = {name: value for name, value in given.items() if FILLERS.takes(self.name, name)}
-            mask = FILLERS.load(self.name)(size, box, **asked, **self.own)
+            given: dict[str, Any] = {"prior": prior} if self.takes_map else {}
+            if self.takes_image:
+                assert scene.image is not None
+                given["image"] = scene.image[window]
+            mask = self.function(size, box, **given, **self.own)
             return mask, "" if (mask == 1).any() else "empty mask"
         assert scene.proposals is not None
         if prior is not None:
             canvas[window] = np.nan_to_num(prior, nan=0.0)
-        chosen, _ = SELECTORS.load(self.name)(
-            scene.proposals, canvas if prior is not None else None, scene.boxes[k], **self.own
-        )
+        known = canvas if prior is not None else None
+        chosen, _ = self.function(scene.proposals, known, scene.boxes[k], **self.own)
         canvas[window] = 0
         if len(chosen):
             return drawn(scene.proposals, chosen, scene.boxes[k], window), ""
