@@ -212,5 +212,40 @@ PROPOSALS = Registry(
     },
 )
 
-REGISTRIES = (ATTENTIONS, CAMS, REFINERS, RULES, BACKGROUNDS, PROPOSALS, SELECTORS, FILLERS, COTRAINERS)
+BOX_LOSSES = Registry(
+    "box-losses",
+    {
+        "tightness": Entry(
+            "wsstool.training.losses.tightness:tightness", "Feng et al., TNNLS 2022", "row and column maxima"
+        ),
+        "zero": Entry("wsstool.training.losses.zero:zero", "Feng et al., TNNLS 2022", "one pass"),
+        "projection-dice": Entry(
+            "wsstool.training.losses.projection_dice:projection_dice",
+            "Tian et al., CVPR 2021",
+            "row and column maxima",
+        ),
+        "bags": Entry(
+            "wsstool.training.losses.bags:bags", "Hsu et al., NeurIPS 2019", "maxima, 4 neighbours a pixel"
+        ),
+        "pairwise": Entry(
+            "wsstool.training.losses.pairwise:pairwise", "Tian et al., CVPR 2021", "4 neighbours a pixel"
+        ),
+        "mask": Entry(
+            "wsstool.training.losses.object_mask:object_mask", "cross-entropy and Dice", "needs masks"
+        ),
+    },
+)
+
+REGISTRIES = (
+    ATTENTIONS,
+    CAMS,
+    REFINERS,
+    RULES,
+    BACKGROUNDS,
+    BOX_LOSSES,
+    PROPOSALS,
+    SELECTORS,
+    FILLERS,
+    COTRAINERS,
+)
 """All families, in the order of the pipeline."""

@@ -15,7 +15,9 @@ from wsstool.cli.run import as_command
 # Command -> (module:function, group). A command file holds its own options and calls one stage.
 COMMANDS: dict[str, tuple[str, str]] = {
     "train-cls": ("train_cls:train_cls", "Training"),
+    "train-contour": ("train_contour:train_contour", "Training"),
     "cam": ("cam:cam", "Labels to masks"),
+    "contour": ("contour:contour", "Labels to masks"),
     "pseudo-mask": ("pseudo_mask:pseudo_mask", "Labels to masks"),
     "select": ("select:select", "Labels to masks"),
     "propose": ("propose:propose", "Boxes to masks"),

@@ -102,6 +102,22 @@ Truth = Annotated[
         panel=INPUT,
     ),
 ]
+BoxFile = Annotated[
+    Path | None,
+    _option(
+        "--boxes",
+        help="box file (COCO) or folder (VOC, YOLO); default: found in DATA",
+        panel=INPUT,
+    ),
+]
+BoxFormat = Annotated[
+    Literal["auto", "xywh", "xyxy", "cxcywh"],
+    _option(
+        "--box-format",
+        help="what the four numbers of a box are; auto: as its format says, refused where that cannot be",
+        panel=INPUT,
+    ),
+]
 Shard = Annotated[
     str | None,
     _option(
@@ -125,6 +141,14 @@ Settings = Annotated[
 Scales = Annotated[
     list[float] | None,
     _option("--scale", help="image scale to average over, (0, 8]; repeatable; default 1", panel=METHOD),
+]
+Margins = Annotated[
+    list[float] | None,
+    _option(
+        "--margin",
+        help="around a box, share of its side; repeatable, the maps are averaged; default 0.25",
+        panel=METHOD,
+    ),
 ]
 Layers = Annotated[
     list[str] | None,

@@ -15,6 +15,16 @@ def predict(
     data: options.Data,
     weights: options.Weights,
     output: options.Output = None,
+    boxes: options.BoxFile = None,
+    box_format: options.BoxFormat = "auto",
+    margin: options.Margins = None,
+    threshold: Annotated[
+        float,
+        typer.Option(
+            help="with a contour network: value of the map from which on a pixel is object, (0, 1)",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = 0.5,
     probabilities: Annotated[
         bool,
         typer.Option(
@@ -73,10 +83,14 @@ def predict(
     max_failed: options.MaxFailed = 0,
     force: options.Force = False,
 ) -> None:
-    """Segment images with a trained segmenter.
+    """Segment images with a trained segmenter, or the objects of boxes with a contour network.
 
-    Examples: wsstool predict data/ --split test --weights seg.pth -o pred.h5;
+    Weights of 'train-contour' mask every box of DATA, or of --boxes, into a selection file with a quality
+    score for each; of the options under Method only --margin, --threshold and --flip are theirs.
+
+    Examples: wsstool predict data/ --boxes new.json --weights contour.pth --flip -o objects.h5;
+    wsstool predict data/ --split test --weights seg.pth -o pred.h5;
     wsstool predict data/ --weights seg.pth --scale .75 --scale 1 --flip | wsstool eval --truth data/;
     wsstool predict data/ --weights seg.pth --gate cls.pth -o pred.h5
     """
-    call("predict:predict", locals())
+    call("predict_any:predict", locals())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,16 @@ class BoxTable:
         """The boxes of picture ``i``."""
         return self.boxes[i]
 
+    def subset(self, indices: Iterable[int]) -> BoxTable:
+        """The table of the pictures of these indices, in this order."""
+        chosen = [int(i) for i in indices]
+        return replace(
+            self,
+            boxes=tuple(self.boxes[i] for i in chosen),
+            shapes=tuple(self.shapes[i] for i in chosen),
+            sizes=self.sizes[chosen],
+        )
+
     @property
     def counts(self) -> np.ndarray:
         """(N,) int64: boxes of each picture."""
@@ -68,14 +78,16 @@ class BoxTable:
         Raises:
             BadInputError: a shape that cannot be read, or of another size than the picture.
         """
-        rows, columns = self.sizes[i].tolist()
-        masks: list[np.ndarray | None] = []
-        for number, shape in zip(self.boxes[i].ids.tolist(), self.shapes[i], strict=True):
-            try:
-                masks.append(None if shape is None else shape_mask(shape, (rows, columns)))
-            except BadInputError as error:
-                raise BadInputError(f"the mask of annotation {number} in {self.source}: {error}") from None
-        return masks
+        return [self.mask(i, k) for k in range(len(self.boxes[i]))]
+
+    def mask(self, i: int, k: int) -> np.ndarray | None:
+        """The true mask of box ``k`` of picture ``i``, see ``truth``."""
+        shape, (rows, columns) = self.shapes[i][k], self.sizes[i].tolist()
+        try:
+            return None if shape is None else shape_mask(shape, (rows, columns))
+        except BadInputError as error:
+            number = int(self.boxes[i].ids[k])
+            raise BadInputError(f"the mask of annotation {number} in {self.source}: {error}") from None
 
 
 def read_boxes(

@@ -243,7 +243,18 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
         return build_segmenter(
             arch, len(class_ids), output_stride=meta.get("output_stride"), width=meta.get("width")
         )
-    raise BadInputError(f"{source} is for the task '{task}'; there are: classification, segmentation")
+    if task == "contour":
+        from wsstool.models.contour import build_contour
+
+        return build_contour(
+            arch,
+            width=meta.get("width", 64),
+            condition=meta.get("condition", "none"),
+            condition_size=meta.get("condition_size", 0),
+        )
+    raise BadInputError(
+        f"{source} is for the task '{task}'; there are: classification, segmentation, contour"
+    )
 
 
 def build_from_weights(path: Path | str) -> tuple[nn.Module, dict[str, Any]]:

@@ -8,6 +8,7 @@ from typing import Any
 from wsstool.registry import (
     ATTENTIONS,
     BACKGROUNDS,
+    BOX_LOSSES,
     CAMS,
     COTRAINERS,
     FILLERS,
@@ -29,6 +30,7 @@ PLACES: dict[str, Registry] = {
     "select --method": SELECTORS,
     "select --method, no proposals": FILLERS,
     "cotrain --method": COTRAINERS,
+    "train-contour --loss": BOX_LOSSES,
 }
 """The command and option -> the registry whose names it takes."""
 

@@ -43,13 +43,14 @@ def open_tagged(
                 "--split, --labels and --class-list choose from a folder; a record file has its own"
             )
         return _of_records(data, images)
-    if split is None and _has_train_split(data):
+    if split is None and has_train_split(data):
         split = "train"
     source = _of_folder(open_dataset(data, split=split, labels=labels, class_list=class_list), "data")
     return replace(source, split=split)
 
 
-def _has_train_split(root: Path) -> bool:
+def has_train_split(root: Path) -> bool:
+    """Whether a data folder has a split of that name, as a list or as a folder."""
     folders = (root / "train", root / "images" / "train")
     return any(f.is_dir() for f in folders) or any(p.stem == "train" for p in split_files(root))
 

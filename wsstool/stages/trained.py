@@ -66,7 +66,10 @@ def open_segmenter(
         MissingInputError: no such file.
     """
     loaded = load_weights(weights)
-    if loaded.meta.get("task", "segmentation") != "segmentation":
+    task = loaded.meta.get("task", "segmentation")
+    if task == "contour":
+        raise BadInputError(f"'{weights}' is a contour network; it segments the objects of --boxes")
+    if task != "segmentation":
         raise BadInputError(
             f"'{weights}' is a classifier; predict reads a segmenter, which 'wsstool cotrain' makes"
         )

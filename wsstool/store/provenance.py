@@ -87,7 +87,7 @@ def fingerprint_folder(root: Path, names: Iterable[str], *, trust_mtime: bool = 
     return mark + digest(canonical_json({"type": "wsstool-folder", "files": manifest}))
 
 
-TRAINING_STAGES = ("train-cls", "cotrain")
+TRAINING_STAGES = ("train-cls", "cotrain", "train-contour")
 """Stages that write weights, not records."""
 
 SWITCHES = ("flip", "amp", "rectify", "probe", "balanced", "intercept")

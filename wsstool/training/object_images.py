@@ -16,12 +16,13 @@ from wsstool.training.loader import Key, item_generator
 
 @dataclass(frozen=True)
 class Object:
-    """One object: its picture's number, its number among the boxes there, its box, its class."""
+    """One object: its picture's number, its number among the boxes there, its box, its class and id."""
 
     picture: int
     number: int
     box: np.ndarray  #: (4,) float32 xyxy
     class_id: int = 0
+    box_id: int = -1
 
 
 class ObjectImages(Dataset[dict[str, Tensor]]):

@@ -1,0 +1,118 @@
+"""``wsstool train-contour``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from wsstool.cli import options
+from wsstool.cli.run import call
+
+
+def _own(help: str, panel: str = options.TRAINING, metavar: str | None = None):
+    return typer.Option(help=help, rich_help_panel=panel, metavar=metavar)
+
+
+def train_contour(
+    data: options.Data,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", help="weights file, written whole or not at all", rich_help_panel=options.OUTPUT
+        ),
+    ] = Path("contour.pth"),
+    boxes: options.BoxFile = None,
+    box_format: options.BoxFormat = "auto",
+    loss: Annotated[
+        list[str] | None,
+        _own(
+            "a loss and its weight; repeatable, summed; default: tightness=1 pairwise=1, which fills the "
+            "object; tightness=1 zero=0.05 keeps its outline",
+            options.METHOD,
+            "NAME=WEIGHT",
+        ),
+    ] = None,
+    settings: options.Settings = None,
+    box_slack: Annotated[
+        float,
+        _own(
+            "for loose boxes: share of each side, from the border inwards, that may be empty, [0, .5)",
+            options.METHOD,
+        ),
+    ] = 0.0,
+    selection: Annotated[
+        Path | None,
+        _own(
+            "selection file whose masks the loss 'mask' learns from (a further round); default: the true "
+            "masks in the box file (the fully supervised twin)",
+            options.METHOD,
+        ),
+    ] = None,
+    min_score: Annotated[
+        float, _own("masks of --selection with a lower quality score are not learned, [0, 1]", options.METHOD)
+    ] = 0.0,
+    window: Annotated[
+        Literal["box", "image"],
+        _own("what is shown: the box with margins, or the whole image (then with a --condition)"),
+    ] = "box",
+    margin_min: Annotated[float, _own("least margin around the box, share of its side, >= 0")] = 0.05,
+    margin_max: Annotated[
+        float, _own("greatest margin; each side is drawn anew each time, else the network draws the box")
+    ] = 0.6,
+    crop_size: Annotated[int, _own("side of the training views, pixels")] = 128,
+    condition: Annotated[
+        Literal["none", "class"],
+        _own("what tells the network the object: nothing, or its class", options.MODEL),
+    ] = "none",
+    arch: Annotated[str, _own("backbone; 'wsstool methods' lists them", options.MODEL)] = "mobilenet-v2",
+    init: options.StartWeights = None,
+    width: Annotated[int, _own("channels of the decoder, a multiple of 8", options.MODEL)] = 64,
+    normalization: Annotated[
+        Literal["auto", "imagenet", "none"],
+        _own("of the input; none: colours in [0, 1]; auto: as --init says, else imagenet", options.MODEL),
+    ] = "auto",
+    split: options.Split = None,
+    class_list: options.ClassListFile = None,
+    flip: Annotated[
+        bool, typer.Option("--flip/--no-flip", help="mirror views", rich_help_panel=options.TRAINING)
+    ] = True,
+    color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.0,
+    epochs: options.Epochs = 40,
+    batch_size: Annotated[int, _own("objects a step, at least 1", options.RUNTIME)] = 16,
+    lr: options.LearningRate = 2e-3,
+    backbone_rate: Annotated[
+        float | None,
+        _own("learning rate of the backbone relative to the rest; default 0.1 with --init, else 1"),
+    ] = None,
+    optimizer: Annotated[Literal["sgd", "adam", "adamw"], _own("optimiser")] = "adamw",
+    schedule: Annotated[
+        Literal["poly", "cosine", "step", "constant"], _own("course of the learning rate")
+    ] = "poly",
+    warmup_epochs: Annotated[float, _own("epochs during which the learning rate rises, >= 0")] = 0.0,
+    weight_decay: Annotated[float, _own("pull of the weights towards 0, >= 0")] = 1e-2,
+    clip: Annotated[float, _own("longest gradient allowed; 0: any")] = 0.0,
+    ema: Annotated[
+        float, _own("decay of the running average of weights that is kept; 0: none, [0, 1)")
+    ] = 0.0,
+    amp: Annotated[
+        bool, typer.Option("--amp/--no-amp", help="bfloat16 on a GPU", rich_help_panel=options.RUNTIME)
+    ] = True,
+    workers: options.Workers = 2,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    max_failed: options.MaxFailed = 0,
+    force: options.Force = False,
+) -> None:
+    """Train a network that maps single objects, from boxes alone; goes on where an interrupted run stopped.
+
+    OUTPUT.part holds an unfinished run, OUTPUT.log.jsonl the figures of each epoch. No mask is read unless
+    the loss 'mask' asks for one.
+
+    Examples: wsstool train-contour data/ --boxes boxes.json --init mobilenet_v2.pth -o contour.pth;
+    wsstool train-contour data/ --loss tightness=1 --loss zero=0.05 -o outline.pth;
+    wsstool train-contour data/ --loss mask=1 --loss tightness=.5 --selection masks.h5 --init contour.pth
+    -o second.pth
+    """
+    call("train_contour:train_contour", locals())

@@ -1,0 +1,136 @@
+"""Instance masks of new boxes by a trained contour network, streamed to a ``selection`` file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool import store
+from wsstool.errors import BadInputError, UsageError, WsstoolError
+from wsstool.regions import pixel_bounds
+from wsstool.runtime import pick_device
+from wsstool.selection.fillers import ellipse
+from wsstool.selection.quality import quality
+from wsstool.stages.boxed import open_boxed
+from wsstool.stages.object_maps import mapped, open_mapper, window_header
+from wsstool.types import SILENT, Messages
+
+
+def predict_objects(
+    data: Path,
+    *,
+    weights: Path,
+    output: Path | None = None,
+    boxes: Path | None = None,
+    box_format: str = "auto",
+    margin: Sequence[float] | None = None,
+    threshold: float = 0.5,
+    flip: bool = False,
+    split: str | None = None,
+    class_list: Path | None = None,
+    shard: str | None = None,
+    batch_size: int = 16,
+    workers: int = 2,
+    device: str = "auto",
+    max_failed: int = 0,
+    force: bool = False,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
+    """Mask every box: where the map reaches ``threshold``, inside the box.
+
+    Args:
+        data: data folder.
+        weights: a contour network that fills its objects.
+        threshold: from this value on a pixel is object, (0, 1).
+        output, boxes, box_format, margin, flip, split, class_list, shard, batch_size, workers, device,
+            max_failed, force: see ``stages.contour.contour``.
+
+    Returns:
+        ``images``, ``objects``, ``fallbacks``, ``dropped`` (boxes, by reason), ``failed`` and ``key``.
+
+    Raises:
+        BadInputError: weights of another network, or of one that draws outlines. Others: see the parts.
+
+    Notes:
+        Where no pixel of a box reaches the threshold, the ellipse in the box stands in, flagged as a
+        fallback, with score 0.
+    """
+    if not 0 < threshold < 1:
+        raise UsageError(f"--threshold {threshold:g}: a value between 0 and 1")
+    source = open_boxed(
+        Path(data),
+        boxes=boxes,
+        box_format=box_format,
+        split=split,
+        class_list=class_list,
+        shard=shard,
+        messages=messages,
+    )
+    table = source.table
+    mapper = open_mapper(
+        weights, pick_device(device), table.classes, margins=margin, flip=flip, batch_size=batch_size
+    )
+    if mapper.meta.get("draws") == "outline":
+        raise BadInputError(
+            f"'{weights}' draws outlines, which 'wsstool contour' and 'wsstool select' turn into masks"
+        )
+    params: dict[str, Any] = {
+        "box_format": box_format if box_format != "auto" else None,
+        "margin": list(mapper.margins),
+        "threshold": threshold,
+        "flip": flip,
+        "split": split,
+        "class_list": str(class_list) if class_list else None,
+        "shard": shard,
+    }
+    inputs = [
+        *source.inputs,
+        store.Input.of_file(weights, role="weights", provenance=mapper.meta.get("provenance", ())),
+    ]
+    header = window_header("selection", "predict", params, inputs, source, mapper)
+    with (
+        store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer,
+        messages.track(len(table) - writer.start, "objects") as advance,
+    ):
+        for found in mapped(source, mapper, writer.start, workers):
+            if isinstance(found, WsstoolError):
+                writer.fail(str(found))
+            else:
+                made = [
+                    object_mask(one, box, threshold) for one, box in zip(found.maps, found.boxes, strict=True)
+                ]
+                flat = [mask.reshape(-1) for mask, _, _ in made]
+                writer.write(
+                    np.concatenate(flat) if flat else np.zeros(0, np.uint8),
+                    score=np.array([score for _, score, _ in made], np.float32),
+                    fallback=np.array([fallback for _, _, fallback in made], np.uint8),
+                )
+            advance()
+    return {
+        "images": len(header),
+        "objects": int(table.counts.sum()),
+        "fallbacks": int(writer.tail["fallback"].sum()),
+        "dropped": dict(table.dropped),
+        "failed": writer.failed,
+        "key": header.key,
+    }
+
+
+def object_mask(one: np.ndarray, box: np.ndarray, threshold: float) -> tuple[np.ndarray, float, bool]:
+    """Mask, quality in [0, 1] and whether a fallback made it.
+
+    Args:
+        one: (h, w) map of a window.
+        box: (4,) xyxy in pixels of the window.
+        threshold: from this value on a pixel is object.
+    """
+    inside = np.zeros(one.shape, bool)
+    x0, y0, x1, y1 = pixel_bounds(box, (one.shape[0], one.shape[1]))
+    inside[y0:y1, x0:x1] = True
+    mask = ((one >= threshold) & inside).astype(np.uint8)
+    if not mask.any():
+        return ellipse((one.shape[0], one.shape[1]), box), 0.0, True
+    return mask, quality(mask, box, np.where(inside, one, 0.0)), False

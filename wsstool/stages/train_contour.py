@@ -1,0 +1,303 @@
+"""Train a contour network on boxes: one map an object, no mask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from wsstool import store
+from wsstool.data.boxes import BoxTable
+from wsstool.data.windows import ObjectViews
+from wsstool.errors import BadInputError, UsageError
+from wsstool.models.contour import ContourNet, build_contour, start_contour
+from wsstool.models.weights import Weights, load_weights, save_weights
+from wsstool.runtime import pick_device
+from wsstool.stages.boxed import Boxed, open_boxed
+from wsstool.stages.failures import check_failed
+from wsstool.stages.loss_terms import loss_terms
+from wsstool.stages.object_supervision import SelectedMasks, TrueMasks
+from wsstool.stages.start import start_normalisation
+from wsstool.stages.written import up_to_date
+from wsstool.store.provenance import canonical_json, digest
+from wsstool.training.checkpoint import only_writer, part_path
+from wsstool.training.contour import ContourTask
+from wsstool.training.loader import EpochLoader
+from wsstool.training.loop import finish, fit
+from wsstool.training.object_images import ObjectImages
+from wsstool.training.plan import Plan
+from wsstool.training.tagged_images import Pictures
+from wsstool.types import SILENT, Messages
+
+DEFAULT_LOSSES = ("tightness=1", "pairwise=1")
+"""What fills the object; with ``zero`` instead of ``pairwise`` the map is its outline."""
+
+
+def train_contour(
+    data: Path,
+    *,
+    output: Path = Path("contour.pth"),
+    boxes: Path | None = None,
+    box_format: str = "auto",
+    loss: Sequence[str] | None = None,
+    settings: Sequence[str] | None = None,
+    box_slack: float = 0.0,
+    selection: Path | None = None,
+    min_score: float = 0.0,
+    window: str = "box",
+    margin_min: float = 0.05,
+    margin_max: float = 0.6,
+    crop_size: int = 128,
+    condition: str = "none",
+    arch: str = "mobilenet-v2",
+    init: Path | None = None,
+    width: int = 64,
+    normalization: str = "auto",
+    split: str | None = None,
+    class_list: Path | None = None,
+    flip: bool = True,
+    color_jitter: float = 0.0,
+    epochs: int = 40,
+    batch_size: int = 16,
+    lr: float = 2e-3,
+    backbone_rate: float | None = None,
+    optimizer: str = "adamw",
+    schedule: str = "poly",
+    warmup_epochs: float = 0.0,
+    weight_decay: float = 1e-2,
+    clip: float = 0.0,
+    ema: float = 0.0,
+    amp: bool = True,
+    workers: int = 2,
+    seed: int = 0,
+    device: str = "auto",
+    max_failed: int = 0,
+    force: bool = False,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
+    """Train a network that maps one object, from boxes alone; nothing is done when it is up to date.
+
+    Args:
+        data: data folder.
+        output: weights file. ``OUTPUT.part`` holds an unfinished run, ``OUTPUT.log.jsonl`` the figures.
+        boxes, box_format: see ``data.boxes.read_boxes``.
+        loss: ``NAME=WEIGHT`` or ``NAME`` of ``registry.BOX_LOSSES``, summed; None: ``DEFAULT_LOSSES``.
+        settings: ``NAME=VALUE`` options of these losses.
+        box_slack: for loose boxes, see ``training.losses.box_targets.box_target``.
+        selection: a ``selection`` file, whose masks the loss ``mask`` learns from; None: the true masks of
+            the box file (the fully supervised twin).
+        min_score: masks of ``selection`` below this quality score are not learned from, [0, 1].
+        window, margin_min, margin_max, crop_size, flip, color_jitter: see ``data.windows.ObjectViews``.
+        condition: what tells the object: ``none``, or the ``class`` of the box.
+        arch, width: see ``models.contour.build_contour``.
+        init: start weights: of a backbone, or of a contour network; None: random. The batch norms of
+            a backbone with start weights stay as they are.
+        normalization: as in ``cotrain``.
+        split: part to train on; None: ``train`` if there is one, else all.
+        class_list: see ``open_dataset``.
+        epochs, lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see ``Plan``; an
+            epoch shows every object once.
+        batch_size: objects a step.
+        backbone_rate: learning rate of the backbone relative to the rest; 0: frozen; None: 0.1 with
+            ``init``, else 1.
+        workers: processes that prepare views.
+        device: auto, cpu, cuda, cuda:N or mps.
+        max_failed: images that may be unreadable; they are left out in any case.
+        force: train although the output is up to date.
+        messages: told what happens.
+
+    Returns:
+        ``output``, ``key``, ``supervision``, ``objects`` and ``images`` (trained on), ``dropped`` (boxes),
+        ``failed``, ``up_to_date``, and the losses of the last epoch.
+
+    Raises:
+        BadInputError: less than two objects, no masks for the loss ``mask``, start weights that do not fit.
+        SomeFailedError: more than ``max_failed`` images are unreadable; the weights are written.
+        UsageError, MissingInputError, BusyError, CannotWriteError: see the parts.
+    """
+    output = Path(output)
+    terms, described, own = loss_terms(loss or DEFAULT_LOSSES, settings or ())
+    has_mask_loss = any(term.name == "mask" for term in terms)
+    if selection is not None and not has_mask_loss:
+        raise UsageError("--selection gives masks to the loss 'mask'; add --loss mask")
+    if not 0 <= min_score <= 1:
+        raise UsageError(f"--min-score {min_score:g}: from 0 to 1")
+    if condition not in ("none", "class"):
+        raise UsageError(f"--condition {condition}: none or class")
+    view = ObjectViews(crop_size, window, (margin_min, margin_max), flip, color_jitter)
+    plan = Plan(
+        epochs=epochs,
+        lr=lr,
+        optimizer=optimizer,
+        schedule=schedule,
+        warmup_epochs=warmup_epochs,
+        weight_decay=weight_decay,
+        clip=clip,
+        ema=ema,
+        amp=amp,
+        seed=seed,
+    )
+    source = open_boxed(
+        Path(data),
+        boxes=boxes,
+        box_format=box_format,
+        split=split,
+        class_list=class_list,
+        training=True,
+        messages=messages,
+    )
+    masks = _mask_source(source, selection, min_score) if has_mask_loss else None
+    start = load_weights(init) if init else None
+    backbone_rate = (0.1 if init else 1.0) if backbone_rate is None else backbone_rate
+    params: dict[str, Any] = {
+        "box_format": box_format if box_format != "auto" else None,
+        "loss": described,
+        "set": own or None,
+        "box_slack": box_slack,
+        "min_score": min_score if selection else None,
+        "window": window,
+        "margin_min": margin_min if window == "box" else None,
+        "margin_max": margin_max if window == "box" else None,
+        "crop_size": crop_size,
+        "condition": condition,
+        "arch": arch,
+        "width": width,
+        "normalization": normalization,
+        "split": source.split,
+        "class_list": class_list,
+        "flip": flip,
+        "color_jitter": color_jitter,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "backbone_rate": backbone_rate,
+        "optimizer": optimizer,
+        "schedule": schedule,
+        "warmup_epochs": warmup_epochs,
+        "weight_decay": weight_decay,
+        "clip": clip,
+        "ema": ema,
+        "seed": seed,
+    }
+    params = {k: str(v) if isinstance(v, Path) else v for k, v in params.items() if v is not None}
+    inputs = list(source.inputs)
+    supervision = "boxes"
+    if isinstance(masks, SelectedMasks):
+        inputs.append(masks.input)
+        supervision = "selected masks"
+    elif masks is not None:
+        inputs.append(_fingerprint(source.table))
+        supervision = "true masks"
+    if init and start:
+        inputs.append(store.Input.of_file(init, role="init", provenance=start.meta.get("provenance", ())))
+    key = store.key_of("train-contour", params, inputs)
+
+    with only_writer(output):
+        if not force and (found := up_to_date(output, key, params, messages, task="contour")):
+            check_failed(found["failed"], max_failed)
+            return found
+        if force:
+            part_path(output).unlink(missing_ok=True)
+        where = pick_device(device)
+        dataset, table = source.dataset, source.table
+        pictures = Pictures([dataset.path(i) for i in range(len(dataset))], messages=messages)
+        for i, reason in sorted(pictures.failed.items()):
+            messages.warn(f"left out: {dataset.names[i]}: {reason}")
+        objects = [one for one in source.objects() if one.picture not in pictures.failed]
+        if masks is not None:
+            known = masks.known(objects)
+            if not known:
+                raise BadInputError("the loss 'mask' has not a single mask to learn from")
+            if len(terms) == 1:
+                messages.say(f"{len(objects) - len(known)} objects without a mask are left out")
+                objects = known
+        if len(objects) < 2:
+            raise BadInputError(f"{len(objects)} usable boxes are too few to train on")
+        mean, std = start_normalisation(normalization, start)
+        network = _network(arch, width, condition, len(table.classes), start, init, seed, backbone_rate)
+        shown = len({one.picture for one in objects})
+        messages.say(
+            f"training {arch} on the {supervision} of {len(objects)} objects in {shown} images, "
+            f"{' + '.join(described)}, views of {crop_size} pixels"
+        )
+        loader = EpochLoader(
+            ObjectImages(pictures.__getitem__, objects, view, masks=masks, seed=seed),
+            batch_size,
+            seed=seed,
+            workers=workers,
+            pin_memory=where.type == "cuda",
+        )
+        task = ContourTask(network, terms, mean=mean, std=std, slack=box_slack, backbone_rate=backbone_rate)
+        result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
+        figures = result.history[result.best_epoch]
+        summary = {
+            "supervision": supervision,
+            "objects": len(objects),
+            "images": shown,
+            "dropped": dict(table.dropped),
+            "failed": len(pictures.failed),
+            **{k: v for k, v in figures.items() if k != "seconds"},  # equal runs give equal bytes
+        }
+        meta = {
+            "arch": arch,
+            "task": "contour",
+            "classes": list(table.classes.names),
+            "class_ids": list(table.classes.foreground),
+            "background": table.classes.background,
+            "palette": [list(colour) for colour in table.classes.palette],
+            "mean": mean,
+            "std": std,
+            "width": width,
+            "condition": condition,
+            "condition_size": len(table.classes) if condition == "class" else 0,
+            "window": window,
+            "image_size": crop_size,
+            "draws": "outline" if any(term.name == "zero" for term in terms) else "object",
+            "supervision": supervision,
+            "key": key,
+            "params": params,
+            "summary": summary,
+            "provenance": store.history("train-contour", params, inputs),
+        }
+        save_weights(output, result.states["network"], meta)
+        finish(output)
+    check_failed(len(pictures.failed), max_failed)
+    return {"output": str(output), "key": key, "up_to_date": False, **summary}
+
+
+def _mask_source(source: Boxed, selection: Path | None, min_score: float) -> TrueMasks | SelectedMasks:
+    if selection is not None:
+        return SelectedMasks(selection, source.dataset, min_score)
+    if not source.table.has_truth:
+        raise BadInputError(
+            f"{source.table.source} has no masks for the loss 'mask'; --selection names a file of them"
+        )
+    return TrueMasks(source.table)
+
+
+def _fingerprint(table: BoxTable) -> store.Input:
+    """The true masks by their content, when they are what is learned."""
+    return store.Input("truth", {"fingerprint": digest(canonical_json(table.shapes))})
+
+
+def _network(
+    arch: str,
+    width: int,
+    condition: str,
+    n_classes: int,
+    start: Weights | None,
+    init: Path | None,
+    seed: int,
+    backbone_rate: float,
+) -> ContourNet:
+    torch.manual_seed(seed)
+    size = n_classes if condition == "class" else 0
+    network = build_contour(arch, width=width, condition=condition, condition_size=size)
+    if start is not None:
+        start_contour(network, start.state_dict, f"'{init}'")
+        network.freeze_norms()
+    if backbone_rate == 0:
+        network.freeze_backbone()
+    return network
