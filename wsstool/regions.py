@@ -74,23 +74,10 @@ class Proposals:
     def n_superpixels(self) -> int:
         return int(self.superpixels.max()) + 1 if self.superpixels.size else 0
 
-    def areas(self) -> np.ndarray:
-        """(P,) int64: the pixels of each proposal, the best proposal first; worked out once."""
-        return self._areas
-
     @cached_property
     def _areas(self) -> np.ndarray:
         sizes = np.bincount(self.superpixels.reshape(-1), minlength=self.n_superpixels)
         return (self.members() @ sizes.astype(float)).astype(np.int64)
-
-    def boxes(self) -> np.ndarray:
-        """(P, 4) float32 xyxy: the smallest box around each proposal, the best proposal first."""
-        bounds = superpixel_boxes(self.superpixels)
-        members = self.members()
-        far = max(self.superpixels.shape)
-        found = [np.where(members, bounds[:, k], far).min(1, initial=far) for k in (0, 1)]
-        found += [np.where(members, bounds[:, k], 0).max(1, initial=0) for k in (2, 3)]
-        return np.stack(found, 1).astype(np.float32)
 
     def members(self) -> np.ndarray:
         """(P, S) bool: the superpixels of each proposal, the best proposal first.
@@ -123,6 +110,20 @@ class Proposals:
         found = held[count:][rows[:, 2] == 1]
         found.setflags(write=False)
         return found
+
+
+def proposal_areas(proposals: Proposals) -> np.ndarray:
+    """(P,) int64: the pixels of each proposal, the best proposal first; worked out once."""
+    return proposals._areas
+
+
+def proposal_boxes(proposals: Proposals) -> np.ndarray:
+    """(P, 4) float32 xyxy: the smallest box around each proposal, the best proposal first."""
+    bounds, members = superpixel_boxes(proposals.superpixels), proposals.members()
+    far = max(proposals.superpixels.shape)
+    found = [np.where(members, bounds[:, k], far).min(1, initial=far) for k in (0, 1)]
+    found += [np.where(members, bounds[:, k], 0).max(1, initial=0) for k in (2, 3)]
+    return np.stack(found, 1).astype(np.float32)
 
 
 def superpixel_boxes(superpixels: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from wsstool.cli import options
+from wsstool.cli.proposal_table import show_proposals
 from wsstool.cli.run import call
 from wsstool.cli.tables import print_json, print_table
 from wsstool.errors import BelowThresholdError
@@ -18,7 +19,7 @@ def eval_(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="mask or cam file, folder of masks, or score files of eval -o; '-' or nothing: stdin",
+            help="mask, cam or proposal file, folder of masks, score files of eval -o; '-' or nothing: stdin",
             show_default=False,
         ),
     ] = None,
@@ -91,7 +92,8 @@ def eval_(
         str | None,
         typer.Option(
             help="exit code 4 when a row is below; METRIC: miou (default), pixel-accuracy, mean-accuracy, "
-            "fwiou, image-miou, boundary-iou; FRACTION: 0 to 1",
+            "fwiou, image-miou, boundary-iou; of proposals abo (default), recall-50, recall-70, recall-85, "
+            "ar; FRACTION: 0 to 1",
             metavar="[METRIC=]FRACTION",
             rich_help_panel=options.OUTPUT,
         ),
@@ -104,7 +106,7 @@ def eval_(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Score masks or CAMs against true masks, beside the blind baseline.
+    """Score masks or CAMs against true masks, beside the blind baseline; proposals against true objects.
 
     A table on a terminal, JSON otherwise. The blind baseline paints one tag of each image everywhere.
 
@@ -123,6 +125,9 @@ def eval_(
 def _show(found: dict[str, Any], json: bool) -> None:
     if json or not sys.stdout.isatty():
         print_json(found)
+        return
+    if found["kind"] == "proposal":
+        show_proposals(found)
         return
     columns = {
         "mIoU": lambda row: row["miou"],

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from wsstool.regions import Proposals
+from wsstool.regions import Proposals, proposal_boxes
 
 COUNTS = (10, 100, 1000, 0)
 """How many of the best proposals are looked at; 0: all."""
@@ -96,7 +96,7 @@ class ProposalScores:
             members = proposals.members()
             given = [mask for mask in truth if mask is not None]
             masks[known] = best_of_first(mask_overlaps(proposals, members, given))
-            found = best_of_first(box_overlaps(boxes, proposals.boxes()))
+            found = best_of_first(box_overlaps(boxes, proposal_boxes(proposals)))
         extent = np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(1).astype(float)
         extent[known] = [float(mask.sum()) for mask in truth if mask is not None]
         self.masks.append(masks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wsstool.proposals.superpixels import LARGEST_NUMBER
-from wsstool.regions import Proposals
+from wsstool.regions import Proposals, proposal_areas
 
 
 def limited(
@@ -34,7 +34,7 @@ def limited(
     wanted = nodes[:, 2] == 1
     all_nodes = nodes.copy()
     all_nodes[:, 2] = 1
-    areas = Proposals(proposals.superpixels, all_nodes).areas()
+    areas = proposal_areas(Proposals(proposals.superpixels, all_nodes))
     wanted &= (areas >= min_area) & (areas <= max_area * proposals.superpixels.size)
     if wanted.all() and len(nodes) <= rows:
         return proposals, 0

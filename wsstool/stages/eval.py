@@ -12,8 +12,10 @@ from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.segmentation import IgnoredPrediction, definition
 from wsstool.stages.against import differences
-from wsstool.stages.predictions import Normalise, folder_classes, open_predictions
+from wsstool.stages.predictions import Normalise, folder_classes, open_predictions, open_scored
 from wsstool.stages.score_file import is_score_file, read_scores, write_scores
+from wsstool.stages.score_proposals import METRICS as PROPOSAL_METRICS
+from wsstool.stages.score_proposals import score_proposals
 from wsstool.stages.scoring import Evaluation, Rules, evaluate, row_scores
 from wsstool.stages.truth import find_truth
 from wsstool.types import SILENT, ClassList, Messages
@@ -46,7 +48,8 @@ def eval_(
     """Score one source, or several score files as one.
 
     Args:
-        sources: a ``mask`` or ``cam`` file, ``-``, a folder of masks, or score files; none: standard input.
+        sources: a ``mask``, ``cam`` or ``proposal`` file, ``-``, a folder of masks, or score files; none:
+            standard input. Of proposals see ``score_proposals``.
         truth: folder of true masks, or a data folder; None: the masks beside the images.
         split: score these images only: a name or a file of image names.
         class_list: class file of a folder of masks; found beside them otherwise.
@@ -64,7 +67,8 @@ def eval_(
         seed: of the resampling.
         against: score file of another method on the same images: each row also says by how much it is
             better, with the interval of the paired difference.
-        fail_under: ``[METRIC=]FRACTION``; METRIC is one of ``METRICS``, ``miou`` by default.
+        fail_under: ``[METRIC=]FRACTION``; METRIC is one of ``METRICS``, ``miou`` by default (of
+            proposals ``abo``).
         output: score file to write.
         messages: where progress and warnings go.
 
@@ -93,8 +97,29 @@ def eval_(
     elif len(listed) > 1:
         raise UsageError("eval reads one file, or several score files of 'eval -o'")
     else:
+        reader = open_scored(listed[0])
+        if reader is not None and reader.header.payload == "proposal":
+            for option, value in {
+                "sweep": sweep,
+                "boundary": boundary,
+                "group": group,
+                "against": against,
+            }.items():
+                if value:
+                    raise UsageError(f"--{option} is not for proposals")
+            with reader:
+                return score_proposals(
+                    reader,
+                    listed[0],
+                    truth=truth,
+                    split=split,
+                    fail_under=wanted,
+                    output=output,
+                    messages=messages,
+                )
         with open_predictions(
             listed[0],
+            reader=reader,
             classes=folder_classes(listed[0], truth, class_list),
             normalise=normalise,
             background_threshold=background_threshold,
@@ -171,8 +196,9 @@ def _parse_fail_under(text: str | None) -> tuple[str, float] | None:
         least = float(number)
     except ValueError:
         least = -1
-    if metric not in METRICS:
-        raise UsageError(f"--fail-under {text}: there is no '{metric}', but {', '.join(METRICS)}")
+    if metric not in METRICS + PROPOSAL_METRICS:
+        there = ", ".join(METRICS + PROPOSAL_METRICS)
+        raise UsageError(f"--fail-under {text}: there is no '{metric}', but {there}")
     if not 0 <= least <= 1:
         raise UsageError(f"--fail-under {text}: '{number}' is not a fraction from 0 to 1")
     return metric, least

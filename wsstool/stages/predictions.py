@@ -78,6 +78,13 @@ class Predictions:
         return self._records
 
 
+def open_scored(source: object) -> store.Reader | None:
+    """The record file that ``eval`` is to score, of any kind that it knows; None for a folder."""
+    if source is not None and Path(str(source)).is_dir():
+        return None
+    return store.open_records(source, kinds=("mask", "cam", "proposal"), command="eval")
+
+
 @contextmanager
 def open_predictions(
     source: object,
@@ -87,6 +94,7 @@ def open_predictions(
     background_threshold: float = 0.3,
     background: str = "auto",
     command: str = "eval",
+    reader: store.Reader | None = None,
 ) -> Iterator[Predictions]:
     """Open a source for one pass.
 
@@ -97,6 +105,7 @@ def open_predictions(
         background_threshold: a pixel of a CAM is background where no class scores more than this, [0, 1].
         background: ``none`` forbids background in label maps made of CAMs.
         command: for messages.
+        reader: ``source``, where it is open already.
 
     Raises:
         BadInputError: of another kind, damaged, or a folder without class list.
@@ -105,7 +114,7 @@ def open_predictions(
     if source is not None and Path(str(source)).is_dir():
         yield _folder(Path(str(source)), classes)
         return
-    with store.open_records(source, kinds=("mask", "cam"), command=command) as reader:
+    with reader or store.open_records(source, kinds=("mask", "cam"), command=command) as reader:
         header = reader.header
         name = Path(str(source)).name if source not in (None, "-") else "standard input"
         found = Predictions(

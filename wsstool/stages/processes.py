@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from wsstool.errors import WsstoolError
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 _WORTH_IT = 4  #: items a process, below which starting it takes longer than it saves
 
 
@@ -54,6 +55,11 @@ def in_order(make: Callable[[T], R], items: Sequence[T], workers: int) -> Iterat
 def _begin() -> None:
     """A worker leaves the interrupt to its parent, and goes when the parent is gone, however it went."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_the_parent, daemon=True).start()
+
+
+def _follow_the_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
-        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+        parent.join()
+        os._exit(1)
