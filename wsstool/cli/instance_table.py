@@ -43,5 +43,6 @@ def show_instances(found: dict[str, Any]) -> None:
     print()
     print(
         f"{found['images']} images, {row['objects']} objects: {row['scored']} scored, "
-        f"{row['too_small']} too small, {row['without_truth']} without a true mask. IoU: {found['definition']}."
+        f"{row['too_small']} too small, {row['without_truth']} without a true mask. "
+        f"IoU: {found['definition']}."
     )

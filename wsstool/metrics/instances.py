@@ -232,7 +232,7 @@ def _rank_correlation(score: np.ndarray, iou: np.ndarray) -> float | None:
     for values in (score, iou):
         _, place, count = np.unique(values, return_inverse=True, return_counts=True)
         ranks.append((np.cumsum(count) - (count - 1) / 2)[place])  # ties share their mean rank
-    return float(np.corrcoef(*ranks)[0, 1])
+    return float(np.corrcoef(np.stack(ranks))[0, 1])
 
 
 def _mean(values: np.ndarray) -> float | None:

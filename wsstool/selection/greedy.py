@@ -72,7 +72,8 @@ def greedy(
     goal = Objective(found, prior, guide=guide, f1=f1, coverage=coverage, threshold=threshold, radius=radius)
     if goal.empty:
         return nothing
-    members, touched = found.members, goal.touched
+    members: np.ndarray = found.members
+    touched: np.ndarray | None = goal.touched
     alone = goal.scores(members, touched)
     if keep and keep < len(found):
         kept = np.sort(np.argsort(-alone, kind="stable")[:keep])
@@ -102,9 +103,8 @@ def _best_change(
         order = min(range(len(fewer)), key=lambda k: (-scores[k], chosen[k]))
         sets.append((fewer[order], float(scores[order])))
     union = members[:, chosen].any(1)
-    if touched is not None:
-        touched = touched | np.any(touched[chosen], axis=0)
-    scores = goal.scores(members | union[:, None], touched)
+    lines = None if touched is None else touched | touched[chosen].any(0)
+    scores = goal.scores(members | union[:, None], lines)
     scores[chosen] = -np.inf
     k = int(scores.argmax())
     if np.isfinite(scores[k]):

@@ -54,7 +54,8 @@ def eval_(
 
     Args:
         sources: a ``mask``, ``cam``, ``proposal`` or ``selection`` file, ``-``, a folder of masks, or score
-            files; none: standard input. Of proposals see ``score_proposals``, of selections ``score_instances``.
+            files; none: standard input. Of proposals see ``score_proposals``, of selections
+            ``score_instances``.
         truth: folder of true masks, or a data folder; None: the masks beside the images.
         split: score these images only: a name or a file of image names.
         class_list: class file of a folder of masks; found beside them otherwise.

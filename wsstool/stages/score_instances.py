@@ -97,13 +97,13 @@ def score_instances(
     if table is not None and not result["scored"]:
         messages.warn(f"{table.source} has no true mask of at least {min_area} pixels for these boxes")
     names = header.classes.names
-    row: dict[str, Any] = {"name": "masks", **result}
-    row["classes"] = {
-        "iou": dict(zip(names, row.pop("class_iou"), strict=True)),
-        "objects": dict(zip(names, row.pop("class_objects"), strict=True)),
+    said: dict[str, Any] = {"name": "masks", **result}
+    said["classes"] = {
+        "iou": dict(zip(names, said.pop("class_iou"), strict=True)),
+        "objects": dict(zip(names, said.pop("class_objects"), strict=True)),
     }
     if ap:
-        row["ap"] = instances.result(reader.tail["score"]) if result["scored"] else None
+        said["ap"] = instances.result(reader.tail["score"]) if result["scored"] else None
     if failed:
         messages.warn(f"{failed} images failed in an earlier stage: their objects have no mask")
     summary: dict[str, Any] = {
@@ -113,7 +113,7 @@ def score_instances(
         "failed": failed,
         "definition": f"mean over objects of at least {min_area} pixels of the IoU with the true mask",
         "truth": table.source if table is not None else None,
-        "rows": [row],
+        "rows": [said],
     }
     if output is not None:
         rows = {name: column.tolist() for name, column in scores.table().items()}
