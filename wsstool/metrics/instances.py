@@ -232,7 +232,8 @@ def _rank_correlation(score: np.ndarray, iou: np.ndarray) -> float | None:
     for values in (score, iou):
         _, place, count = np.unique(values, return_inverse=True, return_counts=True)
         ranks.append((np.cumsum(count) - (count - 1) / 2)[place])  # ties share their mean rank
-    return float(np.corrcoef(np.stack(ranks))[0, 1])
+    a, b = (one - one.mean() for one in ranks)
+    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()))
 
 
 def _mean(values: np.ndarray) -> float | None:

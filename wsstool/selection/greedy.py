@@ -102,9 +102,9 @@ def _best_change(
         scores = goal.scores(unions, lines)
         order = min(range(len(fewer)), key=lambda k: (-scores[k], chosen[k]))
         sets.append((fewer[order], float(scores[order])))
-    union = members[:, chosen].any(1)
+    union = members[:, chosen].any(1, keepdims=True)
     lines = None if touched is None else touched | touched[chosen].any(0)
-    scores = goal.scores(members | union[:, None], lines)
+    scores = goal.scores(members | union, lines)
     scores[chosen] = -np.inf
     k = int(scores.argmax())
     if np.isfinite(scores[k]):
