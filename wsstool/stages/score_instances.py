@@ -77,7 +77,7 @@ def score_instances(
         raise UsageError(f"--min-area {min_area}: pixels, 0 or more")
     header = reader.header
     root = truth if truth is not None and truth.is_dir() else Path(data_root(header, source))
-    table = _truth(header, root, truth, messages)
+    table = find_objects(header, root, truth, messages)
     chosen = set(range(len(header)))
     if split is not None:
         chosen = set(split_indices(root, header.images, Lookup(header.images), split))
@@ -124,8 +124,18 @@ def score_instances(
     return summary
 
 
-def _truth(header: store.Header, root: Path, truth: Path | None, messages: Messages) -> BoxTable | None:
-    """The true masks; None where none were named and none are there."""
+def find_objects(header: store.Header, root: Path, truth: Path | None, messages: Messages) -> BoxTable | None:
+    """The true masks of the boxes of a file; None where none were named and none are there.
+
+    Args:
+        header: of the file.
+        root: the data folder.
+        truth: data folder or box file, as named.
+
+    Raises:
+        MissingInputError: the named truth has no boxes.
+        BadInputError: images have another size than when the file was made.
+    """
     pictures = Dataset(root, header.images, ClassList(()), None, "")
     named = None if truth is None or truth == root else truth
     try:
