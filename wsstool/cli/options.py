@@ -15,6 +15,7 @@ from wsstool.registry import (
     BACKGROUNDS,
     CAMS,
     COTRAINERS,
+    EXPORTS,
     FILLERS,
     PROPOSALS,
     REFINERS,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     Cotrainer = str
     Proposer = str
     Selection = str
+    ExportFormat = str
 else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
     CamMethod = Literal[CAMS.names()]
@@ -42,6 +44,7 @@ else:  # the names become choices, completion and error texts
     Cotrainer = Literal[COTRAINERS.names()]
     Proposer = Literal[PROPOSALS.names()]
     Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
+    ExportFormat = Literal[("png", *EXPORTS.names())]
 
 
 def _option(
@@ -94,6 +97,10 @@ Images = Annotated[
         env="WSSTOOL_IMAGES",
     ),
 ]
+Like = Annotated[
+    Path | None,
+    _option("--like", help="COCO file whose image and category ids COCO results use", panel=INPUT),
+]
 Truth = Annotated[
     Path | None,
     _option(
@@ -106,7 +113,7 @@ BoxFile = Annotated[
     Path | None,
     _option(
         "--boxes",
-        help="box file (COCO) or folder (VOC, YOLO); default: found in DATA",
+        help="box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: found in DATA",
         panel=INPUT,
     ),
 ]

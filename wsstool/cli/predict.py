@@ -86,11 +86,11 @@ def predict(
     """Segment images with a trained segmenter, or the objects of boxes with a contour network.
 
     Weights of 'train-contour' mask every box of DATA, or of --boxes, into a selection file with a quality
-    score for each; of the options under Method only --margin, --threshold and --flip are theirs.
+    score for each; of the options under Method --margin, --threshold, --flip, --refine and --set are theirs.
 
     Examples: wsstool predict data/ --boxes new.json --weights contour.pth --flip -o objects.h5;
     wsstool predict data/ --split test --weights seg.pth -o pred.h5;
     wsstool predict data/ --weights seg.pth --scale .75 --scale 1 --flip | wsstool eval --truth data/;
     wsstool predict data/ --weights seg.pth --gate cls.pth -o pred.h5
     """
-    call("predict_any:predict", locals())
+    call("predict_any:predict", {**locals()})  # two stages: the weights say which

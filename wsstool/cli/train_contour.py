@@ -69,6 +69,10 @@ def train_contour(
     arch: Annotated[str, _own("backbone; 'wsstool methods' lists them", options.MODEL)] = "mobilenet-v2",
     init: options.StartWeights = None,
     width: Annotated[int, _own("channels of the decoder, a multiple of 8", options.MODEL)] = 64,
+    frozen_stride: Annotated[
+        int,
+        _own("with --init, parts of the backbone up to this stride are not trained; 0: none", options.MODEL),
+    ] = 4,
     normalization: Annotated[
         Literal["auto", "imagenet", "none"],
         _own("of the input; none: colours in [0, 1]; auto: as --init says, else imagenet", options.MODEL),
@@ -79,7 +83,9 @@ def train_contour(
         bool, typer.Option("--flip/--no-flip", help="mirror views", rich_help_panel=options.TRAINING)
     ] = True,
     color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.0,
-    epochs: options.Epochs = 40,
+    epochs: Annotated[
+        int | None, _own("passes over the objects; default: what makes 8,000 views, at least 10")
+    ] = None,
     batch_size: Annotated[int, _own("objects a step, at least 1", options.RUNTIME)] = 16,
     lr: options.LearningRate = 2e-3,
     backbone_rate: Annotated[

@@ -108,9 +108,15 @@ class ContourNet(OnBackbone):
         steering = self.steer(self.embed(condition))
         return steering.view(len(steering), len(self.laterals), 2, -1)
 
-    def freeze_norms(self) -> None:
-        """Keep the batch norms of the backbone as the start weights have them."""
-        self.freeze([m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)])
+    def freeze_start(self, stride: int) -> None:
+        """Keep the batch norms of the backbone as the start weights have them, and its first parts whole.
+
+        Args:
+            stride: parts up to this stride; their large maps then need no backward pass, a third of all work.
+        """
+        norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+        first = [self.backbone.get_submodule(s.name) for s in self.backbone.stages if s.stride <= stride]
+        self.freeze([*norms, *first])
 
 
 def build_contour(

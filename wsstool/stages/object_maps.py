@@ -131,10 +131,12 @@ class Mapped:
     Attributes:
         maps: (h, w) float, 0 to 1, one a box.
         boxes: (4,) xyxy each, in pixels of its window.
+        pixels: (h, w, 3) uint8, each window of the picture.
     """
 
     maps: list[np.ndarray]
     boxes: list[np.ndarray]
+    pixels: list[np.ndarray]
 
 
 def mapped(source: Boxed, mapper: Mapper, start: int, workers: int) -> Iterator[Mapped | WsstoolError]:
@@ -155,7 +157,9 @@ def mapped(source: Boxed, mapper: Mapper, start: int, workers: int) -> Iterator[
                 box - np.array([x0, y0, x0, y0], np.float32)
                 for box, (x0, y0, _, _) in zip(boxes.xyxy, windows, strict=True)
             ]
-            yield Mapped(mapper(picture, boxes), placed)
+            yield Mapped(
+                mapper(picture, boxes), placed, [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in windows]
+            )
 
 
 def window_header(

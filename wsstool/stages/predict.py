@@ -97,7 +97,7 @@ def predict(
         raise UsageError("--refine sharpens label maps; probabilities are written as the network gives them")
     if settings and not refine:
         raise UsageError("--set names an option of a refiner; choose one with --refine")
-    refiner, own = _refiner(refine, settings or ())
+    refiner, own = find_refiner(refine, settings or ())
     dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     where = pick_device(device)
@@ -195,7 +195,8 @@ def predict(
     return {"images": len(header), "failed": writer.failed, "key": header.key}
 
 
-def _refiner(refine: str | None, settings: Sequence[str]) -> tuple[Refiner | None, dict[str, Any]]:
+def find_refiner(refine: str | None, settings: Sequence[str]) -> tuple[Refiner | None, dict[str, Any]]:
+    """The refiner of a name with its options bound, scores taken as probabilities; and these options."""
     if refine is None:
         return None, {}
     own = REFINERS.settings(refine, settings)

@@ -16,6 +16,7 @@ from wsstool.selection.fillers import ellipse
 from wsstool.selection.quality import quality
 from wsstool.stages.boxed import open_boxed
 from wsstool.stages.object_maps import mapped, open_mapper, window_header
+from wsstool.stages.predict import Refiner, find_refiner
 from wsstool.types import SILENT, Messages
 
 
@@ -29,6 +30,8 @@ def predict_objects(
     margin: Sequence[float] | None = None,
     threshold: float = 0.5,
     flip: bool = False,
+    refine: str | None = None,
+    settings: Sequence[str] | None = None,
     split: str | None = None,
     class_list: Path | None = None,
     shard: str | None = None,
@@ -45,6 +48,9 @@ def predict_objects(
         data: data folder.
         weights: a contour network that fills its objects.
         threshold: from this value on a pixel is object, (0, 1).
+        refine: name in ``registry.REFINERS``, applied to each map and its window of the picture; None: the
+            map as it is.
+        settings: ``NAME=VALUE`` options of the refiner; ``crf`` takes the scores as probabilities.
         output, boxes, box_format, margin, flip, split, class_list, shard, batch_size, workers, device,
             max_failed, force: see ``stages.contour.contour``.
 
@@ -60,6 +66,9 @@ def predict_objects(
     """
     if not 0 < threshold < 1:
         raise UsageError(f"--threshold {threshold:g}: a value between 0 and 1")
+    if settings and not refine:
+        raise UsageError("--set names an option of a refiner; choose one with --refine")
+    refiner, own = find_refiner(refine, settings or ())
     source = open_boxed(
         Path(data),
         boxes=boxes,
@@ -82,6 +91,8 @@ def predict_objects(
         "margin": list(mapper.margins),
         "threshold": threshold,
         "flip": flip,
+        "refine": refine,
+        "set": [f"{k}={v}" for k, v in own.items()] or None,
         "split": split,
         "class_list": str(class_list) if class_list else None,
         "shard": shard,
@@ -99,9 +110,12 @@ def predict_objects(
             if isinstance(found, WsstoolError):
                 writer.fail(str(found))
             else:
-                made = [
-                    object_mask(one, box, threshold) for one, box in zip(found.maps, found.boxes, strict=True)
-                ]
+                maps = found.maps
+                if refiner is not None:
+                    maps = [
+                        refined(refiner, one, pixels) for one, pixels in zip(maps, found.pixels, strict=True)
+                    ]
+                made = [object_mask(one, box, threshold) for one, box in zip(maps, found.boxes, strict=True)]
                 flat = [mask.reshape(-1) for mask, _, _ in made]
                 writer.write(
                     np.concatenate(flat) if flat else np.zeros(0, np.uint8),
@@ -117,6 +131,18 @@ def predict_objects(
         "failed": writer.failed,
         "key": header.key,
     }
+
+
+def refined(refiner: Refiner, one: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    """(h, w) map in [0, 1] after a refiner has seen it as two classes, the object and the rest.
+
+    Args:
+        refiner: (2, h, w) scores and the picture -> (2, h, w) scores.
+        one: (h, w) map.
+        pixels: (h, w, 3) uint8, the same window of the picture.
+    """
+    rest, own = refiner(np.stack([1 - one, one]).astype(np.float32), pixels)
+    return own / np.maximum(rest + own, 1e-6)
 
 
 def object_mask(one: np.ndarray, box: np.ndarray, threshold: float) -> tuple[np.ndarray, float, bool]:

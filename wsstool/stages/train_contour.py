@@ -34,6 +34,11 @@ from wsstool.types import SILENT, Messages
 DEFAULT_LOSSES = ("tightness=1", "pairwise=1")
 """What fills the object; with ``zero`` instead of ``pairwise`` the map is its outline."""
 
+VIEWS = 8000
+"""Views of objects in a training, where the number of epochs is not given: 500 steps of 16."""
+
+FEWEST_EPOCHS = 10
+
 
 def train_contour(
     data: Path,
@@ -54,12 +59,13 @@ def train_contour(
     arch: str = "mobilenet-v2",
     init: Path | None = None,
     width: int = 64,
+    frozen_stride: int = 4,
     normalization: str = "auto",
     split: str | None = None,
     class_list: Path | None = None,
     flip: bool = True,
     color_jitter: float = 0.0,
-    epochs: int = 40,
+    epochs: int | None = None,
     batch_size: int = 16,
     lr: float = 2e-3,
     backbone_rate: float | None = None,
@@ -94,11 +100,13 @@ def train_contour(
         arch, width: see ``models.contour.build_contour``.
         init: start weights: of a backbone, or of a contour network; None: random. The batch norms of
             a backbone with start weights stay as they are.
+        frozen_stride: with start weights, parts of the backbone up to this stride stay as they are, too; 0:
+            none. Their large maps are a third of the work, and edges need no learning again.
         normalization: as in ``cotrain``.
         split: part to train on; None: ``train`` if there is one, else all.
         class_list: see ``open_dataset``.
-        epochs, lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see ``Plan``; an
-            epoch shows every object once.
+        epochs: each shows every object once; None: as many as make ``VIEWS``, at least ``FEWEST_EPOCHS``.
+        lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see ``Plan``.
         batch_size: objects a step.
         backbone_rate: learning rate of the backbone relative to the rest; 0: frozen; None: 0.1 with
             ``init``, else 1.
@@ -127,6 +135,17 @@ def train_contour(
     if condition not in ("none", "class"):
         raise UsageError(f"--condition {condition}: none or class")
     view = ObjectViews(crop_size, window, (margin_min, margin_max), flip, color_jitter)
+    source = open_boxed(
+        Path(data),
+        boxes=boxes,
+        box_format=box_format,
+        split=split,
+        class_list=class_list,
+        training=True,
+        messages=messages,
+    )
+    if epochs is None:
+        epochs = max(FEWEST_EPOCHS, round(VIEWS / max(1, int(source.table.counts.sum()))))
     plan = Plan(
         epochs=epochs,
         lr=lr,
@@ -138,15 +157,6 @@ def train_contour(
         ema=ema,
         amp=amp,
         seed=seed,
-    )
-    source = open_boxed(
-        Path(data),
-        boxes=boxes,
-        box_format=box_format,
-        split=split,
-        class_list=class_list,
-        training=True,
-        messages=messages,
     )
     masks = _mask_source(source, selection, min_score) if has_mask_loss else None
     start = load_weights(init) if init else None
@@ -164,6 +174,7 @@ def train_contour(
         "condition": condition,
         "arch": arch,
         "width": width,
+        "frozen_stride": frozen_stride if init else None,
         "normalization": normalization,
         "split": source.split,
         "class_list": class_list,
@@ -216,7 +227,9 @@ def train_contour(
         if len(objects) < 2:
             raise BadInputError(f"{len(objects)} usable boxes are too few to train on")
         mean, std = start_normalisation(normalization, start)
-        network = _network(arch, width, condition, len(table.classes), start, init, seed, backbone_rate)
+        network = _network(
+            arch, width, condition, len(table.classes), start, init, seed, backbone_rate, frozen_stride
+        )
         shown = len({one.picture for one in objects})
         messages.say(
             f"training {arch} on the {supervision} of {len(objects)} objects in {shown} images, "
@@ -291,13 +304,14 @@ def _network(
     init: Path | None,
     seed: int,
     backbone_rate: float,
+    frozen_stride: int,
 ) -> ContourNet:
     torch.manual_seed(seed)
     size = n_classes if condition == "class" else 0
     network = build_contour(arch, width=width, condition=condition, condition_size=size)
     if start is not None:
         start_contour(network, start.state_dict, f"'{init}'")
-        network.freeze_norms()
+        network.freeze_start(frozen_stride)
     if backbone_rate == 0:
         network.freeze_backbone()
     return network

@@ -60,11 +60,11 @@ class ObjectImages(Dataset[dict[str, Tensor]]):
         mask = None if self.masks is None else self.masks(one)
         view = self.view(self.pictures(one.picture), one.box, item_generator(self.seed, epoch, item), mask)
         found = {
-            "image": torch.from_numpy(np.ascontiguousarray(view.image)).movedim(-1, 0).contiguous(),
+            "image": torch.from_numpy(view.image.copy()).movedim(-1, 0).contiguous(),
             "box": torch.from_numpy(view.box),
             "extent": torch.tensor(view.extent),
             "class": torch.tensor(one.class_id),
         }
         if view.mask is not None:
-            found["mask"] = torch.from_numpy(np.ascontiguousarray(view.mask))
+            found["mask"] = torch.from_numpy(view.mask.copy())
         return found
