@@ -222,11 +222,16 @@ ATTENTIONS = Registry(
 PROPOSALS = Registry(
     "proposals",
     {
-        "tree": Entry(
-            "wsstool.proposals.tree:tree",
+        "tree": Entry("wsstool.proposals.tree:tree", "Uijlings et al., IJCV 2013", "1 partition, 2 trees"),
+        "selective-search": Entry(
+            "wsstool.proposals.selective_search:selective_search",
             "Uijlings et al., IJCV 2013",
-            "1 partition, 2 trees: 0.3 s at 320 x 320",
+            "4 partitions, 8 trees",
         ),
+        "felzenszwalb": Entry(
+            "wsstool.proposals.flat:felzenszwalb", "Felzenszwalb and Huttenlocher, IJCV 2004", "5 partitions"
+        ),
+        "slic": Entry("wsstool.proposals.flat:slic", "Achanta et al., PAMI 2012", "5 partitions"),
     },
 )
 

@@ -11,7 +11,7 @@ _COLUMNS = {"abo": "ABO", "recall_50": "R .5", "recall_70": "R .7", "recall_85":
 
 def show_proposals(found: dict[str, Any]) -> None:
     """Print what ``score_proposals`` returns: all objects by number of proposals, then sizes with all."""
-    for of in ("masks", "boxes"):
+    for of in ("masks", "boxes", "unions"):
         rows = [row for row in found["rows"] if row["of"] == of]
         if not rows[0]["number"]:
             continue

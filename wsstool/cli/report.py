@@ -15,7 +15,7 @@ def report(
     sources: Annotated[
         list[str],
         typer.Argument(
-            help="cam, mask, contour, selection or score files, as FILE or NAME=FILE, in the order of the panels"
+            help="cam, mask, contour, selection or score files, as FILE or NAME=FILE, in the order shown"
         ),
     ],
     output: Annotated[

@@ -65,6 +65,9 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
             f"without --method {' or '.join(SELECTING)}",
         ),
     ),
+    "propose": (
+        Idle(("method", "settings", "workers"), lambda v: v["import_"] is not None, "with --import"),
+    ),
     "predict": (
         Idle(("gate_threshold", "gate_form"), lambda v: v["gate"] is None, "without --gate"),
         Idle(("dtype",), lambda v: not v["probabilities"], "without --probabilities"),

@@ -47,6 +47,27 @@ def mask_overlaps(proposals: Proposals, members: np.ndarray, truth: Sequence[np.
     return shared / np.maximum(either, 1)
 
 
+def best_unions(superpixels: np.ndarray, truth: Sequence[np.ndarray]) -> np.ndarray:
+    """(G,) float64: the best IoU of each true mask with any union of superpixels.
+
+    It is reached by some number of the superpixels that lie furthest in the mask, and bounds whatever is
+    selected from the proposals.
+
+    >>> best_unions(np.array([[0, 0, 0, 1, 1, 2]]), [np.array([[0, 1, 1, 1, 1, 0]], bool)])
+    array([0.8])
+    """
+    flat = superpixels.reshape(-1)
+    sizes = np.bincount(flat).astype(float)
+    found = np.zeros(len(truth))
+    for g, mask in enumerate(truth):
+        inside = np.bincount(flat[mask.reshape(-1)], minlength=len(sizes))
+        order = np.argsort(-inside / sizes, kind="stable")
+        shared = np.cumsum(inside[order])
+        either = inside.sum() + np.cumsum(sizes[order]) - shared
+        found[g] = (shared / either).max()
+    return found
+
+
 def box_overlaps(truth: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     """(G, P) float64: IoU of each of the (G, 4) true boxes with each of the (P, 4) boxes, xyxy."""
     a, b = truth.astype(float)[:, None], boxes.astype(float)[None]
@@ -71,12 +92,14 @@ class ProposalScores:
     Args:
         masks: (G, len(COUNTS)) best mask overlaps, NaN where an object has no true mask.
         boxes: the same of the boxes.
+        unions: (G,) best overlap of any union of superpixels, NaN as above.
         areas: (G,) pixels.
         counts: proposals of each image.
     """
 
     masks: list[np.ndarray] = field(default_factory=list)
     boxes: list[np.ndarray] = field(default_factory=list)
+    unions: list[np.ndarray] = field(default_factory=list)
     areas: list[np.ndarray] = field(default_factory=list)
     counts: list[int] = field(default_factory=list)
 
@@ -92,15 +115,18 @@ class ProposalScores:
         masks = np.full((len(truth), len(COUNTS)), np.nan)
         masks[known] = 0
         found = np.zeros((len(truth), len(COUNTS)))
+        unions = masks[:, 0].copy()
         if proposals is not None and len(proposals):
             members = proposals.members()
             given = [mask for mask in truth if mask is not None]
+            unions[known] = best_unions(proposals.superpixels, given)
             masks[known] = best_of_first(mask_overlaps(proposals, members, given))
             found = best_of_first(box_overlaps(boxes, proposal_boxes(proposals)))
         extent = np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(1).astype(float)
         extent[known] = [float(mask.sum()) for mask in truth if mask is not None]
         self.masks.append(masks)
         self.boxes.append(found)
+        self.unions.append(unions)
         self.areas.append(extent)
         self.counts.append(0 if proposals is None else len(proposals))
 
@@ -108,25 +134,31 @@ class ProposalScores:
         """Take over the images of another part."""
         self.masks += other.masks
         self.boxes += other.boxes
+        self.unions += other.unions
         self.areas += other.areas
         self.counts += other.counts
 
     def result(self) -> list[dict[str, Any]]:
-        """One row for masks and boxes each, each size of objects and each N.
+        """One row for masks and boxes each, each size of objects and each N; and for unions of superpixels.
 
         Returns:
-            ``of`` (masks, boxes), ``objects`` (all, small, ...), ``number`` of objects, ``best`` (N, None
-            for all), ``abo``, ``recall_50``, ``recall_70``, ``recall_85`` and ``ar``, None without objects.
+            ``of`` (masks, boxes, unions), ``objects`` (all, small, ...), ``number`` of objects, ``best``
+            (N, None for all), ``abo``, ``recall_50``, ``recall_70``, ``recall_85`` and ``ar``, None without objects.
         """
         empty = np.zeros((0, len(COUNTS)))
         areas = np.concatenate([np.zeros(0), *self.areas])
         rows = []
-        for kind, overlaps in (("masks", self.masks), ("boxes", self.boxes)):
-            best = np.concatenate([empty, *overlaps])
+        for kind, overlaps in (
+            ("masks", self.masks),
+            ("boxes", self.boxes),
+            ("unions", [one[:, None] for one in self.unions]),
+        ):
+            counts = COUNTS if kind != "unions" else (0,)
+            best = np.concatenate([empty[:, : len(counts)], *overlaps])
             known = ~np.isnan(best[:, 0])
             for size, (least, below) in {"all": (0, float("inf")), **SIZES}.items():
                 chosen = best[known & (areas >= least) & (areas < below)]
-                for k, n in enumerate(COUNTS):
+                for k, n in enumerate(counts):
                     rows.append({"of": kind, "objects": size, "number": len(chosen), "best": n or None})
                     rows[-1] |= _means(chosen[:, k])
         return rows

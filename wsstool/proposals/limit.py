@@ -29,15 +29,15 @@ def limited(
     """
     n, nodes = proposals.n_superpixels, proposals.nodes.astype(np.int64)
     if not len(nodes):
-        return proposals, 0
+        return Proposals(proposals.superpixels, nodes.astype(np.uint16)), 0
     rows = max(0, min(rows, LARGEST_NUMBER - n))
     wanted = nodes[:, 2] == 1
-    all_nodes = nodes.copy()
-    all_nodes[:, 2] = 1
-    areas = proposal_areas(Proposals(proposals.superpixels, all_nodes))
-    wanted &= (areas >= min_area) & (areas <= max_area * proposals.superpixels.size)
+    if min_area > 0 or max_area < 1:
+        every = np.column_stack([nodes[:, :2], np.ones(len(nodes), np.int64)])
+        areas = proposal_areas(Proposals(proposals.superpixels, every))
+        wanted &= (areas >= min_area) & (areas <= max_area * proposals.superpixels.size)
     if wanted.all() and len(nodes) <= rows:
-        return proposals, 0
+        return Proposals(proposals.superpixels, nodes.astype(np.uint16)), 0
     parts = [tuple(c - n for c in row[:2] if c >= n) for row in nodes.tolist()]
     kept = np.zeros(len(nodes), bool)
     chosen = np.zeros(len(nodes), bool)

@@ -1,8 +1,8 @@
-"""Partitions of an image into superpixels: two ways to make them, their overlay, and who touches whom."""
+"""Partitions of an image into superpixels: two ways to make them, one in terms of another."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
@@ -10,6 +10,9 @@ from wsstool.errors import BadInputError, UsageError
 
 LARGEST_NUMBER = 65534
 """Superpixels and rows of one image together: node numbers are 16 bits wide, and 65535 is padding."""
+
+MOST_SUPERPIXELS = 4000
+"""Where a partition has more, it is made again, coarser: trees take time and memory by their number."""
 
 
 def check_image(image: np.ndarray) -> None:
@@ -20,25 +23,15 @@ def check_image(image: np.ndarray) -> None:
         )
 
 
-def within(
-    image: np.ndarray, max_side: int, make: Callable[[np.ndarray], np.ndarray]
-) -> tuple[np.ndarray, np.ndarray]:
-    """``make`` a label map of the image, of a smaller copy where it is larger than ``max_side``.
-
-    Args:
-        image: (H, W, 3) uint8.
-        max_side: pixels of the longer side, at least 1; 0: never smaller.
-
-    Returns:
-        (h, w, 3) uint8, what was looked at, and its (h, w) int labels 0 to S - 1, none missing.
-    """
+def within(image: np.ndarray, max_side: int) -> np.ndarray:
+    """The image, or a smaller copy where its longer side has more than ``max_side`` pixels; 0: no limit."""
     if max_side < 0:
         raise UsageError(f"max-side {max_side}: pixels, or 0 for no limit")
     longest = max(image.shape[:2])
-    if max_side and longest > max_side:
-        rows, columns = (max(1, round(n * max_side / longest)) for n in image.shape[:2])
-        image = smaller(image, rows, columns)
-    return image, renumbered(make(image))
+    if not max_side or longest <= max_side:
+        return image
+    rows, columns = (max(1, round(n * max_side / longest)) for n in image.shape[:2])
+    return smaller(image, rows, columns)
 
 
 def smaller(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
@@ -93,11 +86,34 @@ def slic_map(image: np.ndarray, segments: int, compactness: float) -> np.ndarray
     return slic(image, n_segments=segments, compactness=compactness, start_label=0)
 
 
-def overlay(maps: Sequence[np.ndarray]) -> np.ndarray:
-    """The coarsest partition that each of the partitions is made of, numbered without gaps."""
-    found = np.zeros(maps[0].shape, np.int64)
-    for labels in maps:
-        found = np.unique(found * (int(labels.max()) + 1) + labels, return_inverse=True)[1].reshape(
-            labels.shape
-        )
-    return found
+def coarse_enough(make: Callable[[int], np.ndarray]) -> np.ndarray:
+    """The first of ``make(1)``, ``make(2)``, ``make(4)`` ... with at most ``MOST_SUPERPIXELS`` regions."""
+    coarser = 1
+    while True:
+        labels = renumbered(make(coarser))
+        if labels.max() < MOST_SUPERPIXELS or coarser > labels.size:
+            return labels
+        coarser *= 2
+
+
+def snapped(labels: np.ndarray, fine: np.ndarray) -> np.ndarray:
+    """Another partition in terms of superpixels: each goes where most of its pixels are.
+
+    An overlay of both would be exact, but several thousand slivers are more than they are worth: every
+    region of k superpixels takes k rows of a record.
+
+    Args:
+        labels: (H, W) int, from 0.
+        fine: (H, W) int superpixels, 0 to S - 1.
+
+    Returns:
+        (S,) int64 regions from 0 without gaps; of equal shares the lower number wins.
+
+    >>> snapped(np.array([[0, 0, 1, 1]]), np.array([[0, 0, 0, 1]]))
+    array([0, 1])
+    """
+    n, m = int(fine.max()) + 1, int(labels.max()) + 1
+    cells, counts = np.unique(fine.reshape(-1).astype(np.int64) * m + labels.reshape(-1), return_counts=True)
+    order = np.lexsort((cells, -counts, cells // m))
+    first = order[np.searchsorted((cells // m)[order], np.arange(n))]
+    return renumbered(cells[first] % m)

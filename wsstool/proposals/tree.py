@@ -9,12 +9,9 @@ from wsstool.proposals.contacts import contacts
 from wsstool.proposals.histograms import colour_histograms, in_space, lab, texture_histograms
 from wsstool.proposals.merging import merge_tree
 from wsstool.proposals.rank import outline_score
-from wsstool.proposals.superpixels import check_image, felzenszwalb_map, within
+from wsstool.proposals.superpixels import check_image, coarse_enough, felzenszwalb_map, within
 from wsstool.proposals.trees import regions
 from wsstool.regions import Proposals, superpixel_boxes
-
-MOST_SUPERPIXELS = 4000
-"""More superpixels than this and the partition is made again, coarser."""
 
 
 def tree(
@@ -39,7 +36,7 @@ def tree(
         spaces: colour spaces with commas between, of rgb, lab, hsv, rgi, grey; one tree each.
         scale: k of the superpixels: fewer and larger ones for larger values.
         sigma: of the Gaussian before, pixels.
-        min_size: smallest superpixel, pixels; doubled until there are at most ``MOST_SUPERPIXELS``.
+        min_size: smallest superpixel, pixels; doubled until there are few enough.
         texture: weight of the texture histograms beside the colour's 1; 0: none, which is faster.
         size: weight of "small regions merge first"; 0: sizes do not count.
         fill: weight of "regions that fit into each other merge first"; 0: places do not count.
@@ -56,7 +53,8 @@ def tree(
     check_image(image)
     if min(texture, size, fill) < 0:
         raise UsageError("tree: texture, size and fill are weights from 0")
-    seen, labels = within(image, max_side, lambda small: fine_map(small, scale, sigma, min_size))
+    seen = within(image, max_side)
+    labels = coarse_enough(lambda coarser: felzenszwalb_map(seen, scale, sigma, min_size * coarser))
     colours = lab(seen)
     touching = contacts(labels, colours)
     areas, boxes = np.bincount(labels.reshape(-1)), superpixel_boxes(labels)
@@ -67,15 +65,5 @@ def tree(
         if grain is not None:
             histograms = np.hstack([histograms, grain])
         trees.append(merge_tree(touching.pairs, areas, boxes, histograms, size=size, fill=fill))
-    every = np.arange(len(areas))
-    found = regions(labels, [(every, merges) for merges in trees])
+    found = regions(labels, [(np.arange(len(areas)), merges) for merges in trees])
     return found.ranked(outline_score(found, touching), image.shape[:2])
-
-
-def fine_map(image: np.ndarray, scale: float, sigma: float, min_size: int) -> np.ndarray:
-    """Felzenszwalb's superpixels, made coarser until there are at most ``MOST_SUPERPIXELS``."""
-    while True:
-        labels = felzenszwalb_map(image, scale, sigma, min_size)
-        if labels.max() < MOST_SUPERPIXELS:
-            return labels
-        min_size *= 2

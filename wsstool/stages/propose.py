@@ -12,16 +12,22 @@ import numpy as np
 
 from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
-from wsstool.errors import UsageError, WsstoolError
+from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.proposals.limit import limited
+from wsstool.proposals.superpixels import LARGEST_NUMBER
 from wsstool.regions import Proposals
 from wsstool.registry import PROPOSALS
 from wsstool.stages.batches import read_picture
+from wsstool.stages.imported_proposals import Make, files, imported, nothing
 from wsstool.stages.processes import in_order
+from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, ClassList, Messages
 
 MAX_PROPOSALS = 4000
 """Rows of a record; a row costs 6 bytes, so that the superpixel map stays the larger part."""
+
+MIN_AREA = 20
+"""Pixels; a smaller region is hardly an object."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +42,11 @@ def propose(
     data: Path,
     *,
     output: Path | None = None,
+    import_: Path | None = None,
     method: str = "tree",
     settings: Sequence[str] | None = None,
-    max_proposals: int = MAX_PROPOSALS,
-    min_area: int = 20,
+    max_proposals: int | None = None,
+    min_area: int | None = None,
     max_area: float = 1.0,
     split: str | None = None,
     shard: str | None = None,
@@ -53,10 +60,12 @@ def propose(
     Args:
         data: data folder; no label is looked at.
         output: target; None: standard output.
+        import_: proposals of another program, see ``imported_proposals``; no method then, and no pixels.
         method: name in ``registry.PROPOSALS``.
         settings: ``NAME=VALUE`` options of the method.
-        max_proposals: rows of each record: proposals and the regions that only build them.
-        min_area: smallest proposal, pixels.
+        max_proposals: rows of each record: proposals and the regions that only build them; None:
+            ``MAX_PROPOSALS``, or for an import what the largest image takes, which reads all of it twice.
+        min_area: smallest proposal, pixels; None: ``MIN_AREA``, and any for an import.
         max_area: largest proposal, share of the image, (0, 1].
         split, shard: which images, see ``data.open_dataset``.
         workers: processes; the result never depends on it.
@@ -67,13 +76,16 @@ def propose(
     Raises:
         UsageError: an option's value. Others: see the parts.
     """
+    if import_ is None and max_proposals is None:
+        max_proposals = MAX_PROPOSALS
+    if min_area is None:
+        min_area = 0 if import_ else MIN_AREA
     check_limits(max_proposals, min_area, max_area)
-    make = PROPOSALS.load(method)
-    own = PROPOSALS.settings(method, settings or ())
+    own = {} if import_ else PROPOSALS.settings(method, settings or ())
     dataset = open_dataset(data, split=split, untagged=True)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     params: dict[str, Any] = {
-        "method": method,
+        "method": None if import_ else method,
         "set": [f"{k}={v}" for k, v in own.items()],
         "max_proposals": max_proposals,
         "min_area": min_area,
@@ -81,21 +93,37 @@ def propose(
         "split": split,
         "shard": shard,
     }
-    inputs = [store.Input.of_folder(dataset.root, dataset.names)]
     sizes = dataset.sizes()
-    header = proposal_header(params, inputs, dataset, sizes, max_proposals)
-    one = partial(
-        _proposals, make=partial(make, **own), rows=max_proposals, min_area=min_area, max_area=max_area
-    )
+    limits: dict[str, Any] = {"min_area": min_area, "max_area": max_area}
+    make: Callable[[Any], Made | WsstoolError]
+    items: Sequence[Any]
+    if import_:
+        # no pixels are read, so that the key needs none: the masks say all
+        inputs = [
+            store.Input("data", {"fingerprint": _listing(dataset, sizes)}, str(dataset.root)),
+            _input(import_),
+        ]
+        found = imported(import_, dataset)
+        missing = [name for i, name in enumerate(dataset.names) if i not in found]
+        if missing:
+            messages.warn(f"'{import_}' has no proposal for {len(missing)} images, first {missing[0]}")
+        items = [(found.get(i, nothing), tuple(size)) for i, size in enumerate(sizes.tolist())]
+        rows = max_proposals or _rows(items, limits)
+        make, workers = partial(_imported, rows=rows, **limits), 0
+    else:
+        assert max_proposals is not None
+        inputs, rows = [store.Input.of_folder(dataset.root, dataset.names)], max_proposals
+        items = [(dataset.path(i), sizes[i]) for i in range(len(dataset))]
+        make = partial(_proposals, make=partial(PROPOSALS.load(method), **own), rows=rows, **limits)
+    header = proposal_header(params, inputs, dataset, sizes, rows)
     with store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer:
-        paths = [(dataset.path(i), sizes[i]) for i in range(writer.start, len(dataset))]
-        count = write_all(writer, in_order(one, paths, workers), max_proposals, messages)
+        count = write_all(writer, in_order(make, items[writer.start :], workers), rows, messages)
         return {"images": len(header), "failed": writer.failed, "key": header.key, "proposals": count}
 
 
-def check_limits(max_proposals: int, min_area: int, max_area: float) -> None:
+def check_limits(max_proposals: int | None, min_area: int, max_area: float) -> None:
     """Raise UsageError where a limit on proposals is out of its range."""
-    if not 1 <= max_proposals < 65535:
+    if max_proposals is not None and not 1 <= max_proposals < 65535:
         raise UsageError(f"--max-proposals {max_proposals}: rows from 1 to 65534")
     if min_area < 0 or not 0 < max_area <= 1:
         raise UsageError("--min-area is in pixels, from 0; --max-area a share of the image, above 0 to 1")
@@ -173,3 +201,36 @@ def _proposals(
         raise
     except WsstoolError as error:
         return error
+
+
+def _imported(
+    item: tuple[Make, tuple[int, int]], *, rows: int, min_area: int, max_area: float
+) -> Made | WsstoolError:
+    """The proposals of one image that another program made, or why there are none."""
+    make, size = item
+    if not all(size):
+        return BadInputError("its header cannot be read")
+    try:
+        found, left_out = make(size)
+        kept, more = limited(found, rows, min_area=min_area, max_area=max_area)
+    except WsstoolError as error:
+        return error
+    return Made(kept, left_out + more)
+
+
+def _rows(items: Sequence[Any], limits: dict[str, Any]) -> int:
+    """Rows that the largest image takes."""
+    made = (_imported(item, rows=LARGEST_NUMBER, **limits) for item in items)
+    return max([1, *(len(one.proposals.nodes) for one in made if isinstance(one, Made))])
+
+
+def _listing(dataset: Dataset, sizes: np.ndarray) -> str:
+    """Hash of the names and sizes of the pictures."""
+    return digest(canonical_json([dataset.names, sizes]))
+
+
+def _input(path: Path) -> store.Input:
+    """The imported file or files, by content."""
+    if path.is_dir():
+        return store.Input.of_folder(path, [file.name for file in files(path)], role="import")
+    return store.Input.of_file(path, role="import")

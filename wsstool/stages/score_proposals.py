@@ -23,7 +23,8 @@ METRICS = ("abo", "recall_50", "recall_70", "recall_85", "ar")
 
 DEFINITION = (
     "ABO: mean over objects of the best overlap with a proposal; R t: share of objects with an overlap of at "
-    "least t; AR: mean recall at .50, .55 ... .95; best N: the first N proposals of each image; small below "
+    "least t; AR: mean recall at .50, .55 ... .95; best N: the first N proposals of each image; unions: the "
+    "best union of superpixels, a bound on what can be selected; small below "
     f"{int(SIZES['small'][1])} px, large from {int(SIZES['large'][0])} px"
 )
 
@@ -106,8 +107,8 @@ def annotated(table: BoxTable, images: list[int]) -> str:
     counts = table.counts[images]
     classes = {int(c) for i in images for c in table.of(i).class_ids}
     masks = sum(shape is not None for i in images for shape in table.shapes[i])
-    said = f"{counts.sum()} objects of {_number(len(classes), 'class', 'classes')} in {np.count_nonzero(counts)} images"
-    said += f", {masks} with a mask, from {table.source}"
+    said = f"{counts.sum()} objects of {_number(len(classes), 'class', 'classes')} in "
+    said += f"{np.count_nonzero(counts)} images, {masks} with a mask, from {table.source}"
     if not counts.all():
         said += f"; {np.count_nonzero(counts == 0)} images without an object"
     left = [f"{count} ({reason})" for reason, count in table.dropped.items() if count]

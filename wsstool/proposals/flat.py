@@ -1,0 +1,114 @@
+"""Flat partitions at several scales: quick, and each region a proposal of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from wsstool.errors import UsageError
+from wsstool.proposals.contacts import contacts
+from wsstool.proposals.histograms import lab
+from wsstool.proposals.rank import outline_score
+from wsstool.proposals.superpixels import (
+    check_image,
+    coarse_enough,
+    felzenszwalb_map,
+    renumbered,
+    slic_map,
+    snapped,
+    within,
+)
+from wsstool.proposals.trees import regions
+from wsstool.regions import Proposals
+
+_NO_MERGES = np.zeros((0, 2), np.int64)
+
+
+def felzenszwalb(
+    image: np.ndarray,
+    *,
+    scales: str = "50,100,200,400,800",
+    sigma: float = 0.8,
+    min_size: int = 20,
+    max_side: int = 512,
+) -> Proposals:
+    """The components of Felzenszwalb and Huttenlocher's graph at several scales.
+
+    The superpixels are those of the finest scale; the regions of the others are made of them, see
+    ``superpixels.snapped``, and all are ordered by ``rank.outline_score``.
+
+    Args:
+        image: (H, W, 3) uint8.
+        scales: values of k with commas between: larger ones give fewer and larger components.
+        sigma: of the Gaussian before, pixels.
+        min_size: smallest component, pixels; doubled until there are few enough.
+        max_side: larger images are made this small first, pixels; 0: never. The map has the image's size.
+
+    Raises:
+        BadInputError: not an RGB image of 8 bits.
+        UsageError: an option's value.
+    Source: Felzenszwalb and Huttenlocher, IJCV 2004; scikit-image's code.
+    """
+    chosen = sorted(numbers("scales", scales))
+
+    seen = _seen(image, max_side)
+    fine = coarse_enough(lambda coarser: felzenszwalb_map(seen, chosen[0], sigma, min_size * coarser))
+    return _flat(seen, fine, [felzenszwalb_map(seen, k, sigma, min_size) for k in chosen[1:]], image)
+
+
+def slic(
+    image: np.ndarray,
+    *,
+    segments: str = "25,50,100,200,400",
+    compactness: float = 10.0,
+    max_side: int = 512,
+) -> Proposals:
+    """SLIC superpixels of several sizes.
+
+    The superpixels of the record are the smallest; the regions of the others are made of them, see
+    ``superpixels.snapped``, and all are ordered by ``rank.outline_score``.
+
+    Args:
+        image: (H, W, 3) uint8.
+        segments: about how many in each map, with commas between; the most are
+            halved until there are few enough.
+        compactness: weight of place against colour: high values give squares.
+        max_side: larger images are made this small first, pixels; 0: never. The map has the image's size.
+
+    Raises:
+        BadInputError: not an RGB image of 8 bits.
+        UsageError: an option's value.
+    Source: Achanta et al., SLIC Superpixels, PAMI 2012; scikit-image's code.
+    """
+    chosen = sorted(numbers("segments", segments), reverse=True)
+
+    seen = _seen(image, max_side)
+    fine = coarse_enough(lambda coarser: slic_map(seen, max(1, int(chosen[0]) // coarser), compactness))
+    return _flat(seen, fine, [slic_map(seen, int(count), compactness) for count in chosen[1:]], image)
+
+
+def numbers(name: str, text: str) -> list[float]:
+    """Numbers above 0 with commas between.
+
+    Raises:
+        UsageError: something else.
+    """
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        found = []
+    if not found or not all(0 < value < float("inf") for value in found):
+        raise UsageError(f"{name} '{text}': write numbers above 0 with commas between")
+    return found
+
+
+def _seen(image: np.ndarray, max_side: int) -> np.ndarray:
+    check_image(image)
+    return within(image, max_side)
+
+
+def _flat(seen: np.ndarray, fine: np.ndarray, coarser: Sequence[np.ndarray], image: np.ndarray) -> Proposals:
+    partitions = [np.arange(int(fine.max()) + 1), *(snapped(renumbered(one), fine) for one in coarser)]
+    found = regions(fine, [(partition, _NO_MERGES) for partition in partitions])
+    return found.ranked(outline_score(found, contacts(fine, lab(seen))), image.shape[:2])

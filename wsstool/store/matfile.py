@@ -1,0 +1,43 @@
+"""MATLAB files of version 7.3, which are HDF5: arrays lie transposed, cells are references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from wsstool.errors import BadInputError, MissingInputError
+
+
+def read_mat73(path: Path, names: Sequence[str]) -> dict[str, Any]:
+    """Variables of a MATLAB 7.3 file.
+
+    Args:
+        path: the file.
+        names: variables; those that are not there are left out.
+
+    Returns:
+        Arrays as MATLAB shows them; of a cell array a list of flat arrays.
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: not HDF5, or damaged.
+    """
+    found: dict[str, Any] = {}
+    try:
+        with h5py.File(path, "r", locking=False) as file:
+            for name in names:
+                if name not in file:
+                    continue
+                data = file[name][()]
+                if h5py.check_dtype(ref=file[name].dtype) is h5py.Reference:
+                    found[name] = [np.asarray(file[one][()]).reshape(-1) for one in data.T.reshape(-1)]
+                else:
+                    found[name] = np.asarray(data).T
+    except FileNotFoundError as error:
+        raise MissingInputError(f"cannot read '{path}': {error.strerror}") from None
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise BadInputError(f"'{path}' is not a MATLAB file that can be read ({error})") from None
+    return found
