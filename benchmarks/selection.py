@@ -96,8 +96,8 @@ def main() -> None:
     expected, steps = naive(proposals, prior, box)
     spent = time.process_time() - start
     print(
-        f"  naive greedy     {spent:7.3f} s  x {spent / statistics.median(times['contour']):.0f}; {steps} steps, "
-        f"{'the same' if expected == chosen else 'OTHER'} {len(chosen)} proposals"
+        f"  naive greedy     {spent:7.3f} s  x {spent / statistics.median(times['contour']):.0f}; "
+        f"{steps} steps, {'the same' if expected == chosen else 'OTHER'} {len(chosen)} proposals"
     )
 
 
