@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from wsstool.data.dataset import open_dataset
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.stages.ahead import in_order
 from wsstool.stages.batches import read_picture
-from wsstool.stages.object_masks import Maker, ObjectMask, Scene, masks_of
+from wsstool.stages.object_inputs import Given, Job, jobs, open_inputs, pixel_folder
+from wsstool.stages.object_masks import Maker, ObjectMask, masks_of
 from wsstool.stages.objects import Objects, boxes_of
-from wsstool.stages.pixels import image_folder
 from wsstool.types import SILENT, Messages
 
 FALLBACKS = ("auto", "prior", "grabcut", "ellipse", "box")
@@ -76,12 +76,12 @@ def select(
     if fallback not in FALLBACKS:
         raise UsageError(f"--fallback {fallback}: {', '.join(FALLBACKS)}")
     with ExitStack() as stack:
-        given = _open(source, contour, maker, stack)
+        given = open_inputs(source, contour, maker, stack)
         if maker.takes_proposals and given.proposals is None:
             raise UsageError(f"method '{method}' needs proposals: name a file of 'wsstool propose'")
         if maker.takes_map and given.maps is None:
             raise UsageError(f"method '{method}' needs a map for every box: --contour names their file")
-        folder = _pixels(given, images, needed=maker.takes_image or fallback == "grabcut")
+        folder = pixel_folder(given, images, needed=maker.takes_image or fallback == "grabcut")
         objects, more = _objects(given, folder, boxes, box_format, split, messages)
         others = _fallbacks(fallback, maker, given, folder)
         beside = _beside(maker, given, folder) if baselines else []
@@ -102,7 +102,7 @@ def select(
             store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer,
             messages.track(len(header) - writer.start, "masks") as advance,
         ):
-            for found in in_order(make, _jobs(given, objects, folder, writer.start), workers):
+            for found in in_order(make, jobs(given, objects, folder, writer.start), workers):
                 if isinstance(found, WsstoolError):
                     writer.fail(str(found))
                 else:
@@ -112,72 +112,8 @@ def select(
         return {"images": len(header), "failed": writer.failed, "key": header.key, **_summary(done, objects)}
 
 
-@dataclass(frozen=True)
-class _Given:
-    """The open inputs. One of the three is there."""
-
-    proposals: store.Reader | None = None
-    maps: store.Reader | None = None
-    folder: Path | None = None
-    names: tuple[str, str] = ("", "")  #: of the proposals and the maps, as typed
-
-    @property
-    def header(self) -> store.Header | None:
-        """Of the file that says which images there are."""
-        reader = self.maps or self.proposals
-        return reader.header if reader else None
-
-    def image_root(self, images: Path | None) -> str:
-        return str(images or self.folder or (self.header.image_root if self.header else ""))
-
-    def inputs(self) -> tuple[store.Input, ...]:
-        found = []
-        if self.proposals:
-            found.append(store.Input.of_header(self.proposals.header, path=self.names[0]))
-        if self.maps:
-            role = "contour" if self.proposals else "input"
-            found.append(store.Input.of_header(self.maps.header, role=role, path=self.names[1]))
-        return tuple(found)
-
-
-def _open(source: str | None, contour: str | None, maker: Maker, stack: ExitStack) -> _Given:
-    def read(name: str | None, *kinds: str) -> store.Reader:
-        return stack.enter_context(store.open_records(name, kinds=kinds, command="select"))
-
-    if contour is None:
-        if source is not None and Path(source).is_dir():
-            return _Given(folder=Path(source))
-        first = read(source, "proposal", "contour")
-        names = (source or "", source or "")
-        return (
-            _Given(first, names=names)
-            if first.header.payload == "proposal"
-            else _Given(None, first, names=names)
-        )
-    if source is None and not maker.takes_proposals:
-        return _Given(None, read(contour, "contour"), names=("", contour))
-    if source is not None and Path(source).is_dir():
-        raise UsageError(f"'{source}' is a folder; beside --contour a file of proposals is expected")
-    if contour == "-" and source in (None, "-"):
-        raise UsageError("standard input is either the proposals or the maps: name a file for the other")
-    return _Given(read(source, "proposal"), read(contour, "contour"), names=(source or "", contour))
-
-
-def _pixels(given: _Given, images: Path | None, *, needed: bool) -> Path | None:
-    """The folder of the images, where they are."""
-    if given.folder is not None:
-        return given.folder
-    assert given.header is not None
-    try:
-        return image_folder(given.header, images, given.names[1] or given.names[0] or None)
-    except MissingInputError:
-        if needed or images is not None:
-            raise
-        return None
-
-
 def _objects(
-    given: _Given,
+    given: Given,
     folder: Path | None,
     boxes: Path | None,
     box_format: str,
@@ -207,7 +143,7 @@ def _objects(
     return objects, (*more, store.Input("boxes", identity, str(boxes or "")))
 
 
-def _fallbacks(fallback: str, maker: Maker, given: _Given, folder: Path | None) -> list[Maker]:
+def _fallbacks(fallback: str, maker: Maker, given: Given, folder: Path | None) -> list[Maker]:
     """Methods to try in turn; the last is one that always finds something."""
     names = [fallback]
     if fallback == "auto":
@@ -219,7 +155,7 @@ def _fallbacks(fallback: str, maker: Maker, given: _Given, folder: Path | None) 
     return [Maker.of(name) for name in dict.fromkeys([*tried, "ellipse"])]
 
 
-def _beside(maker: Maker, given: _Given, folder: Path | None) -> list[Maker]:
+def _beside(maker: Maker, given: Given, folder: Path | None) -> list[Maker]:
     """The simple methods that can be measured here, but for the chosen one."""
     names = ["box", "ellipse"]
     names += ["grabcut"] if folder else []
@@ -246,88 +182,8 @@ def _header(
     )
 
 
-@dataclass(frozen=True)
-class _Job:
-    """One image: its scene without pixels, and where those are; or why there is none."""
-
-    scene: Scene | None
-    picture: Path | None = None
-    why: str = "had failed in the stage before"
-
-
-def _jobs(given: _Given, objects: Objects, folder: Path | None, start: int) -> Iterator[_Job]:
-    """The images in order; the streams are read side by side, to their ends."""
-    proposals = _named(given.proposals) if given.proposals else None
-    maps = given.maps.records(start) if given.maps else None
-    for i in range(start, len(objects)):
-        name, size = objects.images[i], objects.sizes[i]
-        record = next(maps) if maps else None
-        regions = _found(proposals, given, name, size) if proposals else None
-        rows = objects.rows(i)
-        if not size.all() or any(one is not None and one.failed for one in (record, regions)):
-            yield _Job(None)
-            continue
-        windows = objects.columns["window"][rows.start : rows.stop]
-        scene = Scene(
-            (int(size[0]), int(size[1])),
-            objects.columns["box"][rows.start : rows.stop],
-            windows,
-            _maps(record, objects, i) if record else [None] * len(rows),
-            regions.proposals if regions else None,
-        )
-        yield _Job(scene, folder / name if folder else None)
-    for rest in (maps, proposals):
-        for _ in rest or ():  # the checksum stands at the end
-            pass
-
-
-def _named(reader: store.Reader) -> Iterator[store.Record]:
-    yield from reader.records()
-
-
-def _found(proposals: Iterator[store.Record], given: _Given, name: str, size: np.ndarray) -> store.Record:
-    """The proposals of an image; those of images in between are passed over."""
-    for record in proposals:
-        if record.name == name:
-            if record.size != tuple(size.tolist()):
-                raise BadInputError(
-                    f"the proposals of '{name}' are for {record.size[1]} x {record.size[0]} pixels, "
-                    f"its maps for {size[1]} x {size[0]}"
-                )
-            return record
-        if record.name > name:
-            break
-    raise BadInputError(
-        f"there are no proposals of '{name}' in '{given.names[0] or 'stdin'}': are they of other images?"
-    )
-
-
-def _maps(record: store.Record, objects: Objects, i: int) -> list[np.ndarray | None]:
-    """The map of each box, in the box's window: that of the same number."""
-    rows = objects.rows(i)
-    theirs = record.header.rows(record.index, "box")
-    if record.header.columns["window"] is objects.columns["window"]:
-        return list(record.windows)
-    numbers = record.header.columns["box_id"][theirs].tolist()
-    corners = record.header.columns["window"][theirs]
-    canvas = np.zeros(record.size, np.float32)
-    found: list[np.ndarray | None] = []
-    for row in rows:
-        number = int(objects.columns["box_id"][row])
-        if number not in numbers:
-            found.append(None)
-            continue
-        k = numbers.index(number)
-        x0, y0, x1, y1 = corners[k].tolist()
-        canvas[y0:y1, x0:x1] = record.windows[k]
-        left, top, right, bottom = objects.columns["window"][row].tolist()
-        found.append(canvas[top:bottom, left:right].copy())
-        canvas[y0:y1, x0:x1] = 0
-    return found
-
-
 def _masks(
-    job: _Job, *, maker: Maker, fallbacks: Sequence[Maker], beside: Sequence[Maker]
+    job: Job, *, maker: Maker, fallbacks: Sequence[Maker], beside: Sequence[Maker]
 ) -> list[ObjectMask] | WsstoolError:
     """The masks of one image, or why there are none."""
     if job.scene is None:
