@@ -82,6 +82,32 @@ def test_tissue_makefile(run, tmp_path):
     assert "Nothing to be done" in run(make).stdout
 
 
+BOXES = """
+[train-contour]
+arch = "tiny"
+crop-size = 64
+epochs = 4
+[cotrain]
+arch = "fcn-tiny"
+crop-size = 64
+epochs = 2
+batch-size = 8
+"""
+
+
+@pytest.mark.slow
+def test_boxes_makefile(run, tmp_path):
+    (tmp_path / "boxes.toml").write_text(BOXES)
+    make = f"make -f {ROOT}/examples/Makefile.boxes -j 2 RECIPE=boxes.toml SCORE=0"
+    run(make)
+    for name in ("selection.json", "objects.json"):
+        (row,) = json.loads((tmp_path / name).read_text())["rows"]
+        assert row["scored"] and row["instance_miou"] > 0.2 and row["box_fit"] > 0.2
+    assert json.loads((tmp_path / "scores.json").read_text())["rows"]
+    assert "score" in (tmp_path / "masks.html").read_text()
+    assert "Nothing to be done" in run(make).stdout
+
+
 @pytest.mark.slow
 def test_ci_script(run, tmp_path):
     script = f"{ROOT}/examples/ci-reproduce.sh data $PWD/quick.toml"

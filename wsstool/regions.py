@@ -75,12 +75,14 @@ class Proposals:
         return int(self.superpixels.max()) + 1 if self.superpixels.size else 0
 
     @cached_property
-    def areas(self) -> np.ndarray:
-        """(S,) int64: pixels of each superpixel."""
-        return np.bincount(self.superpixels.reshape(-1), minlength=self.n_superpixels)
+    def _areas(self) -> np.ndarray:
+        sizes = np.bincount(self.superpixels.reshape(-1), minlength=self.n_superpixels)
+        return (self.members() @ sizes.astype(float)).astype(np.int64)
 
     def members(self) -> np.ndarray:
-        """(P, S) bool: the superpixels of each proposal, the best proposal first; made once, not to be changed.
+        """(P, S) bool: the superpixels of each proposal, the best proposal first.
+
+        They are worked out once, and cannot be written to.
 
         Raises:
             ValueError: a row names a node that is not there, or the rows go round in a circle.
@@ -111,8 +113,8 @@ class Proposals:
 
 
 def proposal_areas(proposals: Proposals) -> np.ndarray:
-    """(P,) int64: the pixels of each proposal, the best proposal first."""
-    return (proposals.members() @ proposals.areas.astype(float)).astype(np.int64)
+    """(P,) int64: the pixels of each proposal, the best proposal first; worked out once."""
+    return proposals._areas
 
 
 def proposal_boxes(proposals: Proposals) -> np.ndarray:

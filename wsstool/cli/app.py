@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cam": ("cam:cam", "Labels to masks"),
     "contour": ("contour:contour", "Labels to masks"),
     "pseudo-mask": ("pseudo_mask:pseudo_mask", "Labels to masks"),
+    "select": ("select:select", "Labels to masks"),
     "propose": ("propose:propose", "Boxes to masks"),
     "cotrain": ("cotrain:cotrain", "Training"),
     "predict": ("predict:predict", "Results"),

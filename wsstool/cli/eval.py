@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from wsstool.cli import options
+from wsstool.cli.instance_table import show_instances
 from wsstool.cli.proposal_table import show_proposals
 from wsstool.cli.run import call
 from wsstool.cli.tables import print_json, print_table
@@ -19,7 +20,8 @@ def eval_(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="mask, cam or proposal file, folder of masks, score files of eval -o; '-' or nothing: stdin",
+            help="mask, cam, proposal or selection file, folder of masks, score files of eval -o; '-' or "
+            "nothing: stdin",
             show_default=False,
         ),
     ] = None,
@@ -70,6 +72,21 @@ def eval_(
     boundary: Annotated[
         bool, typer.Option("--boundary", help="also boundary IoU", rich_help_panel=options.METHOD)
     ] = False,
+    min_area: Annotated[
+        int,
+        typer.Option(
+            help="of masks of boxes: pixels of the true mask that an object needs, to count",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = 100,
+    ap: Annotated[
+        bool,
+        typer.Option(
+            "--ap",
+            help="of masks of boxes: also COCO's average precision (extra coco)",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = False,
     bootstrap: Annotated[
         int, typer.Option(help="resamples for the 95 % interval; 0: none", rich_help_panel=options.METHOD)
     ] = 1000,
@@ -93,7 +110,8 @@ def eval_(
         typer.Option(
             help="exit code 4 when a row is below; METRIC: miou (default), pixel-accuracy, mean-accuracy, "
             "fwiou, image-miou, boundary-iou; of proposals abo (default), recall-50, recall-70, recall-85, "
-            "ar; FRACTION: 0 to 1",
+            "ar; of masks of boxes instance-miou (default), share-50, share-70, overall-iou, boundary-f, "
+            "box-fit, ap, ap-50; FRACTION: 0 to 1",
             metavar="[METRIC=]FRACTION",
             rich_help_panel=options.OUTPUT,
         ),
@@ -106,7 +124,8 @@ def eval_(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Score masks or CAMs against true masks, beside the blind baseline; proposals against true objects.
+    """Score masks or CAMs against true masks, beside the blind baseline; proposals and masks of boxes
+    against true objects.
 
     A table on a terminal, JSON otherwise. The blind baseline paints one tag of each image everywhere.
 
@@ -125,6 +144,9 @@ def eval_(
 def _show(found: dict[str, Any], json: bool) -> None:
     if json or not sys.stdout.isatty():
         print_json(found)
+        return
+    if found["kind"] == "selection":
+        show_instances(found)
         return
     if found["kind"] == "proposal":
         show_proposals(found)

@@ -65,6 +65,20 @@ def pseudo_mask(
             rich_help_panel=options.METHOD,
         ),
     ] = 0.0,
+    overlap: Annotated[
+        Literal["ignore", "score"],
+        typer.Option(
+            help="of masks of boxes: where objects of different classes meet: ignore, or the better on top",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = "ignore",
+    min_score: Annotated[
+        float,
+        typer.Option(
+            help="of masks of boxes: ignore the boxes of objects whose mask scores less, in [0, 1]",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = 0.0,
     layer: Annotated[
         list[str] | None,
         typer.Option(
@@ -77,9 +91,10 @@ def pseudo_mask(
     max_failed: options.MaxFailed = 0,
     force: options.Force = False,
 ) -> None:
-    """Turn class maps into label maps.
+    """Turn class maps, or the masks of boxes, into label maps.
 
     Examples: wsstool pseudo-mask cams.h5 --refine crf -o masks.h5;
-    wsstool cam data/ --weights cls.pth | wsstool pseudo-mask --background-threshold auto -o masks.h5
+    wsstool cam data/ --weights cls.pth | wsstool pseudo-mask --background-threshold auto -o masks.h5;
+    wsstool pseudo-mask selection.h5 --min-score 0.4 -o masks.h5
     """
     call("pseudo_mask:pseudo_mask", locals())

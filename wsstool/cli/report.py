@@ -14,7 +14,9 @@ from wsstool.cli.run import call, messages
 def report(
     sources: Annotated[
         list[str],
-        typer.Argument(help="cam, mask or score files, as FILE or NAME=FILE, in the order of the panels"),
+        typer.Argument(
+            help="cam, mask, contour, selection or score files, as FILE or NAME=FILE, in the order shown"
+        ),
     ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="HTML file", rich_help_panel=options.OUTPUT)
@@ -75,6 +77,7 @@ def report(
     """Write scores, pictures, training curves and history of a chain as one HTML file.
 
     Examples: wsstool report cam.h5 pseudo.h5 -o report.html;
+    wsstool report contours.h5 selection.h5 -o masks.html;
     wsstool report CAM=cam.h5 prediction=test.h5 --twin twin.h5 --log seg.jsonl -o report.html
     """
     found = call("report:report", locals())

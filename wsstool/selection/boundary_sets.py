@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
+_BLOCK = 1 << 18  #: sets times unions that are looked at together: what stays in the cache
+
 
 class BoundarySets:
     """Pixels grouped by the pieces around them.
@@ -47,16 +49,22 @@ class BoundarySets:
         weight = np.bincount(group.reshape(-1), values[rows, columns], minlength=len(sets))
         order = np.argsort(-(sets > -2).sum(1), kind="stable")  # the largest first, so that slices suffice
         self._sets, self.weight = sets[order], weight[order].astype(np.float32)
+        self._counts = (self._sets > -2).sum(0).tolist()
 
     def sums(self, unions: np.ndarray) -> np.ndarray:
         """(N,) float64: the weight on the boundary of each union, given as (S, N) bool columns."""
         # Row -1 is the outside, which no union holds; it is asked for as the last one.
         padded = np.concatenate([unions, np.zeros((1, unions.shape[1]), bool)])
-        some = np.zeros((len(self._sets), unions.shape[1]), bool)
+        width = max(1, _BLOCK // max(1, len(self._sets)))
+        parts = [self._block(padded[:, k : k + width]) for k in range(0, padded.shape[1], width)]
+        return np.concatenate(parts).astype(np.float64)
+
+    def _block(self, padded: np.ndarray) -> np.ndarray:
+        some = np.zeros((len(self._sets), padded.shape[1]), bool)
         every = ~some
-        for column in self._sets.T:
-            n = int((column > -2).sum())
+        for column, n in zip(self._sets.T, self._counts, strict=True):
             rows = padded[column[:n]]
             some[:n] |= rows
             every[:n] &= rows
-        return (self.weight @ (some & ~every)).astype(np.float64)
+        some &= ~every
+        return self.weight @ some.astype(np.float32)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from wsstool.regions import Proposals, pixel_bounds
+from wsstool.regions import Proposals, pixel_bounds, proposal_areas
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ def candidates(proposals: Proposals, box: np.ndarray, *, inside: float = 0.9, ma
     members = proposals.members()
     held = members[:, there]
     in_box = held @ np.bincount(numbered.reshape(-1), minlength=len(there)).astype(np.float64)
-    whole = members @ proposals.areas.astype(np.float64)
-    indices = np.flatnonzero((in_box > 0) & (in_box >= inside * whole))
+    indices = np.flatnonzero((in_box > 0) & (in_box >= inside * proposal_areas(proposals)))
     _, first = np.unique(np.packbits(held[indices], axis=1), axis=0, return_index=True)
     indices = indices[np.sort(first)]
     return Candidates(pieces, area, np.ascontiguousarray(held[indices].T), indices)

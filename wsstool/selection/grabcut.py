@@ -31,8 +31,8 @@ def grabcut(
 
     Pixels outside the box are background. Two mixtures of Gaussians, of the object's and the background's
     colours, give each pixel of the box a cost; neighbours that are torn apart cost
-    ``gamma exp(-|z_p - z_q|^2 / (2 <|z_p - z_q|^2>)) / |p - q|``; the least sum is a minimum cut. Mixtures and
-    cut are made in turns.
+    ``gamma exp(-|z_p - z_q|^2 / (2 <|z_p - z_q|^2>)) / |p - q|``; the least sum is a minimum cut.
+    Mixtures and cut are made in turns.
 
     Args:
         size: (h, w) of the window.
@@ -57,9 +57,9 @@ def grabcut(
         Rother, Kolmogorov and Blake, SIGGRAPH 2004; the start of the mixtures after Orchard and Bouman, TSP
         1991. Written from the papers, on scipy's maximum flow.
     """
-    if iterations < 1 or components < 1 or gamma < 0 or longest_side < 8:
+    if iterations < 1 or components < 1 or not 0 <= gamma < 1e6 or longest_side < 8:
         raise UsageError(
-            "--set iterations and components are at least 1, gamma at least 0 and longest_side at least 8"
+            "--set iterations and components are at least 1, gamma in [0, 1e6) and longest_side at least 8"
         )
     x0, y0, x1, y1 = pixel_bounds(box, size)
     inside = np.zeros(size, bool)

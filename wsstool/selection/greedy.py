@@ -35,7 +35,8 @@ def greedy(
         proposals: of the whole image.
         prior: (H, W) float map of the image in [0, 1], 0 where nothing is known; None with guide ``box``.
         box: (4,) float xyxy in pixels.
-        guide: ``contour``, ``region``, ``box`` or ``both``; see :class:`~wsstool.selection.objective.Objective`.
+        guide: ``contour``, ``region``, ``box`` or ``both``; see
+            :class:`~wsstool.selection.objective.Objective`.
         f1: F1 of contour and boundary in place of the plain intersection: better where contours are whole,
             worse where they have gaps.
         coverage: weight of the share of box rows and columns that the union touches, >= 0.
@@ -71,7 +72,8 @@ def greedy(
     goal = Objective(found, prior, guide=guide, f1=f1, coverage=coverage, threshold=threshold, radius=radius)
     if goal.empty:
         return nothing
-    members, touched = found.members, goal.touched
+    members: np.ndarray = found.members
+    touched: np.ndarray | None = goal.touched
     alone = goal.scores(members, touched)
     if keep and keep < len(found):
         kept = np.sort(np.argsort(-alone, kind="stable")[:keep])
@@ -100,9 +102,9 @@ def _best_change(
         scores = goal.scores(unions, lines)
         order = min(range(len(fewer)), key=lambda k: (-scores[k], chosen[k]))
         sets.append((fewer[order], float(scores[order])))
-    union = members[:, chosen].any(1)
+    union = members[:, chosen].any(1, keepdims=True)
     lines = None if touched is None else touched | touched[chosen].any(0)
-    scores = goal.scores(members | union[:, None], lines)
+    scores = goal.scores(members | union, lines)
     scores[chosen] = -np.inf
     k = int(scores.argmax())
     if np.isfinite(scores[k]):

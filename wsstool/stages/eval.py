@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from wsstool.metrics.segmentation import IgnoredPrediction, definition
 from wsstool.stages.against import differences
 from wsstool.stages.predictions import Normalise, folder_classes, open_predictions, open_scored
 from wsstool.stages.score_file import is_score_file, read_scores, write_scores
+from wsstool.stages.score_instances import METRICS as INSTANCE_METRICS
+from wsstool.stages.score_instances import score_instances
 from wsstool.stages.score_proposals import METRICS as PROPOSAL_METRICS
 from wsstool.stages.score_proposals import score_proposals
 from wsstool.stages.scoring import Evaluation, Rules, evaluate, row_scores
@@ -37,6 +40,8 @@ def eval_(
     background: str = "auto",
     sweep: bool = False,
     boundary: bool = False,
+    min_area: int = 100,
+    ap: bool = False,
     bootstrap: int = 1000,
     group: str | None = None,
     seed: int = 0,
@@ -48,8 +53,9 @@ def eval_(
     """Score one source, or several score files as one.
 
     Args:
-        sources: a ``mask``, ``cam`` or ``proposal`` file, ``-``, a folder of masks, or score files; none:
-            standard input. Of proposals see ``score_proposals``.
+        sources: a ``mask``, ``cam``, ``proposal`` or ``selection`` file, ``-``, a folder of masks, or score
+            files; none: standard input. Of proposals see ``score_proposals``, of selections
+            ``score_instances``.
         truth: folder of true masks, or a data folder; None: the masks beside the images.
         split: score these images only: a name or a file of image names.
         class_list: class file of a folder of masks; found beside them otherwise.
@@ -60,7 +66,9 @@ def eval_(
         background_threshold: of CAMs: background where no class scores more than this, [0, 1].
         background: ``none``: label maps made of CAMs have no background.
         sweep: of CAMs: the best threshold, chosen with the truth; an oracle.
-        boundary: also boundary IoU.
+        boundary: also boundary IoU (of masks of boxes it is always there).
+        min_area: of masks of boxes: pixels of the true mask that an object needs, to count.
+        ap: of masks of boxes: also COCO's average precision.
         bootstrap: resamples for the interval; 0: none.
         group: column of ``meta.csv`` (or ``FILE:COLUMN``) whose equal values are drawn together, such as
             ``patient``.
@@ -98,15 +106,28 @@ def eval_(
         raise UsageError("eval reads one file, or several score files of 'eval -o'")
     else:
         reader = open_scored(listed[0])
+        if reader is not None and reader.header.payload == "selection":
+            _only({"sweep": sweep, "against": against}, "masks of boxes")
+            with reader:
+                return score_instances(
+                    reader,
+                    listed[0],
+                    truth=truth,
+                    split=split,
+                    min_area=min_area,
+                    ap=ap,
+                    bootstrap=bootstrap,
+                    groups=partial(_groups, group) if group else None,
+                    seed=seed,
+                    fail_under=wanted,
+                    output=output,
+                    messages=messages,
+                )
         if reader is not None and reader.header.payload == "proposal":
-            for option, value in {
-                "sweep": sweep,
-                "boundary": boundary,
-                "group": group,
-                "against": against,
-            }.items():
-                if value:
-                    raise UsageError(f"--{option} is not for proposals")
+            _only(
+                {"sweep": sweep, "boundary": boundary, "group": group, "against": against, "ap": ap},
+                "proposals",
+            )
             with reader:
                 return score_proposals(
                     reader,
@@ -187,6 +208,13 @@ def summarise(
     }
 
 
+def _only(options: dict[str, Any], kind: str) -> None:
+    """Refuse options that do not go with a kind of file."""
+    for option, value in options.items():
+        if value:
+            raise UsageError(f"--{option} is not for {kind}")
+
+
 def _parse_fail_under(text: str | None) -> tuple[str, float] | None:
     if text is None:
         return None
@@ -196,8 +224,8 @@ def _parse_fail_under(text: str | None) -> tuple[str, float] | None:
         least = float(number)
     except ValueError:
         least = -1
-    if metric not in METRICS + PROPOSAL_METRICS:
-        there = ", ".join(METRICS + PROPOSAL_METRICS)
+    if metric not in METRICS + PROPOSAL_METRICS + INSTANCE_METRICS:
+        there = ", ".join(METRICS + PROPOSAL_METRICS + INSTANCE_METRICS)
         raise UsageError(f"--fail-under {text}: there is no '{metric}', but {there}")
     if not 0 <= least <= 1:
         raise UsageError(f"--fail-under {text}: '{number}' is not a fraction from 0 to 1")

@@ -1,11 +1,9 @@
-"""Label maps from class maps, image by image: ``cam`` in, ``mask`` out."""
+"""Label maps, image by image: ``cam`` or ``selection`` in, ``mask`` out."""
 
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -20,8 +18,10 @@ from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.masks.background import ThresholdFromScores
 from wsstool.masks.method import Method
 from wsstool.masks.normalise import normalise as normalised
+from wsstool.stages.ahead import in_order
 from wsstool.stages.batches import read_picture
 from wsstool.stages.mask_method import mask_method
+from wsstool.stages.merge_objects import merge_objects
 from wsstool.stages.pixels import image_folder
 from wsstool.types import SILENT, Messages
 
@@ -39,6 +39,8 @@ def pseudo_mask(
     background_threshold_low: float | None = None,
     background_power: float | None = None,
     ignore_margin: float = 0.0,
+    overlap: str = "ignore",
+    min_score: float = 0.0,
     layer: Sequence[str] | None = None,
     images: Path | None = None,
     workers: int = 2,
@@ -46,10 +48,10 @@ def pseudo_mask(
     force: bool = False,
     messages: Messages = SILENT,
 ) -> dict[str, Any]:
-    """Turn the class maps of every image into one label map a layer.
+    """Turn the class maps of every image into one label map a layer, or the masks of its boxes into one.
 
     Args:
-        source: a ``cam`` file; None or ``-``: standard input.
+        source: a ``cam`` or ``selection`` file; None or ``-``: standard input.
         output: target; None: standard output.
         rule: name in ``registry.RULES``.
         refine: name in ``registry.REFINERS``; None: the maps decide alone.
@@ -64,6 +66,7 @@ def pseudo_mask(
         background_threshold_low: a second, lower one; where the two disagree labels are 255.
         background_power: exponent of a background (1 - max)^power in place of the constant.
         ignore_margin: pixels whose best score is less than this above the second become 255, [0, 1].
+        overlap, min_score: of masks of boxes, see ``masks.instances.merge_instances``.
         layer: names of layers; None: all of the file, one label map each.
         images: folder of the images; None: ``WSSTOOL_IMAGES``, or the one that the file was made from.
         workers: threads; 0: none. Results do not depend on it.
@@ -85,8 +88,27 @@ def pseudo_mask(
     """
     constant = _threshold(background_threshold)
     with ExitStack() as stack:
-        reader = stack.enter_context(store.open_records(source, kinds=("cam",), command="pseudo-mask"))
+        reader = stack.enter_context(
+            store.open_records(source, kinds=("cam", "selection"), command="pseudo-mask")
+        )
         header = reader.header
+        if header.payload == "selection":
+            _refuse({"rule": rule != "argmax", "refine": refine, "set": settings, "layer": layer})
+            again, tail = _twice(reader, source, stack)
+            return merge_objects(
+                header,
+                again,
+                tail["score"],
+                source,
+                output=output,
+                overlap=overlap,
+                min_score=min_score,
+                images=images,
+                workers=workers,
+                max_failed=max_failed,
+                force=force,
+                messages=messages,
+            )
         records: Records = reader.records
         known = header.classes.background
         method, params = mask_method(
@@ -106,7 +128,7 @@ def pseudo_mask(
         if method.background >= 0 and background_power is None and known not in header.columns["map_class"]:
             thresholds = [method.threshold] * len(layers)
             if constant is None:
-                records = _twice(reader, source, stack)
+                records, _ = _twice(reader, source, stack)
                 thresholds = _chosen(records(0), layers, method.normalise)
                 text = ", ".join(f"{value:g}" for value in thresholds)
                 messages.say(f"background threshold {text}, chosen from the scores")
@@ -124,7 +146,7 @@ def pseudo_mask(
         make = partial(_label_maps, methods=methods, layers=layers, folder=folder)
         with store.create(out, output, force=force, max_failed=max_failed, messages=messages) as writer:
             with messages.track(len(out) - writer.start, "label maps") as advance:
-                for labels in _in_order(make, records(writer.start), workers):
+                for labels in in_order(make, records(writer.start), workers):
                     if isinstance(labels, WsstoolError):
                         writer.fail(str(labels))
                     else:
@@ -137,14 +159,21 @@ def pseudo_mask(
 Records = Callable[[int], Iterator[store.Record]]
 
 
-def _twice(reader: store.Reader, source: object, stack: ExitStack) -> Records:
-    """The records of ``reader`` as often as asked; a pipe is kept in a temporary file."""
+def _refuse(options: dict[str, Any]) -> None:
+    """Options that say how class maps become labels."""
+    for option, given in options.items():
+        if given:
+            raise UsageError(f"--{option} is for class maps; the input holds masks of boxes")
+
+
+def _twice(reader: store.Reader, source: object, stack: ExitStack) -> tuple[Records, dict[str, np.ndarray]]:
+    """The records of ``reader`` as often as asked, and its tail; a pipe is kept in a temporary file."""
     if source is None or str(source) == "-" or not Path(str(source)).is_file():
         folder = stack.enter_context(TemporaryDirectory(prefix="wsstool-"))
         source = Path(folder) / "records.h5"
         store.copy(reader, source)
     access = store.open_random(source)
-    return lambda start: (access[i] for i in range(start, len(access)))
+    return lambda start: (access[i] for i in range(start, len(access))), access.tail
 
 
 def _header(
@@ -243,24 +272,3 @@ def _label_maps(
         )
     except BadInputError as error:
         return error
-
-
-def _in_order(
-    make: Callable[[store.Record], np.ndarray | WsstoolError], records: Iterable[store.Record], workers: int
-) -> Iterator[np.ndarray | WsstoolError]:
-    """``make`` of every record, in order, some ahead; numpy and scipy work outside Python's lock."""
-    if workers <= 0:
-        yield from map(make, records)
-        return
-    waiting: deque[Future[np.ndarray | WsstoolError]] = deque()
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for record in records:
-                waiting.append(pool.submit(make, record))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()

@@ -18,6 +18,7 @@ from wsstool.report.html import render
 from wsstool.report.page import Curves, Page, ScoreRow
 from wsstool.stages.eval import class_id, summarise
 from wsstool.stages.gallery import Shown, galleries
+from wsstool.stages.object_gallery import ObjectFile, object_galleries
 from wsstool.stages.predictions import data_root, open_predictions
 from wsstool.stages.score_file import is_score_file, read_scores, write_whole
 from wsstool.stages.scoring import Evaluation, Rules, evaluate
@@ -36,6 +37,11 @@ class Part:
     records: store.RandomAccess | None
     truth: Truth | None = None
     scores: Evaluation | None = None
+
+    @property
+    def holds_objects(self) -> bool:
+        """Whether it has windows of boxes in place of maps of images."""
+        return self.records is not None and "box" in self.records.header.columns
 
 
 def report(
@@ -61,10 +67,11 @@ def report(
     """Write one self-contained HTML file.
 
     Files of the same images share a gallery, in the order given: image, CAM, pseudo-mask, prediction, truth.
-    Worst and best are by the per-image mIoU of the last mask file that is not the twin.
+    Worst and best are by the per-image mIoU of the last mask file that is not the twin. Masks of boxes
+    (``selection`` files) are shown one by one, sorted by their own score, with the maps of ``contour`` files.
 
     Args:
-        sources: ``FILE`` or ``NAME=FILE``; cam, mask or score files.
+        sources: ``FILE`` or ``NAME=FILE``; cam, mask, contour, selection or score files.
         output: the HTML file.
         truth: folder of true masks, or a data folder; None: those beside the images, or no scores.
         images: data folder with the pictures; None: the one that the files were made from.
@@ -106,8 +113,13 @@ def report(
             summaries.append({**said, "source": part.name})
             rows += [_row(part, row, len(said["rows"])) for row in said["rows"]]
     shown = [
-        Shown(p.name, p.is_twin, p.records, p.truth, _image_scores(p, rules)) for p in parts if p.records
+        Shown(p.name, p.is_twin, p.records, p.truth, _image_scores(p, rules))
+        for p in parts
+        if p.records and not p.holds_objects
     ]
+    objects = [ObjectFile(p.name, p.records) for p in parts if p.records and p.holds_objects]
+    masks = [one for one in objects if one.records.header.payload == "selection"]
+    maps = [one for one in objects if one.records.header.payload == "contour"]
     palette = class_palette(classes)
     judged = next((p for p in reversed(parts) if p.scores and not p.is_twin), None)
     page = Page(
@@ -121,7 +133,8 @@ def report(
         confusions=_confusions(judged, rules),
         galleries=galleries(
             shown, images, samples, threshold=background_threshold, background=background, strips=strips
-        ),
+        )
+        + object_galleries(masks, maps, images, samples, truth=truth, messages=messages),
         curves=[_curves(Path(path)) for path in log or ()],
         provenance=[
             (p.name, [step["command"] for step in p.records.header.provenance]) for p in parts if p.records
@@ -138,13 +151,13 @@ def _open(text: str, is_twin: bool) -> Part:
         name, path = "", text
     if is_score_file(path):
         return Part(name or Path(path).stem, is_twin, None, None, read_scores([path]))
-    records = store.open_random(path, kinds=("cam", "mask"), command="report")
+    records = store.open_random(path, kinds=("cam", "mask", "contour", "selection"), command="report")
     return Part(name or (records.header.stage if path == "-" else Path(path).stem), is_twin, records)
 
 
 def _score(part: Part, truth: Path | None, threshold: float, background: str, messages: Messages) -> None:
     """Count a part against the truth; without any truth a report has pictures only."""
-    if part.records is None:
+    if part.records is None or part.holds_objects:
         return
     header = part.records.header
     try:
@@ -197,6 +210,9 @@ def _facts(parts: Sequence[Part]) -> list[tuple[str, str]]:
     facts = []
     for part in parts:
         n = len(part.records) if part.records else len(part.scores.images)  # type: ignore[union-attr]
+        if part.holds_objects:
+            facts.append((part.name, f"{len(part.records.header.columns['box'])} objects in {n} images"))  # type: ignore[union-attr]
+            continue
         failed = f", {part.scores.failed} failed" if part.scores and part.scores.failed else ""
         facts.append((part.name, f"{n} images{failed}"))
     return facts

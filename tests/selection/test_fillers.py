@@ -1,0 +1,75 @@
+"""Shapes, maps and colours as masks, and the quality that needs no truth."""
+
+import numpy as np
+import pytest
+
+from wsstool.errors import UsageError
+from wsstool.selection.fillers import box, ellipse, prior, rim
+from wsstool.selection.grabcut import grabcut
+from wsstool.selection.quality import agreement, box_fit, quality
+
+
+def test_shapes_by_hand():
+    window = np.array([1, 1, 5, 5], np.float32)
+    assert box((6, 6), window).sum() == 16
+    assert ellipse((6, 6), window).sum() == 12  # the corners are cut
+    assert rim((6, 6), window, width=0.25)[1:5, 1:5].tolist()[1] == [255, 1, 1, 255]
+
+
+def test_the_ellipse_has_its_area():
+    assert ellipse((300, 200), np.array([10, 20, 190, 280])).sum() == pytest.approx(
+        np.pi / 4 * 180 * 260, rel=0.002
+    )
+
+
+def test_the_map_and_its_unsure_pixels():
+    values = np.array([[0.9, 0.55, 0.4, np.nan, 0.9]], np.float32)
+    assert prior((1, 5), np.array([0, 0, 4, 1]), values).tolist() == [[1, 1, 0, 0, 0]]
+    unsure = prior((1, 5), np.array([0, 0, 4, 1]), values, unsure=0.2)
+    assert unsure.tolist() == [[1, 255, 255, 0, 0]]
+
+
+@pytest.mark.parametrize(("size", "side"), [((60, 60), 128), ((240, 200), 128), ((60, 60), 40)])
+def test_grabcut_finds_what_has_its_own_colour(size, side):
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[: size[0], : size[1]]
+    inside = ((rows / size[0] - 0.5) ** 2 + (columns / size[1] - 0.5) ** 2) < 0.3**2
+    image = np.where(inside[..., None], (190, 70, 50), (70, 110, 80)) + rng.normal(0, 25, (*size, 3))
+    given = np.array([0.17 * size[1], 0.17 * size[0], 0.83 * size[1], 0.83 * size[0]], np.float32)
+    mask = grabcut(size, given, image.clip(0, 255).astype(np.uint8), longest_side=side) == 1
+    assert (mask & inside).sum() / (mask | inside).sum() > (0.97 if side >= max(size) else 0.9)
+
+
+def test_grabcut_where_nothing_lies_around_the_box():
+    image = np.full((30, 30, 3), 40, np.uint8)
+    image[8:22, 8:22] = 220
+    mask = grabcut((30, 30), np.array([0, 0, 30, 30]), image)
+    assert (mask == 1).sum() == 14 * 14
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: rim((4, 4), np.array([0, 0, 4, 4]), width=0.5),
+        lambda: prior((4, 4), np.array([0, 0, 4, 4]), np.zeros((4, 4)), threshold=0.0),
+        lambda: prior((4, 4), np.array([0, 0, 4, 4]), np.zeros((4, 4)), unsure=float("nan")),
+        lambda: grabcut((4, 4), np.array([0, 0, 4, 4]), np.zeros((4, 4, 3), np.uint8), iterations=0),
+        lambda: grabcut((4, 4), np.array([0, 0, 4, 4]), np.zeros((4, 4, 3), np.uint8), gamma=float("nan")),
+    ],
+)
+def test_values_outside_their_range(call):
+    with pytest.raises(UsageError):
+        call()
+
+
+def test_quality_falls_with_the_fit_and_with_disagreement():
+    given = np.array([2, 2, 8, 8], np.float32)
+    good, small = np.zeros((10, 10), np.uint8), np.zeros((10, 10), np.uint8)
+    good[2:8, 2:8], small[2:5, 2:8] = 1, 1
+    sure = good * 0.9
+    assert box_fit(good, given) == 1 and box_fit(small, given) == 0.5 and box_fit(good * 0, given) == 0
+    assert agreement(good, sure, "region") == pytest.approx(0.9)
+    assert quality(good, given, sure) > quality(small, given, sure) > quality(good * 0, given, sure) == 0
+    outline = good - np.pad(np.ones((4, 4), np.uint8), 3)
+    assert agreement(good, outline, "contour") == 1
+    assert agreement(good, np.zeros((10, 10)), "contour") == 0

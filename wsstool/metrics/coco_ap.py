@@ -1,0 +1,94 @@
+"""COCO's average precision of masks, by the programs that define it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wsstool.errors import MissingInputError
+
+_NAMES = ("ap", "ap_50", "ap_75", "ap_small", "ap_medium", "ap_large")
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One object of an image: its number, its class, its mask as (H, W) bool, and a score of detections."""
+
+    image: int
+    class_id: int
+    mask: np.ndarray
+    score: float = 1.0
+
+
+def coco_ap(
+    truth: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]], sizes: dict[int, tuple[int, int]]
+) -> dict[str, float | None]:
+    """Mask AP at IoU .50 to .95, at .50, at .75, and by size; None where no object counts.
+
+    Args:
+        truth, found: ``packed`` instances.
+        sizes: rows and columns of every image that takes part, by number.
+
+    Raises:
+        MissingInputError: neither faster-coco-eval nor pycocotools is installed.
+
+    Source:
+        Lin et al., ECCV 2014, as the COCO API has it.
+    """
+    coco, evaluation, _ = _program()
+    with contextlib.redirect_stdout(io.StringIO()):
+        reference = coco()
+        reference.dataset = {
+            "images": [{"id": i, "height": h, "width": w} for i, (h, w) in sizes.items()],
+            "categories": [{"id": c, "name": str(c)} for c in sorted({t["category_id"] for t in truth})],
+            "annotations": [{**one, "id": k, "iscrowd": 0} for k, one in enumerate(truth, 1)],
+            "info": {},
+        }
+        reference.createIndex()
+        if not found or not truth:
+            return dict.fromkeys(_NAMES, 0.0 if truth else None)
+        run = evaluation(reference, reference.loadRes([dict(one) for one in found]), "segm")
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    values = [float(v) for v in run.stats[: len(_NAMES)]]
+    return {name: value if value >= 0 else None for name, value in zip(_NAMES, values, strict=True)}
+
+
+def packed(one: Instance) -> dict[str, Any]:
+    """An instance as the COCO API has it, its mask in run lengths."""
+    *_, masks = _program()
+    rle = masks.encode(np.asfortranarray(one.mask.astype(np.uint8)))
+    box = [float(v) for v in masks.toBbox(rle)]
+    return {
+        "image_id": one.image,
+        "category_id": one.class_id,
+        "segmentation": rle,
+        "area": float(one.mask.sum()),
+        "bbox": box,
+        "score": one.score,
+    }
+
+
+def _program() -> tuple[Any, Any, Any]:
+    try:
+        from faster_coco_eval import COCO, COCOeval_faster
+        from faster_coco_eval.core import mask
+
+        return COCO, COCOeval_faster, mask
+    except ImportError:
+        pass
+    try:
+        from pycocotools import mask
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ImportError:
+        raise MissingInputError(
+            "average precision needs the COCO API: pip install 'wsstool[coco]', or leave out --ap"
+        ) from None
+    return COCO, COCOeval, mask

@@ -1,0 +1,244 @@
+"""How well the masks of boxes fit the objects in them: one row an object, scores over rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from wsstool.metrics.boundary import boundary
+
+SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}
+"""COCO's sizes, pixels of the true mask: from, and below."""
+
+_FIELDS = (
+    "image",
+    "class_id",
+    "area",
+    "iou",
+    "intersection",
+    "union",
+    "boundary_iou",
+    "boundary_f",
+    "box_fit",
+    "coverage",
+    "box",
+    "ellipse",
+    "score",
+    "fallback",
+)
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Counts of one mask and its truth, in pixels, and the scores of their outlines."""
+
+    intersection: int
+    union: int
+    boundary_iou: float
+    boundary_f: float
+
+    @property
+    def iou(self) -> float:
+        """1 where both are empty."""
+        return self.intersection / self.union if self.union else 1.0
+
+
+def overlap(mask: np.ndarray, truth: np.ndarray, *, ratio: float = 0.02) -> Overlap:
+    """Compare a mask with the truth of one object.
+
+    Boundary IoU is that of the bands inside the two outlines; boundary F is the harmonic mean of the
+    shares of each outline (one pixel wide) that lie near the other. Bands, and "near", are
+    ``d = max(1, round(ratio * diagonal))`` pixels wide.
+
+    Args:
+        mask, truth: (H, W) bool of the image.
+        ratio: see above, (0, 1); 0.02 is usual.
+
+    Source:
+        Cheng et al., CVPR 2021 (boundary IoU); Csurka et al., BMVC 2013 (boundary F). Written from
+        the papers.
+
+    Example:
+        >>> square = np.zeros((9, 9), bool); square[2:7, 2:7] = True
+        >>> overlap(square, square).iou, overlap(square, square).boundary_f
+        (1.0, 1.0)
+    """
+    distance = max(1, round(ratio * math.hypot(*truth.shape)))
+    both = mask | truth
+    if not both.any():
+        return Overlap(0, 0, 1.0, 1.0)
+    rows, columns = np.flatnonzero(both.any(1)), np.flatnonzero(both.any(0))
+    part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    # Beyond the picture lies no object: padded like this, its edge counts as outline.
+    a, b = (np.pad(one[part], distance + 1).astype(np.uint8) for one in (mask, truth))
+    bands = [boundary(one, distance) & (one == 1) for one in (a, b)]
+    common, either = (bands[0] & bands[1]).sum(), (bands[0] | bands[1]).sum()
+    lines = [boundary(one, 1) & (one == 1) for one in (a, b)]
+    shares = []
+    for here, there in (lines, lines[::-1]):
+        near = boundary(there.astype(np.uint8), distance) | there
+        shares.append((here & near).sum() / here.sum() if here.any() else 0.0)
+    f = 2 * shares[0] * shares[1] / sum(shares) if sum(shares) else 0.0
+    return Overlap(int((mask[part] & truth[part]).sum()), int(both.sum()), float(common / either), float(f))
+
+
+class InstanceScores:
+    """Rows of objects; scores over those whose truth is large enough.
+
+    Args:
+        n_classes: number of classes.
+        min_area: pixels of the true mask that an object needs, to count.
+    """
+
+    def __init__(self, n_classes: int, *, min_area: int = 100) -> None:
+        self.n_classes, self.min_area = n_classes, min_area
+        self._rows: list[tuple[float, ...]] = []
+
+    def update(
+        self,
+        *,
+        image: int,
+        class_id: int,
+        box_fit: float,
+        coverage: float,
+        score: float,
+        fallback: bool,
+        area: int = -1,
+        found: Overlap | None = None,
+        box: float = math.nan,
+        ellipse: float = math.nan,
+    ) -> None:
+        """Count one object.
+
+        Args:
+            image: number of its image.
+            class_id: its class.
+            box_fit: IoU of the mask's tight box with the given box.
+            coverage: share of the box that the mask fills.
+            score: quality that the mask's maker gave it.
+            fallback: whether a fallback made it.
+            area: pixels of the true mask; -1: there is none.
+            found: the mask against the truth.
+            box, ellipse: IoU of the filled box and of the ellipse with the truth.
+        """
+        one = found
+        measured = (
+            (math.nan,) * 5
+            if one is None
+            else (one.iou, one.intersection, one.union, one.boundary_iou, one.boundary_f)
+        )
+        self._rows.append(
+            (image, class_id, area, *measured, box_fit, coverage, box, ellipse, score, fallback)
+        )
+
+    def merge(self, other: InstanceScores) -> None:
+        """Add the rows of other images; their numbers must differ from ours."""
+        if (self.n_classes, self.min_area) != (other.n_classes, other.min_area):
+            raise ValueError("cannot merge scores of other classes or another smallest area")
+        self._rows += other._rows
+
+    def table(self) -> dict[str, np.ndarray]:
+        """The rows as columns, (R,) float64 each."""
+        rows = np.array(self._rows, np.float64).reshape(-1, len(_FIELDS))
+        return dict(zip(_FIELDS, rows.T, strict=True))
+
+    @property
+    def counted(self) -> np.ndarray:
+        """(R,) bool: objects with a true mask of at least ``min_area`` pixels."""
+        return self.table()["area"] >= max(self.min_area, 1)
+
+    def result(
+        self, *, bootstrap: int = 1000, groups: Sequence[object] | None = None, seed: int = 0
+    ) -> dict[str, Any]:
+        """All scores as plain values; None where nothing was measured.
+
+        Args:
+            bootstrap: resamples for the 95 % interval of the mean IoU, images drawn whole; 0: none.
+            groups: one value an image number, whose equal values are drawn together; None: image by image.
+            seed: of the resampling.
+        """
+        rows, counted = self.table(), self.counted
+        iou, image = rows["iou"][counted], rows["image"][counted].astype(np.int64)
+        said: dict[str, Any] = {
+            "objects": len(counted),
+            "scored": int(counted.sum()),
+            "without_truth": int((rows["area"] < 0).sum()),
+            "too_small": int(((rows["area"] >= 0) & ~counted).sum()),
+            "instance_miou": _mean(iou),
+            "share_50": _mean(iou >= 0.5),
+            "share_70": _mean(iou >= 0.7),
+            "overall_iou": _ratio(rows["intersection"][counted].sum(), rows["union"][counted].sum()),
+            "boundary_iou": _mean(rows["boundary_iou"][counted]),
+            "boundary_f": _mean(rows["boundary_f"][counted]),
+            "box_fit": _mean(rows["box_fit"]),
+            "coverage": _mean(rows["coverage"]),
+            "score": _mean(rows["score"]),
+            "score_order": _rank_correlation(rows["score"][counted], iou),
+            "fallbacks": int(rows["fallback"].sum()),
+            "blind": {"box": _mean(rows["box"][counted]), "ellipse": _mean(rows["ellipse"][counted])},
+            "by_size": {
+                name: {"objects": int(chosen.sum()), "instance_miou": _mean(rows["iou"][chosen])}
+                for name, (low, high) in SIZES.items()
+                for chosen in [counted & (rows["area"] >= low) & (rows["area"] < high)]
+            },
+        }
+        if bootstrap and len(iou):
+            said["interval"] = interval(iou, image, bootstrap=bootstrap, groups=groups, seed=seed)
+        classes = rows["class_id"][counted].astype(np.int64)
+        number = np.bincount(classes, minlength=self.n_classes)
+        total = np.bincount(classes, iou, minlength=self.n_classes)
+        said["class_iou"] = [float(t / n) if n else None for t, n in zip(total, number, strict=True)]
+        said["class_objects"] = number.tolist()
+        return said
+
+
+def interval(
+    values: np.ndarray,
+    image: np.ndarray,
+    *,
+    bootstrap: int = 1000,
+    groups: Sequence[object] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Percentile bootstrap of the mean of values of objects: whole images (or groups) are drawn.
+
+    Args:
+        values: (R,) one an object.
+        image: (R,) int, the image of each.
+        bootstrap, groups, seed: as in :meth:`InstanceScores.result`.
+
+    Source:
+        Efron, Annals of Statistics 1979, percentile interval. Written from the paper.
+    """
+    units = image if groups is None else np.unique([str(g) for g in groups], return_inverse=True)[1][image]
+    _, unit = np.unique(units, return_inverse=True)
+    n = int(unit.max()) + 1
+    total, count = np.bincount(unit, values, minlength=n), np.bincount(unit, minlength=n)
+    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=bootstrap)
+    means = (drawn @ total) / (drawn @ count)
+    low, high = np.quantile(means, [0.025, 0.975])
+    return {"low": float(low), "high": float(high), "level": 0.95, "samples": bootstrap, "units": n}
+
+
+def _rank_correlation(score: np.ndarray, iou: np.ndarray) -> float | None:
+    """Spearman's: 1 when sorting by score is sorting by IoU; None where one of them never changes."""
+    if len(score) < 3 or np.ptp(score) == 0 or np.ptp(iou) == 0:
+        return None
+    ranks = []
+    for values in (score, iou):
+        _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+        ranks.append((np.cumsum(count) - (count - 1) / 2)[place])  # ties share their mean rank
+    a, b = (one - one.mean() for one in ranks)
+    return float((a * b).sum() / np.sqrt((a**2).sum() * (b**2).sum()))
+
+
+def _mean(values: np.ndarray) -> float | None:
+    return float(np.mean(values)) if len(values) else None
+
+
+def _ratio(a: float, b: float) -> float | None:
+    return float(a / b) if b else None

@@ -1,0 +1,233 @@
+"""Score a ``selection`` file: every mask against the true mask of its box, and against the box itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool import store
+from wsstool.data.boxes import BoxTable, read_boxes
+from wsstool.data.dataset import Dataset
+from wsstool.data.listing import Lookup
+from wsstool.data.splits import split_indices
+from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
+from wsstool.metrics.coco_ap import Instance, coco_ap, packed
+from wsstool.metrics.instances import InstanceScores, overlap
+from wsstool.selection.fillers import box as filled
+from wsstool.selection.fillers import ellipse
+from wsstool.selection.quality import box_fit
+from wsstool.stages.predictions import data_root
+from wsstool.stages.score_file import write_whole
+from wsstool.types import SILENT, ClassList, Messages, tracked
+
+METRICS = ("instance_miou", "share_50", "share_70", "overall_iou", "boundary_f", "box_fit", "ap", "ap_50")
+
+
+def score_instances(
+    reader: store.Reader,
+    source: object,
+    *,
+    truth: Path | None = None,
+    split: str | None = None,
+    min_area: int = 100,
+    ap: bool = False,
+    bootstrap: int = 1000,
+    groups: Callable[[Path, tuple[str, ...]], list[str]] | None = None,
+    seed: int = 0,
+    fail_under: tuple[str, float] | None = None,
+    output: Path | None = None,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
+    """Compare the masks of boxes with those of the annotated objects; they belong together by their number.
+
+    Args:
+        reader: of a ``selection`` file.
+        source: its path, for messages and to find the images.
+        truth: the data folder, or a box file with masks; None: what lies beside the images.
+        split: score these images only.
+        min_area: pixels of the true mask that an object needs, to count.
+        ap: also COCO's average precision, of all objects whatever their size.
+        bootstrap: resamples for the interval of the mean IoU; images are drawn whole. 0: none.
+        groups: f(root, images) -> a value an image, equal ones drawn together; None: image by image.
+        seed: of the resampling.
+        fail_under: metric and least value.
+        output: file for the scores and every object's row, as JSON.
+        messages: told what was left out.
+
+    Returns:
+        ``source``, ``kind``, ``images``, ``failed``, ``definition``, ``truth`` (where it is from, or None)
+        and one row in ``rows`` as ``metrics.instances.InstanceScores.result``, with ``classes`` by name and
+        ``ap``.
+
+    Raises:
+        MissingInputError: the named truth has no boxes, or the COCO API is not installed.
+        BadInputError: truth of another size, or that cannot be read.
+        BelowThresholdError: see ``fail_under``; its ``summary`` is what would be returned.
+        UsageError: options that do not fit.
+
+    Notes:
+        Without any true mask the box consistency remains: how well the masks' tight boxes fit the boxes.
+    """
+    if min_area < 0:
+        raise UsageError(f"--min-area {min_area}: pixels, 0 or more")
+    header = reader.header
+    root = truth if truth is not None and truth.is_dir() else Path(data_root(header, source))
+    table = find_objects(header, root, truth, messages)
+    chosen = set(range(len(header)))
+    if split is not None:
+        chosen = set(split_indices(root, header.images, Lookup(header.images), split))
+    scores, instances = InstanceScores(len(header.classes), min_area=min_area), _Ap(ap)
+    pending: list[tuple[int, dict[str, Any]]] = []
+    failed = 0
+    for record in tracked(reader.records(), messages, len(header), "objects"):
+        if record.index in chosen:
+            failed += record.failed
+            pending += _objects(record, table, instances)
+    for row, one in pending:
+        one["score"] = float(reader.tail["score"][row])
+        scores.update(**one, fallback=bool(reader.tail["fallback"][row]))
+    result = scores.result(
+        bootstrap=bootstrap, groups=groups(root, header.images) if groups else None, seed=seed
+    )
+    if table is not None and not result["scored"]:
+        messages.warn(f"{table.source} has no true mask of at least {min_area} pixels for these boxes")
+    names = header.classes.names
+    said: dict[str, Any] = {"name": "masks", **result}
+    said["classes"] = {
+        "iou": dict(zip(names, said.pop("class_iou"), strict=True)),
+        "objects": dict(zip(names, said.pop("class_objects"), strict=True)),
+    }
+    if ap:
+        said["ap"] = instances.result(reader.tail["score"]) if result["scored"] else None
+    if failed:
+        messages.warn(f"{failed} images failed in an earlier stage: their objects have no mask")
+    summary: dict[str, Any] = {
+        "source": Path(str(source)).name if source not in (None, "-") else "standard input",
+        "kind": "selection",
+        "images": len(chosen),
+        "failed": failed,
+        "definition": f"mean over objects of at least {min_area} pixels of the IoU with the true mask",
+        "truth": table.source if table is not None else None,
+        "rows": [said],
+    }
+    if output is not None:
+        rows = {name: column.tolist() for name, column in scores.table().items()}
+        text = json.dumps({**summary, "objects": rows}, ensure_ascii=False, default=str)
+        write_whole(Path(output), text.replace("NaN", "null") + "\n")
+    if fail_under is not None:
+        _require(summary, *fail_under)
+    return summary
+
+
+def find_objects(header: store.Header, root: Path, truth: Path | None, messages: Messages) -> BoxTable | None:
+    """The true masks of the boxes of a file; None where none were named and none are there.
+
+    Args:
+        header: of the file.
+        root: the data folder.
+        truth: data folder or box file, as named.
+
+    Raises:
+        MissingInputError: the named truth has no boxes.
+        BadInputError: images have another size than when the file was made.
+    """
+    pictures = Dataset(root, header.images, ClassList(()), None, "")
+    named = None if truth is None or truth == root else truth
+    try:
+        table = read_boxes(pictures, named, messages=messages)
+    except MissingInputError:
+        if truth is not None:
+            raise
+        messages.warn("no true masks were found: only how masks fit their boxes can be said")
+        return None
+    wrong = np.flatnonzero((table.sizes != header.sizes).any(1) & header.sizes.all(1) & table.sizes.all(1))
+    if len(wrong):
+        i = int(wrong[0])
+        (h, w), (rows, columns) = table.sizes[i].tolist(), header.sizes[i].tolist()
+        raise BadInputError(
+            f"'{header.images[i]}' is {w} x {h} pixels now, its masks are for {columns} x {rows}"
+        )
+    return table
+
+
+def _objects(
+    record: store.Record, table: BoxTable | None, instances: _Ap
+) -> list[tuple[int, dict[str, Any]]]:
+    """Number of the box, and what is measured of it."""
+    columns, rows = record.header.columns, record.header.rows(record.index, "box")
+    true: dict[int, np.ndarray] = {}
+    if table is not None and any(shape is not None for shape in table.shapes[record.index]):
+        objects, masks = table.of(record.index), table.truth(record.index)
+        true = {int(k): m for k, m in zip(objects.ids, masks, strict=True) if m is not None}
+        instances.expect(record, objects.class_ids, masks)
+    found = []
+    for k, window in zip(range(rows.start, rows.stop), record.windows, strict=True):
+        x0, y0, x1, y1 = columns["window"][k].tolist()
+        inner = columns["box"][k] - np.array([x0, y0, x0, y0], np.float32)
+        mask = window == 1
+        hull = filled(mask.shape, inner) == 1
+        one: dict[str, Any] = {
+            "image": record.index,
+            "class_id": int(columns["box_class"][k]),
+            "box_fit": box_fit(window, inner),
+            "coverage": float((mask & hull).sum() / max(hull.sum(), 1)),
+        }
+        truth = true.get(int(columns["box_id"][k]))
+        whole = np.zeros(record.size, bool)
+        whole[y0:y1, x0:x1] = mask
+        if truth is not None:
+            shown = truth[y0:y1, x0:x1]
+            one |= {"area": int(truth.sum()), "found": overlap(whole, truth)}
+            for name, shape in (("box", hull), ("ellipse", ellipse(mask.shape, inner) == 1)):
+                both = (shape & shown).sum()
+                one[name] = float(both / max(shape.sum() + truth.sum() - both, 1))
+        instances.add(record, k, one["class_id"], whole)
+        found.append((k, one))
+    return found
+
+
+@dataclass
+class _Ap:
+    """Collects what average precision needs, where it is asked for."""
+
+    wanted: bool
+
+    def __post_init__(self) -> None:
+        self._truth: list[dict[str, Any]] = []
+        self._found: list[tuple[int, dict[str, Any]]] = []
+        self._sizes: dict[int, tuple[int, int]] = {}
+
+    def expect(self, record: store.Record, class_ids: np.ndarray, masks: list[np.ndarray | None]) -> None:
+        """Take the true masks of an image."""
+        if self.wanted:
+            self._sizes[record.index] = record.size
+            for class_id, mask in zip(class_ids.tolist(), masks, strict=True):
+                if mask is not None:
+                    self._truth.append(packed(Instance(record.index, class_id, mask)))
+
+    def add(self, record: store.Record, row: int, class_id: int, mask: np.ndarray) -> None:
+        """Take a mask that was made."""
+        if self.wanted and record.index in self._sizes:
+            self._found.append((row, packed(Instance(record.index, class_id, mask))))
+
+    def result(self, score: np.ndarray) -> dict[str, float | None]:
+        """Average precision, with the (B,) scores of all boxes of the file."""
+        return coco_ap(
+            self._truth, [{**one, "score": float(score[row])} for row, one in self._found], self._sizes
+        )
+
+
+def _require(summary: dict[str, Any], metric: str, least: float) -> None:
+    metric = "instance_miou" if metric == "miou" else metric
+    if metric not in METRICS:
+        raise UsageError(f"--fail-under {metric}: of masks of boxes there are {', '.join(METRICS)}")
+    row = summary["rows"][0]
+    value = (row.get("ap") or {}).get(metric) if metric.startswith("ap") else row[metric]
+    if value is None or not value >= least:
+        got = "undefined" if value is None else f"{value:.4f}"
+        raise BelowThresholdError(f"{metric} of {summary['source']} is {got}, below {least:g}", summary)
