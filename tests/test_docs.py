@@ -59,6 +59,15 @@ def test_the_tutorial_runs(read_along, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_cvat_page_runs(read_along, tmp_path):
+    done = read_along("docs/howto/cvat.md")
+    assert "left out" not in done.stderr.replace("below 0.5 were left out", "")
+    assert (tmp_path / "for-cvat.xml").read_text().count("<mask ") > 40
+    good = (tmp_path / "good.xml").read_text()
+    assert 0 < good.count("<box ") == good.count("<mask ")
+
+
+@pytest.mark.slow
 def test_the_tissue_page_runs(read_along, tmp_path):
     done = read_along("docs/howto/tissue-patches.md")
     assert "layer" not in done.stderr  # every layer that is named is there

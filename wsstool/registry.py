@@ -108,6 +108,24 @@ def _typed(pair: str, text: str, default: Any) -> Any:
     return text
 
 
+EXPORTS = Registry(
+    "exports",
+    {
+        "coco": Entry(
+            "wsstool.data.formats.coco_write:write_instances", "Lin et al., ECCV 2014", "one JSON file"
+        ),
+        "coco-results": Entry(
+            "wsstool.data.formats.coco_write:write_results", "Lin et al., ECCV 2014", "one JSON file"
+        ),
+        "cvat": Entry("wsstool.data.formats.cvat:write", "CVAT for images 1.1", "one XML file"),
+        "label-studio": Entry("wsstool.data.formats.label_studio:write", "Label Studio", "one JSON file"),
+        "yolo": Entry("wsstool.data.formats.yolo:write", "Ultralytics YOLO", "one text file an image"),
+        "voc": Entry(
+            "wsstool.data.formats.voc_png:write", "Everingham et al., IJCV 2010", "two PNGs an image"
+        ),
+    },
+)
+
 CAMS = Registry(
     "cams",
     {
@@ -225,5 +243,16 @@ BOX_LOSSES = Registry(
     },
 )
 
-REGISTRIES = (ATTENTIONS, CAMS, REFINERS, RULES, BACKGROUNDS, BOX_LOSSES, SELECTORS, FILLERS, COTRAINERS)
+REGISTRIES = (
+    ATTENTIONS,
+    CAMS,
+    REFINERS,
+    RULES,
+    BACKGROUNDS,
+    BOX_LOSSES,
+    SELECTORS,
+    FILLERS,
+    COTRAINERS,
+    EXPORTS,
+)
 """All families, in the order of the pipeline."""

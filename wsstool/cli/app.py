@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("predict:predict", "Results"),
     "eval": ("eval:eval_", "Results"),
     "export": ("export:export", "Results"),
+    "import": ("import_masks:import_masks", "Data"),
     "report": ("report:report", "Results"),
     "sample": ("sample:sample", "Data"),
     "info": ("info:info", "Files"),

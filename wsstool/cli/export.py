@@ -14,11 +14,30 @@ from wsstool.cli.run import call, messages
 def export(
     source: options.Source = None,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="folder for the masks", rich_help_panel=options.OUTPUT)
+        Path,
+        typer.Option(
+            "--output",
+            "-o",
+            help="folder (png, yolo, voc) or file to write",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = ...,  # type: ignore[assignment]
+    format: Annotated[
+        options.ExportFormat | None,
+        typer.Option(
+            help="png is for mask files, all others for selection files; default: png or coco",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+    settings: options.Settings = None,
+    like: options.Like = None,
+    score_threshold: Annotated[
+        float,
+        typer.Option(help="instances scored lower are left out, [0, 1]", rich_help_panel=options.METHOD),
+    ] = 0.0,
     layer: Annotated[
         str | None,
-        typer.Option(help="layer to write; default: all, in folders", rich_help_panel=options.INPUT),
+        typer.Option(help="layer of a mask file; default: all, in folders", rich_help_panel=options.INPUT),
     ] = None,
     prefix: Annotated[
         str | None,
@@ -35,13 +54,21 @@ def export(
     ] = False,
     force: Annotated[
         bool,
-        typer.Option("--force", help="write into a folder that is not empty", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            "--force",
+            help="write into a folder that is not empty, or over a file",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = False,
     max_failed: options.MaxFailed = 0,
 ) -> None:
-    """Write the masks of a mask file as palette PNGs, and their class list.
+    """Write label maps as palette PNGs, or instance masks for COCO, CVAT, Label Studio, YOLO or VOC.
 
-    Examples: wsstool export masks.h5 -o masks; wsstool predict data --weights seg.pth | wsstool export -o out
+    Examples: wsstool export masks.h5 -o masks;
+    wsstool predict data --weights seg.pth | wsstool export -o out;
+    wsstool export selection.h5 --format cvat -o for-cvat.xml;
+    wsstool export selection.h5 --set shape=polygon -o instances.json
     """
     found = call("export:export", locals())
-    messages().say(f"{found['written']} masks in '{found['folder']}'")
+    what = "label maps" if found["format"] == "png" else "masks"
+    messages().say(f"{found['written']} {what} in '{found['output']}'")

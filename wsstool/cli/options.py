@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from wsstool.registry import ATTENTIONS, BACKGROUNDS, CAMS, COTRAINERS, FILLERS, REFINERS, RULES, SELECTORS
+from wsstool.registry import (
+    ATTENTIONS,
+    BACKGROUNDS,
+    CAMS,
+    COTRAINERS,
+    EXPORTS,
+    FILLERS,
+    REFINERS,
+    RULES,
+    SELECTORS,
+)
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
@@ -22,6 +32,7 @@ if TYPE_CHECKING:
     BackgroundKind = str
     Cotrainer = str
     Selection = str
+    ExportFormat = str
 else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
     CamMethod = Literal[CAMS.names()]
@@ -30,6 +41,7 @@ else:  # the names become choices, completion and error texts
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
     Cotrainer = Literal[COTRAINERS.names()]
     Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
+    ExportFormat = Literal[("png", *EXPORTS.names())]
 
 
 def _option(
@@ -82,6 +94,10 @@ Images = Annotated[
         env="WSSTOOL_IMAGES",
     ),
 ]
+Like = Annotated[
+    Path | None,
+    _option("--like", help="COCO file whose image and category ids COCO results use", panel=INPUT),
+]
 Truth = Annotated[
     Path | None,
     _option(
@@ -94,7 +110,7 @@ BoxFile = Annotated[
     Path | None,
     _option(
         "--boxes",
-        help="box file (COCO) or folder (VOC, YOLO); default: found in DATA",
+        help="box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: found in DATA",
         panel=INPUT,
     ),
 ]

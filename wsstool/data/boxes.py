@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from wsstool.data.box_files import read_box_file
 from wsstool.data.box_forms import FORMS, check_form, corners
 from wsstool.data.dataset import Dataset
 from wsstool.data.formats import WrittenBox, WrittenBoxes, coco, voc, yolo
+from wsstool.data.instances import extent
 from wsstool.data.listing import Lookup, find_images
 from wsstool.data.shapes import shape_mask
 from wsstool.data.views import locate
@@ -33,6 +35,7 @@ class BoxTable:
         boxes: N; clipped to the image, at least half a pixel wide and high, and above one pixel in all.
         shapes: N lists, what the source has about the true mask of each box; None: nothing.
         sizes: (N, 2) rows and columns of the pictures.
+        scores: N arrays, what the source says about each box, 0 to 1.
         dropped: reason -> how many boxes are not used.
         clipped: boxes of which a part lay outside the image.
     """
@@ -42,6 +45,7 @@ class BoxTable:
     boxes: tuple[Boxes, ...]
     shapes: tuple[tuple[Any, ...], ...]
     sizes: np.ndarray
+    scores: tuple[np.ndarray, ...] = ()
     dropped: dict[str, int] = field(default_factory=dict)
     clipped: int = 0
 
@@ -101,8 +105,9 @@ def read_boxes(
 
     Args:
         dataset: the pictures; its class list is kept where it has all classes of the boxes.
-        boxes: a COCO file, a folder of VOC annotations or of YOLO labels; None: ``boxes.json``,
-            ``instances*.json`` (all of them), ``Annotations/`` or ``labels/`` in the data folder.
+        boxes: a file of COCO, CVAT or Label Studio, a folder of VOC annotations or of YOLO labels; None:
+            ``boxes.json``, ``instances*.json`` (all of them), ``Annotations/`` or ``labels/`` in the data
+            folder.
         box_format: how the four numbers of a box are meant, one of ``FORMS``; auto: as the format says,
             and an error where the file as a whole says otherwise.
         messages: told what is left out.
@@ -119,11 +124,27 @@ def read_boxes(
     """
     if box_format != "auto" and box_format not in FORMS:
         raise UsageError(f"--box-format {box_format}: auto, {', '.join(FORMS)}")
-    written = _read(dataset, boxes)
+    return table_of(_read(dataset, boxes), dataset, box_format=box_format, messages=messages)
+
+
+def table_of(
+    written: WrittenBoxes,
+    dataset: Dataset,
+    *,
+    box_format: str = "auto",
+    tiny: bool = False,
+    messages: Messages = SILENT,
+) -> BoxTable:
+    """The boxes that a source has written, judged; ``tiny`` keeps those of a pixel or less.
+
+    Other arguments and errors as for ``read_boxes``.
+    """
     form = written.form if box_format == "auto" else box_format
     classes, class_id = _classes(written, dataset.classes)
     sizes = dataset.sizes()
-    dropped: Counter[str] = Counter()
+    dropped: Counter[str] = Counter(written.dropped)
+    for note in written.notes:
+        messages.warn(note)
     places = _places(written, dataset, sizes, dropped, messages)
     kept: list[tuple[int, WrittenBox]] = []
     for row in written.rows:
@@ -132,7 +153,10 @@ def read_boxes(
             continue
         if row.crowd:
             dropped["crowd region"] += 1
-        elif not np.isfinite(row.numbers).all():
+            continue
+        if row.shape is not None and sizes[i].all() and not np.isfinite(row.numbers).all():
+            row = replace(row, numbers=_extent(row, sizes[i], form, written.source))
+        if not np.isfinite(row.numbers).all():
             dropped["not four finite numbers"] += 1
         elif not sizes[i].all():
             dropped["its image cannot be read"] += 1
@@ -156,7 +180,7 @@ def read_boxes(
     empty = (side <= 0).any(1)
     outside = ~empty & (inside <= 0).any(1)
     # half a pixel of rounding is no reason to lose the box of a thin thing
-    small = ~empty & ~outside & ((inside < 0.5).any(1) | (inside.prod(1) <= 1))
+    small = ~empty & ~outside & (not tiny) & ((inside < 0.5).any(1) | (inside.prod(1) <= 1))
     for reason, which in (
         ("no width or height", empty),
         ("outside the image", outside),
@@ -186,6 +210,7 @@ def read_boxes(
             for ks in by_image
         ),
         sizes=sizes,
+        scores=tuple(np.array([kept[k][1].score for k in ks], np.float32) for ks in by_image),
         dropped={reason: n for reason, n in dropped.items() if n},
         clipped=int((usable & (np.abs(xyxy - clipped) > 0.5).any(1)).sum()),
     )
@@ -202,7 +227,7 @@ def _read(dataset: Dataset, boxes: str | Path | None) -> WrittenBoxes:
         if path is None:
             raise MissingInputError(f"there is no box file {str(boxes)!r}, neither in {str(root)!r} nor here")
         if not path.is_dir():
-            return coco.read_boxes(path)
+            return read_box_file(path)
         if next(path.glob("*.xml"), None):
             return voc.read_boxes(path)
         return yolo.read_boxes(path, names)
@@ -243,6 +268,19 @@ def _joined(files: Sequence[WrittenBoxes]) -> WrittenBoxes:
             raise BadInputError(f"{first.source} and {other.source} both list {twice[0]!r}; name one")
         first = replace(first, images={**first.images, **other.images}, rows=first.rows + other.rows)
     return first
+
+
+def _extent(row: WrittenBox, size: np.ndarray, form: str, source: str) -> tuple[float, float, float, float]:
+    """The box around a shape that comes without one; NaN where the shape is empty."""
+    rows, columns = size.tolist()
+    try:
+        found = extent(shape_mask(row.shape, (rows, columns)))
+    except BadInputError as error:
+        raise BadInputError(f"an object of image {row.image!r} in {source}: {error}") from None
+    if found is None:
+        return (float("nan"),) * 4
+    x0, y0, x1, y1 = found
+    return (x0, y0, x1, y1) if form == "xyxy" else (x0, y0, x1 - x0, y1 - y0)
 
 
 def _classes(written: WrittenBoxes, known: ClassList) -> tuple[ClassList, dict[str, int]]:

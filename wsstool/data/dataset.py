@@ -37,7 +37,7 @@ class Dataset:
         names: posix paths relative to ``root``, in order of code points.
         classes: the class list; no names at all for bare pictures.
         labels: (N, C) uint8, one column a class, the column of the background always 0; or None.
-        layout: how the folder was read, one of ``wsstool.data.formats.LAYOUTS``.
+        layout: how the folder was read, one of ``wsstool.data.formats.LAYOUTS``, or ``boxes``: by its boxes.
         masks: folder of the masks where one was named or belongs to the labels; None looks beside the
             pictures.
         void: mask values of this set that mean "takes no part" (read as 255).
@@ -136,7 +136,8 @@ def open_dataset(
             annotations), or
             the name of a layout when several fit.
         class_list: a class list; ``classes.txt`` of the folder otherwise.
-        boxes: a COCO file; the tags are those of its boxes unless ``labels`` is given.
+        boxes: a file of COCO, CVAT or Label Studio; the tags are those of its boxes unless ``labels`` is
+            given.
         masks: folder of the masks.
         untagged: images that tags pass over get none, which is an error otherwise.
 

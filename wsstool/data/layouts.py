@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wsstool.data.box_files import read_box_tags
 from wsstool.data.formats import LAYOUTS, Tags, class_folders, coco, file_name, npy, table, voc
 from wsstool.data.views import View, locate
 from wsstool.errors import MissingInputError, UsageError
@@ -39,7 +40,7 @@ def read_tags(
         path = locate(root, boxes)
         if path is None:
             raise MissingInputError(f"there is no box file {str(boxes)!r}, neither in {str(root)!r} nor here")
-        return "coco", coco.read(path, view.classes)
+        return "boxes", read_box_tags(path, view.classes)
     return _read_layout(root, names, view.labels, view.classes, split)
 
 

@@ -8,15 +8,19 @@ from typing import Any
 import numpy as np
 
 from wsstool.data import rle
+from wsstool.data.polygons import fill
 from wsstool.errors import BadInputError
+
+_FAR = 10
+"""A corner this many image sizes away is a mistake, and its outline would take for ever to draw."""
 
 
 def shape_mask(shape: Any, size: tuple[int, int]) -> np.ndarray:
     """The mask of a ``segmentation`` entry.
 
     Args:
-        shape: run lengths (a mapping with ``size`` and ``counts``), a list of them, whose union counts, or a
-            list of polygons.
+        shape: run lengths (a mapping with ``size`` and ``counts``), or a list of run lengths and polygons,
+            whose union counts.
         size: rows and columns of the image.
 
     Returns:
@@ -34,28 +38,25 @@ def shape_mask(shape: Any, size: tuple[int, int]) -> np.ndarray:
             )
         return mask
     if isinstance(shape, Sequence) and not isinstance(shape, str):
-        if all(isinstance(part, Mapping) for part in shape):
-            return np.logical_or.reduce([shape_mask(part, size) for part in shape])
-        return polygon_mask(shape, size)
+        drawn = polygon_mask([part for part in shape if not isinstance(part, Mapping)], size)
+        return np.logical_or.reduce([drawn, *(shape_mask(p, size) for p in shape if isinstance(p, Mapping))])
     raise BadInputError("a shape that is neither run lengths nor polygons")
 
 
 def polygon_mask(polygons: Sequence[Any], size: tuple[int, int]) -> np.ndarray:
-    """The union of polygons: the pixels whose centre lies inside. Those of less than three corners are empty.
+    """The union of polygons, the pixels that COCO's tools give. Those of less than three corners are empty.
 
     Args:
         polygons: each x1, y1, x2, y2, ..., pixels, (0, 0) being the upper left corner of the first pixel.
         size: rows and columns.
 
     Raises:
-        BadInputError: an odd number of coordinates, or one that is not a finite number.
+        BadInputError: an odd number of coordinates, or one that is not a finite number or far outside.
 
     >>> polygon_mask([[1, 0, 3, 0, 3, 2, 1, 2]], (2, 4)).astype(int).tolist()
     [[0, 1, 1, 0], [0, 1, 1, 0]]
     """
-    from skimage.draw import polygon  # not needed where nobody asks for truth
-
-    mask = np.zeros(size, bool)
+    parts = []
     for corners in polygons:
         try:
             points = np.asarray(corners, np.float64).reshape(-1, 2)
@@ -63,8 +64,8 @@ def polygon_mask(polygons: Sequence[Any], size: tuple[int, int]) -> np.ndarray:
             raise BadInputError("a polygon whose coordinates are not pairs of numbers") from None
         if not np.isfinite(points).all():
             raise BadInputError("a polygon with a coordinate that is not a finite number")
+        if (np.abs(points) > _FAR * max(*size, 1)).any():
+            raise BadInputError("a polygon with a corner far outside the image")
         if len(points) >= 3:
-            # a hair to the upper left: a centre on an edge then belongs to one side only
-            rows, columns = polygon(points[:, 1] - 0.5 - 1e-6, points[:, 0] - 0.5 - 1e-6, size)
-            mask[rows, columns] = True
-    return mask
+            parts.append(points)
+    return fill(parts, size)

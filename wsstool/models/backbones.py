@@ -8,7 +8,7 @@ and so do the activations on the positions that the plain network has (up to lay
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,12 +107,17 @@ class Backbone(nn.Sequential):
 
     def with_fine(self, x: Tensor, name: str) -> tuple[Tensor, Tensor]:
         """One pass: the features behind the part ``name``, and the last ones."""
-        fine = x
+        fine, last = self.features_of(x, (name, self.last_stage))
+        return fine, last
+
+    def features_of(self, x: Tensor, names: Sequence[str]) -> list[Tensor]:
+        """One pass: the features behind each of the parts ``names``."""
+        found = {}
         for stage in self.stages:
             x = self.get_submodule(stage.name)(x)
-            if stage.name == name:
-                fine = x
-        return fine, x
+            if stage.name in names:
+                found[stage.name] = x
+        return [found[name] for name in names]
 
 
 def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
@@ -149,6 +154,22 @@ def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
     backbone.arch = arch
     backbone.stages = _measure_stages(probe)
     return backbone
+
+
+def rarefied_backbone(backbone: Backbone) -> Backbone:
+    """The same network at stride 1, with the same weights: every layer dilated by the strides before it.
+
+    Its maps hold those of the plain network at every ``stride``-th position, and as many more between them.
+
+    Source:
+        Long et al., CVPR 2015, section 3.1 (filter rarefaction). Written from the paper.
+    """
+    dense = _plain_backbone(backbone.arch)
+    _dilate(dense, _input_strides(_probe(backbone.arch)), 1)
+    dense.load_state_dict(backbone.state_dict())
+    dense.arch = backbone.arch
+    dense.stages = tuple(Stage(stage.name, 1, stage.channels) for stage in backbone.stages)
+    return dense.train(backbone.training).to(next(backbone.parameters()).device)
 
 
 def default_output_stride(arch: str, wanted: int = 16) -> int:
@@ -241,7 +262,7 @@ def _stage_modules(backbone: Backbone) -> dict[str, nn.Module]:
     return parts
 
 
-def _watch(
+def watch(
     backbone: Backbone, watched: dict[str, nn.Module], note: Callable[[str, Any, Tensor], None]
 ) -> None:
     """Run a probe image through a backbone on the meta device and note input and output of some modules."""
@@ -265,7 +286,7 @@ def _measure_stages(probe: Backbone) -> tuple[Stage, ...]:
     def note(name: str, inputs: Any, output: Tensor) -> None:
         stages.append(Stage(name, PROBE_SIZE // output.shape[-1], output.shape[1]))
 
-    _watch(probe, _stage_modules(probe), note)
+    watch(probe, _stage_modules(probe), note)
     return tuple(stages)
 
 
@@ -276,7 +297,7 @@ def _input_strides(probe: Backbone) -> dict[str, int]:
     def note(name: str, inputs: Any, output: Tensor) -> None:
         strides[name] = PROBE_SIZE // inputs[0].shape[-1]
 
-    _watch(probe, {n: m for n, m in probe.named_modules() if isinstance(m, nn.Conv2d | nn.MaxPool2d)}, note)
+    watch(probe, {n: m for n, m in probe.named_modules() if isinstance(m, nn.Conv2d | nn.MaxPool2d)}, note)
     return strides
 
 

@@ -21,7 +21,8 @@ class OnBackbone(nn.Module):
 
     def head_parameters(self) -> list[nn.Parameter]:
         """The parameters outside the backbone."""
-        return [p for name, p in self.named_parameters() if not name.startswith("backbone.")]
+        inside = {id(p) for p in self.backbone.parameters()}
+        return [p for p in self.parameters() if id(p) not in inside]
 
     def freeze(self, parts: Iterable[nn.Module], *, norms: bool = False) -> None:
         """Keep some parts as they are: weights, batch statistics, and no dropout inside.

@@ -45,9 +45,9 @@ def class_probabilities(
     for scale in scales:
         view = _scaled(x, scale)
         for is_mirrored in (False, True) if flip else (False,):
-            padded = _padded(view.flip(-1) if is_mirrored else view, stride)
+            seen = padded(view.flip(-1) if is_mirrored else view, stride)
             for network in networks:
-                logits = network(padded)[..., : view.shape[-2], : view.shape[-1]].float()
+                logits = network(seen)[..., : view.shape[-2], : view.shape[-1]].float()
                 if is_mirrored:
                     logits = logits.flip(-1)
                 if logits.shape[-2:] != x.shape[-2:]:
@@ -77,6 +77,7 @@ def _scaled(x: torch.Tensor, scale: float) -> torch.Tensor:
     return F.interpolate(x, size=size, mode="bilinear", align_corners=False, antialias=True)
 
 
-def _padded(x: torch.Tensor, stride: int) -> torch.Tensor:
+def padded(x: torch.Tensor, stride: int) -> torch.Tensor:
+    """(B,C,H,W) to a multiple of ``stride`` along both axes, by repeating the border right and below."""
     bottom, right = -x.shape[-2] % stride, -x.shape[-1] % stride
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x

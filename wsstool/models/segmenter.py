@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,8 @@ from wsstool.models.backbones import (
     stage_before_last_stride,
 )
 from wsstool.models.deeplabv3plus import LAST_LAYER, DeepLabV3Plus
+from wsstool.models.fcn import FCN, FCN_HEADS, TRUNKS, build_fcn
+from wsstool.models.fcn_start import start_fcn
 from wsstool.models.frozen import OnBackbone
 from wsstool.models.heads import (
     DeepLabV3Head,
@@ -88,33 +90,43 @@ def split_arch(arch: str) -> tuple[str, str]:
         ('deeplabv3', 'mobilenet-v2')
         >>> split_arch("deeplabv3plus-resnet101")
         ('deeplabv3plus', 'resnet-101')
+        >>> split_arch("fcn8s-at-once-vgg16")
+        ('fcn8s-at-once', 'vgg-16')
     """
-    head, _, spelled = arch.partition("-")
-    backbone = spelled if spelled in BACKBONES else _JOINED.get(spelled, "")
-    if head not in HEADS or not backbone:
+    heads = [head for head in (*HEADS, *FCN_HEADS) if arch.startswith(f"{head}-")]
+    head = max(heads, key=len, default="")
+    spelled = arch.removeprefix(f"{head}-")
+    known = {*BACKBONES, *TRUNKS} if head in FCN_HEADS else {*BACKBONES}
+    joined = {name.replace("-", ""): name for name in known}  # as the published programs spell them
+    backbone = spelled if spelled in known else joined.get(spelled, "")
+    if not head or not backbone:
         raise UsageError(
-            f"no segmenter '{arch}'; it is HEAD-BACKBONE, with a head of {', '.join(HEADS)} "
+            f"no segmenter '{arch}'; it is HEAD-BACKBONE, with a head of {', '.join((*HEADS, *FCN_HEADS))} "
             f"and a backbone of {', '.join(BACKBONES)}"
         )
     return head, backbone
 
 
-_JOINED = {name.replace("-", ""): name for name in BACKBONES}
-"""``resnet101`` for ``resnet-101``, as the published programs spell them."""
-
-
 def build_segmenter(
-    arch: str, n_classes: int, *, output_stride: int | None = None, width: int | None = None
-) -> Segmenter | DeepLabV3Plus:
+    arch: str,
+    n_classes: int,
+    *,
+    output_stride: int | None = None,
+    width: int | None = None,
+    channel_order: str = "rgb",
+) -> Segmenter | DeepLabV3Plus | FCN:
     """A segmenter with random weights.
 
     Args:
         arch: ``HEAD-BACKBONE``, such as ``deeplabv3plus-resnet-101``, ``lraspp-mobilenet-v2``, ``fcn-tiny``.
         n_classes: channels of the result.
-        output_stride: of the backbone's last map; None takes 16, or the backbone's own where that is finer.
+        output_stride: of the backbone's last map; None takes 16, or the backbone's own where that is finer;
+            FCNs that add finer maps (``fcn8s-...``) take the backbone's own.
         width: channels inside the head; None takes 256 for the deeplabs, 128 for lraspp, 192
             for pyramid, a quarter of the features for fcn. 128 halves the
             time of deeplabv3 on a CPU and costs little.
+        channel_order: of the colours that the backbone's weights want; ``bgr`` for FCNs only, which turn it
+            round themselves: images are RGB for every network.
 
     Notes:
         Backbones that end with a 1x1 expansion made for their ImageNet classifier (MobileNets,
@@ -131,6 +143,17 @@ def build_segmenter(
     head_name, backbone_name = split_arch(arch)
     if n_classes < 1:
         raise UsageError("a segmenter needs at least one class")
+    if head_name in FCN_HEADS:
+        return build_fcn(
+            head_name,
+            backbone_name,
+            n_classes,
+            output_stride=output_stride,
+            width=width,
+            channel_order=channel_order,
+        )
+    if channel_order != "rgb":
+        raise UsageError(f"{arch} takes colours as red, green, blue, unlike FCNs such as fcn8s-vgg-16")
     stride = default_output_stride(backbone_name) if output_stride is None else output_stride
     backbone = build_backbone(backbone_name, output_stride=stride)
     if head_name in ("pyramid", "linear"):
@@ -175,9 +198,10 @@ def without_expansion(backbone: Backbone) -> Backbone:
 
 
 def start_from(
-    segmenter: Segmenter | DeepLabV3Plus,
+    segmenter: Segmenter | DeepLabV3Plus | FCN,
     state_dict: Mapping[str, torch.Tensor],
     source: str = "the weights",
+    rows: Sequence[int | None] | None = None,
 ) -> str:
     """Copy start weights into a segmenter: all of another segmenter's, or only a backbone.
 
@@ -187,13 +211,17 @@ def start_from(
             its last layer, of a classifier (``backbone.*``), or of a plain torchvision classifier
             (``features.*``, ``layer1.*``, ...). Their heads are left out.
         source: what to call the weights in messages.
+        rows: output of the start weights for each class of an FCN, see ``fcn_start``.
 
     Returns:
-        What was taken: ``"backbone and head"``, ``"all but the last layer"`` or ``"backbone"``.
+        What was taken: ``"backbone and head"``, ``"all but the last layer"`` or ``"backbone"``; of FCNs in
+        the words of ``start_fcn``.
 
     Raises:
         BadInputError: a layer of the backbone is missing or has another shape.
     """
+    if isinstance(segmenter, FCN):
+        return start_fcn(segmenter, state_dict, source, rows)
     own = segmenter.state_dict()
     wanted = {key for key in own if not key.endswith("num_batches_tracked")}
     fitting = {

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, WsstoolError
-from wsstool.models import tissue_stage1, tissue_stage2
+from wsstool.models import pytorch_fcn, tissue_stage1, tissue_stage2
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
 from wsstool.models.classifier import build_classifier
 from wsstool.models.fitting import check_fit
@@ -157,15 +157,18 @@ def load_weights(path: Path | str) -> Weights:
     second = content.get("state_dict_2")
     state = _unwrapped(content, path)
     if not isinstance(meta, Mapping):
-        return _published(state, path)
+        return _published(state, path, content.get("arch"))
     return Weights(state, dict(meta), _unwrapped(second, path) if isinstance(second, Mapping) else None)
 
 
-def _published(state: dict[str, Tensor], path: Path | str) -> Weights:
-    """A file of another program, with names and description of ours where its network is known."""
+def _published(state: dict[str, Tensor], path: Path | str, arch: object) -> Weights:
+    """A file of another program, with names and description of ours where its network is known.
+
+    ``arch`` is what a training checkpoint says of itself.
+    """
     if tissue_stage1.is_published(state) and tissue_stage1.HEAD in state:
         return Weights(tissue_stage1.renamed(state), tissue_stage1.describe(state, path))
-    return Weights(state, tissue_stage2.describe(state))
+    return Weights(state, pytorch_fcn.describe(state, arch) or tissue_stage2.describe(state))
 
 
 def _unwrapped(content: Mapping[str, Any], path: Path | str) -> dict[str, Tensor]:
@@ -241,7 +244,11 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
         from wsstool.models.segmenter import build_segmenter
 
         return build_segmenter(
-            arch, len(class_ids), output_stride=meta.get("output_stride"), width=meta.get("width")
+            arch,
+            len(class_ids),
+            output_stride=meta.get("output_stride"),
+            width=meta.get("width"),
+            channel_order=meta.get("channel_order", "rgb"),
         )
     if task == "contour":
         from wsstool.models.contour import build_contour

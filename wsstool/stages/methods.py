@@ -11,6 +11,7 @@ from wsstool.registry import (
     BOX_LOSSES,
     CAMS,
     COTRAINERS,
+    EXPORTS,
     FILLERS,
     REFINERS,
     RULES,
@@ -29,6 +30,7 @@ PLACES: dict[str, Registry] = {
     "select --method, no proposals": FILLERS,
     "cotrain --method": COTRAINERS,
     "train-contour --loss": BOX_LOSSES,
+    "export --format": EXPORTS,
 }
 """The command and option -> the registry whose names it takes."""
 

@@ -9,7 +9,7 @@ path. Those with boxes have ``read_boxes(path) -> WrittenBoxes``, judged in ``ws
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from wsstool.types import ClassList
@@ -49,7 +49,9 @@ class WrittenBox:
         numbers: four numbers in the order of the format, NaN for what is none.
         id: of the annotation; -1 where there is none.
         crowd: it surrounds many objects at once.
-        shape: run lengths, a list of them, a list of polygons, or None.
+        shape: run lengths, a list of them, a list of polygons, or None. With a shape the four numbers may be
+            missing; its extent then is the box.
+        score: how sure who made it was, 0 to 1.
     """
 
     image: str
@@ -58,6 +60,7 @@ class WrittenBox:
     id: int = -1
     crowd: bool = False
     shape: Any = None
+    score: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,8 @@ class WrittenBoxes:
         rows: the boxes.
         classes: what the source itself implies.
         fractions: coordinates, those of polygons too, are shares of the image's width and height.
+        dropped: what the reader left out, reason -> count.
+        notes: sentences on how something was understood.
     """
 
     source: str
@@ -79,3 +84,5 @@ class WrittenBoxes:
     rows: tuple[WrittenBox, ...]
     classes: ClassList
     fractions: bool = False
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import Any
 
+from wsstool.data.annotation_file import read_json
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes
-from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.data.images import MAX_PIXELS
+from wsstool.errors import BadInputError, UsageError
 from wsstool.types import ClassList
 
 
@@ -50,7 +51,7 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
         found: dict[str, dict[str, None]] = {name: {} for name in files.values()}
         if classes is None:
             classes = with_background(list(names.values()))
-        spelled = {i: _in_list(name, classes) for i, name in names.items()}
+        spelled = {i: in_list(name, classes) for i, name in names.items()}
         for number, annotation in enumerate(data["annotations"]):
             image, category = annotation["image_id"], int(annotation["category_id"])
             if image not in files:
@@ -66,15 +67,31 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
     return Tags(source, {name: tuple(tags) for name, tags in found.items()}, classes, only=True)
 
 
-def read_boxes(path: Path) -> WrittenBoxes:
+def read_boxes(path: Path, like: Path | None = None) -> WrittenBoxes:
     """The boxes of a COCO file. Without categories all objects are of one class, ``object``.
+
+    Args:
+        path: the file; with ``like`` it may be a list of results.
+        like: the COCO file whose images and categories the ids of results mean.
 
     Raises:
         MissingInputError: there is no such file.
         BadInputError: not JSON of that form; boxes that are no four numbers are kept, as NaN.
     """
     source = f"COCO file {str(path)!r}"
-    data = _load(path, source)
+    return parse(read_json(path, source), source, like)
+
+
+def parse(data: Any, source: str, like: Path | None = None) -> WrittenBoxes:
+    """The boxes of what a COCO file holds (see ``read_boxes``)."""
+    if isinstance(data, list):
+        if like is None:
+            raise BadInputError(
+                f"{source} is a list of results without images; --like names the file of its ids"
+            )
+        data = {**_load(like, f"COCO file {str(like)!r}"), "annotations": data}
+    elif not isinstance(data, dict):
+        raise BadInputError(f"{source} has not the form of COCO instances (no object)")
     try:
         ordered = sorted(data.get("categories") or (), key=lambda c: int(c["id"]))
         names = {int(c["id"]): str(c["name"]) for c in ordered}
@@ -98,9 +115,10 @@ def read_boxes(path: Path) -> WrittenBoxes:
                     _whole(annotation.get("id")),
                     bool(annotation.get("iscrowd", 0)),
                     annotation.get("segmentation") or None,
+                    _share(annotation.get("score", 1)),
                 )
             )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise BadInputError(f"{source} has not the form of COCO instances ({what})") from None
     classes = with_background(list(names.values()) or ["object"])
@@ -118,6 +136,8 @@ def four_numbers(values: Any) -> tuple[float, float, float, float]:
 
 def _stated_size(image: dict[str, Any]) -> tuple[int, int] | None:
     rows, columns = int(image.get("height") or 0), int(image.get("width") or 0)
+    if rows * columns > MAX_PIXELS:
+        raise ValueError(f"an image of {columns} x {rows} pixels")
     return (rows, columns) if rows > 0 and columns > 0 else None
 
 
@@ -125,19 +145,20 @@ def _whole(value: Any) -> int:
     return value if isinstance(value, int) and 0 <= value < 2**63 else -1
 
 
+def _share(value: Any) -> float:
+    """A score; 1 where that is not a number from 0 to 1."""
+    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else 1.0
+
+
 def _load(path: Path, source: str) -> dict[str, Any]:
-    try:
-        data = json.loads(path.read_bytes())
-    except FileNotFoundError:
-        raise MissingInputError(f"there is no {source}") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise BadInputError(f"{source} is not JSON ({error})") from None
+    data = read_json(path, source)
     if not isinstance(data, dict):
         found = "a list, as of detections without images" if isinstance(data, list) else "no object"
         raise BadInputError(f"{source} has not the form of COCO instances ({found})")
     return data
 
 
-def _in_list(name: str, classes: ClassList) -> str:
+def in_list(name: str, classes: ClassList) -> str:
+    """A name as the class list spells it, which may have underscores for blanks."""
     joined = name.replace(" ", "_")
     return joined if name not in classes.names and joined in classes.names else name

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+from wsstool.data.annotation_file import read_xml
 from wsstool.data.classlist import class_list, with_background
 from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes
 from wsstool.data.palettes import voc_palette
-from wsstool.errors import BadInputError, MissingInputError
+from wsstool.errors import MissingInputError
 from wsstool.types import ClassList
 
 VOC_NAMES = (
@@ -62,7 +63,7 @@ def read_boxes(folder: Path) -> WrittenBoxes:
     images: dict[str, tuple[int, int] | None] = {}
     found: list[tuple[str, str, tuple[float, ...]]] = []
     for path in sorted(folder.glob("*.xml")):
-        root = _parsed(path)
+        root = read_xml(path, f"annotation {str(path)!r}")
         height, width = (_number(root, f"size/{side}") for side in ("height", "width"))
         images[path.stem] = (int(height), int(width)) if height > 0 and width > 0 else None
         for element in root.findall("object"):
@@ -82,15 +83,8 @@ def _implied(names: set[str]) -> ClassList:
     return voc_classes() if names <= set(VOC_NAMES) else with_background(sorted(names))
 
 
-def _parsed(path: Path) -> ElementTree.Element:
-    try:
-        return ElementTree.parse(path).getroot()
-    except (ElementTree.ParseError, OSError, ValueError) as error:
-        raise BadInputError(f"annotation {str(path)!r} cannot be read: {error}") from None
-
-
 def _objects(path: Path) -> tuple[str, ...]:
-    names = [element.text for element in _parsed(path).findall("object/name")]
+    names = [element.text for element in read_xml(path, f"annotation {str(path)!r}").findall("object/name")]
     return tuple(dict.fromkeys((name or "").strip() for name in names))
 
 

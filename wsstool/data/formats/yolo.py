@@ -5,13 +5,20 @@ A line may also be a polygon, ``class x1 y1 x2 y2 x3 y3 ...``, or end with a sco
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from wsstool.data.classlist import read_class_list, with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
+from wsstool.data.instances import AnnotatedImage
+from wsstool.data.listing import without_suffix
+from wsstool.data.polygons import joined
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.types import ClassList
 
 _NAME_LISTS = ("classes.txt", "obj.names")
 _YAMLS = ("data.yaml", "dataset.yaml", "data.yml")
@@ -107,4 +114,43 @@ def _yaml_names(text: str) -> list[str]:
         return []
     block = found[1]
     parts = block[1:-1].split(",") if block.startswith("[") else block.strip().splitlines()
-    return [re.sub(r"^\s*(-|\d+:)\s*", "", part).split(" #")[0].strip().strip("'\"") for part in parts]
+    return [_unquoted(re.sub(r"^\s*(-|\d+:)\s*", "", part).strip()) for part in parts]
+
+
+def _unquoted(text: str) -> str:
+    """A YAML text without its quotes, or without a comment behind it."""
+    try:
+        if text.startswith('"'):
+            return str(json.JSONDecoder().raw_decode(text)[0])
+    except ValueError:
+        pass
+    single = re.match(r"'((?:[^']|'')*)'", text)
+    return single[1].replace("''", "'") if single else text.split(" #")[0].strip().strip("'\"")
+
+
+def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) -> None:
+    """YOLO's segmentation labels: ``labels/NAME.txt``, shares of the image; ``data.yaml``.
+
+    Args:
+        images: what to write; one without objects has an empty file.
+        target: the folder.
+        classes: numbered from 0, background left out.
+
+    Notes:
+        One polygon is one object: parts are joined, and holes reached, by cuts of no width. Scores and ids
+        have no place here.
+
+    Source: Ultralytics' description of the format; written from it.
+    """
+    number = {classes.names[i]: k for k, i in enumerate(classes.foreground)}
+    target.mkdir()
+    for image in images:
+        lines = []
+        for instance in image.instances:
+            shares = joined(instance.polygons()) / np.array([image.size[1], image.size[0]])
+            lines.append(" ".join([str(number[instance.label]), *(f"{v:.8g}" for v in shares.reshape(-1))]))
+        path = target / "labels" / (without_suffix(image.name) + ".txt")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+    names = "".join(f"  {k}: {json.dumps(name, ensure_ascii=False)}\n" for name, k in number.items())
+    (target / "data.yaml").write_text(f"path: .\ntrain: images\nval: images\nnames:\n{names}", "utf-8")

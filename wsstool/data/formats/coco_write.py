@@ -1,0 +1,141 @@
+"""COCO written: instances as an annotation file, or as a list of results with scores."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from wsstool.data import rle
+from wsstool.data.annotation_file import read_json
+from wsstool.data.formats.coco import in_list
+from wsstool.data.instances import AnnotatedImage, Instance, check_shape
+from wsstool.data.listing import Lookup
+from wsstool.errors import BadInputError
+from wsstool.types import ClassList
+
+
+def write_instances(
+    images: Sequence[AnnotatedImage],
+    target: Path,
+    classes: ClassList,
+    like: Path | None = None,
+    *,
+    shape: str = "mask",
+) -> None:
+    """A COCO annotation file; each annotation has a ``score`` beside what COCO asks for.
+
+    Args:
+        images: what to write.
+        target: the JSON file.
+        classes: the categories, background left out; their ids are the class ids.
+        like: the COCO file whose image and category ids to use; None: images are numbered from 1.
+        shape: ``mask`` for run lengths, ``polygon`` for polygons: one a part, a hole is a cut.
+
+    Raises:
+        UsageError: another ``shape``.
+        BadInputError: ``like`` lacks an image or a category.
+
+    Notes:
+        Annotations keep the ids of the boxes unless one occurs twice; then all are numbered from 1.
+
+    Source: Lin et al., ECCV 2014, and the description of the format at cocodataset.org; written from it.
+    """
+    check_shape(shape, "mask", "polygon")
+    ids = _Ids.of(images, classes, like)
+    known = [instance.id for image in images for instance in image.instances]
+    numbers = iter(known if len(set(known)) == len(known) else range(1, len(known) + 1))
+    head = {
+        "info": {"description": "wsstool export"},
+        "images": [
+            {"id": ids.images[image.name], "file_name": ids.names.get(image.name, image.name),
+             "width": image.size[1], "height": image.size[0]}
+            for image in images
+        ],
+        "categories": [{"id": i, "name": name} for name, i in ids.categories.items()],
+    }  # fmt: skip
+    with open(target, "w", encoding="utf-8", newline="\n") as file:
+        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": [')
+        for k, annotation in enumerate(_annotations(images, ids, shape)):
+            whole = {"id": next(numbers), "iscrowd": 0, **annotation}
+            file.write((",\n" if k else "\n") + json.dumps(whole))
+        file.write("\n]}\n")
+
+
+def write_results(
+    images: Sequence[AnnotatedImage],
+    target: Path,
+    classes: ClassList,
+    like: Path | None = None,
+    *,
+    shape: str = "mask",
+) -> None:
+    """COCO results: a list of masks with scores and nothing else, as its evaluation reads them.
+
+    Args:
+        images, target, classes, shape: as for ``write_instances``.
+        like: the COCO file that the results are to be compared with; its ids are used.
+
+    Source: the description of the format at cocodataset.org; written from it.
+    """
+    check_shape(shape, "mask", "polygon")
+    ids = _Ids.of(images, classes, like)
+    with open(target, "w", encoding="utf-8", newline="\n") as file:
+        file.write("[")
+        for k, annotation in enumerate(_annotations(images, ids, shape)):
+            file.write((",\n" if k else "\n") + json.dumps(annotation))
+        file.write("\n]\n")
+
+
+class _Ids:
+    """Which number an image and a category have."""
+
+    def __init__(self, images: dict[str, int], names: dict[str, str], categories: dict[str, int]) -> None:
+        self.images, self.names, self.categories = images, names, categories
+
+    @classmethod
+    def of(cls, images: Sequence[AnnotatedImage], classes: ClassList, like: Path | None) -> _Ids:
+        if like is None:
+            numbered = {image.name: k for k, image in enumerate(images, 1)}
+            return cls(numbered, {}, {classes.names[i]: i for i in classes.foreground})
+        source = f"COCO file {str(like)!r}"
+        data = read_json(like, source)
+        try:
+            files = {str(image["file_name"]): image["id"] for image in data["images"]}
+            categories = {in_list(str(c["name"]), classes): int(c["id"]) for c in data["categories"]}
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInputError(f"{source} has not the form of COCO instances ({error})") from None
+        spelled = list(files)
+        lookup = Lookup(spelled)
+        found, names = {}, {}
+        for image in images:
+            i = lookup.find(image.name, "the input")
+            if i is None:
+                raise BadInputError(f"{source} has no image {image.name!r}")
+            found[image.name], names[image.name] = files[spelled[i]], spelled[i]
+        used = {instance.label for image in images for instance in image.instances}
+        if odd := sorted(used - set(categories)):
+            raise BadInputError(f"{source} has no category '{odd[0]}'")
+        return cls(found, names, categories)
+
+
+def _annotations(images: Sequence[AnnotatedImage], ids: _Ids, shape: str) -> Iterator[dict[str, Any]]:
+    for image in images:
+        for instance in image.instances:
+            x0, y0, x1, y1 = instance.box
+            yield {
+                "image_id": ids.images[image.name],
+                "category_id": ids.categories[instance.label],
+                "bbox": [x0, y0, round(x1 - x0, 4), round(y1 - y0, 4)],
+                "area": int(instance.mask.sum()),
+                "segmentation": _segmentation(instance, image.size, shape),
+                "score": instance.score,
+            }
+
+
+def _segmentation(instance: Instance, size: tuple[int, int], shape: str) -> Any:
+    if shape == "polygon":
+        return [part.reshape(-1).tolist() for part in instance.polygons()]
+    packed = rle.encode(instance.placed(size) == 1)
+    return {"size": packed["size"], "counts": rle.pack(packed["counts"])}

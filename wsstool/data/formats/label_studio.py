@@ -1,0 +1,248 @@
+"""Label Studio's JSON: tasks with annotations or predictions of rectangles, polygons and brushes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import numpy as np
+
+from wsstool.data import rle
+from wsstool.data.annotation_file import read_json
+from wsstool.data.classlist import with_background
+from wsstool.data.formats import WrittenBox, WrittenBoxes, brush
+from wsstool.data.images import MAX_PIXELS
+from wsstool.data.instances import AnnotatedImage, Instance, check_shape
+from wsstool.data.listing import is_picture
+from wsstool.data.polygons import joined
+from wsstool.errors import BadInputError, UsageError
+from wsstool.types import ClassList
+
+_NAN = (math.nan, math.nan, math.nan, math.nan)
+_SHAPES = {"rectangle": "rectangle", "polygon": "polygon", "brush": "brush"}
+_UPLOAD = re.compile(r"^(?:.*/)?upload/(?:\d+/)?(?:[0-9a-f]{8}-)?(.+)$")
+
+
+def read_boxes(path: Path) -> WrittenBoxes:
+    """The objects of a Label Studio export ("JSON").
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: not JSON of that form, or a region that does not say what it must.
+    """
+    source = f"Label Studio file {str(path)!r}"
+    return parse(read_json(path, source), source)
+
+
+def parse(data: Any, source: str) -> WrittenBoxes:
+    """The objects of the tasks of an export (see ``read_boxes``).
+
+    Notes:
+        Of several annotations of a task the one marked as ground truth is taken, else the one updated last;
+        cancelled ones never; a task without annotations gives its first predictions. ``notes`` says so. A
+        rotated rectangle is left out: upright, it would not be tight.
+    """
+    tasks = [data] if isinstance(data, dict) else data
+    images: dict[str, tuple[int, int] | None] = {}
+    rows: list[WrittenBox] = []
+    dropped: Counter[str] = Counter()
+    several = predicted = 0
+    try:
+        for number, task in enumerate(tasks, 1):
+            where = f"{source}, task {task.get('id', number)}"
+            if "data" not in task:
+                raise BadInputError(f"{where} has no 'data'; export as 'JSON', not as 'JSON-MIN' or 'CSV'")
+            name = _image_name(task["data"], where)
+            if name in images:
+                raise BadInputError(f"{source} has image {name!r} twice")
+            images[name] = None
+            chosen, of_many, is_prediction = _chosen(task)
+            several += of_many
+            predicted += is_prediction
+            images[name] = _regions(chosen, name, rows, dropped, where)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise BadInputError(f"{source} has not the form of a Label Studio export ({what})") from None
+    notes = []
+    if several:
+        notes.append(
+            f"{several} tasks of {source} have several annotations: the one marked as ground truth is taken, "
+            "else the one updated last"
+        )
+    if predicted:
+        notes.append(f"{predicted} tasks of {source} have no annotation: their first predictions are taken")
+    classes = with_background(sorted({row.name for row in rows}) or ["object"])
+    return WrittenBoxes(source, "xyxy", images, tuple(rows), classes, dropped=dropped, notes=tuple(notes))
+
+
+def _chosen(task: dict[str, Any]) -> tuple[dict[str, Any], bool, bool]:
+    """The annotation of a task to read, whether there were several, and whether it is a prediction."""
+    done = [a for a in task.get("annotations") or () if not a.get("was_cancelled")]
+    if done:
+        best = max(
+            done,
+            key=lambda a: (bool(a.get("ground_truth")), str(a.get("updated_at") or ""), a.get("id") or 0),
+        )
+        return best, len(done) > 1, False
+    predictions = task.get("predictions") or ()
+    return (predictions[0] if predictions else {}), False, bool(predictions)
+
+
+def _image_name(fields: dict[str, Any], where: str) -> str:
+    """The name of the image that a task's ``data`` points to, below the storage or as it was uploaded."""
+    texts = [v for v in fields.values() if isinstance(v, str)]
+    value = fields.get("image") if isinstance(fields.get("image"), str) else None
+    if value is None:
+        fitting = [v for v in texts if is_picture(urlsplit(v).path) or is_picture(v)]
+        if len(fitting) != 1:
+            raise BadInputError(f"{where}: its data names {len(fitting)} images, not one")
+        value = fitting[0]
+    parts = urlsplit(value)
+    asked = parse_qs(parts.query).get("d")
+    if asked:
+        return asked[0].lstrip("/")
+    path = unquote(parts.path) if parts.scheme or value.startswith("/") else value
+    uploaded = _UPLOAD.match(path)
+    return uploaded[1] if uploaded else path.lstrip("/")
+
+
+def _regions(
+    annotation: dict[str, Any], name: str, rows: list[WrittenBox], dropped: Counter[str], where: str
+) -> tuple[int, int] | None:
+    """Append the objects of an annotation; returns the size of the image that they state, if they do."""
+    size: tuple[int, int] | None = None
+    labelled = set()
+    for number, region in enumerate(annotation.get("result") or (), 1):
+        at = f"{where}, region {number}"
+        kind, value = str(region.get("type", "")), region.get("value") or {}
+        shape_kind = next((s for s in _SHAPES if kind == f"{s}labels"), None)
+        labels = value.get(kind) if shape_kind else value.get("labels") if kind == "labels" else None
+        if kind == "labels":
+            shape_kind = "brush" if "rle" in value else "polygon" if "points" in value else "rectangle"
+        if kind in _SHAPES:
+            continue  # a bare shape; its name comes as 'labels' under the same id
+        if shape_kind is None:
+            dropped[kind or "without a type"] += 1
+            continue
+        if not labels:
+            dropped["without a label"] += 1
+            continue
+        stated = (int(region["original_height"]), int(region["original_width"]))
+        if min(stated) < 1 or stated[0] * stated[1] > MAX_PIXELS or size not in (None, stated):
+            raise BadInputError(f"{at}: {stated[1]} x {stated[0]} pixels is not the size of its image")
+        size = stated
+        if float(region.get("image_rotation") or 0) % 360:
+            dropped["on a turned image"] += 1
+            continue
+        if shape_kind == "rectangle" and float(value.get("rotation") or 0) % 360:
+            dropped["rotated box"] += 1
+            continue
+        numbers, shape = _geometry(shape_kind, value, size, at)
+        text = str(region.get("id", ""))
+        own = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+        if own in labelled:
+            own = -1
+        labelled.add(own)
+        score = region.get("score", annotation.get("score"))
+        score = float(score) if isinstance(score, int | float) and 0 <= score <= 1 else 1.0
+        rows.append(WrittenBox(name, str(labels[0]).strip(), numbers, own, shape=shape, score=score))
+    return size
+
+
+def _geometry(
+    kind: str, value: dict[str, Any], size: tuple[int, int], where: str
+) -> tuple[tuple[float, float, float, float], list[Any] | None]:
+    """Box in pixels, or shape, of a region whose coordinates are percent of the image."""
+    scale = np.array([size[1], size[0]]) / 100
+    if kind == "rectangle":
+        x, y, w, h = (float(value[key]) for key in ("x", "y", "width", "height"))
+        x0, y0, x1, y1 = (np.array([x, y, x + w, y + h]) * np.tile(scale, 2)).tolist()
+        return (x0, y0, x1, y1), None
+    if kind == "polygon":
+        points = np.asarray(value["points"], np.float64).reshape(-1, 2) * scale
+        if not np.isfinite(points).all():
+            raise BadInputError(f"{where} has a corner that is no number")
+        return _NAN, [points.reshape(-1).tolist()]
+    try:
+        packed = rle.encode(brush.decode(value["rle"], size))
+    except BadInputError as error:
+        raise BadInputError(f"{where}: {error}") from None
+    return _NAN, [{"size": packed["size"], "counts": rle.pack(packed["counts"])}]
+
+
+def write(
+    images: Sequence[AnnotatedImage],
+    target: Path,
+    classes: ClassList,
+    *,
+    shape: str = "mask",
+    place: str = "predictions",
+    url: str = "/data/local-files/?d=",
+) -> None:
+    """Label Studio's tasks, for "Import".
+
+    Args:
+        images: what to write.
+        target: the JSON file.
+        classes: not needed, labels go by name.
+        shape: ``mask`` for brushes, ``polygon`` for one polygon an object, parts and holes joined by cuts,
+            ``box`` for rectangles.
+        place: ``predictions``, to be looked through, or ``annotations``, as if a person had drawn them.
+        url: what stands in front of the names of the images.
+
+    Raises:
+        UsageError: another ``shape`` or ``place``.
+
+    Notes:
+        The regions belong to an image tag called ``image`` and a control tag ``label``. Label Studio makes
+        new tasks of what it imports.
+
+    Source: Label Studio's documentation of its export; written from it.
+    """
+    check_shape(shape, "mask", "polygon", "box")
+    if place not in ("predictions", "annotations"):
+        raise UsageError(f"--set place={place}: predictions or annotations")
+    with open(target, "w", encoding="utf-8", newline="\n") as file:
+        file.write("[")
+        for number, image in enumerate(images):
+            regions = [_region(instance, image.size, shape, k) for k, instance in enumerate(image.instances)]
+            filled: dict[str, Any] = {"result": regions}
+            if place == "predictions":
+                filled["model_version"] = "wsstool"
+                filled["score"] = min((i.score for i in image.instances), default=1.0)
+            task = {"data": {"image": url + quote(image.name)}, place: [filled]}
+            file.write(("," if number else "") + "\n" + json.dumps(task, ensure_ascii=False))
+        file.write("\n]\n")
+
+
+def _region(instance: Instance, size: tuple[int, int], shape: str, number: int) -> dict[str, Any]:
+    rows, columns = size
+    value: dict[str, Any]
+    if shape == "mask":
+        kind = "brushlabels"
+        value = {"format": "rle", "rle": brush.encode(instance.placed(size) == 1)}
+    elif shape == "box":
+        kind = "rectanglelabels"
+        x0, y0, x1, y1 = (np.array(instance.box) * np.tile(100 / np.array([columns, rows]), 2)).tolist()
+        value = {"x": x0, "y": y0, "width": x1 - x0, "height": y1 - y0, "rotation": 0}
+    else:
+        kind = "polygonlabels"
+        points = joined(instance.polygons()) * (100 / np.array([columns, rows]))
+        value = {"points": points.tolist(), "closed": True}
+    return {
+        "id": str(instance.id),
+        "from_name": "label",
+        "to_name": "image",
+        "type": kind,
+        "original_width": columns,
+        "original_height": rows,
+        "image_rotation": 0,
+        "value": {**value, kind: [instance.label]},
+        "score": instance.score,
+    }

@@ -1,0 +1,71 @@
+"""Pascal VOC's segmentation folders, which CVAT calls "Segmentation mask 1.1"."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from wsstool.data.instances import AnnotatedImage
+from wsstool.data.listing import without_suffix
+from wsstool.data.masks import write_mask
+from wsstool.data.palettes import class_palette
+from wsstool.errors import BadInputError
+from wsstool.types import IGNORE, ClassList
+
+_MOST = 254
+"""Objects that a picture of eight bits holds beside background and "unsure"."""
+
+
+def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) -> None:
+    """``SegmentationObject/`` and ``SegmentationClass/`` as PNGs, ``labelmap.txt``, ``ImageSets/``.
+
+    Args:
+        images: what to write; one without objects has empty masks.
+        target: the folder.
+        classes: whose palette ``labelmap.txt`` gives.
+
+    Raises:
+        BadInputError: a class with a colon in its name.
+
+    Notes:
+        The k-th object of an image has the value k, in both pictures 255 where the mask is unsure. Where
+        objects overlap the one with the better score is on top. An image with more than 254 objects has
+        16-bit objects, with 65535 for unsure. Scores, ids and boxes have no place here.
+
+    Source: the VOC development kit's description of the folders, CVAT's of the label map; written from them.
+    """
+    if odd := [name for name in classes.names if ":" in name]:
+        raise BadInputError(f"a label map has no place for the colon in the class '{odd[0]}'")
+    for folder in ("SegmentationObject", "SegmentationClass", "ImageSets/Segmentation"):
+        (target / folder).mkdir(parents=True)
+    number = {name: i for i, name in enumerate(classes.names)}
+    empty = classes.background if classes.background >= 0 else IGNORE
+    for image in images:
+        many = len(image.instances) > _MOST
+        objects = np.zeros(image.size, np.uint16)
+        labels = np.full(image.size, empty, np.uint8)
+        order = np.argsort([instance.score for instance in image.instances], kind="stable")
+        for k in order.tolist():
+            instance = image.instances[k]
+            pixels = instance.placed(image.size)
+            objects[pixels == 1], labels[pixels == 1] = k + 1, number[instance.label]
+            unsure = (pixels == IGNORE) & (objects == 0)
+            objects[unsure], labels[unsure] = 65535 if many else IGNORE, IGNORE
+        name = without_suffix(image.name) + ".png"
+        for folder in ("SegmentationObject", "SegmentationClass"):
+            (target / folder / name).parent.mkdir(parents=True, exist_ok=True)
+        if many:
+            Image.fromarray(objects).save(target / "SegmentationObject" / name)
+        else:
+            write_mask(target / "SegmentationObject" / name, objects.astype(np.uint8))
+        write_mask(target / "SegmentationClass" / name, labels, classes)
+    palette = class_palette(classes)
+    colours = "".join(
+        f"{name}:{','.join(map(str, palette[i].tolist()))}::\n" for i, name in enumerate(classes.names)
+    )
+    (target / "labelmap.txt").write_text(f"# label:color_rgb:parts:actions\n{colours}", "utf-8")
+    stems = "".join(without_suffix(image.name) + "\n" for image in images)
+    (target / "ImageSets/Segmentation/default.txt").write_text(stems, "utf-8")

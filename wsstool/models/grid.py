@@ -1,0 +1,110 @@
+"""Where the cells of a feature map lie in the image: the one formula behind every crop offset."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from wsstool.errors import UsageError
+from wsstool.models.backbones import PROBE_SIZE, Backbone, watch
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Cell i of a map has its centre at pixel ``start + step * i`` of the image, along either axis.
+
+    Maps behind one layer after another have grids that follow from the layers alone; two maps of one step fit
+    together where the difference of their starts is a whole number of cells, and this number is the crop
+    offset. A centre is that of the receptive field; pixel 0 stands for the centre of the first pixel.
+
+    Attributes:
+        step: image pixels from one cell to the next, > 0.
+        start: centre of cell 0, image pixels; negative where padding reaches beyond the image.
+
+    Source:
+        Long et al., CVPR 2015, section 3.2 (how strides and offsets of layers compose); independent.
+    Example:
+        FCN-32s: padding 100, five poolings, a 7x7 convolution, then 32 times finer. The image begins at 19.
+
+        >>> grid = Grid().behind(3, padding=100)
+        >>> for _ in range(5):
+        ...     grid = grid.behind(2, stride=2)
+        >>> grid.behind(7).enlarged(64, 32).offset_of(Grid())
+        19
+    """
+
+    step: float = 1.0
+    start: float = 0.0
+
+    def behind(self, kernel: int, stride: int = 1, padding: float = 0, dilation: int = 1) -> Grid:
+        """The grid behind a convolution or pooling: cell i looks at cells s i - p ... s i - p + d (k - 1)."""
+        return Grid(self.step * stride, self.start + self.step * (dilation * (kernel - 1) / 2 - padding))
+
+    def enlarged(self, kernel: int, stride: int) -> Grid:
+        """The grid behind a transposed convolution, whose cell i spreads to cells s i ... s i + k - 1."""
+        step = self.step / stride
+        return Grid(step, self.start - step * (kernel - 1) / 2)
+
+    def from_cell(self, first: int) -> Grid:
+        """The grid of the map that begins at cell ``first`` of this one."""
+        return Grid(self.step, self.start + self.step * first)
+
+    def fits(self, other: Grid) -> bool:
+        """Whether the cells of ``other`` lie on those of this map."""
+        return self.step == other.step and ((other.start - self.start) / self.step).is_integer()
+
+    def offset_of(self, other: Grid) -> int:
+        """The cell of this map on which cell 0 of ``other`` lies.
+
+        Raises:
+            UsageError: the cells of the two lie beside each other.
+        """
+        if not self.fits(other):
+            raise UsageError(f"a map of {other} cannot be laid on one of {self}: its cells lie between them")
+        return int((other.start - self.start) / self.step)
+
+
+def behind_layer(grid: Grid, layer: nn.Module) -> Grid:
+    """The grid behind a module; those that are neither convolution nor pooling change nothing."""
+    if not isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+        return grid
+    kernel, stride, dilation = (_one(value) for value in (layer.kernel_size, layer.stride, layer.dilation))
+    padding = dilation * (kernel - 1) // 2 if layer.padding == "same" else _one(layer.padding)
+    return grid.behind(kernel, stride, padding, dilation)
+
+
+def reach(layer: nn.Module) -> int:
+    """Cells beyond the first that a cell behind the layer looks at."""
+    if not isinstance(layer, nn.Conv2d | nn.MaxPool2d):
+        return 0
+    return _one(layer.dilation) * (_one(layer.kernel_size) - 1)
+
+
+def _one(value: int | str | tuple[int, ...]) -> int:
+    return int(value[0] if isinstance(value, tuple) else value)
+
+
+def stage_grids(backbone: Backbone) -> dict[str, Grid]:
+    """The grid of every stage of a backbone, by name.
+
+    Each layer shifts the grid by what it looks at off its own cell: nothing where padding is even on both
+    sides, half a cell for a pooling of 2x2. Of branches side by side at most one does.
+    """
+    grids: dict[str, Grid] = {}
+    start = 0.0
+
+    def note(name: str, inputs: object, output: Tensor) -> None:
+        nonlocal start
+        step = PROBE_SIZE / output.shape[-1]
+        if name in layers:  # by its output's step: padding may be a layer of its own in front
+            start = behind_layer(Grid(step / _one(layers[name].stride), start), layers[name]).start
+        if name in stages:
+            grids[name] = Grid(step, start)
+
+    probe = copy.deepcopy(backbone).to("meta")
+    stages = {stage.name for stage in backbone.stages}
+    layers = {n: m for n, m in probe.named_modules() if isinstance(m, nn.Conv2d | nn.MaxPool2d)}
+    watch(probe, layers | {name: probe.get_submodule(name) for name in stages}, note)
+    return grids
