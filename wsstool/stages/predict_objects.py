@@ -19,6 +19,9 @@ from wsstool.stages.object_maps import mapped, open_mapper, window_header
 from wsstool.stages.predict import Refiner, find_refiner
 from wsstool.types import SILENT, Messages
 
+DOUBT = 0.02
+"""What a refiner may still turn over: a map is never surer than 1 - DOUBT for it."""
+
 
 def predict_objects(
     data: Path,
@@ -113,7 +116,8 @@ def predict_objects(
                 maps = found.maps
                 if refiner is not None:
                     maps = [
-                        refined(refiner, one, pixels) for one, pixels in zip(maps, found.pixels, strict=True)
+                        refined(refiner, one, box, pixels)
+                        for one, box, pixels in zip(maps, found.boxes, found.pixels, strict=True)
                     ]
                 made = [object_mask(one, box, threshold) for one, box in zip(maps, found.boxes, strict=True)]
                 flat = [mask.reshape(-1) for mask, _, _ in made]
@@ -133,16 +137,25 @@ def predict_objects(
     }
 
 
-def refined(refiner: Refiner, one: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+def refined(refiner: Refiner, one: np.ndarray, box: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """(h, w) map in [0, 1] after a refiner has seen it as two classes, the object and the rest.
 
     Args:
         refiner: (2, h, w) scores and the picture -> (2, h, w) scores.
-        one: (h, w) map.
+        one: (h, w) map; outside the box it is taken for rest, and nothing is taken for certain.
+        box: (4,) xyxy in pixels of the window.
         pixels: (h, w, 3) uint8, the same window of the picture.
     """
-    rest, own = refiner(np.stack([1 - one, one]).astype(np.float32), pixels)
+    scores = np.clip(np.where(_inside(one, box), one, 0.0), DOUBT, 1 - DOUBT)
+    rest, own = refiner(np.stack([1 - scores, scores]).astype(np.float32), pixels)
     return own / np.maximum(rest + own, 1e-6)
+
+
+def _inside(one: np.ndarray, box: np.ndarray) -> np.ndarray:
+    inside = np.zeros(one.shape, bool)
+    x0, y0, x1, y1 = pixel_bounds(box, (one.shape[0], one.shape[1]))
+    inside[y0:y1, x0:x1] = True
+    return inside
 
 
 def object_mask(one: np.ndarray, box: np.ndarray, threshold: float) -> tuple[np.ndarray, float, bool]:
@@ -153,9 +166,7 @@ def object_mask(one: np.ndarray, box: np.ndarray, threshold: float) -> tuple[np.
         box: (4,) xyxy in pixels of the window.
         threshold: from this value on a pixel is object.
     """
-    inside = np.zeros(one.shape, bool)
-    x0, y0, x1, y1 = pixel_bounds(box, (one.shape[0], one.shape[1]))
-    inside[y0:y1, x0:x1] = True
+    inside = _inside(one, box)
     mask = ((one >= threshold) & inside).astype(np.uint8)
     if not mask.any():
         return ellipse((one.shape[0], one.shape[1]), box), 0.0, True
