@@ -5,6 +5,8 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from wsstool.errors import UsageError
 from wsstool.masks.inputs import checked
@@ -19,7 +21,7 @@ PRESETS = {
 default; ``tissue`` was published with 5 steps."""
 
 
-def mean_field(unary: np.ndarray, kernels: list[tuple[Permutohedral, float]], steps: int) -> np.ndarray:
+def mean_field(unary: Tensor, kernels: list[tuple[Permutohedral, float]], steps: int) -> Tensor:
     """Marginals of a fully connected Potts model.
 
     Repeats Q = softmax(-u + sum_m w_m D_m K_m D_m Q), starting from softmax(-u); all labels move at once.
@@ -35,7 +37,7 @@ def mean_field(unary: np.ndarray, kernels: list[tuple[Permutohedral, float]], st
     for _ in range(steps):
         energy = -unary
         for lattice, weight in kernels:
-            energy += np.float32(weight) * lattice.filter(q)
+            energy.add_(lattice.filter(q), alpha=weight)
         q = _softmax(energy)
     return q
 
@@ -53,6 +55,7 @@ def crf(
     gaussian_weight: float = 3.0,
     steps: int = 10,
     preset: str = "",
+    device: str = "",
 ) -> np.ndarray:
     """Sharpen score maps along the edges of the image.
 
@@ -72,6 +75,7 @@ def crf(
         gaussian_weight: w_g; 0 leaves the term out.
         steps: mean-field updates.
         preset: ``deeplab``, ``irn`` or ``tissue``: published sigmas and weights, in place of the five above.
+        device: ``cpu``, ``cuda`` or ``cuda:N``; empty: a CUDA device where there is one.
 
     Returns:
         (K, H, W) float32 marginals; they sum to 1 over K.
@@ -105,15 +109,25 @@ def crf(
     k, height, width = scores.shape
     if k <= 1 or scores.size == 0:
         return np.ones_like(scores)
-    flat = np.ascontiguousarray(scores.reshape(k, -1).T)
-    energy = flat * np.float32(-logit_scale) if unary == "logits" else -np.log(np.clip(flat, 1e-5, 1))
+    where = _device(device)
+    flat = torch.from_numpy(scores.reshape(k, -1)).T.contiguous().to(where)  # (N, K)
+    energy = flat * -logit_scale if unary == "logits" else -flat.clamp(1e-5, 1).log()
     kernels = []
     if gaussian_weight:
-        kernels.append((_spatial(height, width, _positive("gaussian_xy", gaussian_xy)), gaussian_weight))
+        g = _positive("gaussian_xy", gaussian_xy)
+        kernels.append((_spatial(height, width, g, where), gaussian_weight))
     if bilateral_weight:
         a, b = _positive("bilateral_xy", bilateral_xy), _positive("bilateral_rgb", bilateral_rgb)
-        kernels.append((_bilateral(image, a, b), bilateral_weight))
-    return np.ascontiguousarray(mean_field(energy, kernels, steps).T).reshape(scores.shape)
+        kernels.append((_bilateral(image, a, b, where), bilateral_weight))
+    return mean_field(energy, kernels, steps).T.contiguous().cpu().numpy().reshape(scores.shape)
+
+
+def _device(name: str) -> torch.device:
+    if not name:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.split(":")[0] not in ("cpu", "cuda") or (name != "cpu" and not torch.cuda.is_available()):
+        raise UsageError(f"crf cannot run on device '{name}' here")
+    return torch.device(name)
 
 
 def _positive(name: str, sigma: float) -> float:
@@ -123,28 +137,28 @@ def _positive(name: str, sigma: float) -> float:
     return sigma
 
 
-def _positions(height: int, width: int) -> np.ndarray:
+def _positions(height: int, width: int, where: torch.device) -> Tensor:
     """(H * W, 2) float32 pixel coordinates, x first."""
-    y, x = np.mgrid[:height, :width]
-    return np.stack([x.ravel(), y.ravel()], 1).astype(np.float32)
+    y, x = torch.arange(height, device=where), torch.arange(width, device=where)
+    return torch.cartesian_prod(y, x).flip(1).float()
 
 
 @lru_cache(maxsize=8)
-def _spatial(height: int, width: int, sigma: float) -> Permutohedral:
+def _spatial(height: int, width: int, sigma: float, where: torch.device) -> Permutohedral:
     """The lattice of positions alone: the same for every image of one size."""
-    return Permutohedral(_positions(height, width) / np.float32(sigma)).normalised()
+    return Permutohedral(_positions(height, width, where) / sigma).normalised()
 
 
-def _bilateral(image: np.ndarray, sigma_xy: float, sigma_rgb: float) -> Permutohedral:
+def _bilateral(image: np.ndarray, sigma_xy: float, sigma_rgb: float, where: torch.device) -> Permutohedral:
     height, width = image.shape[:2]
-    colours = image.reshape(-1, 3).astype(np.float32) / np.float32(sigma_rgb)
-    return Permutohedral(np.hstack([_positions(height, width) / np.float32(sigma_xy), colours])).normalised()
+    colours = torch.from_numpy(np.ascontiguousarray(image)).reshape(-1, 3).to(where).float()
+    positions = _positions(height, width, where)
+    return Permutohedral(torch.cat([positions / sigma_xy, colours / sigma_rgb], 1)).normalised()
 
 
-def _softmax(energy: np.ndarray) -> np.ndarray:
-    """Softmax over the K columns. Done label by label: numpy is slow over a short last axis."""
-    rows = np.ascontiguousarray(energy.T)
-    rows -= rows.max(0)
-    np.exp(rows, out=rows)
-    rows /= rows.sum(0)
-    return np.ascontiguousarray(rows.T)
+def _softmax(energy: Tensor) -> Tensor:
+    """Softmax over the K columns."""
+    if energy.shape[1] >= 16:
+        return energy.softmax(1)
+    # torch is slow over a short last axis
+    return energy.T.contiguous().softmax(0).T.contiguous()
