@@ -15,6 +15,7 @@ from wsstool.registry import (
     BACKGROUNDS,
     CAMS,
     COTRAINERS,
+    DENSE,
     EXPORTS,
     FILLERS,
     REFINERS,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     Rule = str
     BackgroundKind = str
     Cotrainer = str
+    DenseWay = str
     Selection = str
     ExportFormat = str
 else:  # the names become choices, completion and error texts
@@ -40,6 +42,7 @@ else:  # the names become choices, completion and error texts
     Rule = Literal[RULES.names()]
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
     Cotrainer = Literal[COTRAINERS.names()]
+    DenseWay = Literal[DENSE.names()]
     Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
     ExportFormat = Literal[("png", *EXPORTS.names())]
 
