@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from wsstool.models.caffe_trunks import alexnet_trunk, vgg16_trunk
 from wsstool.models.fcn import FCN, FCN_HEADS, build_fcn
 from wsstool.models.grid import Grid, stage_grids
 from wsstool.models.segmenter import build_segmenter, split_arch
+from wsstool.models.spread_pool import SpreadMaxPool
 from wsstool.models.upscore import Upscore, bilinear_row, bilinear_weight
 
 PARITY = Path("fixtures/parity")
@@ -229,6 +231,14 @@ class TestAnyBackbone:
         network.freeze_backbone()
         assert not network.conv1_1.weight.requires_grad and network.score_fr.weight.requires_grad
 
+    def test_a_copy_has_a_backbone_of_its_own(self) -> None:
+        """A teacher is a copy; the layers of the published networks stand in two places."""
+        network = small_fcn("fcn8s")
+        twin = copy.deepcopy(network)
+        assert twin.backbone.conv1_1 is twin.conv1_1 is not network.conv1_1
+        twin.conv1_1.weight.data.zero_()
+        assert network.conv1_1.weight.any() and not twin.backbone.conv1_1.weight.any()
+
 
 class TestGrids:
     def test_by_hand(self) -> None:
@@ -242,7 +252,7 @@ class TestGrids:
 
     @pytest.mark.parametrize(
         ("arch", "stride"),
-        [("tiny", None), ("resnet-18", None), ("resnet-18", 16), ("vgg-11", None), ("vgg-11", 8)],
+        [("tiny", None), ("resnet-18", 16), ("vgg-11", 8)],
     )
     def test_they_are_the_centres_of_receptive_fields(self, arch: str, stride: int | None) -> None:
         """Which pixels a cell depends on, found by a backward pass with positive weights."""
@@ -253,12 +263,12 @@ class TestGrids:
             elif isinstance(layer, nn.MaxPool2d):
                 layer.register_forward_hook(_mean_of_the_window)
         grid = stage_grids(backbone)[backbone.last_stage]
-        x = torch.ones(1, 3, 512, 512, requires_grad=True)
+        x = torch.ones(1, 3, 448, 448, requires_grad=True)
         features = backbone(x)
         cell = features.shape[-1] // 2
         (gradient,) = torch.autograd.grad(features[0, :, cell, cell].sum(), x)
         columns = torch.nonzero(gradient[0].abs().sum((0, 1))).flatten()
-        assert columns[0] > 0 and columns[-1] < 511
+        assert columns[0] > 0 and columns[-1] < 447
         assert float(columns[0] + columns[-1]) / 2 == grid.start + grid.step * cell
 
     def test_published_trunks(self) -> None:
@@ -272,5 +282,7 @@ def _mean_of_the_window(layer: nn.MaxPool2d, inputs: tuple[Tensor], _: Tensor) -
     """A pooling whose gradient reaches all that it looks at: a convolution of ones with its geometry."""
     (x,) = inputs
     ones = torch.ones(x.shape[1], 1, layer.kernel_size, layer.kernel_size)
-    x = x.masked_fill(x.isinf(), 0.0)
-    return F.conv2d(x, ones, None, layer.stride, layer.padding, layer.dilation, x.shape[1])
+    padding = layer.padding
+    if isinstance(layer, SpreadMaxPool):
+        x, padding = F.pad(x, layer.margins), 0
+    return F.conv2d(x, ones, None, layer.stride, padding, layer.dilation, x.shape[1])

@@ -22,7 +22,9 @@ def transplanted(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     ``fc6`` (4096, 512 x 7 x 7) becomes a 7x7 convolution, ``fc7`` a 1x1 one; the last layer is left out. On
     a 224x224 image without the padding of 100, the one cell of ``fc7`` is the classifier's hidden layer; on a
-    larger image each cell is that of the 224x224 window 32 pixels further on.
+    larger image each cell is the classifier on its 7x7 window of ``pool5``, 32 pixels further on. That is the
+    224x224 window of the image, but for the convolutions' zero padding, which a window cut out has and one
+    inside a larger image has not.
 
     Source:
         Long et al., CVPR 2015, section 3 and figure 2. Written from the paper.
@@ -68,8 +70,8 @@ def with_classes(state_dict: Mapping[str, Tensor], rows: Sequence[int | None]) -
         >>> with_classes(old, [1, None, 0])["score_fr.bias"].tolist()
         [5.0, 0.0, 3.0]
     """
-    new = [i for i, row in enumerate(rows) if row is not None]
-    old = [row for row in rows if row is not None]
+    new = torch.tensor([i for i, row in enumerate(rows) if row is not None], dtype=torch.long)
+    old = torch.tensor([row for row in rows if row is not None], dtype=torch.long)
     found = dict(state_dict)
     for key, value in state_dict.items():
         if key.startswith("score"):
@@ -77,7 +79,7 @@ def with_classes(state_dict: Mapping[str, Tensor], rows: Sequence[int | None]) -
             found[key][new] = value[old]
         elif key.startswith("upscore"):
             found[key] = bilinear_weight(len(rows), value.shape[-1]).to(value)
-            found[key][torch.tensor(new)[:, None], new] = value[torch.tensor(old)[:, None], old]
+            found[key][new[:, None], new] = value[old[:, None], old]
     return found
 
 
