@@ -72,3 +72,9 @@ def test_the_tissue_page_runs(read_along, tmp_path):
     done = read_along("docs/howto/tissue-patches.md")
     assert "layer" not in done.stderr  # every layer that is named is there
     assert len(list((tmp_path / "train_PM").glob("PM_*/*.png"))) > 3
+
+
+@pytest.mark.slow
+def test_the_segmenter_page_runs(read_along, tmp_path):
+    read_along("docs/howto/segmenter-from-pseudo-masks.md")
+    assert (tmp_path / "seg.fcn8s-tiny.pth").exists() and (tmp_path / "prediction.h5").exists()

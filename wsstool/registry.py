@@ -259,6 +259,18 @@ BOX_LOSSES = Registry(
     },
 )
 
+DENSE = Registry(
+    "dense",
+    {
+        "rarefy": Entry(
+            "wsstool.models.dense:rarefy", "Long et al., CVPR 2015", "1 pass at stride 1, of the padded image"
+        ),
+        "shift-and-stitch": Entry(
+            "wsstool.models.dense:shift_and_stitch", "Long et al., CVPR 2015", "stride x stride passes"
+        ),
+    },
+)
+
 REGISTRIES = (
     ATTENTIONS,
     CAMS,
@@ -270,6 +282,7 @@ REGISTRIES = (
     SELECTORS,
     FILLERS,
     COTRAINERS,
+    DENSE,
     EXPORTS,
 )
 """All families, in the order of the pipeline."""

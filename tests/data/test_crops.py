@@ -75,7 +75,7 @@ def test_jitter_by_hand() -> None:
 @pytest.mark.parametrize(
     "own",
     [
-        {"size": 0},
+        {"size": -1},
         {"scale_range": (2.0, 1.0)},
         {"scale_range": (0.0, 1.0)},
         {"color_jitter": 1.0},
@@ -115,3 +115,11 @@ def test_a_whole_patch_is_only_mirrored() -> None:
         assert (maps == (labels[:, :, ::-1] if is_mirrored else labels)).all()
         seen.add(is_mirrored)
     assert seen == {False, True}
+
+
+def test_size_0_is_the_whole_image() -> None:
+    image = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    labels = np.arange(35, dtype=np.uint8).reshape(1, 5, 7)
+    view, maps = RandomCrop(0, (1.0, 1.0), flip=False)(image, labels, np.random.default_rng(0))
+    assert np.array_equal(view, image) and np.array_equal(maps, labels)
+    assert RandomCrop(0, (2.0, 2.0))(image, labels, np.random.default_rng(0))[0].shape == (10, 14, 3)

@@ -242,7 +242,7 @@ class TestGrids:
 
     @pytest.mark.parametrize(
         ("arch", "stride"),
-        [("tiny", None), ("resnet-18", None), ("resnet-18", 16), ("vgg-11", None), ("vgg-11", 8)],
+        [("tiny", None), ("resnet-18", 16), ("vgg-11", 8)],
     )
     def test_they_are_the_centres_of_receptive_fields(self, arch: str, stride: int | None) -> None:
         """Which pixels a cell depends on, found by a backward pass with positive weights."""
@@ -253,12 +253,12 @@ class TestGrids:
             elif isinstance(layer, nn.MaxPool2d):
                 layer.register_forward_hook(_mean_of_the_window)
         grid = stage_grids(backbone)[backbone.last_stage]
-        x = torch.ones(1, 3, 512, 512, requires_grad=True)
+        x = torch.ones(1, 3, 448, 448, requires_grad=True)
         features = backbone(x)
         cell = features.shape[-1] // 2
         (gradient,) = torch.autograd.grad(features[0, :, cell, cell].sum(), x)
         columns = torch.nonzero(gradient[0].abs().sum((0, 1))).flatten()
-        assert columns[0] > 0 and columns[-1] < 511
+        assert columns[0] > 0 and columns[-1] < 447
         assert float(columns[0] + columns[-1]) / 2 == grid.start + grid.step * cell
 
     def test_published_trunks(self) -> None:

@@ -57,10 +57,19 @@ def cotrain(
         str,
         _own(
             "HEAD-BACKBONE with a head of deeplabv3plus, deeplabv3, lraspp, pyramid, fcn, linear; "
-            "fcn-tiny is the smallest",
+            "or fcn32s, fcn16s, fcn8s, fcn8s-at-once, on vgg-16 as published; fcn-tiny is the smallest",
             options.MODEL,
         ),
     ] = "deeplabv3-mobilenet-v2",
+    stage: Annotated[
+        list[str] | None,
+        _own(
+            "train several networks in place of --arch, each started from the one before; repeatable; the "
+            "last is OUTPUT, the others stand beside it",
+            options.MODEL,
+            "ARCH[=LR]",
+        ),
+    ] = None,
     init: options.StartWeights = None,
     output_stride: Annotated[
         int | None,
@@ -69,14 +78,23 @@ def cotrain(
     width: Annotated[
         int | None,
         _own(
-            "channels inside the head; default 256 (deeplabs), 192 (pyramid), 128 (lraspp), a quarter (fcn)",
+            "channels inside the head; default 256 (deeplabs), 192 (pyramid), 128 (lraspp), a quarter (fcn), "
+            "4096 (fcn8s-vgg-16 and the like)",
             options.MODEL,
         ),
     ] = None,
     normalization: Annotated[
-        Literal["auto", "imagenet", "none"],
-        _own("of the input; none: colours in [0, 1]; auto: as --init says, else imagenet", options.MODEL),
+        Literal["auto", "imagenet", "none", "caffe"],
+        _own(
+            "of the input; none: colours in [0, 1]; caffe: blue first, 0 to 255, minus a mean, for weights "
+            "from Caffe; auto: as --init says, else imagenet",
+            options.MODEL,
+        ),
     ] = "auto",
+    upsampling: Annotated[
+        Literal["fixed", "learned"],
+        _own("of fcn8s and the like: bilinear, or learned but for the last step", options.MODEL),
+    ] = "fixed",
     images: options.Images = None,
     split: options.Split = None,
     class_list: options.ClassListFile = None,
@@ -92,7 +110,8 @@ def cotrain(
     ] = None,
     val_split: Annotated[str | None, _own("part of the --val folder", options.INPUT)] = None,
     crop_size: Annotated[
-        int | None, _own("side of the training views, pixels; default: fits half of the images, at most 320")
+        int | None,
+        _own("side of the training views, pixels; 0: whole images; default: fits half of them, at most 320"),
     ] = None,
     scale_min: Annotated[float, _own("least size of an image in its view, relative, > 0")] = 0.5,
     scale_max: Annotated[float, _own("greatest size of an image in its view, relative")] = 2.0,
@@ -110,7 +129,12 @@ def cotrain(
         float | None,
         _own("learning rate of the backbone relative to the head's; default 0.1 with --init, else 1"),
     ] = None,
+    bias_rate: Annotated[
+        float | None,
+        _own("learning rate of biases relative to weights, without weight decay; default: as weights"),
+    ] = None,
     optimizer: Annotated[Literal["sgd", "adam", "adamw"], _own("optimiser")] = "sgd",
+    momentum: Annotated[float, _own("of sgd, [0, 1)")] = 0.9,
     schedule: Annotated[
         Literal["poly", "cosine", "step", "constant"], _own("course of the learning rate")
     ] = "poly",
@@ -155,6 +179,7 @@ def cotrain(
 
     Examples: wsstool cotrain masks.h5 --init cls.pth -o seg.pth;
     wsstool cotrain masks.h5 --method coteaching --noise-rate .05 --val data/ --val-split val -o seg.pth;
-    wsstool cotrain data/ --split train --init cls.pth -o twin.pth
+    wsstool cotrain data/ --split train --init cls.pth -o twin.pth;
+    wsstool cotrain masks.h5 --recipe fcn8s-staged --init vgg16_from_caffe.pth -o seg.pth
     """
     call("cotrain:cotrain", locals())

@@ -15,6 +15,7 @@ from wsstool.registry import (
     BACKGROUNDS,
     CAMS,
     COTRAINERS,
+    DENSE,
     EXPORTS,
     FILLERS,
     PROPOSALS,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     BackgroundKind = str
     Cotrainer = str
     Proposer = str
+    DenseWay = str
     Selection = str
     ExportFormat = str
 else:  # the names become choices, completion and error texts
@@ -43,6 +45,7 @@ else:  # the names become choices, completion and error texts
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
     Cotrainer = Literal[COTRAINERS.names()]
     Proposer = Literal[PROPOSALS.names()]
+    DenseWay = Literal[DENSE.names()]
     Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
     ExportFormat = Literal[("png", *EXPORTS.names())]
 

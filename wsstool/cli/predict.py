@@ -47,6 +47,22 @@ def predict(
             "--ensemble", help="average the two networks of a coteaching run", rich_help_panel=options.METHOD
         ),
     ] = False,
+    arch: Annotated[
+        str | None,
+        typer.Option(
+            help="what a published file is that fits two networks: fcn8s-at-once-vgg-16 for FCN-8s weights "
+            "that were trained at once",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
+    dense: Annotated[
+        options.DenseWay | None,
+        typer.Option(
+            help="a score at every pixel, not upsampled, of FCNs with one score map (fcn32s-...): "
+            "the same result in one pass, or in stride x stride passes; both cost a lot",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = None,
     gate: Annotated[
         Path | None,
         typer.Option(
@@ -91,6 +107,7 @@ def predict(
     Examples: wsstool predict data/ --boxes new.json --weights contour.pth --flip -o objects.h5;
     wsstool predict data/ --split test --weights seg.pth -o pred.h5;
     wsstool predict data/ --weights seg.pth --scale .75 --scale 1 --flip | wsstool eval --truth data/;
-    wsstool predict data/ --weights seg.pth --gate cls.pth -o pred.h5
+    wsstool predict data/ --weights seg.pth --gate cls.pth -o pred.h5;
+    wsstool predict VOCdevkit/VOC2012 --weights fcn8s_from_caffe.pth -o pred.h5
     """
     call("predict_any:predict", {**locals()})  # two stages: the weights say which

@@ -59,6 +59,8 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
             _SOLVED,
         ),
         Idle(("scale", "penalty"), lambda v: not v["probe"], "without --probe"),
+        Idle(("arch",), lambda v: bool(v["stage"]), "with --stage, which names the networks"),
+        Idle(("momentum",), lambda v: v["optimizer"] != "sgd", "without --optimizer sgd"),
         Idle(
             ("noise_rate",),
             lambda v: v["method"] not in SELECTING and not v["probe"],

@@ -19,7 +19,7 @@ class RandomCrop:
     """How views are drawn.
 
     Args:
-        size: side of the square view, pixels, >= 1.
+        size: side of the square view, pixels; 0: the whole image, at the scale that was drawn.
         scale_range: least and greatest size of the image in the view, relative to the original, > 0; drawn
             evenly on a logarithmic scale.
         flip: mirror left-right half of the time.
@@ -40,8 +40,8 @@ class RandomCrop:
 
     def __post_init__(self) -> None:
         low, high = self.scale_range
-        if self.size < 1:
-            raise UsageError(f"crop size {self.size} is below 1 pixel")
+        if self.size < 0:
+            raise UsageError(f"crop size {self.size} is below 1 pixel (0: the whole image)")
         if not 0 < low <= high:
             raise UsageError(f"scale range {low}..{high} is not ascending and positive")
         if not 0 <= self.color_jitter < 1:
@@ -60,7 +60,8 @@ class RandomCrop:
             rng: the only source of chance; always asked for the same numbers in the same order.
 
         Returns:
-            (size,size,3) uint8 and (L,size,size) uint8; outside the image ``PAPER`` and 255.
+            (size,size,3) uint8 and (L,size,size) uint8, outside the image ``PAPER`` and 255; of the size of
+            the scaled image where ``size`` is 0.
 
         Example:
             >>> view = RandomCrop(8, (1.0, 1.0))
@@ -72,12 +73,14 @@ class RandomCrop:
         low, high = self.scale_range
         scale = low * (high / low) ** draws[0]
         height, width = image.shape[:2]
-        rows, top, source_rows = _place(height, max(1, round(height * scale)), self.size, draws[1])
-        columns, left, source_columns = _place(width, max(1, round(width * scale)), self.size, draws[2])
+        tall, wide = (max(1, round(n * scale)) for n in (height, width))
+        size = (self.size or tall, self.size or wide)
+        rows, top, source_rows = _place(height, tall, size[0], draws[1])
+        columns, left, source_columns = _place(width, wide, size[1], draws[2])
         box = (source_columns[0], source_rows[0], source_columns[1], source_rows[1])
-        view = np.empty((self.size, self.size, 3), np.uint8)
+        view = np.empty((*size, 3), np.uint8)
         view[:] = PAPER
-        maps = np.full((len(labels), self.size, self.size), IGNORE, np.uint8)
+        maps = np.full((len(labels), *size), IGNORE, np.uint8)
         inside = (slice(top, top + rows), slice(left, left + columns))
         view[inside] = _resized(image, (columns, rows), box, Image.Resampling.BILINEAR)
         for target, source in zip(maps, labels, strict=True):

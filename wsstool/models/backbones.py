@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from wsstool.errors import UsageError
 from wsstool.models.resnet38d import resnet38d_layers
+from wsstool.models.spread_pool import SpreadMaxPool
 
 TORCHVISION = {
     "mobilenet-v2": "mobilenet_v2",
@@ -316,12 +317,7 @@ def _dilated(module: nn.Module, factor: int) -> nn.Module:
     """The same layer at stride 1 with its taps ``factor`` times as far apart."""
     kernel = _single(module.kernel_size, "kernel")
     if isinstance(module, nn.MaxPool2d):
-        if kernel % 2:
-            return nn.MaxPool2d(kernel, 1, factor * _single(module.padding, "padding"), factor)
-        reach = factor * (kernel - 1)
-        return nn.Sequential(
-            nn.ConstantPad2d((0, reach, 0, reach), float("-inf")), nn.MaxPool2d(kernel, 1, 0, factor)
-        )
+        return SpreadMaxPool(kernel, factor, factor * _single(module.padding, "padding"))
     assert isinstance(module, nn.Conv2d)
     dilation = factor * _single(module.dilation, "dilation")
     convolution = nn.Conv2d(

@@ -68,8 +68,8 @@ def with_classes(state_dict: Mapping[str, Tensor], rows: Sequence[int | None]) -
         >>> with_classes(old, [1, None, 0])["score_fr.bias"].tolist()
         [5.0, 0.0, 3.0]
     """
-    new = [i for i, row in enumerate(rows) if row is not None]
-    old = [row for row in rows if row is not None]
+    new = torch.tensor([i for i, row in enumerate(rows) if row is not None], dtype=torch.long)
+    old = torch.tensor([row for row in rows if row is not None], dtype=torch.long)
     found = dict(state_dict)
     for key, value in state_dict.items():
         if key.startswith("score"):
@@ -77,7 +77,7 @@ def with_classes(state_dict: Mapping[str, Tensor], rows: Sequence[int | None]) -
             found[key][new] = value[old]
         elif key.startswith("upscore"):
             found[key] = bilinear_weight(len(rows), value.shape[-1]).to(value)
-            found[key][torch.tensor(new)[:, None], new] = value[torch.tensor(old)[:, None], old]
+            found[key][new[:, None], new] = value[old[:, None], old]
     return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
@@ -22,6 +22,7 @@ class Grid:
     Attributes:
         step: image pixels from one cell to the next, > 0.
         start: centre of cell 0, image pixels; negative where padding reaches beyond the image.
+        field: side of the receptive field of a cell, image pixels; not looked at in comparisons.
 
     Source:
         Long et al., CVPR 2015, section 3.2 (how strides and offsets of layers compose); independent.
@@ -37,19 +38,22 @@ class Grid:
 
     step: float = 1.0
     start: float = 0.0
+    field: int = field(default=1, compare=False)
 
     def behind(self, kernel: int, stride: int = 1, padding: float = 0, dilation: int = 1) -> Grid:
         """The grid behind a convolution or pooling: cell i looks at cells s i - p ... s i - p + d (k - 1)."""
-        return Grid(self.step * stride, self.start + self.step * (dilation * (kernel - 1) / 2 - padding))
+        reach = dilation * (kernel - 1)
+        start = self.start + self.step * (reach / 2 - padding)
+        return Grid(self.step * stride, start, self.field + int(self.step * reach))
 
     def enlarged(self, kernel: int, stride: int) -> Grid:
         """The grid behind a transposed convolution, whose cell i spreads to cells s i ... s i + k - 1."""
         step = self.step / stride
-        return Grid(step, self.start - step * (kernel - 1) / 2)
+        return replace(self, step=step, start=self.start - step * (kernel - 1) / 2)
 
     def from_cell(self, first: int) -> Grid:
         """The grid of the map that begins at cell ``first`` of this one."""
-        return Grid(self.step, self.start + self.step * first)
+        return replace(self, start=self.start + self.step * first)
 
     def fits(self, other: Grid) -> bool:
         """Whether the cells of ``other`` lie on those of this map."""
@@ -70,19 +74,13 @@ def behind_layer(grid: Grid, layer: nn.Module) -> Grid:
     """The grid behind a module; those that are neither convolution nor pooling change nothing."""
     if not isinstance(layer, nn.Conv2d | nn.MaxPool2d):
         return grid
-    kernel, stride, dilation = (_one(value) for value in (layer.kernel_size, layer.stride, layer.dilation))
-    padding = dilation * (kernel - 1) // 2 if layer.padding == "same" else _one(layer.padding)
+    kernel, stride, dilation = (single(value) for value in (layer.kernel_size, layer.stride, layer.dilation))
+    padding = dilation * (kernel - 1) // 2 if layer.padding == "same" else single(layer.padding)
     return grid.behind(kernel, stride, padding, dilation)
 
 
-def reach(layer: nn.Module) -> int:
-    """Cells beyond the first that a cell behind the layer looks at."""
-    if not isinstance(layer, nn.Conv2d | nn.MaxPool2d):
-        return 0
-    return _one(layer.dilation) * (_one(layer.kernel_size) - 1)
-
-
-def _one(value: int | str | tuple[int, ...]) -> int:
+def single(value: int | str | tuple[int, ...]) -> int:
+    """A kernel, stride, padding or dilation given as a number or as two equal ones."""
     return int(value[0] if isinstance(value, tuple) else value)
 
 
@@ -93,15 +91,15 @@ def stage_grids(backbone: Backbone) -> dict[str, Grid]:
     sides, half a cell for a pooling of 2x2. Of branches side by side at most one does.
     """
     grids: dict[str, Grid] = {}
-    start = 0.0
+    grid = Grid()
 
     def note(name: str, inputs: object, output: Tensor) -> None:
-        nonlocal start
+        nonlocal grid
         step = PROBE_SIZE / output.shape[-1]
-        if name in layers:  # by its output's step: padding may be a layer of its own in front
-            start = behind_layer(Grid(step / _one(layers[name].stride), start), layers[name]).start
+        if name in layers:
+            grid = behind_layer(replace(grid, step=step / single(layers[name].stride)), layers[name])
         if name in stages:
-            grids[name] = Grid(step, start)
+            grids[name] = replace(grid, step=step)
 
     probe = copy.deepcopy(backbone).to("meta")
     stages = {stage.name for stage in backbone.stages}

@@ -7,7 +7,9 @@ converted file has to be told.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -18,8 +20,17 @@ from wsstool.models.published import without_names
 _LAST = {"upscore": "fcn32s", "upscore16": "fcn16s", "upscore8": "fcn8s"}
 """The last layer of each network."""
 
+CAFFE_VGG16 = "aa75b158f4181e7f6230029eb96c1b13"
+"""MD5 of the VGG-16 that the published training starts from; its names are those of torchvision's file."""
+
 _AT_ONCE = "FCN8sAtOnce"
 """What the checkpoint of a training run calls that network."""
+
+
+def is_caffe_vgg16(path: Path) -> bool:
+    """Whether a file is the VGG-16 converted from Caffe, which wants Caffe's input and cannot say so."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "md5").hexdigest() == CAFFE_VGG16
 
 
 def is_published(state_dict: Mapping[str, Tensor]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from wsstool.data.formats.voc import voc_classes
 from wsstool.data.known_classes import KNOWN
 from wsstool.errors import BadInputError
 from wsstool.types import ClassList
@@ -16,8 +17,9 @@ def named_outputs(
     """Class list of a network and the class id of each of its outputs.
 
     A file of ours says both. The outputs of a published one are, without the background, the classes of
-    LUAD-HistoSeg or BCSS-WSSS where the file's name holds ``luad`` or ``bcss``, else those of the data
-    folder, else ``class_0``, ``class_1``, ...
+    LUAD-HistoSeg or BCSS-WSSS where the file's name holds ``luad`` or ``bcss``, those of PASCAL VOC where the
+    description says so, else those of the data folder, else ``class_0``, ``class_1``, ... A list that has as
+    many classes as the network has outputs counts with its background.
 
     Args:
         meta: the description.
@@ -34,8 +36,11 @@ def named_outputs(
     if meta.get("named", True):
         return own, ids
     name = Path(weights).name.lower()
-    known = next((found for word, found in KNOWN.items() if word in name), classes)
+    fallback = voc_classes() if meta.get("class_set") == "voc" else classes
+    known = next((found for word, found in KNOWN.items() if word in name), fallback)
     chosen = classes if is_named else known if known.names else own
+    if len(chosen) == len(ids):
+        return chosen, list(range(len(ids)))
     if len(chosen.foreground) != len(ids):
         raise BadInputError(
             f"'{weights}' has {len(ids)} classes, the class list {len(chosen.foreground)}; "

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import nn
 
 from wsstool import store
 from wsstool.data.crops import RandomCrop
 from wsstool.errors import UsageError
-from wsstool.models.classifier import NORMALIZATIONS
 from wsstool.models.segmenter import NEED_TWO_IMAGES, split_arch
 from wsstool.models.weights import load_weights, save_weights
 from wsstool.registry import COTRAINERS
@@ -23,7 +22,8 @@ from wsstool.stages.layer_weights import layer_weights
 from wsstool.stages.masked import open_masked, open_validation, usable_numbers
 from wsstool.stages.mean_iou import MeanIou
 from wsstool.stages.solved import PROBE_PARAMS, check_probe, solve
-from wsstool.stages.start import network_builder, start_normalisation
+from wsstool.stages.staged import in_stages
+from wsstool.stages.start import network_builder, parameter_groups, start_input
 from wsstool.stages.written import up_to_date
 from wsstool.training.checkpoint import only_writer, part_path
 from wsstool.training.loader import EpochLoader
@@ -48,10 +48,12 @@ def cotrain(
     layer_weight: Sequence[str] | None = None,
     ignore_class: str | None = None,
     arch: str = "deeplabv3-mobilenet-v2",
+    stage: Sequence[str] | None = None,
     init: Path | None = None,
     output_stride: int | None = None,
     width: int | None = None,
     normalization: str = "auto",
+    upsampling: str = "fixed",
     images: Path | None = None,
     split: str | None = None,
     class_list: Path | None = None,
@@ -68,7 +70,9 @@ def cotrain(
     batch_size: int = 8,
     lr: float = 0.02,
     backbone_rate: float | None = None,
+    bias_rate: float | None = None,
     optimizer: str = "sgd",
+    momentum: float = 0.9,
     schedule: str = "poly",
     fall_epochs: int = 0,
     warmup_epochs: float = 0.0,
@@ -101,22 +105,27 @@ def cotrain(
         ignore_class: class whose pixels belong to none (white background), by name or id: the network has no
             output for it, its pixels do not count in ``val``, and ``method`` says what they do in training.
         arch: HEAD-BACKBONE, see ``build_segmenter``.
+        stage: ``ARCH[=LR]`` of several runs, each started from the one before; see ``stages.staged``.
         init: start weights: of a classifier of ours (its head is dropped), of a torchvision network, or of a
             segmenter; None: random.
         output_stride, width: see ``build_segmenter``.
-        normalization: of the input: imagenet, none (colours in [0, 1]), or auto: as the start weights say,
-            else imagenet.
+        normalization: of the input: imagenet, none (colours in [0, 1]), caffe (blue, green, red in 0 to 255
+            minus a mean), or auto: as the start weights say, else imagenet.
+        upsampling: of FCNs: fixed, or learned: all but the last, from a bilinear start.
         images: folder of the images of a ``mask`` file.
         split, class_list, masks: of a data folder, see ``open_dataset``.
         val: data folder with true masks; the epoch with the best mean IoU on it is kept. None: the last
             epoch. With ``val_split`` alone, the folder given as ``source``.
         val_split: part of that folder.
-        crop_size: side of the training views, pixels; None: what half of the images fit into, at most 320.
+        crop_size: side of the training views, pixels; 0: whole images; None: what half of the images fit
+            into, at most 320.
         scale_min, scale_max, flip, color_jitter, blur: see ``RandomCrop``.
-        epochs, batch_size, lr, optimizer, schedule, fall_epochs, warmup_epochs, warmup_start, weight_decay,
-            clip, ema, amp, seed: see ``training.plan.Plan``. A last batch of a single image is left out.
+        epochs, batch_size, lr, optimizer, momentum, schedule, fall_epochs, warmup_epochs, warmup_start,
+            weight_decay, clip, ema, amp, seed: see ``training.plan.Plan``. A last batch of a single image is
+            left out.
         backbone_rate: learning rate of the backbone relative to the head's; 0: frozen; None: 0.1 with
             ``init``, else 1.
+        bias_rate: learning rate of biases relative to weights; they then have no weight decay.
         workers: processes that prepare images.
         probe: fit a linear head exactly on the frozen start weights, at all ``scale`` (None: 1) with
             ``penalty``, see ``training.pixel_probe``; options of step-wise training then have no effect.
@@ -134,6 +143,8 @@ def cotrain(
         SomeFailedError: more than ``max_failed`` images failed; the weights are written.
         UsageError, MissingInputError, BusyError, CannotWriteError: see the parts.
     """
+    if stage:
+        return in_stages(cotrain, locals())
     output = Path(output)
     head, backbone = split_arch(arch)
     arch = f"{head}-{backbone}"
@@ -142,16 +153,18 @@ def cotrain(
     rate = _rate(noise_rate)
     if batch_size < 2 and head in NEED_TWO_IMAGES:
         raise UsageError(f"{head} normalises over the batch and needs --batch-size 2 or more")
-    if normalization not in ("auto", *NORMALIZATIONS):
-        raise UsageError(f"--normalization {normalization}: auto, {' or '.join(NORMALIZATIONS)}")
     if warmup_start is not None and not 0 <= warmup_start <= 1:
         raise UsageError(f"--warmup-start {warmup_start:g}: a share of the rate, from 0 to 1")
     data = open_masked(source, images, split, class_list, masks)
     valid = open_validation(source, data, val, val_split, class_list)
     excluded = class_id(ignore_class, data.classes)
     ids = [i for i in range(len(data.classes)) if i != excluded]
-    crop_size = crop_size or _fitting_crop(data.sizes[data.numbers])
+    sizes = data.sizes[data.numbers]
+    crop_size = _fitting_crop(sizes) if crop_size is None else crop_size
+    if crop_size == 0 and batch_size > 1 and (scale_min != scale_max or (sizes != sizes[0]).any()):
+        raise UsageError("whole images (--crop-size 0) of different sizes go one by one: --batch-size 1")
     start = load_weights(init) if init else None
+    seen = start_input(normalization, start, init)
     backbone_rate = (0.1 if init else 1.0) if backbone_rate is None else backbone_rate
     params: dict[str, Any] = {
         "method": method,
@@ -163,6 +176,7 @@ def cotrain(
         "output_stride": output_stride,
         "width": width,
         "normalization": normalization,
+        "upsampling": None if upsampling == "fixed" else upsampling,
         "split": split,
         "class_list": class_list,
         "masks": masks,
@@ -177,7 +191,9 @@ def cotrain(
         "batch_size": batch_size,
         "lr": lr,
         "backbone_rate": backbone_rate,
+        "bias_rate": bias_rate,
         "optimizer": optimizer,
+        "momentum": None if momentum == 0.9 else momentum,
         "schedule": schedule,
         "fall_epochs": fall_epochs,
         "warmup_epochs": warmup_epochs,
@@ -207,22 +223,30 @@ def cotrain(
         where = pick_device(device)
         pictures = Pictures(data.paths, messages=messages)
         numbers, failed = usable_numbers(data, pictures, messages)
-        mean, std = start_normalisation(normalization, start)
+        mean, std = seen["mean"], seen["std"]
+        names = [data.classes.names[i] for i in ids]
         setup = Setup(
             build=network_builder(
-                arch, len(ids), output_stride, width, start, init, seed, probe or backbone_rate == 0
+                arch,
+                names,
+                start,
+                init,
+                output_stride=output_stride,
+                width=width,
+                channel_order=seen["channel_order"],
+                upsampling=upsampling,
+                seed=seed,
+                frozen=probe or backbone_rate == 0,
+                messages=messages,
             ),
-            class_names=[data.classes.names[i] for i in ids],
+            class_names=names,
             background=ids.index(data.classes.background) if data.classes.background in ids else -1,
             class_ids=ids,
             excluded=excluded,
             layer_weights=params["layer_weight"],
             layers=data.layers,
             noise_rate=None if isinstance(rate, str) else rate,
-            groups=lambda network: [
-                {"params": _trained(network.backbone), "lr_scale": backbone_rate},  # type: ignore[arg-type]
-                {"params": network.head_parameters()},  # type: ignore[operator]
-            ],
+            groups=partial(parameter_groups, backbone_rate=backbone_rate, bias_rate=bias_rate),
             validate=(
                 MeanIou(valid, mean, std, batch_size, workers, ids=ids, excluded=excluded, messages=messages)
                 if valid
@@ -237,11 +261,15 @@ def cotrain(
             messages.say(f"fitting {arch} on {of_what}")
             networks, figures = solve(setup, data, pictures, numbers, scales, penalty, seed, where)
         else:
-            messages.say(f"training {arch}, {method}, on {of_what}, views of {crop_size} pixels")
+            messages.say(
+                f"training {arch}, {method}, on {of_what}, "
+                f"{f'views of {crop_size} pixels' if crop_size else 'whole images'}"
+            )
             plan = Plan(
                 epochs=epochs,
                 lr=lr,
                 optimizer=optimizer,
+                momentum=momentum,
                 schedule=schedule,
                 warmup_epochs=warmup_epochs,
                 warmup_start=warmup_start,
@@ -282,8 +310,7 @@ def cotrain(
             "class_ids": ids,
             "background": data.classes.background,
             "palette": [list(colour) for colour in data.classes.palette],
-            "mean": mean,
-            "std": std,
+            **{k: v for k, v in seen.items() if v != "rgb"},
             "output_stride": networks[0].backbone.stride,  # type: ignore[union-attr]
             "width": width,
             "image_size": crop_size,
@@ -317,7 +344,3 @@ def _fitting_crop(sizes: np.ndarray) -> int:
     """The longer side that half of the images keep to, up to a multiple of 32, at most ``LARGEST_CROP``."""
     longer = sorted(sizes.max(1).tolist())[(len(sizes) - 1) // 2]
     return min(LARGEST_CROP, max(32, -(-longer // 32) * 32))
-
-
-def _trained(part: nn.Module) -> list[nn.Parameter]:
-    return [parameter for parameter in part.parameters() if parameter.requires_grad]

@@ -11,6 +11,7 @@ from wsstool.registry import (
     BOX_LOSSES,
     CAMS,
     COTRAINERS,
+    DENSE,
     EXPORTS,
     FILLERS,
     PROPOSALS,
@@ -32,6 +33,7 @@ PLACES: dict[str, Registry] = {
     "select --method, no proposals": FILLERS,
     "cotrain --method": COTRAINERS,
     "train-contour --loss": BOX_LOSSES,
+    "predict --dense": DENSE,
     "export --format": EXPORTS,
 }
 """The command and option -> the registry whose names it takes."""
@@ -48,6 +50,7 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
         takes for it (name -> default). ``backbones`` and ``heads``: the parts of network names.
     """
     from wsstool.models.backbones import BACKBONES
+    from wsstool.models.fcn import FCN_HEADS
     from wsstool.models.segmenter import HEADS
 
     found = []
@@ -68,4 +71,4 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
                     "options": {key: parameter.default for key, parameter in own.items()},
                 }
             )
-    return {"methods": found, "backbones": list(BACKBONES), "heads": list(HEADS)}
+    return {"methods": found, "backbones": list(BACKBONES), "heads": [*HEADS, *FCN_HEADS]}

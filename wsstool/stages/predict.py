@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.models.classifier import normalise
 from wsstool.models.inference import class_probabilities, on_grid
-from wsstool.registry import REFINERS
+from wsstool.registry import DENSE, REFINERS
 from wsstool.runtime import pick_device
 from wsstool.stages.batches import plan_batches, read_batches
 from wsstool.stages.gate import open_gate
@@ -39,6 +40,8 @@ def predict(
     scale: Sequence[float] | None = None,
     flip: bool = False,
     ensemble: bool = False,
+    arch: str | None = None,
+    dense: str | None = None,
     gate: Path | None = None,
     gate_threshold: float = 0.1,
     gate_form: str = "forbid",
@@ -60,7 +63,7 @@ def predict(
 
     Args:
         data: data folder.
-        weights: a segmenter that ``cotrain`` wrote, or a published DeepLabv3+.
+        weights: a segmenter that ``cotrain`` wrote, a published DeepLabv3+, or a published FCN.
         output: target; None: standard output.
         probabilities: write the probability of each class on a grid of 4 pixels, the background's included,
             in place of label maps.
@@ -68,6 +71,8 @@ def predict(
         scale: image scales whose probabilities are averaged, (0, 8]; None: 1.
         flip: also the mirror images.
         ensemble: average over both networks of a weights file that has two.
+        arch: what a published file is that fits more than one network: ``fcn8s-at-once-vgg-16``.
+        dense: name in ``registry.DENSE``: a score at every pixel in place of upsampled ones.
         gate: weights of a classifier; only classes that it sees in an image may occur there.
         gate_threshold, gate_form: see ``stages.gate.Gate``.
         refine: name in ``registry.REFINERS``, applied to the probabilities at full size.
@@ -102,7 +107,11 @@ def predict(
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     where = pick_device(device)
     is_named = class_list is not None
-    trained = open_segmenter(weights, where, dataset.classes, ensemble=ensemble, is_named=is_named)
+    trained = open_segmenter(weights, where, dataset.classes, ensemble=ensemble, is_named=is_named, arch=arch)
+    if what := trained.meta.get("what"):
+        messages.say(f"'{weights}' is {what}")
+    if dense:
+        trained = replace(trained, networks=[DENSE.load(dense)(network) for network in trained.networks])
     classes, ids = trained.classes, trained.ids
     gated = (
         open_gate(
@@ -125,6 +134,8 @@ def predict(
         "scale": list(scales),
         "flip": flip,
         "ensemble": ensemble,
+        **({"arch": trained.meta["arch"]} if arch else {}),
+        **({"dense": dense} if dense else {}),
         **({"gate_threshold": gate_threshold, "gate_form": gate_form} if gated else {}),
         "refine": refine,
         "set": [f"{k}={v}" for k, v in own.items()],

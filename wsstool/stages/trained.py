@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from wsstool.errors import BadInputError
+from wsstool.errors import BadInputError, UsageError
+from wsstool.models.segmenter import split_arch
 from wsstool.models.weights import build_model, load_state, load_weights
 from wsstool.stages.class_names import named_outputs
 from wsstool.types import ClassList
@@ -51,6 +52,7 @@ def open_segmenter(
     *,
     ensemble: bool = False,
     is_named: bool = False,
+    arch: str | None = None,
 ) -> Trained:
     """The segmenter of a weights file.
 
@@ -59,8 +61,10 @@ def open_segmenter(
         device: where the networks go.
         listed, is_named: where a published file has the names of its classes from, see ``named_outputs``.
         ensemble: both networks.
+        arch: HEAD-BACKBONE of a published file whose entries fit more than one network.
 
     Raises:
+        UsageError: another ``arch`` than that of a file that says its own.
         BadInputError: a classifier, weights that do not fit, one network where two are asked for, or a class
             list of another length.
         MissingInputError: no such file.
@@ -73,6 +77,7 @@ def open_segmenter(
         raise BadInputError(
             f"'{weights}' is a classifier; predict reads a segmenter, which 'wsstool cotrain' makes"
         )
+    meta = _of_arch(loaded.meta, arch, weights)
     states = [loaded.state_dict]
     if ensemble:
         if loaded.state_dict_2 is None:
@@ -82,8 +87,21 @@ def open_segmenter(
         states.append(loaded.state_dict_2)
     networks = []
     for state in states:
-        network = build_model(loaded.meta, weights)
+        network = build_model(meta, weights)
         load_state(network, state, weights)
         networks.append(network.eval().to(device))
-    classes, ids = named_outputs(loaded.meta, listed, weights, is_named=is_named)
-    return Trained(networks, loaded.meta, classes, np.array(ids))
+    classes, ids = named_outputs(meta, listed, weights, is_named=is_named)
+    return Trained(networks, meta, classes, np.array(ids))
+
+
+def _of_arch(meta: dict[str, Any], arch: str | None, weights: Path) -> dict[str, Any]:
+    """The description with the architecture that was asked for; only published files leave a choice."""
+    if arch is None or not meta:
+        return meta
+    head, backbone = split_arch(arch)
+    spelled = f"{head}-{backbone}"
+    if meta.get("named", True) and meta.get("arch") != spelled:
+        raise UsageError(
+            f"'{weights}' says itself that it is {meta.get('arch')}; --arch is for files that do not"
+        )
+    return {**meta, "arch": spelled, "what": spelled}

@@ -10,16 +10,19 @@ from wsstool.training.segmentation_task import CoTraining, Setup
 from wsstool.training.selecting import Selecting
 
 
-def plain(setup: Setup, *, loss: str = "cross-entropy") -> CoTraining:
+def plain(setup: Setup, *, loss: str = "cross-entropy", reduction: str = "mean") -> CoTraining:
     """Cross-entropy (or a robust loss) on every labelled pixel.
 
     Args:
         setup: see ``Setup``; its noise rate is not used.
         loss: cross-entropy, generalised or symmetric; the last two learn wrong labels more slowly.
+        reduction: mean over the labelled pixels of a batch, or sum over those of an image; a sum wants a
+            learning rate that is smaller by the number of pixels.
     Source:
-        Long et al., CVPR 2015 (cross-entropy by pixel); robust losses name theirs. Written from the papers.
+        Long et al., CVPR 2015 (cross-entropy by pixel, a mean; in PAMI 2016 a sum); robust losses
+        name theirs. Written from the papers.
     """
-    return CoTraining(setup, 1, loss)
+    return CoTraining(setup, 1, loss, reduction)
 
 
 def coteaching(

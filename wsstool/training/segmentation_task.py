@@ -11,7 +11,7 @@ from torch import nn
 
 from wsstool.errors import UsageError
 from wsstool.models.classifier import normalise
-from wsstool.training.losses.segmentation import layered_losses, layered_mean
+from wsstool.training.losses.segmentation import layered_losses, layered_mean, layered_sum
 from wsstool.training.plan import Progress
 from wsstool.types import IGNORE, SILENT, Messages
 
@@ -96,6 +96,10 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (B,3,H,W) uint8 and label maps (B,L,H,W) uint8, 255 = ignore."""
 
 
+REDUCTIONS = {"mean": layered_mean, "sum": layered_sum}
+"""What becomes of the losses of all pixels."""
+
+
 class CoTraining:
     """A task: one or two networks, the loss of a batch, and what to keep at the end.
 
@@ -103,11 +107,19 @@ class CoTraining:
         setup: see ``Setup``.
         n_networks: 1 or 2.
         loss: cross-entropy, generalised or symmetric.
+        reduction: mean over the labelled pixels of the batch, or sum over those of an image.
+
+    Raises:
+        UsageError: another reduction.
     """
 
-    def __init__(self, setup: Setup, n_networks: int, loss: str = "cross-entropy") -> None:
+    def __init__(
+        self, setup: Setup, n_networks: int, loss: str = "cross-entropy", reduction: str = "mean"
+    ) -> None:
+        if reduction not in REDUCTIONS:
+            raise UsageError(f"--set reduction={reduction}: {' or '.join(REDUCTIONS)}")
         self.setup = setup
-        self.loss_kind = loss
+        self.loss_kind, self.reduce = loss, REDUCTIONS[reduction]
         self.networks = [setup.build(i) for i in range(n_networks)]
 
     def modules(self) -> dict[str, nn.Module]:
@@ -124,7 +136,7 @@ class CoTraining:
     def loss(self, batch: Batch, progress: Progress) -> dict[str, Any]:
         x, labels = self.prepared(batch)
         losses = self.losses(self.networks[0](x), labels)
-        return {"loss": layered_mean(losses, labels != IGNORE, self.setup.layer_weights)}
+        return {"loss": self.reduce(losses, labels != IGNORE, self.setup.layer_weights)}
 
     def prepared(self, batch: Batch) -> Batch:
         """The batch with normalised float32 images and labels that are outputs; the excluded class is 255."""

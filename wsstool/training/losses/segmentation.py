@@ -114,3 +114,21 @@ def layered_mean(losses: torch.Tensor, kept: torch.Tensor, weights: Sequence[flo
     for l, weight in enumerate(weights):
         total = total + weight * mean_over(losses[:, l], kept[:, l])
     return total
+
+
+def layered_sum(losses: torch.Tensor, kept: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
+    """Sum over label maps of weight x sum over the kept pixels, a mean over the images of the batch.
+
+    An image counts by its labelled pixels, and the learning rate has to be that much smaller.
+
+    Args:
+        losses, kept, weights: as for ``layered_mean``.
+
+    Source:
+        Long et al., PAMI 2016 (unnormalised loss). From the paper.
+    Example:
+        >>> layered_sum(torch.ones(2, 1, 3, 3), torch.ones(2, 1, 3, 3).bool(), [1.0]).item()
+        9.0
+    """
+    sums = torch.where(kept, losses, losses.new_zeros(())).sum((0, 2, 3))  # (L,)
+    return (sums * sums.new_tensor(weights)).sum() / len(losses)
