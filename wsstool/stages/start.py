@@ -46,6 +46,18 @@ def start_input(normalization: str, start: Weights | None, init: Path | None = N
     return {**named, **{key: meta[key] for key in named if key in meta}}
 
 
+def start_normalisation(normalization: str, start: Weights | None) -> tuple[list[float], list[float]]:
+    """Mean and deviation of ``start_input``, for networks that take colours as red, green, blue.
+
+    Raises:
+        UsageError: the start weights want another order; a name of another one.
+    """
+    seen = start_input(normalization, start)
+    if seen["channel_order"] != "rgb":
+        raise UsageError("these start weights want blue first, which only FCNs turn round")
+    return seen["mean"], seen["std"]
+
+
 def parameter_groups(
     network: Any, backbone_rate: float, bias_rate: float | None = None
 ) -> list[dict[str, Any]]:
