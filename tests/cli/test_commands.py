@@ -79,6 +79,15 @@ def test_documented(name):
     assert len(re.findall(rf"wsstool {name}\b", pages)) > 1
 
 
+@pytest.mark.parametrize("recipe", ["fcn8s-staged", "fcn8s-staged-mean"])
+def test_options_that_are_called_otherwise_than_their_parameter_read_back(tmp_path, recipe):
+    first = runner.invoke(app, ["cotrain", "m.h5", "--recipe", recipe, "--show-config"])
+    assert first.exit_code == 0
+    (tmp_path / "again.toml").write_text(first.output)
+    words = ["cotrain", "m.h5", "--recipe", str(tmp_path / "again.toml"), "--show-config"]
+    assert runner.invoke(app, words).output == first.output
+
+
 def test_show_config_reads_back(tmp_path):
     shown = runner.invoke(
         app, ["cam", "data", "--weights", "w.pth", "--scale", "0.5", "--flip", "--show-config"]

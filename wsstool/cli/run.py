@@ -180,7 +180,9 @@ def _as_typed(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[s
     for key, hint in get_type_hints(function, include_extras=True).items():
         for meta in getattr(hint, "__metadata__", ()):
             if isinstance(meta, typer.models.OptionInfo) and key in arguments:
-                longs = [d for d in (meta.param_decls or ()) if d.startswith("--")]
+                # typer keeps the first spelling in the place of the default
+                spelled = (meta.default, *(meta.param_decls or ()))
+                longs = [d for d in spelled if isinstance(d, str) and d.startswith("--")]
                 option = longs[0][2:].split("/")[0] if longs else key.replace("_", "-")
                 named[option] = (
                     arguments[key] if not isinstance(arguments[key], Path) else str(arguments[key])

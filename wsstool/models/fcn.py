@@ -206,6 +206,7 @@ def build_fcn(
         UsageError: a head finer or coarser than the backbone's maps, an option that the network cannot have.
 
     Example:
+        >>> import torch
         >>> build_fcn("fcn4s", "tiny", 3).eval()(torch.zeros(1, 3, 33, 40)).shape
         torch.Size([1, 3, 33, 40])
     """
