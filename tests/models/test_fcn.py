@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 
@@ -228,6 +229,14 @@ class TestAnyBackbone:
         network = small_fcn("fcn8s")
         network.freeze_backbone()
         assert not network.conv1_1.weight.requires_grad and network.score_fr.weight.requires_grad
+
+    def test_a_copy_has_a_backbone_of_its_own(self) -> None:
+        """A teacher is a copy; the layers of the published networks stand in two places."""
+        network = small_fcn("fcn8s")
+        twin = copy.deepcopy(network)
+        assert twin.backbone.conv1_1 is twin.conv1_1 is not network.conv1_1
+        twin.conv1_1.weight.data.zero_()
+        assert network.conv1_1.weight.any() and not twin.backbone.conv1_1.weight.any()
 
 
 class TestGrids:

@@ -22,7 +22,9 @@ def transplanted(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
     ``fc6`` (4096, 512 x 7 x 7) becomes a 7x7 convolution, ``fc7`` a 1x1 one; the last layer is left out. On
     a 224x224 image without the padding of 100, the one cell of ``fc7`` is the classifier's hidden layer; on a
-    larger image each cell is that of the 224x224 window 32 pixels further on.
+    larger image each cell is the classifier on its 7x7 window of ``pool5``, 32 pixels further on. That is the
+    224x224 window of the image, but for the convolutions' zero padding, which a window cut out has and one
+    inside a larger image has not.
 
     Source:
         Long et al., CVPR 2015, section 3 and figure 2. Written from the paper.
