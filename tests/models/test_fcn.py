@@ -19,6 +19,7 @@ from wsstool.models.caffe_trunks import alexnet_trunk, vgg16_trunk
 from wsstool.models.fcn import FCN, FCN_HEADS, build_fcn
 from wsstool.models.grid import Grid, stage_grids
 from wsstool.models.segmenter import build_segmenter, split_arch
+from wsstool.models.spread_pool import SpreadMaxPool
 from wsstool.models.upscore import Upscore, bilinear_row, bilinear_weight
 
 PARITY = Path("fixtures/parity")
@@ -281,5 +282,7 @@ def _mean_of_the_window(layer: nn.MaxPool2d, inputs: tuple[Tensor], _: Tensor) -
     """A pooling whose gradient reaches all that it looks at: a convolution of ones with its geometry."""
     (x,) = inputs
     ones = torch.ones(x.shape[1], 1, layer.kernel_size, layer.kernel_size)
-    x = x.masked_fill(x.isinf(), 0.0)
-    return F.conv2d(x, ones, None, layer.stride, layer.padding, layer.dilation, x.shape[1])
+    padding = layer.padding
+    if isinstance(layer, SpreadMaxPool):
+        x, padding = F.pad(x, layer.margins), 0
+    return F.conv2d(x, ones, None, layer.stride, padding, layer.dilation, x.shape[1])
