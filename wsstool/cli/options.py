@@ -17,6 +17,7 @@ from wsstool.registry import (
     COTRAINERS,
     EXPORTS,
     FILLERS,
+    NMS,
     PROPOSALS,
     REFINERS,
     RULES,
@@ -28,6 +29,7 @@ INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "T
 if TYPE_CHECKING:
     Attention = str
     CamMethod = str
+    NmsMethod = str
     Refiner = str
     Rule = str
     BackgroundKind = str
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
     CamMethod = Literal[CAMS.names()]
+    NmsMethod = Literal[NMS.names()]
     Refiner = Literal[REFINERS.names()]
     Rule = Literal[RULES.names()]
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]

@@ -13,6 +13,7 @@ from wsstool.registry import (
     COTRAINERS,
     EXPORTS,
     FILLERS,
+    NMS,
     PROPOSALS,
     REFINERS,
     RULES,
@@ -33,6 +34,7 @@ PLACES: dict[str, Registry] = {
     "cotrain --method": COTRAINERS,
     "train-contour --loss": BOX_LOSSES,
     "export --format": EXPORTS,
+    "nms --method": NMS,
 }
 """The command and option -> the registry whose names it takes."""
 
