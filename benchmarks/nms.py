@@ -3,9 +3,9 @@
     python benchmarks/nms.py [--quick]
 
 torchvision is always there. ensemble-boxes, OpenCV and mmcv's operators take part where they can be imported.
-Detector-like sets: objects of log-normal size on a canvas of 1333 x 800, each found about ten times; about 4 %
-of all pairs touch in one class, and 11 % of those of one class in 80. Real ones: the raw detections of a folder
-``nms_real`` below WSSTOOL_TEST_DATA.
+Detector-like sets: objects of log-normal size on a canvas of 1333 x 800, each found about ten times; about
+4 % of all pairs touch in one class, and 11 % of those of one class in 80. Real ones: the raw detections of a
+folder ``nms_real`` below WSSTOOL_TEST_DATA.
 """
 
 from __future__ import annotations
