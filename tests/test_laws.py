@@ -29,7 +29,7 @@ FAMILIES: dict[str, set[str]] = {
     "masks": set(),
     "metrics": set(),
     "models": set(),
-    "nms": set(),
+    "nms": {"data"},
     "proposals": set(),
     "report": set(),
     "selection": set(),

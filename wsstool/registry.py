@@ -56,6 +56,8 @@ class Registry:
         Raises:
             UsageError: no method of that name; the message lists those there are.
         """
+        if name in self._entries:  # looking for other packages takes milliseconds
+            return self._entries[name].load()
         entries = self.entries()
         if name not in entries:
             raise UsageError(f"no {self.family} method '{name}'; there are: {', '.join(entries)}")
@@ -235,6 +237,26 @@ PROPOSALS = Registry(
     },
 )
 
+NMS = Registry(
+    "nms",
+    {
+        "greedy": Entry("wsstool.nms.greedy:greedy", "Felzenszwalb et al., PAMI 2010", "n log n"),
+        "soft": Entry("wsstool.nms.soft:soft", "Bodla et al., ICCV 2017", "one step a box"),
+        "weighted": Entry("wsstool.nms.weighted:weighted", "Zhou et al., ICCVW 2017", "as greedy"),
+        "iou-guided": Entry("wsstool.nms.iou_guided:iou_guided", "Jiang et al., ECCV 2018", "as greedy"),
+        "variance-voting": Entry(
+            "wsstool.nms.variance_voting:variance_voting", "He et al., CVPR 2019", "as soft, all groups dense"
+        ),
+        "adaptive": Entry("wsstool.nms.adaptive:adaptive", "Liu et al., CVPR 2019", "as greedy, or as soft"),
+        "diou": Entry("wsstool.nms.diou:diou", "Zheng et al., AAAI 2020", "as greedy"),
+        "fast": Entry("wsstool.nms.fast:fast", "Bolya et al., ICCV 2019", "one pass over touching pairs"),
+        "cluster": Entry("wsstool.nms.cluster:cluster", "Zheng et al., TCYB 2021", "as greedy"),
+        "matrix": Entry("wsstool.nms.matrix:matrix", "Wang et al., NeurIPS 2020", "as fast"),
+        "voting": Entry("wsstool.nms.voting:voting", "Gidaris and Komodakis, ICCV 2015", "as greedy"),
+        "fusion": Entry("wsstool.nms.fusion:fusion", "Solovyev et al., IVC 2021", "one step a box"),
+    },
+)
+
 BOX_LOSSES = Registry(
     "box-losses",
     {
@@ -281,6 +303,7 @@ REGISTRIES = (
     PROPOSALS,
     SELECTORS,
     FILLERS,
+    NMS,
     COTRAINERS,
     DENSE,
     EXPORTS,

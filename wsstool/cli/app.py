@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "propose": ("propose:propose", "Boxes to masks"),
     "cotrain": ("cotrain:cotrain", "Training"),
     "predict": ("predict:predict", "Results"),
+    "nms": ("nms:nms", "Results"),
     "eval": ("eval:eval_", "Results"),
     "export": ("export:export", "Results"),
     "import": ("import_masks:import_masks", "Data"),

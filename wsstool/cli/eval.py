@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from wsstool.cli import options
+from wsstool.cli.detection_scores import show_detections
 from wsstool.cli.instance_table import show_instances
 from wsstool.cli.proposal_table import show_proposals
 from wsstool.cli.run import call
@@ -20,8 +21,8 @@ def eval_(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            help="mask, cam, proposal or selection file, folder of masks, score files of eval -o; '-' or "
-            "nothing: stdin",
+            help="mask, cam, box, proposal or selection file, folder of masks, detections (COCO results, "
+            "CSV, YOLO text), score files of eval -o; '-' or nothing: stdin",
             show_default=False,
         ),
     ] = None,
@@ -111,7 +112,8 @@ def eval_(
             help="exit code 4 when a row is below; METRIC: miou (default), pixel-accuracy, mean-accuracy, "
             "fwiou, image-miou, boundary-iou; of proposals abo (default), recall-50, recall-70, recall-85, "
             "ar; of masks of boxes instance-miou (default), share-50, share-70, overall-iou, boundary-f, "
-            "box-fit, ap, ap-50; FRACTION: 0 to 1",
+            "box-fit, ap, ap-50; of detections ap (default), ap50, ap75, ar1, ar10, ar100, voc-ap; "
+            "FRACTION: 0 to 1",
             metavar="[METRIC=]FRACTION",
             rich_help_panel=options.OUTPUT,
         ),
@@ -124,13 +126,14 @@ def eval_(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Score masks or CAMs against true masks, beside the blind baseline; proposals and masks of boxes
-    against true objects.
+    """Score masks or CAMs against true masks, beside the blind baseline; proposals, masks of boxes and
+    detections against true objects.
 
     A table on a terminal, JSON otherwise. The blind baseline paints one tag of each image everywhere.
 
     Examples: wsstool pseudo-mask cam.h5 | wsstool eval;
-    wsstool eval masks.h5 --truth data/masks --fail-under 0.6
+    wsstool eval masks.h5 --truth data/masks --fail-under 0.6;
+    wsstool eval kept.json --truth instances_val.json
     """
     arguments = {key: value for key, value in locals().items() if key != "json"}
     try:
@@ -150,6 +153,9 @@ def _show(found: dict[str, Any], json: bool) -> None:
         return
     if found["kind"] == "proposal":
         show_proposals(found)
+        return
+    if found["kind"] == "box":
+        show_detections(found)
         return
     columns = {
         "mIoU": lambda row: row["miou"],

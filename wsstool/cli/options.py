@@ -18,6 +18,7 @@ from wsstool.registry import (
     DENSE,
     EXPORTS,
     FILLERS,
+    NMS,
     PROPOSALS,
     REFINERS,
     RULES,
@@ -29,6 +30,7 @@ INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "T
 if TYPE_CHECKING:
     Attention = str
     CamMethod = str
+    NmsMethod = str
     Refiner = str
     Rule = str
     BackgroundKind = str
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
     CamMethod = Literal[CAMS.names()]
+    NmsMethod = Literal[NMS.names()]
     Refiner = Literal[REFINERS.names()]
     Rule = Literal[RULES.names()]
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]

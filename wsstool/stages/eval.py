@@ -13,7 +13,10 @@ from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.segmentation import IgnoredPrediction, definition
 from wsstool.stages.against import differences
+from wsstool.stages.detection_files import foreign
 from wsstool.stages.predictions import Normalise, folder_classes, open_predictions, open_scored
+from wsstool.stages.score_boxes import METRICS as BOX_METRICS
+from wsstool.stages.score_boxes import refuse_options, score_boxes
 from wsstool.stages.score_file import is_score_file, read_scores, write_scores
 from wsstool.stages.score_instances import METRICS as INSTANCE_METRICS
 from wsstool.stages.score_instances import score_instances
@@ -53,9 +56,9 @@ def eval_(
     """Score one source, or several score files as one.
 
     Args:
-        sources: a ``mask``, ``cam``, ``proposal`` or ``selection`` file, ``-``, a folder of masks, or score
-            files; none: standard input. Of proposals see ``score_proposals``, of selections
-            ``score_instances``.
+        sources: a ``mask``, ``cam``, ``box``, ``proposal`` or ``selection`` file, ``-``, a folder of masks,
+            detections in a foreign form, or score files; none: standard input. Of detections see
+            ``score_boxes``, of proposals ``score_proposals``, of selections ``score_instances``.
         truth: folder of true masks, or a data folder; None: the masks beside the images.
         split: score these images only: a name or a file of image names.
         class_list: class file of a folder of masks; found beside them otherwise.
@@ -76,7 +79,7 @@ def eval_(
         against: score file of another method on the same images: each row also says by how much it is
             better, with the interval of the paired difference.
         fail_under: ``[METRIC=]FRACTION``; METRIC is one of ``METRICS``, ``miou`` by default (of
-            proposals ``abo``).
+            proposals ``abo``, of detections ``ap``).
         output: score file to write.
         messages: where progress and warnings go.
 
@@ -96,6 +99,9 @@ def eval_(
     if not 0 <= background_threshold <= 1:
         raise UsageError(f"--background-threshold {background_threshold:g}: give a score from 0 to 1")
     root: Path | None = truth
+    if len(listed) == 1 and foreign(listed[0]) is not None:
+        refuse_options(sweep=sweep, boundary=boundary, group=group, against=against, ap=ap)
+        return score_boxes(listed[0], truth=truth, split=split, fail_under=wanted, output=output)
     if all(is_score_file(s) for s in listed):
         if sweep or boundary:
             raise UsageError(
@@ -106,6 +112,12 @@ def eval_(
         raise UsageError("eval reads one file, or several score files of 'eval -o'")
     else:
         reader = open_scored(listed[0])
+        if reader is not None and reader.header.payload == "box":
+            refuse_options(sweep=sweep, boundary=boundary, group=group, against=against, ap=ap)
+            with reader:
+                return score_boxes(
+                    listed[0], reader, truth=truth, split=split, fail_under=wanted, output=output
+                )
         if reader is not None and reader.header.payload == "selection":
             _only({"sweep": sweep, "against": against}, "masks of boxes")
             with reader:
@@ -224,8 +236,8 @@ def _parse_fail_under(text: str | None) -> tuple[str, float] | None:
         least = float(number)
     except ValueError:
         least = -1
-    if metric not in METRICS + PROPOSAL_METRICS + INSTANCE_METRICS:
-        there = ", ".join(METRICS + PROPOSAL_METRICS + INSTANCE_METRICS)
+    if metric not in METRICS + PROPOSAL_METRICS + INSTANCE_METRICS + BOX_METRICS:
+        there = ", ".join(METRICS + PROPOSAL_METRICS + INSTANCE_METRICS + BOX_METRICS)
         raise UsageError(f"--fail-under {text}: there is no '{metric}', but {there}")
     if not 0 <= least <= 1:
         raise UsageError(f"--fail-under {text}: '{number}' is not a fraction from 0 to 1")

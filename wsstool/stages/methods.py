@@ -14,6 +14,7 @@ from wsstool.registry import (
     DENSE,
     EXPORTS,
     FILLERS,
+    NMS,
     PROPOSALS,
     REFINERS,
     RULES,
@@ -35,6 +36,7 @@ PLACES: dict[str, Registry] = {
     "train-contour --loss": BOX_LOSSES,
     "predict --dense": DENSE,
     "export --format": EXPORTS,
+    "nms --method": NMS,
 }
 """The command and option -> the registry whose names it takes."""
 

@@ -1,0 +1,252 @@
+"""``nms`` and ``eval`` of detections over files and pipes."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from wsstool import store
+from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
+from wsstool.nms import run
+from wsstool.stages.eval import eval_
+from wsstool.stages.nms import nms
+from wsstool.types import ClassList
+
+ROWS = [
+    {"image_id": 2, "category_id": 5, "bbox": [10, 10, 20, 30], "score": 0.9, "note": "kept"},
+    {"image_id": 2, "category_id": 5, "bbox": [11, 10, 20, 30], "score": 0.8},
+    {"image_id": 2, "category_id": 7, "bbox": [11, 10, 20, 30], "score": 0.7},
+    {"image_id": 1, "category_id": 5, "bbox": [10, 10, 20, 30], "score": 0.6},
+]
+TRUTH = {
+    "images": [
+        {"id": 1, "file_name": "a.jpg", "height": 60, "width": 80},
+        {"id": 2, "file_name": "b.jpg", "height": 60, "width": 80},
+    ],
+    "categories": [{"id": 5, "name": "cat"}, {"id": 7, "name": "wild dog"}],
+    "annotations": [
+        {"id": 1, "image_id": 2, "category_id": 5, "bbox": [10, 10, 20, 30], "area": 600, "iscrowd": 0},
+        {"id": 2, "image_id": 2, "category_id": 7, "bbox": [11, 10, 20, 30], "area": 600, "iscrowd": 0},
+        {"id": 3, "image_id": 1, "category_id": 5, "bbox": [10, 10, 20, 30], "area": 600, "iscrowd": 0},
+    ],
+}
+
+
+@pytest.fixture
+def results(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(ROWS))
+    return path
+
+
+@pytest.fixture
+def truth(tmp_path):
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(TRUTH))
+    return path
+
+
+def test_coco_results(results, tmp_path):
+    said = nms([str(results)], output=tmp_path / "kept.json")
+    assert said == {"images": 2, "boxes": 4, "kept": 3, "dropped": 0}
+    kept = json.loads((tmp_path / "kept.json").read_text())
+    assert kept == [ROWS[3], ROWS[0], ROWS[2]]
+    nms([str(results)], output=tmp_path / "kept.json", class_aware=False)
+    assert len(json.loads((tmp_path / "kept.json").read_text())) == 2
+
+
+def test_scores_are_decayed_and_kept(results, tmp_path):
+    nms([str(results)], output=tmp_path / "soft.json", method="soft", settings=["sigma=0.4"])
+    soft = {
+        (r["image_id"], r["category_id"], r["bbox"][0]): r
+        for r in json.loads((tmp_path / "soft.json").read_text())
+    }
+    assert soft[2, 5, 11]["original_score"] == 0.8 and soft[2, 5, 11]["score"] < 0.3
+    assert "original_score" not in soft[2, 5, 10]
+
+
+def test_every_format_holds_the_same(results, truth, tmp_path):
+    nms([str(results)], output=tmp_path / "a.h5", instances=truth)
+    with store.open_records(tmp_path / "a.h5") as reader:
+        header = reader.header
+        records = [record.data.reshape(-1, len(header.attributes["columns"])) for record in reader.records()]
+    assert header.images == ("a.jpg", "b.jpg") and header.classes.names == ("cat", "wild dog")
+    assert header.attributes["columns"][:6] == ["x0", "y0", "x1", "y1", "score", "class"]
+    np.testing.assert_allclose(records[1][:, :6], [[10, 10, 30, 40, 0.9, 0], [11, 10, 31, 40, 0.7, 1]])
+    assert records[1][:, 7].tolist() == [2, 1]  # how many inputs went into each
+    expected = eval_([str(tmp_path / "a.h5")], truth=truth)["scores"]["ap"]
+    for name in ("b.csv", "yolo", "c.json", "d.h5"):
+        nms([str(tmp_path / "a.h5")], output=tmp_path / name)
+        if name != "c.json":  # ids are made up there
+            found = eval_([str(tmp_path / name)], truth=truth)
+            assert found["scores"]["ap"] == pytest.approx(expected), name
+    with open(tmp_path / "b.csv") as file:
+        assert [row["class"] for row in csv.DictReader(file)] == ["cat", "cat", "wild dog"]
+    assert (tmp_path / "yolo/a.txt").read_text() == "0 0.25 0.4166667 0.25 0.5 0.6\n"
+    assert nms([str(tmp_path / "yolo")], output=tmp_path / "again.csv")["kept"] == 3
+
+
+def test_same_input_same_bytes(results, tmp_path):
+    for name in ("a.h5", "b.h5"):
+        nms([str(results)], output=tmp_path / name)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    assert nms([str(results)], output=tmp_path / "a.h5")["key"]
+
+
+def test_fusion_of_two_models(results, tmp_path):
+    other = tmp_path / "other.json"
+    other.write_text(json.dumps([{**ROWS[0], "bbox": [10, 10, 20, 26], "score": 0.5}]))
+    nms([str(results), str(other)], output=tmp_path / "both.json", method="fusion")
+    both = json.loads((tmp_path / "both.json").read_text())
+    fused = next(row for row in both if row["category_id"] == 5 and row["image_id"] == 2)
+    direct = run(
+        [[10, 10, 30, 40], [11, 10, 31, 40], [10, 10, 30, 36.0]],
+        [0.9, 0.8, 0.5],
+        model=[0, 0, 1],
+        method="fusion",
+    )
+    assert fused["score"] == pytest.approx(direct.scores[0], abs=1e-6)
+    np.testing.assert_allclose(fused["bbox"][3], direct.boxes[0, 3] - direct.boxes[0, 1], atol=1e-3)
+
+
+def test_columns_of_a_table(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text(
+        "image,x0,y0,x1,y1,score,class,localisation,group\n"
+        "a,0,0,10,10,0.9,x,0.6,1\na,0,0,10,8,0.8,x,0.9,1\na,0,0,10,10,0.7,x,0.1,2\n"
+    )
+    nms([str(path)], output=tmp_path / "o.csv", method="iou-guided")
+    with open(tmp_path / "o.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["y1"], row["score"], row["original_score"]) for row in rows] == [
+        ("8", "0.9", "0.8"),
+        ("10", "0.7", "0.7"),
+    ]
+    turned = tmp_path / "r.csv"
+    turned.write_text(
+        "image,cx,cy,width,height,angle,score\na,0,0,10,2,0,.9\na,0,0,10,2,.1,.8\na,0,0,10,2,1.5,.7\n"
+    )
+    assert nms([str(turned)], output=tmp_path / "r2.csv")["kept"] == 2
+
+
+def test_masks_of_coco_results(tmp_path):
+    half = [{"size": [4, 4], "counts": [0, 8, 8]}, {"size": [4, 4], "counts": [8, 8]}]
+    rows = [
+        {**ROWS[0], "segmentation": shape, "score": 0.9 - 0.1 * k} for k, shape in enumerate([*half, half[0]])
+    ]
+    path = tmp_path / "m.json"
+    path.write_text(json.dumps(rows))
+    assert nms([str(path)], output=tmp_path / "o.json")["kept"] == 1
+    assert nms([str(path)], output=tmp_path / "o.json", masks=True)["kept"] == 2
+    kept = json.loads((tmp_path / "o.json").read_text())
+    assert [row["segmentation"] for row in kept] == half
+
+
+def test_bad_input(results, tmp_path, truth):
+    with pytest.raises(MissingInputError):
+        nms([str(tmp_path / "none.json")])
+    with pytest.raises(UsageError, match="localisation"):
+        nms([str(results)], method="iou-guided", output=tmp_path / "x.json")
+    with pytest.raises(UsageError, match="no option 'sigmoid'"):
+        nms([str(results)], method="soft", settings=["sigmoid=1"], output=tmp_path / "x.json")
+    for content, what in (
+        ("[1]", "form of COCO results"),
+        ("[", "not JSON"),
+        ('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3], "score": 1}]', "form of COCO results"),
+    ):
+        (tmp_path / "bad.json").write_text(content)
+        with pytest.raises(BadInputError, match=what):
+            nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
+    inverted = [{**ROWS[0], "bbox": [10, 10, -5, 5]}, *ROWS[1:]]
+    (tmp_path / "bad.json").write_text(json.dumps(inverted))
+    with pytest.raises(BadInputError, match="--drop-invalid"):
+        nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
+    assert nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json", drop_invalid=True)["dropped"] == 1
+    (tmp_path / "bad.csv").write_text("image,x0,y0,x1,y1,score\na,1,2,3,four,.5\n")
+    with pytest.raises(BadInputError, match="line 2: y1"):
+        nms([str(tmp_path / "bad.csv")], output=tmp_path / "x.csv")
+    (tmp_path / "bad.csv").write_text("image,x0,y0,x1,score\n")
+    with pytest.raises(BadInputError, match="'y1'"):
+        nms([str(tmp_path / "bad.csv")], output=tmp_path / "x.csv")
+    many = [{**ROWS[0], "image_id": 9}]
+    (tmp_path / "other.json").write_text(json.dumps(many))
+    with pytest.raises(BadInputError, match="9"):
+        eval_([str(tmp_path / "other.json")], truth=truth)
+
+
+def test_no_boxes_at_all(tmp_path, truth):
+    (tmp_path / "none.json").write_text("[]")
+    assert nms([str(tmp_path / "none.json")], output=tmp_path / "o.json")["kept"] == 0
+    assert json.loads((tmp_path / "o.json").read_text()) == []
+    nms([str(tmp_path / "none.json")], output=tmp_path / "o.h5", instances=truth)
+    assert eval_([str(tmp_path / "o.h5")], truth=truth)["scores"]["ap"] == 0
+
+
+def test_eval_needs_truth_and_can_fail(results, truth, tmp_path):
+    with pytest.raises(MissingInputError, match="--truth"):
+        eval_([str(results)])
+    with pytest.raises(UsageError, match="not for detections"):
+        eval_([str(results)], truth=truth, boundary=True)
+    found = eval_([str(results)], truth=truth, output=tmp_path / "scores.json", fail_under="ap50=0.9")
+    assert json.loads((tmp_path / "scores.json").read_text())["scores"] == found["scores"]
+    assert set(found["classes"]) == {"cat", "wild dog"} and len(found["curve"]["ap50"]) == 101
+    with pytest.raises(BelowThresholdError) as error:
+        eval_([str(results)], truth=truth, fail_under="ap=1")
+    assert error.value.summary["scores"]["ap"] == found["scores"]["ap"]
+
+
+def proposals(path: Path) -> None:
+    superpixels = np.repeat(np.arange(4, dtype=np.uint16)[None], 5, 0).repeat([1, 2, 3, 4], 1)
+    nodes = np.array([[0, 1, 1], [2, 3, 1], [4, 2, 1], [3, 3, 1], [65535] * 3], np.uint16)
+    header = store.new_header(
+        "proposal", stage="propose", params={}, inputs=[], images=["a.png", "b.png"], sizes=[[5, 10]] * 2,
+        shapes=[[1, 1, 65]] * 2, classes=ClassList(("object",)), attributes={"max_proposals": 5},
+    )  # fmt: skip
+    with store.create(header, path, max_failed=1) as writer:
+        writer.write(np.concatenate([superpixels.reshape(-1), nodes.reshape(-1)]))
+        writer.fail("on purpose")
+
+
+def test_proposals_lose_their_name_and_stay_in_the_tree(tmp_path):
+    proposals(tmp_path / "p.h5")
+    said = nms([str(tmp_path / "p.h5")], output=tmp_path / "k.h5", iou_threshold=0.4, max_failed=1)
+    assert (said["proposals"], said["kept"], said["failed"]) == (4, 2, ["b.png"])
+    with store.open_records(tmp_path / "p.h5") as one, store.open_records(tmp_path / "k.h5") as other:
+        before, after = next(one.records()).proposals, next(other.records()).proposals
+    np.testing.assert_array_equal(before.superpixels, after.superpixels)
+    np.testing.assert_array_equal(before.nodes[:, :2], after.nodes[:, :2])
+    assert after.nodes[:, 2].tolist() == [1, 1, 0, 0]
+    for options in ({"method": "soft"}, {"score_threshold": 0.5}):
+        with pytest.raises(UsageError, match="no scores"):
+            nms([str(tmp_path / "p.h5")], output=tmp_path / "x.h5", **options)
+
+
+def shell(command: str, folder: Path) -> subprocess.CompletedProcess:
+    program = f"{sys.executable} -m wsstool"
+    command = ["bash", "-o", "pipefail", "-c", command.replace("wsstool", program)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True)
+
+
+def test_pipes(results, truth, tmp_path):
+    proposals(tmp_path / "p.h5")
+    done = shell(
+        "wsstool nms p.h5 --iou-threshold .4 --max-failed 1 | wsstool nms --max-failed 1 -o k.h5", tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    done = shell(
+        "wsstool nms results.json --instances truth.json | wsstool nms - --iou-threshold .4 |"
+        " wsstool eval --truth truth.json --fail-under ap=.99",
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["scores"]["ap"] == 1
+    done = shell("wsstool nms results.json", tmp_path)
+    assert done.returncode == 0 and len(json.loads(done.stdout)) == 3
+    done = shell("wsstool nms results.json --method adaptive", tmp_path)
+    assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"density" in done.stderr

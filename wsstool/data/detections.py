@@ -1,0 +1,128 @@
+"""Scored boxes of many images in one table, and which foreign format a path is of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool.data.listing import is_picture
+from wsstool.errors import BadInputError, MissingInputError
+
+COLUMNS = ("localisation", "density", "group", "model")
+"""Extra columns of one number a box; ``std`` has four."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """N boxes of I images.
+
+    Args:
+        images: I names in order of code points; in COCO results, the image ids as text.
+        image: (N,) int64, which image each is of.
+        boxes: (N, 4) float64 xyxy in pixels; or (N, 5) centre x, y, width, height, angle in radians.
+        scores: (N,) float64.
+        classes: (N,) int64.
+        names: class id -> name, as far as the source knows.
+        columns: ``std`` (N, 4) and those of ``COLUMNS`` (N,) that the source has.
+        sizes: (I, 2) rows and columns of the images; None: not known.
+        rows: what the source says of each box, kept for writing.
+        masks: N run lengths, where each box has one.
+        fractions: coordinates are shares of the image's width and height.
+    """
+
+    images: tuple[str, ...]
+    image: np.ndarray
+    boxes: np.ndarray
+    scores: np.ndarray
+    classes: np.ndarray
+    names: dict[int, str] = field(default_factory=dict)
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+    sizes: np.ndarray | None = None
+    rows: tuple[dict[str, Any], ...] = ()
+    masks: tuple[dict[str, Any], ...] = ()
+    fractions: bool = False
+
+    def __len__(self) -> int:
+        return len(self.image)
+
+    def take(self, chosen: np.ndarray) -> Detections:
+        """Some of the boxes, of the same images."""
+        return replace(
+            self,
+            image=self.image[chosen],
+            boxes=self.boxes[chosen],
+            scores=self.scores[chosen],
+            classes=self.classes[chosen],
+            columns={name: column[chosen] for name, column in self.columns.items()},
+            rows=tuple(self.rows[k] for k in chosen) if self.rows else (),
+            masks=tuple(self.masks[k] for k in chosen) if self.masks else (),
+        )
+
+
+def form_of(path: Path) -> str | None:
+    """``coco``, ``csv`` or ``yolo``; None: something else, such as a record file.
+
+    Raises:
+        MissingInputError: there is no such file.
+    """
+    if not path.exists():
+        raise MissingInputError(f"there is no '{path}'")
+    if path.is_dir():
+        names = [one.name for one in path.iterdir() if one.is_file()]
+        texts = [name for name in names if name.endswith(".txt") and name != "classes.txt"]
+        return "yolo" if texts and not any(map(is_picture, names)) else None
+    if path.suffix.lower() == ".csv":
+        return "csv"
+    if path.suffix.lower() == ".json":
+        with open(path, "rb") as file:
+            return "coco" if file.read(64).lstrip()[:1] == b"[" else None
+    return None
+
+
+def form_to_write(path: Path) -> str | None:
+    """The format that the name of a file to write asks for; None: a record file."""
+    return {".json": "coco", ".csv": "csv", "": "yolo"}.get(path.suffix.lower())
+
+
+def joined(parts: list[Detections], sources: list[str]) -> Detections:
+    """The boxes of several models, with the column ``model``: which source each is from.
+
+    Raises:
+        BadInputError: their classes have other names, or one is of rotated boxes or shares and another is
+            not.
+    """
+    first = parts[0]
+    names = dict(first.names)
+    for part, source in zip(parts, sources, strict=True):
+        if part.boxes.shape[1] != first.boxes.shape[1] or part.fractions != first.fractions:
+            raise BadInputError(f"'{source}' writes its boxes in another way than '{sources[0]}'")
+        for key, name in part.names.items():
+            if names.setdefault(key, name) != name:
+                raise BadInputError(f"class {key} is '{name}' in '{source}' and '{names[key]}' before")
+    images = tuple(sorted({image for part in parts for image in part.images}))
+    place = {image: k for k, image in enumerate(images)}
+    sizes = None
+    if all(part.sizes is not None for part in parts):
+        sizes = np.zeros((len(images), 2), np.int64)
+        for part in parts:
+            if part.sizes is not None:
+                sizes[[place[image] for image in part.images]] = part.sizes
+    shared = set.intersection(*(set(part.columns) for part in parts)) - {"model"}
+    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in sorted(shared)}
+    columns["model"] = np.repeat(np.arange(float(len(parts))), [len(part) for part in parts])
+    moved = [np.array([place[name] for name in part.images], np.int64)[part.image] for part in parts]
+    return Detections(
+        images,
+        np.concatenate(moved),
+        np.concatenate([part.boxes for part in parts]),
+        np.concatenate([part.scores for part in parts]),
+        np.concatenate([part.classes for part in parts]),
+        names,
+        columns,
+        sizes,
+        tuple(row for part in parts for row in part.rows) if all(part.rows for part in parts) else (),
+        fractions=first.fractions,
+    )

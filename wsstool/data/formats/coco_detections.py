@@ -1,0 +1,90 @@
+"""COCO results: a JSON list of ``{image_id, category_id, bbox: [x, y, width, height], score}``."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool.data.detections import COLUMNS, Detections
+from wsstool.errors import BadInputError, MissingInputError
+
+
+def read(path: Path) -> Detections:
+    """The boxes of a results file. Images and classes are named by their ids.
+
+    ``side_std`` (four standard deviations: left, top, right, bottom) becomes the column ``std``; numbers
+    called as in ``detections.COLUMNS`` become columns where every entry has them. All other keys are kept
+    for ``write``.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: not JSON of that form.
+    """
+    source = f"COCO results '{path}'"
+    try:
+        rows = json.loads(Path(path).read_bytes())
+    except FileNotFoundError:
+        raise MissingInputError(f"there is no {source}") from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise BadInputError(f"{source} is not JSON ({error})") from None
+    if not isinstance(rows, list):
+        raise BadInputError(f"{source} is no list of detections")
+    try:
+        images = tuple(sorted({str(row["image_id"]) for row in rows}))
+        place = {name: k for k, name in enumerate(images)}
+        image = np.array([place[str(row["image_id"])] for row in rows], np.int64)
+        classes = np.array([int(row["category_id"]) for row in rows], np.int64)
+        scores = np.array([float(row["score"]) for row in rows])
+        masks = tuple(row["segmentation"] for row in rows if "segmentation" in row)
+        whole = bool(rows) and len(masks) == len(rows) and all("counts" in one for one in masks)
+        boxes = np.array([_box(row, whole) for row in rows], np.float64).reshape(-1, 4)
+        columns = {}
+        if rows and all("side_std" in row for row in rows):
+            columns["std"] = np.array([row["side_std"] for row in rows], np.float64).reshape(-1, 4)
+        for name in COLUMNS:
+            if rows and all(name in row for row in rows):
+                columns[name] = np.array([float(row[name]) for row in rows])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise BadInputError(f"{source} has not the form of COCO results ({what})") from None
+    boxes[:, 2:] += boxes[:, :2]
+    return Detections(
+        images, image, boxes, scores, classes, {}, columns, None, tuple(rows), masks if whole else ()
+    )
+
+
+def _box(row: dict[str, Any], has_mask: bool) -> list[float]:
+    """Four numbers; a mask may come without a box."""
+    box = row["bbox"] if "bbox" in row or not has_mask else [0, 0, 0, 0]
+    if len(box) != 4:
+        raise ValueError(f"a bbox of {len(box)} numbers")
+    return [float(number) for number in box]
+
+
+def written(found: Detections) -> str:
+    """The text of a results file: the entries as they were read, with new boxes and scores.
+
+    Raises:
+        BadInputError: rotated boxes or shares of the image, which the format does not have.
+    """
+    if found.boxes.shape[1] != 4 or found.fractions:
+        raise BadInputError("COCO results hold boxes along the axes, in pixels")
+    lines = []
+    for k in range(len(found)):
+        row = dict(found.rows[k]) if found.rows else {}
+        name = found.images[int(found.image[k])]
+        row.setdefault("image_id", int(name) if name.isdecimal() else name)
+        row.setdefault("category_id", int(found.classes[k]))
+        x1, y1, x2, y2 = found.boxes[k].tolist()
+        moved = [x1, y1, x2 - x1, y2 - y1]
+        if "bbox" not in row or np.abs(np.subtract(row["bbox"], moved)).max() > 1e-9:
+            row["bbox"] = [round(number, 3) for number in moved]
+        if float(row.get("score", -1)) != found.scores[k]:
+            if "score" in row:
+                row.setdefault("original_score", row["score"])
+            row["score"] = round(float(found.scores[k]), 7)
+        lines.append(json.dumps(row, ensure_ascii=False))
+    return "[" + ",\n".join(lines) + "]\n"

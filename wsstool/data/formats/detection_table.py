@@ -1,0 +1,104 @@
+"""Detections as CSV: a line a box, ``image,x0,y0,x1,y1,score,class`` and further columns, in any order."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+
+from wsstool.data.detections import COLUMNS, Detections
+from wsstool.errors import BadInputError, MissingInputError
+
+CORNERS = ("x0", "y0", "x1", "y1")
+TURNED = ("cx", "cy", "width", "height", "angle")
+DEVIATIONS = ("std_x0", "std_y0", "std_x1", "std_y1")
+
+
+def read(path: Path) -> Detections:
+    """The boxes of a table; ``cx,cy,width,height,angle`` (radians) in place of corners are rotated boxes.
+
+    ``class`` may hold numbers or names, and may be missing; further columns: ``std_x0`` to ``std_y1`` and
+    those of ``detections.COLUMNS``. All others are kept for ``written``.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: no header with these columns, or a value that is no number.
+    """
+    source = f"table '{path}'"
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            rows = list(table)
+            header = [name.strip() for name in table.fieldnames or ()]
+    except FileNotFoundError:
+        raise MissingInputError(f"there is no {source}") from None
+    except (OSError, ValueError, csv.Error) as error:
+        raise BadInputError(f"{source} cannot be read ({error})") from None
+    turned = set(TURNED) <= set(header)
+    wanted = ("image", *(TURNED if turned else CORNERS), "score")
+    missing = [name for name in wanted if name not in header]
+    if missing:
+        raise BadInputError(f"{source} has no column '{missing[0]}'; it needs {', '.join(wanted)}")
+
+    def numbers(name: str) -> np.ndarray:
+        found = np.empty(len(rows))
+        for k, row in enumerate(rows):
+            try:
+                found[k] = float(row[name])
+            except (TypeError, ValueError):
+                raise BadInputError(f"{source}, line {k + 2}: {name} {row[name]!r} is no number") from None
+        return found
+
+    images = tuple(sorted({row["image"] for row in rows}))
+    place = {name: k for k, name in enumerate(images)}
+    classes, names = _classes([row["class"] for row in rows] if "class" in header else None, len(rows))
+    columns = {name: numbers(name) for name in COLUMNS if name in header}
+    if set(DEVIATIONS) <= set(header):
+        columns["std"] = np.stack([numbers(name) for name in DEVIATIONS], 1)
+    boxes = np.stack([numbers(name) for name in (TURNED if turned else CORNERS)], 1)
+    image = np.array([place[row["image"]] for row in rows], np.int64)
+    return Detections(
+        images, image, boxes, numbers("score"), classes, names, columns, None, tuple(map(dict, rows))
+    )
+
+
+def _classes(texts: list[str] | None, n: int) -> tuple[np.ndarray, dict[int, str]]:
+    if texts is None:
+        return np.zeros(n, np.int64), {}
+    try:
+        return np.array([int(text) for text in texts], np.int64), {}
+    except (TypeError, ValueError):
+        names = sorted({str(text) for text in texts})
+        number = {name: k for k, name in enumerate(names)}
+        return np.array([number[str(text)] for text in texts], np.int64), dict(enumerate(names))
+
+
+def written(found: Detections) -> str:
+    """The text of a table: lines as they were read, with new coordinates and scores."""
+    header = TURNED if found.boxes.shape[1] == 5 else CORNERS
+    fields = list(found.rows[0]) if found.rows else ["image", *header, "score", "class"]
+    fields += [name for name in (*header, "score", "class") if name not in fields]
+    rows = []
+    for k in range(len(found)):
+        row: dict[str, object] = dict(found.rows[k]) if found.rows else {}
+        row.setdefault("image", found.images[int(found.image[k])])
+        row.setdefault("class", found.names.get(int(found.classes[k]), int(found.classes[k])))
+        for name, value in zip(
+            (*header, "score"), (*found.boxes[k].tolist(), float(found.scores[k])), strict=True
+        ):
+            if name not in row or float(str(row[name])) != value:
+                if name == "score" and name in row:
+                    row.setdefault("original_score", row[name])
+                row[name] = round(value, 7)
+        rows.append(row)
+    if any("original_score" in row for row in rows) and "original_score" not in fields:
+        fields.append("original_score")
+        for row in rows:
+            row.setdefault("original_score", row["score"])
+    text = io.StringIO()
+    table = csv.DictWriter(text, [name for name in fields if name is not None], extrasaction="ignore")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,217 @@
+"""Score detections against true objects: COCO's AP and AR figure by figure, VOC's AP, the miss rate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool import store
+from wsstool.data.detections import Detections
+from wsstool.data.listing import Lookup
+from wsstool.data.object_truth import TrueObjects, read_objects
+from wsstool.data.splits import split_indices
+from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
+from wsstool.metrics.detection import DetectionScores, ImageBoxes
+from wsstool.stages import detection_files as files
+from wsstool.stages.score_file import write_whole
+
+METRICS = ("ap", "ap50", "ap75", "ar1", "ar10", "ar100", "voc_ap", "voc_ap_11")
+
+DEFINITION = (
+    "AP: mean over classes with objects, over IoU .50, .55 ... .95 and over 101 recalls, at most 100 "
+    "detections an image; small below 32, large from 96 pixels squared; AR n: mean recall with n detections "
+    "an image; VOC AP: area under the curve at IoU .5, each detection judged by the object that it overlaps "
+    "most; miss rate: geometric mean at 9 rates from .01 to 1 false positive an image"
+)
+
+
+def score_boxes(
+    source: object,
+    reader: store.Reader | None = None,
+    *,
+    truth: Path | None = None,
+    split: str | None = None,
+    fail_under: tuple[str, float] | None = None,
+    output: Path | None = None,
+) -> dict[str, Any]:
+    """Compare detections with the annotated objects of all images of the truth.
+
+    Args:
+        source: path of a foreign format, see ``detection_files``, or of the ``box`` file that ``reader``
+            reads.
+        reader: of a ``box`` file.
+        truth: a COCO file or a data folder with boxes; None: the data folder that the ``box`` file was made
+            from.
+        split: score these images only; a data folder must be named for it.
+        fail_under: metric and least value.
+        output: file for the scores, as JSON.
+
+    Returns:
+        ``scores``, ``classes`` (name -> AP, AP50, VOC AP, miss rate), ``curve`` (precision at 101 recalls),
+        ``images``, ``boxes``, ``objects``, ``definition``.
+    Raises:
+        MissingInputError: no truth. BadInputError: detections of images or classes that the truth does not
+            have.
+        BelowThresholdError: see ``fail_under``; its ``summary`` is what would be returned.
+    """
+    if truth is None and reader is not None and reader.header.image_root:
+        truth = Path(reader.header.image_root)
+    if truth is None or not truth.exists():
+        what = f"there is no '{truth}'" if truth is not None else "detections do not say what is true"
+        raise MissingInputError(f"{what}; --truth names a COCO file or a data folder with boxes")
+    objects = read_objects(truth)
+    form = None if reader is not None else files.foreign(source)
+    if form is None and reader is None:
+        raise BadInputError(f"'{source}' holds no detections")
+    found = files.of_reader(reader) if reader is not None else files.READERS[str(form)](Path(str(source)))
+    if found.boxes.shape[1] != 4:
+        raise BadInputError("rotated boxes cannot be scored against boxes along the axes")
+    image = _images(found, objects, form, str(source))
+    classes = _classes(found, objects, form)
+    boxes = found.boxes * objects.sizes[image][:, [1, 0, 1, 0]] if found.fractions else found.boxes
+    chosen = np.ones(len(objects.names), bool)
+    if split is not None:
+        if not truth.is_dir():
+            raise UsageError("--split needs a data folder as --truth")
+        chosen[:] = False
+        chosen[list(split_indices(truth, objects.names, Lookup(objects.names), split))] = True
+    scores = count(image, classes, boxes, found.scores, objects, chosen)
+    said = {
+        "kind": "box",
+        "source": str(source if source not in (None, "-") else "standard input"),
+        "images": int(chosen.sum()),
+        "boxes": int(chosen[image].sum()),
+        "objects": int((chosen[objects.image] & ~objects.crowd).sum()),
+        "definition": DEFINITION,
+        "scores": scores.result(),
+        "classes": {
+            objects.categories.get(key, str(key)): _of_class(scores, key) for key in scores.class_ids()
+        },
+        "curve": scores.curve(),
+    }
+    if output is not None:
+        write_whole(Path(output), json.dumps(said, ensure_ascii=False, indent=1) + "\n")
+    if fail_under is not None:
+        _require(said, *fail_under)
+    return said
+
+
+def refuse_options(**given: object) -> None:
+    """Raise UsageError for an option of ``eval`` that does not hold for detections."""
+    for name, value in given.items():
+        if value:
+            raise UsageError(f"--{name.replace('_', '-')} is not for detections")
+
+
+def _of_class(scores: DetectionScores, key: int) -> dict[str, float | None]:
+    precision = scores.precision(key)
+    return {
+        "ap": None if precision is None else float(precision.mean()),
+        "ap50": None if precision is None else float(precision[0].mean()),
+        "voc_ap": scores.voc_ap(key),
+        "miss_rate": scores.miss_rate(key),
+    }
+
+
+def _images(found: Detections, objects: TrueObjects, form: str | None, source: str) -> np.ndarray:
+    """(N,) number of the image in the truth."""
+    ids = {name: k for k, name in enumerate(objects.ids)}
+    lookup = Lookup(objects.names)
+    places = []
+    for name in found.images:
+        place = ids.get(name) if form == "coco" else lookup.find(name, f"'{source}'")
+        if place is None and form == "coco":
+            place = lookup.find(name, f"'{source}'")
+        places.append(-1 if place is None else place)
+    image = np.array(places, np.int64)[found.image] if places else np.zeros(0, np.int64)
+    if (image < 0).any():
+        missing = found.images[int(found.image[int(np.flatnonzero(image < 0)[0])])]
+        raise BadInputError(f"image '{missing}' of the detections is not in the truth")
+    return image
+
+
+def _classes(found: Detections, objects: TrueObjects, form: str | None) -> np.ndarray:
+    """(N,) category of the truth: by name where the source has names, else by number."""
+    if not found.names:
+        known = sorted(objects.categories)
+        if form == "yolo":  # numbered from 0, in the order of the categories
+            real = [key for key in known if objects.categories[key] != "background"]
+            if len(found) and found.classes.max() >= len(real):
+                raise BadInputError(f"class {found.classes.max()} of the detections is not in the truth")
+            return np.array(real, np.int64)[found.classes]
+        return found.classes
+    ids = {name: key for key, name in objects.categories.items()}
+    ids |= {name.replace(" ", "_"): key for name, key in ids.items()}
+    table = np.full(max(found.names) + 1, -1)
+    for key, name in found.names.items():
+        table[key] = ids.get(name, int(name.removeprefix("class-")) if name.startswith("class-") else -1)
+    classes = table[found.classes]
+    if (classes < 0).any():
+        name = found.names[int(found.classes[int(np.flatnonzero(classes < 0)[0])])]
+        raise BadInputError(f"class '{name}' of the detections is not in the truth")
+    return classes
+
+
+def count(
+    image: np.ndarray,
+    classes: np.ndarray,
+    boxes: np.ndarray,
+    scores: np.ndarray,
+    objects: TrueObjects,
+    chosen: np.ndarray,
+) -> DetectionScores:
+    """Add up all chosen images.
+
+    Args:
+        image, classes, boxes, scores: of the detections, numbered as the truth is.
+        chosen: (I,) bool, which images count.
+    """
+    total = DetectionScores()
+    by_image = np.argsort(image, kind="stable")
+    found_at = np.searchsorted(image[by_image], np.arange(len(objects.names) + 1))
+    by_true = np.argsort(objects.image, kind="stable")
+    true_at = np.searchsorted(objects.image[by_true], np.arange(len(objects.names) + 1))
+    for k in np.flatnonzero(chosen):
+        found = by_image[found_at[k] : found_at[k + 1]]
+        true = by_true[true_at[k] : true_at[k + 1]]
+        parts = {}
+        for key in np.union1d(classes[found], objects.classes[true]).tolist():
+            a, b = found[classes[found] == key], true[objects.classes[true] == key]
+            areas = np.prod(boxes[a, 2:] - boxes[a, :2], axis=1)
+            crowd = objects.crowd[b]
+            parts[key] = ImageBoxes(
+                scores[a],
+                areas,
+                overlaps(boxes[a], objects.boxes[b], crowd),
+                objects.areas[b],
+                crowd,
+                np.zeros(len(b), bool),
+            )
+        total.add_image(parts)
+    return total
+
+
+def overlaps(boxes: np.ndarray, true: np.ndarray, crowd: np.ndarray) -> np.ndarray:
+    """(D, G) IoU; with a crowd: the share of the detection that lies in it."""
+    low = np.maximum(boxes[:, None, :2], true[:, :2])
+    high = np.minimum(boxes[:, None, 2:], true[:, 2:])
+    shared = np.prod(np.maximum(high - low, 0), axis=2)
+    areas, true_areas = (
+        np.prod(boxes[:, 2:] - boxes[:, :2], axis=1),
+        np.prod(true[:, 2:] - true[:, :2], axis=1),
+    )
+    union = np.where(crowd, areas[:, None], areas[:, None] + true_areas - shared)
+    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
+
+
+def _require(said: dict[str, Any], metric: str, least: float) -> None:
+    metric = "ap" if metric == "miou" else metric  # the default of the option
+    if metric not in METRICS:
+        raise UsageError(f"--fail-under {metric}: of detections there is {', '.join(METRICS)}")
+    value = said["scores"][metric]
+    if value is None or not value >= least:
+        got = "undefined" if value is None else f"{value:.4f}"
+        raise BelowThresholdError(f"{metric} is {got}, below {least:g}", said)
