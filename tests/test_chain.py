@@ -109,6 +109,7 @@ def test_the_second_round_reads_probabilities(shell, segmenter):
     assert "set -euo pipefail" in shell("wsstool info round2.h5 --script").stdout
 
 
+@pytest.mark.slow
 def test_shards_join_to_what_one_pass_makes(shell, maps):
     shell(
         "for i in 0 1 2; do "
@@ -125,6 +126,7 @@ def test_shards_join_to_what_one_pass_makes(shell, maps):
             assert one.name == other.name and one.data.tobytes() == other.data.tobytes()
 
 
+@pytest.mark.slow
 def test_an_interrupted_pass_goes_on_to_the_same_bytes(shell):
     shell("wsstool cam data --weights cls.pth --batch-size 1 -o full.h5")
     shell(

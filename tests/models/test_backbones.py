@@ -40,6 +40,7 @@ def test_dilated_network_holds_the_plain_one(arch: str, stride: int) -> None:
         torch.testing.assert_close(dense(x)[..., ::step, ::step], plain(x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_even_pooling_holds_the_plain_one() -> None:
     torch.manual_seed(0)
     plain = build_backbone("vgg-11").eval()

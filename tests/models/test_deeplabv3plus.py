@@ -51,7 +51,7 @@ def worst(found: torch.Tensor, wanted: torch.Tensor) -> float:
         ("resnet18", 16, (33, 47)),
         ("resnet18", 8, (32, 40)),
         ("resnet50", 16, (48, 33)),
-        ("resnet-50", 8, (33, 33)),
+        pytest.param("resnet-50", 8, (33, 33), marks=pytest.mark.slow),
     ],
 )
 def test_forward_pass_is_the_references(arch: str, output_stride: int, size: tuple[int, int]) -> None:
@@ -103,7 +103,7 @@ def test_a_published_file_is_known_and_fits_as_it_is(published: Path) -> None:
     ("name", "says"),
     [
         ("backbone.layer4.2.conv3.weight", "missing: backbone.layer4.2.conv3"),
-        ("more.bias", "not in .*more.bias"),
+        pytest.param("more.bias", "not in .*more.bias", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_missing_or_too_much_is_named(published: Path, tmp_path: Path, name: str, says: str) -> None:

@@ -180,6 +180,7 @@ class TestAnyBackbone:
                 logits = network(torch.randn(1, 3, *size))
                 assert logits.shape == (1, 3, *size) and logits.isfinite().all()
 
+    @pytest.mark.slow
     def test_constant_scores_stay_constant_up_to_the_border(self) -> None:
         """Nothing fades, whatever the stride, the grid and the size."""
         for arch, stride in (("tiny", None), ("resnet-18", 16), ("vgg-11", 8), ("vgg-11", 4)):
@@ -252,7 +253,7 @@ class TestGrids:
 
     @pytest.mark.parametrize(
         ("arch", "stride"),
-        [("tiny", None), ("resnet-18", 16), ("vgg-11", 8)],
+        [("tiny", None), ("resnet-18", 16), pytest.param("vgg-11", 8, marks=pytest.mark.slow)],
     )
     def test_they_are_the_centres_of_receptive_fields(self, arch: str, stride: int | None) -> None:
         """Which pixels a cell depends on, found by a backward pass with positive weights."""
