@@ -68,7 +68,7 @@ def test_grabcut_with_a_map_has_the_edge_of_the_image_and_the_place_of_the_map()
 
 
 def test_colours_win_over_a_map_that_is_not_sure():
-    left, right, image, near, given = two_disks()
+    _, right, image, near, given = two_disks()
     unsure = np.where(near >= 0.5, 0.6, 0.4).astype(np.float32)
     mask = grabcut_map((60, 100), given, image, unsure) == 1
     assert (mask & right).sum() > 0.9 * right.sum()
