@@ -60,7 +60,7 @@ def two_disks():
 def test_grabcut_with_a_map_has_the_edge_of_the_image_and_the_place_of_the_map():
     left, right, image, near, given = two_disks()
     plain = grabcut((60, 100), given, image) == 1
-    mask = grabcut_map((60, 100), given, image, near, colours=0.0) == 1
+    mask = grabcut_map((60, 100), given, image, near, colours=0.0, cover=False) == 1
     drawn = prior((60, 100), given, near) == 1
     assert (plain & right).any()  # the colours alone cannot tell the two apart
     assert not (mask & right).any()
@@ -69,10 +69,23 @@ def test_grabcut_with_a_map_has_the_edge_of_the_image_and_the_place_of_the_map()
 
 def test_colours_win_over_a_map_that_is_not_sure():
     _, right, image, near, given = two_disks()
+    given = np.array([10, 15, 85, 45], np.float32)
     unsure = np.where(near >= 0.5, 0.6, 0.4).astype(np.float32)
     mask = grabcut_map((60, 100), given, image, unsure) == 1
     assert (mask & right).sum() > 0.9 * right.sum()
     assert not grabcut_map((60, 100), given, image, np.full((60, 100), np.nan)).any()
+
+
+def test_every_row_of_the_box_is_met():
+    image = np.full((40, 40, 3), 60, np.uint8)
+    image[12:35, 12:28] = (200, 60, 40)
+    image[5:12, 16:24] = (40, 60, 200)  # a head, of a colour that the map missed
+    near = np.zeros((40, 40), np.float32)
+    near[12:35, 12:28], near[5:12, 16:24] = 0.95, 0.2
+    given = np.array([12, 5, 28, 35], np.float32)
+    without = grabcut_map((40, 40), given, image, near, cover=False)
+    assert not without[5:12].any()
+    assert (grabcut_map((40, 40), given, image, near)[5:35] == 1).any(1).all()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ from wsstool.selection.colour_cut import Mixture, cut, enlarged, pairs_of, resiz
 _SUREST = 0.95
 """What the colours may still turn over: a map is never surer than this."""
 
+_CERTAIN = 1e5
+"""Cost of parting with a pixel that is held."""
+
 
 def grabcut_map(
     size: tuple[int, int],
@@ -24,6 +27,7 @@ def grabcut_map(
     trust: float = 1.0,
     colours: float = 1.0,
     limit: float = 6.0,
+    cover: bool = True,
     longest_side: int = 128,
 ) -> np.ndarray:
     """GrabCut with the map as its start and as a term of every pixel's cost.
@@ -31,6 +35,10 @@ def grabcut_map(
     A pixel of the box costs ``trust logit(map) + colours log(p_object / p_rest)``, p the densities of two
     mixtures of Gaussians, made of the colours that the mask has so far and of all others in the window; the
     logarithm is clipped to +-``limit``. Edges cost as in ``grabcut``.
+
+    The sides of a box are touched by its object, so each of its rows and columns holds some of it. Where
+    the mask has none, the pixel of the highest map is made object, and the cut is made anew: heads and feet,
+    whose colours are rare, come back.
 
     Args:
         size: (h, w) of the window.
@@ -43,15 +51,18 @@ def grabcut_map(
         trust: weight of the map, >= 0.
         colours: weight of the mixtures, >= 0; 0: the map along the edges of the image.
         limit: what a colour can say at most, > 0: a colour seen on one side alone would overrule the map.
+        cover: meet every row and column of the box; false for loose boxes.
         longest_side: a larger window is made smaller first; pixels, at least 8.
     Returns:
-        (h, w) uint8: 1 object, 0 not; empty where the map stays below .5 or the cut leaves nothing.
+        (h, w) uint8: 1 object, 0 not; empty where the map has nothing in the box, and without ``cover``
+        where it stays below .5 or the cut leaves nothing.
 
     Raises:
         UsageError: an option outside its range.
 
     Source:
-        Rother, Kolmogorov and Blake, SIGGRAPH 2004; the term of the map is ours.
+        Rother, Kolmogorov and Blake, SIGGRAPH 2004; rows and columns of the box after the idea of
+        Lempitsky et al., ICCV 2009 (pinpointing); the term of the map is ours.
     """
     if iterations < 1 or components < 1 or longest_side < 8 or not limit > 0:
         raise UsageError(
@@ -70,12 +81,29 @@ def grabcut_map(
     told = trust * np.log(scores / (1 - scores))
     pairs = pairs_of(rgb, gamma)
     pixels = rgb.reshape(-1, 3)
-    for _ in range(iterations):
+    held = np.zeros(small, bool)
+    for _ in range(iterations + cover):
+        if cover and scores[free].max(initial=0) > 1 - _SUREST:
+            held |= _missed(mask, scores, free)
+            mask = mask | held
         if not mask.any() or mask.all():
             break
         seen = Mixture(pixels[~mask.reshape(-1)], components).cost(pixels)
         seen -= Mixture(pixels[mask.reshape(-1)], components).cost(pixels)
-        before, mask = mask, cut(told + colours * seen.clip(-limit, limit).reshape(small), known, pairs)
+        cost = told + colours * seen.clip(-limit, limit).reshape(small)
+        cost[held] = _CERTAIN
+        before, mask = mask, cut(cost, known & ~held, pairs)
         if (before == mask).all():
             break
     return (enlarged(mask, size) & inside).astype(np.uint8)
+
+
+def _missed(mask: np.ndarray, scores: np.ndarray, free: np.ndarray) -> np.ndarray:
+    """(h, w) bool: the pixel of the highest score in each row and column of the box without a mask."""
+    found = np.zeros_like(mask)
+    inside = np.where(free, scores, -1.0)
+    rows = np.flatnonzero(free.any(1) & ~mask.any(1))
+    columns = np.flatnonzero(free.any(0) & ~mask.any(0))
+    found[rows, inside[rows].argmax(1)] = True
+    found[inside[:, columns].argmax(0), columns] = True
+    return found
