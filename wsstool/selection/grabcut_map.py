@@ -27,13 +27,14 @@ def grabcut_map(
     trust: float = 1.0,
     colours: float = 1.0,
     limit: float = 6.0,
+    threshold: float = 0.4,
     cover: bool = True,
     longest_side: int = 128,
 ) -> np.ndarray:
     """GrabCut with the map as its start and as a term of every pixel's cost.
 
-    A pixel of the box costs ``trust logit(map) + colours log(p_object / p_rest)``, p the densities of two
-    mixtures of Gaussians, made of the colours that the mask has so far and of all others in the window; the
+    A pixel of the box costs ``trust (logit(map) - logit(threshold)) + colours log(p_object / p_rest)``, p the
+    densities of two mixtures of Gaussians, of the colours that the mask has so far and of all others; the
     logarithm is clipped to +-``limit``. Edges cost as in ``grabcut``.
 
     The sides of a box are touched by its object, so each of its rows and columns holds some of it. Where
@@ -51,11 +52,13 @@ def grabcut_map(
         trust: weight of the map, >= 0.
         colours: weight of the mixtures, >= 0; 0: the map along the edges of the image.
         limit: what a colour can say at most, > 0: a colour seen on one side alone would overrule the map.
+        threshold: value of the map at which object and rest are equally likely, (0, 1); below .5 because
+            maps learned from boxes are timid.
         cover: meet every row and column of the box; false for loose boxes.
         longest_side: a larger window is made smaller first; pixels, at least 8.
     Returns:
         (h, w) uint8: 1 object, 0 not; empty where the map has nothing in the box, and without ``cover``
-        where it stays below .5 or the cut leaves nothing.
+        where it stays below the threshold or the cut leaves nothing.
 
     Raises:
         UsageError: an option outside its range.
@@ -64,9 +67,10 @@ def grabcut_map(
         Rother, Kolmogorov and Blake, SIGGRAPH 2004; rows and columns of the box after the idea of
         Lempitsky et al., ICCV 2009 (pinpointing); the term of the map is ours.
     """
-    if iterations < 1 or components < 1 or longest_side < 8 or not limit > 0:
+    if iterations < 1 or components < 1 or longest_side < 8 or not limit > 0 or not 0 < threshold < 1:
         raise UsageError(
-            "--set iterations and components are at least 1, limit above 0 and longest_side at least 8"
+            "--set iterations and components are at least 1, longest_side at least 8, limit above 0 and "
+            "threshold between 0 and 1"
         )
     if not all(0 <= value < 1e6 for value in (gamma, trust, colours)):
         raise UsageError("--set gamma, trust and colours are 0 or more")
@@ -77,8 +81,8 @@ def grabcut_map(
     rgb, free = resized(image, small), resized(inside, small) >= 0.5
     known = surroundings(free, components * 4)
     scores = resized(np.nan_to_num(prior, nan=0.0), small).clip(1 - _SUREST, _SUREST)
-    mask = (scores >= 0.5) & ~known
-    told = trust * np.log(scores / (1 - scores))
+    mask = (scores >= threshold) & ~known
+    told = trust * (np.log(scores / (1 - scores)) - np.log(threshold / (1 - threshold)))
     pairs = pairs_of(rgb, gamma)
     pixels = rgb.reshape(-1, 3)
     held = np.zeros(small, bool)
