@@ -187,6 +187,9 @@ FILLERS = Registry(
         "grabcut": Entry(
             "wsstool.selection.grabcut:grabcut", "Rother et al., SIGGRAPH 2004", "0.1 to 1 s a box"
         ),
+        "grabcut-map": Entry(
+            "wsstool.selection.grabcut_map:grabcut_map", "Rother et al., SIGGRAPH 2004", "0.1 to 0.5 s a box"
+        ),
         "grabcut-opencv": Entry(
             "wsstool.selection.grabcut_opencv:grabcut_opencv", "Rother et al., SIGGRAPH 2004", "as grabcut"
         ),

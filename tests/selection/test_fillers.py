@@ -6,6 +6,7 @@ import pytest
 from wsstool.errors import UsageError
 from wsstool.selection.fillers import box, ellipse, prior, rim
 from wsstool.selection.grabcut import grabcut
+from wsstool.selection.grabcut_map import grabcut_map
 from wsstool.selection.quality import agreement, box_fit, quality
 
 
@@ -47,6 +48,46 @@ def test_grabcut_where_nothing_lies_around_the_box():
     assert (mask == 1).sum() == 14 * 14
 
 
+def two_disks():
+    """Two disks of one colour in one box, and a blurred map of the left one."""
+    rows, columns = np.mgrid[:60, :100]
+    left, right = ((rows - 30) ** 2 + (columns - at) ** 2 < 15**2 for at in (25, 70))
+    image = np.where((left | right)[..., None], (190, 70, 50), (70, 110, 80)).astype(np.uint8)
+    near = np.exp(-((rows - 30) ** 2 + (columns - 25) ** 2) / (2 * 14**2)).astype(np.float32)
+    return left, right, image, near, np.array([5, 10, 95, 50], np.float32)
+
+
+def test_grabcut_with_a_map_has_the_edge_of_the_image_and_the_place_of_the_map():
+    left, right, image, near, given = two_disks()
+    plain = grabcut((60, 100), given, image) == 1
+    mask = grabcut_map((60, 100), given, image, near, colours=0.0, cover=False) == 1
+    drawn = prior((60, 100), given, near) == 1
+    assert (plain & right).any()  # the colours alone cannot tell the two apart
+    assert not (mask & right).any()
+    assert (mask & left).sum() / (mask | left).sum() > max(0.97, (drawn & left).sum() / (drawn | left).sum())
+
+
+def test_colours_win_over_a_map_that_is_not_sure():
+    _, right, image, near, given = two_disks()
+    given = np.array([10, 15, 85, 45], np.float32)
+    unsure = np.where(near >= 0.5, 0.6, 0.4).astype(np.float32)
+    mask = grabcut_map((60, 100), given, image, unsure) == 1
+    assert (mask & right).sum() > 0.9 * right.sum()
+    assert not grabcut_map((60, 100), given, image, np.full((60, 100), np.nan)).any()
+
+
+def test_every_row_of_the_box_is_met():
+    image = np.full((40, 40, 3), 60, np.uint8)
+    image[12:35, 12:28] = (200, 60, 40)
+    image[5:12, 16:24] = (40, 60, 200)  # a head, of a colour that the map missed
+    near = np.zeros((40, 40), np.float32)
+    near[12:35, 12:28], near[5:12, 16:24] = 0.95, 0.2
+    given = np.array([12, 5, 28, 35], np.float32)
+    without = grabcut_map((40, 40), given, image, near, cover=False)
+    assert not without[5:12].any()
+    assert (grabcut_map((40, 40), given, image, near)[5:35] == 1).any(1).all()
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -55,6 +96,8 @@ def test_grabcut_where_nothing_lies_around_the_box():
         lambda: prior((4, 4), np.array([0, 0, 4, 4]), np.zeros((4, 4)), unsure=float("nan")),
         lambda: grabcut((4, 4), np.array([0, 0, 4, 4]), np.zeros((4, 4, 3), np.uint8), iterations=0),
         lambda: grabcut((4, 4), np.array([0, 0, 4, 4]), np.zeros((4, 4, 3), np.uint8), gamma=float("nan")),
+        lambda: grabcut_map((4, 4), np.array([0, 0, 4, 4]), np.zeros((4, 4, 3)), np.zeros((4, 4)), limit=0.0),
+        lambda: grabcut_map((4, 4), np.array([0, 0, 4, 4]), np.zeros((4, 4, 3)), np.zeros((4, 4)), trust=-1),
     ],
 )
 def test_values_outside_their_range(call):
