@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from pycocotools import mask as coco
 
 from wsstool.data.polygons import fill, joined, outlines, polygons
+
+coco = pytest.importorskip("pycocotools.mask")
 
 SHAPES = {
     "one pixel": ["1"],

@@ -6,8 +6,6 @@ import zipfile
 import numpy as np
 import pytest
 from PIL import Image
-from pycocotools import mask as coco_mask
-from pycocotools.coco import COCO
 
 from tests.stages.selections import CLASSES, NAMES, OBJECTS, SIZES, objects_of, write_selection
 from tests.store.records import Heard
@@ -21,6 +19,9 @@ from wsstool.errors import BadInputError, SomeFailedError, UsageError
 from wsstool.stages.export import export
 from wsstool.stages.import_masks import import_masks
 from wsstool.types import ClassList
+
+coco_mask = pytest.importorskip("pycocotools.mask")
+COCO = pytest.importorskip("pycocotools.coco").COCO
 
 BOTH_SHAPES = ["mask", "polygon"]
 
