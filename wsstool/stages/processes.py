@@ -6,13 +6,13 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from typing import TypeVar
 
 from wsstool.errors import WsstoolError
+from wsstool.stages.ahead import submitted
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,24 +32,15 @@ def in_order(make: Callable[[T], R], items: Sequence[T], workers: int) -> Iterat
     if workers < 2 or len(items) < _WORTH_IT * workers:
         yield from map(make, items)
         return
-    waiting: deque[Future[R]] = deque()
     # Fresh processes: a copy of this one would have its buffers, its locks and its open files.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, fresh, _begin) as pool:
         try:
-            for item in items:
-                waiting.append(pool.submit(make, item))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+            yield from submitted(pool, make, items, 2 * workers)
         except BrokenProcessPool:
             raise WsstoolError(
                 "a worker process died, perhaps for want of memory; --workers 1 takes the least"
             ) from None
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _begin() -> None:
