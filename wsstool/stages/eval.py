@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wsstool import store
 from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
-from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
+from wsstool.errors import BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.segmentation import IgnoredPrediction, definition
 from wsstool.stages.against import differences
 from wsstool.stages.detection_files import foreign
+from wsstool.stages.groups import read_groups
 from wsstool.stages.predictions import Normalise, folder_classes, open_predictions, open_scored
 from wsstool.stages.score_boxes import METRICS as BOX_METRICS
-from wsstool.stages.score_boxes import refuse_options, score_boxes
+from wsstool.stages.score_boxes import score_boxes
 from wsstool.stages.score_file import is_score_file, read_scores, write_scores
 from wsstool.stages.score_instances import METRICS as INSTANCE_METRICS
 from wsstool.stages.score_instances import score_instances
@@ -27,6 +28,7 @@ from wsstool.stages.truth import find_truth
 from wsstool.types import SILENT, ClassList, Messages
 
 METRICS = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "image_miou", "boundary_iou")
+OBJECTS = {"box": "detections", "proposal": "proposals", "selection": "masks of boxes"}
 
 
 def eval_(
@@ -100,7 +102,8 @@ def eval_(
         raise UsageError(f"--background-threshold {background_threshold:g}: give a score from 0 to 1")
     root: Path | None = truth
     if len(listed) == 1 and foreign(listed[0]) is not None:
-        refuse_options(sweep=sweep, boundary=boundary, group=group, against=against, ap=ap)
+        refused = {"sweep": sweep, "boundary": boundary, "group": group, "against": against, "ap": ap}
+        _refuse(refused, OBJECTS["box"])
         return score_boxes(listed[0], truth=truth, split=split, fail_under=wanted, output=output)
     if all(is_score_file(s) for s in listed):
         if sweep or boundary:
@@ -112,38 +115,20 @@ def eval_(
         raise UsageError("eval reads one file, or several score files of 'eval -o'")
     else:
         reader = open_scored(listed[0])
-        if reader is not None and reader.header.payload == "box":
-            refuse_options(sweep=sweep, boundary=boundary, group=group, against=against, ap=ap)
+        if reader is not None and reader.header.payload in OBJECTS:
+            refused = {"sweep": sweep, "against": against}
+            if reader.header.payload != "selection":
+                refused |= {"boundary": boundary, "group": group, "ap": ap}
+            _refuse(refused, OBJECTS[reader.header.payload])
             with reader:
-                return score_boxes(
-                    listed[0], reader, truth=truth, split=split, fail_under=wanted, output=output
-                )
-        if reader is not None and reader.header.payload == "selection":
-            _only({"sweep": sweep, "against": against}, "masks of boxes")
-            with reader:
-                return score_instances(
+                return _score_objects(
                     reader,
                     listed[0],
-                    truth=truth,
-                    split=split,
                     min_area=min_area,
                     ap=ap,
                     bootstrap=bootstrap,
-                    groups=partial(_groups, group) if group else None,
+                    group=group,
                     seed=seed,
-                    fail_under=wanted,
-                    output=output,
-                    messages=messages,
-                )
-        if reader is not None and reader.header.payload == "proposal":
-            _only(
-                {"sweep": sweep, "boundary": boundary, "group": group, "against": against, "ap": ap},
-                "proposals",
-            )
-            with reader:
-                return score_proposals(
-                    reader,
-                    listed[0],
                     truth=truth,
                     split=split,
                     fail_under=wanted,
@@ -180,7 +165,7 @@ def eval_(
         class_id(ignore_class, found.classes),
         found.classes.background,
     )
-    groups = _groups(group, root, found.images) if group else None
+    groups = read_groups(group, root, found.images) if group else None
     summary = summarise(found, rules, bootstrap=bootstrap, groups=groups, seed=seed)
     if against is not None:
         compared = differences(found, against, rules, bootstrap=bootstrap, groups=groups, seed=seed)
@@ -220,8 +205,38 @@ def summarise(
     }
 
 
-def _only(options: dict[str, Any], kind: str) -> None:
-    """Refuse options that do not go with a kind of file."""
+def _score_objects(
+    reader: store.Reader,
+    source: object,
+    *,
+    min_area: int,
+    ap: bool,
+    bootstrap: int,
+    group: str | None,
+    seed: int,
+    messages: Messages,
+    **common: Any,
+) -> dict[str, Any]:
+    """Score a file of boxes, of proposals or of masks of boxes, object by object."""
+    if reader.header.payload == "box":
+        return score_boxes(source, reader, **common)
+    if reader.header.payload == "proposal":
+        return score_proposals(reader, source, messages=messages, **common)
+    return score_instances(
+        reader,
+        source,
+        min_area=min_area,
+        ap=ap,
+        bootstrap=bootstrap,
+        groups=partial(read_groups, group) if group else None,
+        seed=seed,
+        messages=messages,
+        **common,
+    )
+
+
+def _refuse(options: dict[str, Any], kind: str) -> None:
+    """Refuse options that do not go with a kind of source."""
     for option, value in options.items():
         if value:
             raise UsageError(f"--{option} is not for {kind}")
@@ -275,27 +290,3 @@ def class_id(name: str | None, classes: ClassList) -> int | None:
     if name.isdecimal() and int(name) < len(classes):
         return int(name)
     raise UsageError(f"--ignore-class {name}: there is no such class; there are: {', '.join(classes.names)}")
-
-
-def _groups(group: str, root: Path | None, images: Sequence[str]) -> list[str]:
-    """The group of every image, from a column of a CSV file whose first column names the image."""
-    file, _, column = group.rpartition(":")
-    path = Path(file) if file else Path(root or ".") / "meta.csv"
-    try:
-        with open(path, newline="", encoding="utf-8") as text:
-            table = list(csv.DictReader(text))
-    except (OSError, UnicodeDecodeError) as error:
-        raise MissingInputError(f"--group {group}: cannot read '{path}'") from error
-    if not table or column not in table[0]:
-        raise BadInputError(f"--group {group}: '{path}' has no column '{column}'")
-    key = next(iter(table[0]))
-    lookup = Lookup(images)
-    found: dict[int, str] = {}
-    for row in table:
-        i = lookup.find(row[key], f"'{path}'") if row[key] else None
-        if i is not None:
-            found[i] = row[column]
-    missing = [name for i, name in enumerate(images) if i not in found]
-    if missing:
-        raise BadInputError(f"--group {group}: '{path}' does not name '{missing[0]}'")
-    return [found[i] for i in range(len(images))]

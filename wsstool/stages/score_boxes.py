@@ -99,13 +99,6 @@ def score_boxes(
     return said
 
 
-def refuse_options(**given: object) -> None:
-    """Raise UsageError for an option of ``eval`` that does not hold for detections."""
-    for name, value in given.items():
-        if value:
-            raise UsageError(f"--{name.replace('_', '-')} is not for detections")
-
-
 def _of_class(scores: DetectionScores, key: int) -> dict[str, float | None]:
     precision = scores.precision(key)
     return {
