@@ -132,6 +132,12 @@ def test_the_command_line_loads_nothing_heavy():
     assert not loaded_after("wsstool.cli.app") & heavy
 
 
+def test_stages_load_no_torchvision():
+    """It brings torch's compiler along: as long as torch itself, for commands that often end at once."""
+    stages = [n for n in map(module_name, MODULES) if below(n, "wsstool.stages")]
+    assert not loaded_after(*stages) & {"torchvision", "torch._dynamo", "torch._inductor"}
+
+
 def test_store_and_data_load_no_torch():
     names = [module_name(p) for p in MODULES]
     light = [n for n in names if below(n, "wsstool.store") or below(n, "wsstool.data")]

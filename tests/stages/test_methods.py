@@ -1,12 +1,11 @@
 """The table of methods is the registries, no more and no less."""
 
 import json
-import os
-import subprocess
-import sys
-from pathlib import Path
+
+from typer.testing import CliRunner
 
 from wsstool import registry
+from wsstool.cli.app import app
 from wsstool.registry import CAMS, Entry, Registry
 from wsstool.stages.methods import PLACES, methods
 from wsstool.types import Silent
@@ -39,10 +38,9 @@ def test_a_broken_method_of_another_package_hides_no_other(monkeypatch):
 
 
 def test_command():
-    run = [sys.executable, "-m", "wsstool", "methods"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    table = subprocess.run(run, env=environment, capture_output=True, text=True)
-    assert table.returncode == 0, table.stderr
+    run = CliRunner()
+    table = run.invoke(app, ["methods"])
+    assert table.exit_code == 0, table.output
     assert "Wang et al., CVPRW 2020" in table.stdout and "top_channels=0" in table.stdout
-    text = subprocess.run([*run, "--json"], env=environment, capture_output=True, text=True).stdout
+    text = run.invoke(app, ["methods", "--json"]).stdout
     assert {"methods", "backbones", "heads"} <= json.loads(text).keys()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from wsstool.errors import UsageError
@@ -211,7 +210,10 @@ def _plain_backbone(arch: str) -> Backbone:
         return backbone
     if arch not in TORCHVISION:
         raise UsageError(f"no backbone '{arch}'; there are: {', '.join(BACKBONES)}")
-    build: Callable[..., nn.Module] = getattr(torchvision.models, TORCHVISION[arch])
+    # Only here: it brings torch's compiler along, which doubles the time that a command takes to start.
+    from torchvision import models
+
+    build: Callable[..., nn.Module] = getattr(models, TORCHVISION[arch])
     whole = build(weights=None)
     kept = {n: m for n, m in whole.named_children() if n not in ("avgpool", "classifier", "fc")}
     return Backbone(OrderedDict(kept))

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torchvision.models.segmentation.deeplabv3 import ASPP
-from torchvision.models.segmentation.lraspp import LRASPPHead
-from torchvision.ops import Conv2dNormActivation
+
+# torchvision is imported where a network needs it: it brings torch's compiler along, which doubles the time
+# that a command takes to start.
 
 
 class DeepLabV3Head(nn.Sequential):
@@ -35,6 +35,8 @@ class DeepLabV3Head(nn.Sequential):
     def __init__(
         self, in_channels: int, n_classes: int, *, rates: Sequence[int] = (12, 24, 36), width: int = 256
     ) -> None:
+        from torchvision.models.segmentation.deeplabv3 import ASPP
+
         super().__init__(
             ASPP(in_channels, rates, width),
             nn.Conv2d(width, width, 3, padding=1, bias=False),
@@ -61,6 +63,8 @@ class LRASPPSegmentationHead(nn.Module):
     """
 
     def __init__(self, low_channels: int, high_channels: int, n_classes: int, *, width: int = 128) -> None:
+        from torchvision.models.segmentation.lraspp import LRASPPHead
+
         super().__init__()
         self.head = LRASPPHead(low_channels, high_channels, n_classes, width)
 
@@ -127,7 +131,9 @@ class PyramidHead(nn.Module):
     ) -> None:
         super().__init__()
         self.normalise = nn.BatchNorm2d(low_channels + high_channels, affine=False)
-        self.reduce = Conv2dNormActivation(low_channels + high_channels, width, 1)
+        self.reduce = nn.Sequential(
+            nn.Conv2d(low_channels + high_channels, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()
+        )
         self.near = nn.Conv2d(width, width, 3, padding=1, groups=width)
         self.far = nn.Conv2d(width, width, 3, padding=4, dilation=4, groups=width)
         self.image = nn.Linear(width, width)

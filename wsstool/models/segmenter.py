@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torchvision.ops import Conv2dNormActivation
 
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import (
     BACKBONES,
+    TORCHVISION,
     Backbone,
     build_backbone,
     default_output_stride,
@@ -183,6 +183,10 @@ def build_segmenter(
 
 def without_expansion(backbone: Backbone) -> Backbone:
     """Drop a last part that is a lone 1x1 convolution to more channels."""
+    if backbone.arch not in TORCHVISION:
+        return backbone
+    from torchvision.ops import Conv2dNormActivation
+
     last = backbone.get_submodule(backbone.last_stage)
     convolution = last[0] if isinstance(last, Conv2dNormActivation) else None
     is_expansion = (
