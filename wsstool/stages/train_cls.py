@@ -9,7 +9,8 @@ from typing import Any
 from wsstool import store
 from wsstool.errors import UsageError
 from wsstool.models.backbones import default_output_stride
-from wsstool.models.classifier import NORMALIZATIONS, build_classifier, find_layer
+from wsstool.models.classifier import NORMALIZATIONS, build_classifier
+from wsstool.models.layers import find_layer
 from wsstool.models.weights import load_backbone, save_weights
 from wsstool.registry import ATTENTIONS
 from wsstool.runtime import pick_device, seed_everything
