@@ -14,6 +14,7 @@ from wsstool.cli.tables import print_fields, print_json
 def info(
     source: options.Source = None,
     split: options.Split = None,
+    class_list: options.ClassListFile = None,
     script: Annotated[
         bool, typer.Option("--script", help="print the commands that make the file again, as a shell script")
     ] = False,
@@ -23,7 +24,7 @@ def info(
 
     Examples: wsstool info data/; wsstool info data/ --split val; wsstool info masks.h5 --script > again.sh
     """
-    found = call("info:info", {"source": source, "split": split})
+    found = call("info:info", {"source": source, "split": split, "class_list": class_list})
     if json:
         print_json(found)
     elif script:

@@ -88,7 +88,7 @@ def cam(
     rectify = (len(scales) > 1 or flip) if rectify is None else rectify
     make = CAMS.load(method)
     own = CAMS.settings(method, settings or ())
-    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
+    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list, messages=messages)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     model, meta = load_classifier(weights, dataset.classes, is_named=class_list is not None)
     classes = _classes(meta, dataset, weights)

@@ -136,7 +136,7 @@ def train_cls(
     if normalization not in NORMALIZATIONS:
         raise UsageError(f"no normalization '{normalization}'; there are: {', '.join(NORMALIZATIONS)}")
     output = Path(output)
-    source = open_tagged(Path(data), split, labels, class_list, images)
+    source = open_tagged(Path(data), split, labels, class_list, images, messages)
     valid = open_validation(Path(data), val_split, labels, class_list, source.classes)
     if output_stride is None:
         output_stride = default_output_stride(arch)
