@@ -9,6 +9,8 @@ from tests.data.folders import picture
 from tests.data.test_file_names import Heard
 from wsstool.cli.app import app
 from wsstool.errors import UsageError
+from wsstool.models.classifier import build_classifier
+from wsstool.models.weights import save_weights
 from wsstool.stages.info import info
 
 
@@ -40,3 +42,21 @@ def test_a_file_has_its_own_classes(tmp_path):
     (tmp_path / "x.h5").write_bytes(b"")
     with pytest.raises(UsageError, match="--class-list are for a data folder"):
         info(tmp_path / "x.h5", class_list="luad")
+
+
+def test_weights_are_described_in_lines_that_can_be_read(tmp_path):
+    meta = {
+        "arch": "tiny",
+        "task": "classification",
+        "classes": ["a", "b"],
+        "class_ids": [0, 1],
+        "params": {f"option_{i}": "x" * 9 for i in range(9)},
+        "provenance": [{"stage": "train-cls", "command": "wsstool train-cls data -o x.pth"}],
+    }
+    save_weights(tmp_path / "x.pth", build_classifier("tiny", 2).state_dict(), meta)
+    lines = CliRunner().invoke(app, ["info", str(tmp_path / "x.pth")]).stdout.splitlines()
+    assert max(map(len, lines[1:])) <= 100
+    assert lines[1] == "meta:" and "    option_3  xxxxxxxxx" in lines and "  classes    a, b" in lines
+    assert "fits        tiny" in lines and lines[-1] == "  wsstool train-cls data -o x.pth"
+    script = CliRunner().invoke(app, ["info", str(tmp_path / "x.pth"), "--script"]).stdout
+    assert script.splitlines()[-1] == "wsstool train-cls data -o x.pth"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,4 +31,11 @@ def info(
         print("#!/usr/bin/env bash\nset -euo pipefail")
         print("\n".join(found.get("commands", [])))
     else:
-        print_fields(found)
+        print_fields(_without_repeats(found))
+
+
+def _without_repeats(found: dict[str, Any]) -> dict[str, Any]:
+    """The fields without the history inside ``meta``, whose commands stand in ``commands``."""
+    if "meta" not in found:
+        return found
+    return {**found, "meta": {k: v for k, v in found["meta"].items() if k != "provenance"}}

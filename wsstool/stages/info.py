@@ -33,7 +33,7 @@ def info(
         For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images of
         each class where labels are known, and ``commands``, oldest
         first: run in order, they make the file again.
-        For weights: what ``wsstool.models.recognise.describe_weights`` says.
+        For weights: what ``wsstool.models.recognise.describe_weights`` says, and ``commands``.
     """
     if source is not None and Path(str(source)).is_dir():
         return _folder(Path(str(source)), split, class_list, messages)
@@ -44,7 +44,9 @@ def info(
     if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
         from wsstool.models.recognise import describe_weights
 
-        return {"file": str(source), **describe_weights(Path(str(source)))}
+        described = describe_weights(Path(str(source)))
+        history = described["meta"].get("provenance", ())
+        return {"file": str(source), **described, "commands": [step["command"] for step in history]}
     with store.open_records(source, command="info") as reader:
         header = reader.header
         names = header.classes.names
