@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from wsstool.cams.gradcam import gradcam
-from wsstool.models.classifier import Classifier, build_classifier, find_layer
+from wsstool.models.classifier import Classifier, build_classifier
+from wsstool.models.layers import find_layer
 
 LAYERS = ("b4_5", "b5_2", "bn7")
 CLASSES = 4

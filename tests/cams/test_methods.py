@@ -245,7 +245,7 @@ class TestScoreCam:
 
     def test_options_out_of_range(self):
         x, targets = batch()
-        with pytest.raises(ValueError, match="top_channels"):
+        with pytest.raises(UsageError, match="top_channels"):
             scorecam(small_classifier(), x, targets, top_channels=-1)
 
 

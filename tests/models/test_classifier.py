@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from wsstool.errors import UsageError
-from wsstool.models.classifier import POOLS, build_classifier, find_layer, normalise
+from wsstool.models.classifier import POOLS, build_classifier, normalise
+from wsstool.models.layers import find_layer
 
 MAPS = torch.tensor([[[[1.0, 2.0], [3.0, 6.0]]]])
 
@@ -57,24 +58,6 @@ def test_default_layer_gives_the_features() -> None:
         )
         x = torch.randn(1, 3, 64, 64)
         torch.testing.assert_close(model.features(x), seen[0])
-
-
-def test_unknown_layer_lists_those_beside_it() -> None:
-    model = build_classifier("resnet-18", 2)
-    with pytest.raises(UsageError, match=r"no layer 'backbone.layer9.*backbone.layer4"):
-        find_layer(model, "backbone.layer9.conv1")
-    with pytest.raises(UsageError, match=r"no layer 'layer9' in this network; there are: conv1, .*layer4$"):
-        find_layer(model, "layer9")
-    with pytest.raises(UsageError, match=r"no layer 'layer4.7' .*there are: layer4.0, layer4.1$"):
-        find_layer(model, "layer4.7")
-    with pytest.raises(UsageError, match="'head' has no layers inside"):
-        find_layer(model, "head.x")
-
-
-def test_layers_of_the_backbone_need_no_prefix() -> None:
-    model = build_classifier("resnet-18", 2)
-    assert find_layer(model, "layer4.1") is find_layer(model, "backbone.layer4.1") is model.backbone.layer4[1]
-    assert find_layer(model, "head") is model.head
 
 
 @pytest.mark.parametrize("arguments", [{"pool": "nadir"}, {"n_classes": 0}])

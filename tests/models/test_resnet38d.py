@@ -18,7 +18,8 @@ from wsstool.cams.gradcam import gradcam
 from wsstool.cli.app import app
 from wsstool.errors import UsageError
 from wsstool.models.backbones import build_backbone
-from wsstool.models.classifier import Classifier, build_classifier, find_layer
+from wsstool.models.classifier import Classifier, build_classifier
+from wsstool.models.layers import find_layer
 from wsstool.models.tissue_stage1 import published_names, renamed
 
 LAYERS = ("b4_5", "b5_2", "bn7")

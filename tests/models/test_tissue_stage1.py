@@ -58,6 +58,18 @@ def test_a_network_without_its_head_is_no_classifier_but_start_weights(tmp_path:
     assert found["fits"] == ["resnet38d"] and "what" not in found
 
 
+@pytest.mark.parametrize("names", [20, 200])
+@pytest.mark.parametrize("head", [False, True])
+def test_a_part_of_a_published_file_is_known_as_one(tmp_path: Path, names: int, head: bool) -> None:
+    state = dict([*published_state().items()][:names])
+    if head:
+        state["fc8.weight"] = published_state()["fc8.weight"]
+    torch.save(state, tmp_path / "part.pth")
+    for reading in (describe_weights, build_from_weights):
+        with pytest.raises(BadInputError, match=r"WSSS-Tissue stage 1\) does not .*missing: .* and \d+ more"):
+            reading(tmp_path / "part.pth")
+
+
 def test_other_networks_are_not_taken_for_it(tmp_path: Path) -> None:
     torch.save({"features.0.weight": torch.zeros(1), "fc8.weight": torch.zeros(1)}, tmp_path / "x.pth")
     assert "what" not in describe_weights(tmp_path / "x.pth")

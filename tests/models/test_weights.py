@@ -15,7 +15,14 @@ from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, W
 from wsstool.models.backbones import build_backbone
 from wsstool.models.classifier import build_classifier
 from wsstool.models.recognise import describe_weights
-from wsstool.models.weights import build_from_weights, load_backbone, load_state, load_weights, save_weights
+from wsstool.models.weights import (
+    build_from_weights,
+    described_shapes,
+    load_backbone,
+    load_state,
+    load_weights,
+    save_weights,
+)
 
 META = {"arch": "tiny", "task": "classification", "class_ids": [0, 2], "output_stride": 8, "pool": "max"}
 
@@ -114,6 +121,13 @@ def test_no_state_dict(tmp_path: Path) -> None:
         load_weights(tmp_path / "x.pth")
 
 
+@pytest.mark.parametrize("content", [{}, {"state_dict": {}}])
+def test_an_empty_dictionary_is_called_so(tmp_path: Path, content: dict) -> None:
+    torch.save(content, tmp_path / "x.pth")
+    with pytest.raises(BadInputError, match=r"x\.pth holds an empty dictionary, and no weights$"):
+        load_weights(tmp_path / "x.pth")
+
+
 def test_missing_file_and_folder(tmp_path: Path) -> None:
     with pytest.raises(MissingInputError):
         load_weights(tmp_path / "x.pth")
@@ -156,9 +170,41 @@ def test_real_start_weights(shared: Path) -> None:
 def test_description(tmp_path: Path, saved: Path) -> None:
     described = describe_weights(saved)
     assert described["arch"] == "tiny" and described["meta"] == META and described["networks"] == 1
+    assert described["fits"] == ["tiny"]
     state = {f"module.{k}": v for k, v in build_backbone("resnet-18").state_dict().items()}
     torch.save({"state_dict": state}, tmp_path / "foreign.pth")
     assert describe_weights(tmp_path / "foreign.pth")["fits"] == ["resnet-18"]
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_what_does_not_fit_the_description_is_named(tmp_path: Path, model, second: bool) -> None:
+    sound, broken = model.state_dict(), model.state_dict()
+    del broken["head.bias"]
+    broken["spare"], broken["head.weight"] = torch.zeros(1), torch.zeros(2)
+    save_weights(tmp_path / "x.pth", sound if second else broken, META, broken if second else sound)
+    n = len(META["class_ids"])
+    which = ", the second network" if second else ""
+    with pytest.raises(BadInputError) as error:
+        describe_weights(tmp_path / "x.pth")
+    assert str(error.value) == (
+        f"{tmp_path / 'x.pth'} (classification with tiny, {n} outputs{which}) does not fit this network; "
+        f"missing: head.bias; not in the network: spare; "
+        f"of another shape: head.weight is (2,) instead of ({n}, 160, 1, 1)"
+    )
+
+
+def test_a_description_of_no_network_is_bad_input(tmp_path: Path, model) -> None:
+    for change, says in (({"arch": "nadir"}, "no backbone 'nadir'"), ({"task": "poetry"}, "task 'poetry'")):
+        save_weights(tmp_path / "x.pth", model.state_dict(), {**META, **change})
+        with pytest.raises(BadInputError, match=says):
+            describe_weights(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize("arch", ["regnet-y-400mf", "convnext-tiny"])
+def test_shapes_of_a_description_need_no_weights(arch: str) -> None:
+    shapes = described_shapes({**META, "arch": arch}, "x.pth")
+    whole = build_classifier(arch, len(META["class_ids"])).state_dict()
+    assert shapes == {name: tuple(value.shape) for name, value in whole.items()}
 
 
 def test_weights_that_are_not_numbers_are_neither_written_nor_believed(tmp_path) -> None:

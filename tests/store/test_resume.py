@@ -146,3 +146,14 @@ def test_a_finished_file_is_never_locked_for_writing(tmp_path, monkeypatch):
     with pytest.raises(InterruptedError):
         made.write(path, stop=2)
     assert path.read_bytes() == whole and raced
+
+
+def test_a_run_that_stops_before_its_first_record_leaves_nothing(tmp_path):
+    made = example(n=3)
+    with pytest.raises(RuntimeError), store.create(made.header, tmp_path / "a.h5"):
+        raise RuntimeError("at the first image")
+    assert os.listdir(tmp_path) == []
+    with pytest.raises(RuntimeError), store.create(made.header, tmp_path / "a.h5") as writer:
+        writer.write(made.data[0], **made.tails[0])
+        raise RuntimeError("at the second")
+    assert sorted(os.listdir(tmp_path)) == ["a.h5.part", "a.h5.part.journal"]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from wsstool.models.classifier import build_classifier, find_layer
+from wsstool.models.classifier import build_classifier
+from wsstool.models.layers import find_layer
 from wsstool.training.classify import ClassificationTask
 from wsstool.training.plan import Progress
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wsstool.cams.result import Cams
 from wsstool.errors import UsageError
-from wsstool.models.classifier import find_layer
+from wsstool.models.layers import find_layer
 
 
 class Recording(NamedTuple):

@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from wsstool.cams.activations import check_targets, only, record
 from wsstool.cams.result import Cams
+from wsstool.errors import UsageError
 
 
 def scorecam(
@@ -39,7 +40,7 @@ def scorecam(
         One (B, C, h, w) float32 map a layer, and the logits.
 
     Raises:
-        ValueError: ``top_channels`` below 0 or ``masked_batch`` below 1.
+        UsageError: ``top_channels`` below 0 or ``masked_batch`` below 1.
 
     Notes:
         The paper subtracts the score of a blank image, which the softmax cancels, so that it is never
@@ -50,7 +51,7 @@ def scorecam(
         Wang et al., CVPR Workshops 2020, algorithm 1. Written from the paper.
     """
     if top_channels < 0 or masked_batch < 1:
-        raise ValueError(
+        raise UsageError(
             f"top_channels must be >= 0 and masked_batch >= 1, not {top_channels} and {masked_batch}"
         )
     recording = record(model, x, layers)

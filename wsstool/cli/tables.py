@@ -24,20 +24,38 @@ def print_json(value: Any) -> None:
     print(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str))
 
 
-def print_fields(fields: Mapping[str, Any]) -> None:
-    """``name: value`` lines; lists below their name when they hold texts with blanks."""
+WIDEST = 100
+"""Characters of a line of fields; a list or a table that is longer is put below its name."""
+
+
+def print_fields(fields: Mapping[str, Any], indent: str = "") -> None:
+    """``name: value`` lines; what is long, or has blanks in its parts, stands below its name, indented."""
     width = max(map(len, fields), default=0)
     for name, value in fields.items():
-        if isinstance(value, list | tuple) and any(" " in str(one) for one in value):
-            print(f"{name}:")
-            for one in value:
-                print(f"  {one}")
+        text = _one_line(value, WIDEST - len(indent) - width - 2)
+        if text is not None:
+            print(f"{indent}{name:<{width}}  {text}")
             continue
-        if isinstance(value, list | tuple):
-            value = ", ".join(map(str, value))
-        elif isinstance(value, Mapping):
-            value = ", ".join(f"{k}={v}" for k, v in value.items())
-        print(f"{name:<{width}}  {'-' if value is None or value == '' else value}")
+        print(f"{indent}{name}:")
+        if isinstance(value, Mapping):
+            print_fields(value, indent + "  ")
+        else:
+            for one in value:
+                print(f"{indent}  {one}")
+
+
+def _one_line(value: Any, widest: int) -> str | None:
+    """A value in a line; None where it is too long, or holds tables or texts that would run together."""
+    if isinstance(value, Mapping):
+        parts = [f"{name}={one}" for name, one in value.items()]
+        is_plain = not any(isinstance(one, Mapping) for one in value.values())
+    elif isinstance(value, list | tuple):
+        parts = [str(one) for one in value]
+        is_plain = not any(isinstance(one, Mapping) or " " in str(one) for one in value)
+    else:
+        return "-" if value is None or value == "" else str(value)
+    text = ", ".join(parts) or "-"
+    return text if is_plain and len(text) <= widest else None
 
 
 def print_table(rows: Sequence[Sequence[Any]], header: Sequence[str]) -> None:

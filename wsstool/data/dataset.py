@@ -22,7 +22,7 @@ from wsstool.data.masks import read_mask
 from wsstool.data.splits import split_indices
 from wsstool.data.views import find_view
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
-from wsstool.types import ClassList
+from wsstool.types import SILENT, ClassList, Messages
 
 _MASK_FOLDERS = {"images": "masks", "img": "mask", "imgs": "masks", "JPEGImages": "SegmentationClass"}
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
@@ -125,6 +125,7 @@ def open_dataset(
     boxes: str | Path | None = None,
     masks: str | Path | None = None,
     untagged: bool = False,
+    messages: Messages = SILENT,
 ) -> Dataset:
     """Recognise the layout of a data folder and list its pictures.
 
@@ -140,6 +141,7 @@ def open_dataset(
             given.
         masks: folder of the masks.
         untagged: images that tags pass over get none, which is an error otherwise.
+        messages: told how tags were understood where that was not said.
 
     Raises:
         MissingInputError: no such folder or file, no picture, or a picture that is named but not there.
@@ -158,6 +160,8 @@ def open_dataset(
     if tags is None:
         classes, void = view.classes or ClassList(()), void_ids(view.classes)
         return Dataset(root, names, classes, None, layout, view.masks, void).subset(indices)
+    for note in tags.notes:
+        messages.say(note)
     rows, indices = _placed(tags, lookup, indices, is_split=split is not None)
     has_tags = not tags.partial or any(i in rows for i in indices)
     matrix = _matrix(tags, names, rows, indices, untagged) if has_tags else None

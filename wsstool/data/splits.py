@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wsstool.data.listing import Lookup
+from wsstool.data.listing import IMAGE_FOLDERS, Lookup
 from wsstool.data.views import locate
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 
@@ -44,7 +44,8 @@ def split_indices(
         return inside
     if listed:
         return list(range(len(names)))
-    known = sorted({p.stem for p in split_files(root)} | {f for n in names for f in n.split("/")[:-1]})
+    folders = {folder for name in names for folder in name.split("/")[:-1]} - {*IMAGE_FOLDERS}
+    known = sorted({p.stem for p in split_files(root)} | folders)
     raise UsageError(f"no split '{split}' in {str(root)!r}; there are: {', '.join(known) or 'none'}")
 
 

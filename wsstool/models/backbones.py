@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,12 +192,14 @@ def plain_shapes(arch: str) -> dict[str, tuple[int, ...]]:
 
 def _probe(arch: str) -> Backbone:
     """The plain network on the meta device: shapes without arithmetic."""
-    if arch.startswith(
-        "regnet"
-    ):  # torchvision computes its widths with tensors, which have no values on meta
+    with on_meta(arch):
         return _plain_backbone(arch).to("meta")
-    with torch.device("meta"):
-        return _plain_backbone(arch)
+
+
+def on_meta(arch: str) -> AbstractContextManager[Any]:
+    """Networks on this backbone are built without memory for their weights inside this context."""
+    # torchvision computes the widths of a RegNet with tensors, which have no values on meta
+    return nullcontext() if "regnet" in arch else torch.device("meta")
 
 
 def _plain_backbone(arch: str) -> Backbone:

@@ -147,32 +147,6 @@ def build_classifier(
     return Classifier(backbone, head, pool, dropout)
 
 
-def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """The layer of that name; the leading ``backbone.`` may be left out.
-
-    Raises:
-        UsageError: there is none; the message lists the names one level around it.
-    """
-    for full in (name, f"backbone.{name}"):
-        try:
-            return model.get_submodule(full)
-        except AttributeError:
-            continue
-    is_short = isinstance(getattr(model, "backbone", None), nn.Module) and name.split(".")[0] not in dict(
-        model.named_children()
-    )
-    around: nn.Module = model.backbone if is_short else model  # type: ignore[assignment]
-    parent = ""
-    for key in name.split("."):
-        children = dict(around.named_children())
-        if key not in children:
-            break
-        around, parent = children[key], f"{parent}{key}."
-    names = [parent + key for key, _ in around.named_children()]
-    there = f"there are: {', '.join(names)}" if names else f"'{parent[:-1]}' has no layers inside"
-    raise UsageError(f"no layer '{name}' in this network; {there}")
-
-
 def normalise(
     images: Tensor, mean: tuple[float, ...] | list[float], std: tuple[float, ...] | list[float]
 ) -> Tensor:

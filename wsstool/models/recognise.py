@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from wsstool.models import tissue_stage1
 from wsstool.models.backbones import BACKBONES, CLASSIFIER_PREFIXES, plain_shapes
 from wsstool.models.fitting import check_fit
-from wsstool.models.weights import build_model, load_weights
+from wsstool.models.weights import Weights, described_shapes, load_weights
 
 
 def fitting_backbones(state_dict: Mapping[str, Tensor]) -> list[str]:
@@ -33,29 +33,40 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
         ``what`` (in words, for published networks that are known), ``meta`` (its description, empty for
         foreign files), ``tensors``, ``parameters`` (numbers that training changes), ``networks`` (1,
         or 2 for co-trained), ``arch`` (as described, else the first backbone that fits, else None), ``fits``
-        (names of all that fit; not searched when described).
+        (the described network; of others the names of all backbones that fit).
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: not a weights file, or a published network with entries missing or too many.
+        BadInputError: not a weights file; entries missing, too many or of another shape for the network that
+            the file describes, or for the published one that it must be.
     """
     weights = load_weights(path)
-    what = weights.meta.get("what")
-    if what:
-        with torch.device("meta"):
-            shapes = {k: tuple(v.shape) for k, v in build_model(weights.meta).state_dict().items()}
-        check_fit(shapes, weights.state_dict, f"{path} ({what})")
-    described = weights.meta.get("arch")
-    fits = [] if described else fitting_backbones(weights.state_dict)
+    meta, state = weights.meta, weights.state_dict
+    what, arch = meta.get("what"), meta.get("arch")
+    if arch:
+        _check_described(weights, f"{path}")
+    fits = [arch] if arch else fitting_backbones(state)
+    if not fits and tissue_stage1.is_published(state):
+        tissue_stage1.title(state, path)  # says what is missing
     return {
         **({"what": what} if what else {}),
-        "meta": weights.meta,
-        "tensors": len(weights.state_dict),
-        "parameters": sum(v.numel() for k, v in weights.state_dict.items() if _is_parameter(k, v)),
+        "meta": meta,
+        "tensors": len(state),
+        "parameters": sum(v.numel() for k, v in state.items() if _is_parameter(k, v)),
         "networks": 1 if weights.state_dict_2 is None else 2,
-        "arch": described or (fits[0] if fits else None),
+        "arch": fits[0] if fits else None,
         "fits": fits,
     }
+
+
+def _check_described(weights: Weights, path: str) -> None:
+    """Raise BadInputError unless the state dicts are those of the network that their file describes."""
+    meta = weights.meta
+    shapes = described_shapes(meta, path)
+    what = meta.get("what") or f"{meta['task']} with {meta['arch']}, {len(meta['class_ids'])} outputs"
+    check_fit(shapes, weights.state_dict, f"{path} ({what})")
+    if weights.state_dict_2 is not None:
+        check_fit(shapes, weights.state_dict_2, f"{path} ({what}, the second network)")
 
 
 def _is_parameter(name: str, value: Tensor) -> bool:

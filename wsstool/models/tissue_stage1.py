@@ -21,15 +21,18 @@ from wsstool.models.published import without_names
 
 ARCH = "resnet38d"
 HEAD = "fc8.weight"
+FEWEST = 5
+"""Names of its own by which a part of such a network is known."""
 
 _BATCH_NORM = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "var": "running_var"}
 _BLOCK = re.compile(r"(res|bn)(\d)(a|b(\d+))_(branch\w+?)_(\w+)")
 
 
 def is_published(state_dict: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict is meant to be a stage-1 network: most of its names are there."""
+    """Whether a state dict is meant to be a stage-1 network: it has most of its names, or hardly others."""
     wanted = plain_shapes(ARCH)
-    return sum(key in state_dict for key in wanted) > len(wanted) // 2
+    found = sum(key in state_dict for key in wanted)
+    return 2 * found > len(wanted) or (found >= FEWEST and 2 * found > len(state_dict))
 
 
 def title(state_dict: Mapping[str, Tensor], source: Path | str) -> str:

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, WsstoolError
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, UsageError, WsstoolError
 from wsstool.models import pytorch_fcn, tissue_stage1, tissue_stage2
-from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
+from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone, on_meta
 from wsstool.models.classifier import build_classifier
 from wsstool.models.fitting import check_fit
 from wsstool.models.mxnet_params import is_mxnet, read_params
@@ -35,6 +35,10 @@ SAFE_GLOBALS = [
 
 CONTAINERS = ("state_dict", "state_dict_ema", "model_state_dict", "model", "net", "module")
 """Keys under which other programs keep the state dict, in order of preference."""
+
+
+class UndescribedError(BadInputError):
+    """A weights file that does not say which network it is for."""
 
 
 @dataclass(frozen=True)
@@ -177,6 +181,8 @@ def _unwrapped(content: Mapping[str, Any], path: Path | str) -> dict[str, Tensor
         if isinstance(content.get(key), Mapping):
             return _unwrapped(content[key], path)
     state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    if not content:
+        raise BadInputError(f"{path} holds an empty dictionary, and no weights")
     if not state:
         raise BadInputError(
             f"{path} holds no state dict; its entries are: {', '.join(map(str, content))[:200]}"
@@ -222,12 +228,13 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
     """The network that ``meta`` describes, with random weights.
 
     Raises:
-        BadInputError: the description is incomplete.
+        UndescribedError: the description is incomplete.
+        BadInputError: it is of no task that there is.
     """
     try:
         arch, task, class_ids = meta["arch"], meta["task"], meta["class_ids"]
     except KeyError as error:
-        raise BadInputError(
+        raise UndescribedError(
             f"{source} does not say which network it is for (no {error} in its description); "
             "wsstool info FILE says which architecture fits"
         ) from error
@@ -262,6 +269,20 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
     raise BadInputError(
         f"{source} is for the task '{task}'; there are: classification, segmentation, contour"
     )
+
+
+def described_shapes(meta: Mapping[str, Any], source: Path | str) -> dict[str, tuple[int, ...]]:
+    """Name -> shape of every entry of the network that ``meta`` describes; no memory is taken for them.
+
+    Raises:
+        BadInputError: the description is incomplete, or of a network that there is not.
+    """
+    try:
+        with on_meta(str(meta.get("arch"))):
+            network = build_model(meta, source)
+    except UsageError as error:
+        raise BadInputError(f"{source} describes a network that cannot be built: {error}") from error
+    return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
 def build_from_weights(path: Path | str) -> tuple[nn.Module, dict[str, Any]]:

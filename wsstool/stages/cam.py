@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from torch import Tensor, nn
 
 from wsstool import store
 from wsstool.cams import multiscale
-from wsstool.cams.activations import record
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import normalise
@@ -20,10 +20,9 @@ from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
 from wsstool.stages.batches import Picture, plan_batches, read_batches
 from wsstool.stages.classifiers import load_classifier
+from wsstool.stages.map_strides import map_strides
 from wsstool.stages.ranges import check_scales, check_share
 from wsstool.types import SILENT, ClassList, Messages
-
-_PROBE = 256  #: pixels on a side of the empty image that shows the stride of a layer
 
 
 def cam(
@@ -61,7 +60,7 @@ def cam(
         method: name in ``registry.CAMS``.
         targets: which classes get a map: ``labels``: those tagged; ``scores``: those with a score above
             ``score_threshold``, found by one more forward pass; ``all``.
-        layer: names of layers, see ``models.classifier.find_layer``; None: the last.
+        layer: names of layers, see ``models.layers.find_layer``; None: the last.
         scale: image scales that are summed, (0, 8]; None: 1.
         flip: also the mirror images.
         rectify: keep the positive part of each pass; None: where several passes are summed.
@@ -89,19 +88,19 @@ def cam(
     rectify = (len(scales) > 1 or flip) if rectify is None else rectify
     make = CAMS.load(method)
     own = CAMS.settings(method, settings or ())
-    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
+    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list, messages=messages)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     model, meta = load_classifier(weights, dataset.classes, is_named=class_list is not None)
     classes = _classes(meta, dataset, weights)
     where = pick_device(device)
     model = model.to(where, memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
     layers = tuple(layer or (str(model.default_layer),))
+    strides = map_strides(partial(make, **own), model, layers, len(meta["class_ids"]), scales, map_stride)
     sizes = dataset.sizes()
     chosen = _targets(targets, dataset, classes, sizes)
     if chosen is None:
         messages.say("one forward pass of every image for its scores")
         chosen = _above(dataset, sizes, model, meta, classes, score_threshold, batch_size, workers)
-    strides = [map_stride] * len(layers) if map_stride else _strides(model, layers, scales)
     params: dict[str, Any] = {
         "method": method,
         "targets": targets,
@@ -214,15 +213,6 @@ def _above(
             for k, row in zip(good, scores > threshold, strict=True):
                 chosen[indices[k], np.array(meta["class_ids"])[row]] = True
     return chosen
-
-
-def _strides(model: nn.Module, layers: Sequence[str], scales: Sequence[float]) -> list[int]:
-    """Cell size of the maps of each layer: the layer's own, or 4 where several scales meet."""
-    if len(scales) > 1:
-        return [4] * len(layers)
-    device = next(model.parameters()).device
-    found = record(model, torch.zeros(1, 3, _PROBE, _PROBE, device=device), layers)
-    return [max(1, round(_PROBE / one.shape[-1] / scales[0])) for one in found.activations]
 
 
 def _header(

@@ -8,7 +8,8 @@ from typing import Any
 from torch import nn
 
 from wsstool.errors import BadInputError
-from wsstool.models.weights import build_from_weights
+from wsstool.models.weights import UndescribedError, build_from_weights
+from wsstool.stages.bare_weights import bare
 from wsstool.stages.class_names import named_outputs
 from wsstool.types import ClassList
 
@@ -24,11 +25,16 @@ def load_classifier(
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: a segmenter; damaged; or ``classes`` has another number of classes.
+        BadInputError: a segmenter or another network; a bare state dict; damaged; or ``classes`` has another
+            number of classes.
     """
-    model, meta = build_from_weights(path)
+    try:
+        model, meta = build_from_weights(path)
+    except UndescribedError as error:
+        raise bare(path, "wsstool train-cls DATA --arch {}", "a classifier") from error
     if meta["task"] != "classification":
-        raise BadInputError(f"'{path}' is a segmenter, not a classifier, which 'wsstool train-cls' makes")
+        what = {"segmentation": "a segmenter", "contour": "a contour network"}.get(meta["task"], meta["task"])
+        raise BadInputError(f"'{path}' is {what}, not a classifier, which 'wsstool train-cls' makes")
     named, ids = named_outputs(meta, classes, path, is_named=is_named)
     return model, {
         **meta,

@@ -155,7 +155,7 @@ def cotrain(
         raise UsageError(f"{head} normalises over the batch and needs --batch-size 2 or more")
     if warmup_start is not None and not 0 <= warmup_start <= 1:
         raise UsageError(f"--warmup-start {warmup_start:g}: a share of the rate, from 0 to 1")
-    data = open_masked(source, images, split, class_list, masks)
+    data = open_masked(source, images, split, class_list, masks, messages)
     valid = open_validation(source, data, val, val_split, class_list)
     excluded = class_id(ignore_class, data.classes)
     ids = [i for i in range(len(data.classes)) if i != excluded]

@@ -14,28 +14,39 @@ from wsstool.errors import UsageError
 from wsstool.types import SILENT, Messages
 
 
-def info(source: object = None, *, split: str | None = None, messages: Messages = SILENT) -> dict[str, Any]:
+def info(
+    source: object = None,
+    *,
+    split: str | None = None,
+    class_list: Path | None = None,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
     """Describe a record file (from its header alone), a weights file, or a data folder.
 
     Args:
         source: the file or folder; ``-`` or None: standard input.
         split: part of a data folder; None: all of it.
-        messages: not used.
+        class_list: of a data folder, see ``open_dataset``.
+        messages: told how the tags of a data folder were understood.
 
     Returns:
         For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images of
         each class where labels are known, and ``commands``, oldest
         first: run in order, they make the file again.
-        For weights: what ``wsstool.models.recognise.describe_weights`` says.
+        For weights: what ``wsstool.models.recognise.describe_weights`` says, and ``commands``.
     """
     if source is not None and Path(str(source)).is_dir():
-        return _folder(Path(str(source)), split)
-    if split is not None:
-        raise UsageError("--split chooses from a data folder; a file has its own images")
+        return _folder(Path(str(source)), split, class_list, messages)
+    if split is not None or class_list is not None:
+        raise UsageError(
+            "--split and --class-list are for a data folder; a file has its own images and classes"
+        )
     if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
         from wsstool.models.recognise import describe_weights
 
-        return {"file": str(source), **describe_weights(Path(str(source)))}
+        described = describe_weights(Path(str(source)))
+        history = described["meta"].get("provenance", ())
+        return {"file": str(source), **described, "commands": [step["command"] for step in history]}
     with store.open_records(source, command="info") as reader:
         header = reader.header
         names = header.classes.names
@@ -61,8 +72,8 @@ def info(source: object = None, *, split: str | None = None, messages: Messages 
         return found
 
 
-def _folder(root: Path, split: str | None) -> dict[str, Any]:
-    dataset = open_dataset(root, split=split, untagged=True)
+def _folder(root: Path, split: str | None, class_list: Path | None, messages: Messages) -> dict[str, Any]:
+    dataset = open_dataset(root, split=split, class_list=class_list, untagged=True, messages=messages)
     names = dataset.classes.names
     found: dict[str, Any] = {
         "folder": str(root),
@@ -77,5 +88,8 @@ def _folder(root: Path, split: str | None) -> dict[str, Any]:
     if dataset.labels is not None:
         counts = dataset.labels.sum(0).tolist()
         found["images_by_class"] = {n: int(c) for n, c in zip(names, counts, strict=True) if c}
-        found["without_tags"] = int(np.sum(dataset.labels.sum(1) == 0))
+        bare = np.flatnonzero(dataset.labels.sum(1) == 0)
+        found["without_tags"] = len(bare)
+        if len(bare):
+            found["first_without_tags"] = dataset.names[bare[0]]
     return found

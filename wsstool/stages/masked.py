@@ -15,7 +15,7 @@ from wsstool.data.images import image_size
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.stages.pixels import image_folder
 from wsstool.training.tagged_images import Pictures
-from wsstool.types import ClassList, Messages
+from wsstool.types import SILENT, ClassList, Messages
 
 
 class RecordMasks:
@@ -108,6 +108,7 @@ def masked_folder(
     class_list: Path | None = None,
     masks: Path | None = None,
     role: str = "data",
+    messages: Messages = SILENT,
 ) -> Masked:
     """The pictures and true masks of a data folder.
 
@@ -115,7 +116,7 @@ def masked_folder(
         MissingInputError: no picture of the split has a mask.
         UsageError: no class list.
     """
-    dataset = open_dataset(data, split=split, class_list=class_list, masks=masks)
+    dataset = open_dataset(data, split=split, class_list=class_list, masks=masks, messages=messages)
     if not dataset.classes.names:
         raise UsageError(f"'{data}' has no class list; name one with --class-list")
     files = [dataset.mask_path(i) for i in range(len(dataset))]
@@ -154,6 +155,7 @@ def open_masked(
     split: str | None,
     class_list: Path | None,
     masks: Path | None,
+    messages: Messages = SILENT,
 ) -> Masked:
     """A folder by its true masks, anything else as a ``mask`` file.
 
@@ -161,7 +163,7 @@ def open_masked(
         UsageError: options of a folder given with a file. Others: see the two.
     """
     if source is not None and Path(source).is_dir():
-        return masked_folder(Path(source), split=split, class_list=class_list, masks=masks)
+        return masked_folder(Path(source), split=split, class_list=class_list, masks=masks, messages=messages)
     if split or class_list or masks:
         raise UsageError("--split, --class-list and --masks choose from a folder; a mask file has its own")
     return masked_records(source, images, "cotrain")

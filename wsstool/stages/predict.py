@@ -103,7 +103,7 @@ def predict(
     if settings and not refine:
         raise UsageError("--set names an option of a refiner; choose one with --refine")
     refiner, own = find_refiner(refine, settings or ())
-    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
+    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list, messages=messages)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     where = pick_device(device)
     is_named = class_list is not None

@@ -13,7 +13,7 @@ from wsstool.data.splits import split_files
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.training.tagged_images import Pictures
-from wsstool.types import ClassList, Messages
+from wsstool.types import SILENT, ClassList, Messages
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,12 @@ class TaggedSource:
 
 
 def open_tagged(
-    data: Path, split: str | None, labels: Path | None, class_list: Path | None, images: Path | None
+    data: Path,
+    split: str | None,
+    labels: Path | None,
+    class_list: Path | None,
+    images: Path | None,
+    messages: Messages = SILENT,
 ) -> TaggedSource:
     """The training images: a data folder's (of its split ``train`` unless told), or a record file's.
 
@@ -45,7 +50,8 @@ def open_tagged(
         return _of_records(data, images)
     if split is None and has_train_split(data):
         split = "train"
-    source = _of_folder(open_dataset(data, split=split, labels=labels, class_list=class_list), "data")
+    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list, messages=messages)
+    source = _of_folder(dataset, "data")
     return replace(source, split=split)
 
 

@@ -9,7 +9,8 @@ from typing import Any
 from wsstool import store
 from wsstool.errors import UsageError
 from wsstool.models.backbones import default_output_stride
-from wsstool.models.classifier import NORMALIZATIONS, build_classifier, find_layer
+from wsstool.models.classifier import NORMALIZATIONS, build_classifier
+from wsstool.models.layers import find_layer
 from wsstool.models.weights import load_backbone, save_weights
 from wsstool.registry import ATTENTIONS
 from wsstool.runtime import pick_device, seed_everything
@@ -135,7 +136,7 @@ def train_cls(
     if normalization not in NORMALIZATIONS:
         raise UsageError(f"no normalization '{normalization}'; there are: {', '.join(NORMALIZATIONS)}")
     output = Path(output)
-    source = open_tagged(Path(data), split, labels, class_list, images)
+    source = open_tagged(Path(data), split, labels, class_list, images, messages)
     valid = open_validation(Path(data), val_split, labels, class_list, source.classes)
     if output_stride is None:
         output_stride = default_output_stride(arch)

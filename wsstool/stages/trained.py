@@ -13,6 +13,7 @@ from torch import nn
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.segmenter import split_arch
 from wsstool.models.weights import build_model, load_state, load_weights
+from wsstool.stages.bare_weights import bare
 from wsstool.stages.class_names import named_outputs
 from wsstool.types import ClassList
 
@@ -77,6 +78,8 @@ def open_segmenter(
         raise BadInputError(
             f"'{weights}' is a classifier; predict reads a segmenter, which 'wsstool cotrain' makes"
         )
+    if not loaded.meta:
+        raise bare(weights, "wsstool cotrain MASKS --arch deeplabv3plus-{}", "a segmenter")
     meta = _of_arch(loaded.meta, arch, weights)
     states = [loaded.state_dict]
     if ensemble:
@@ -96,7 +99,7 @@ def open_segmenter(
 
 def _of_arch(meta: dict[str, Any], arch: str | None, weights: Path) -> dict[str, Any]:
     """The description with the architecture that was asked for; only published files leave a choice."""
-    if arch is None or not meta:
+    if arch is None:
         return meta
     head, backbone = split_arch(arch)
     spelled = f"{head}-{backbone}"

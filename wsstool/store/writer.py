@@ -186,8 +186,8 @@ class Writer:
         try:
             if kind is None:
                 self._complete()
-            elif self._part and isinstance(error, ChecksumError):
-                # The records came from damaged ones; a later run must not go on with them.
+            elif self._part and isinstance(error, ChecksumError if self._next else Exception):
+                # Records that came from damaged ones must not be gone on with; of none there is nothing to.
                 self._part.discard()
         finally:
             self.close()

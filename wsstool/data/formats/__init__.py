@@ -29,6 +29,7 @@ class Tags:
         only: the source lists all images of the set; further pictures in the folder are not part of it.
         partial: whole splits may go without tags.
         void: values of the set's masks that mean "takes no part".
+        notes: sentences on how something was understood.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Tags:
     only: bool = False
     partial: bool = False
     void: tuple[int, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

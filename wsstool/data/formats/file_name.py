@@ -7,7 +7,8 @@ and colours are theirs, unless a class list is given. In their true masks 4 mean
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 from wsstool.data.formats import Tags
 from wsstool.data.known_classes import BCSS_CLASSES, LUAD_CLASSES
@@ -19,7 +20,8 @@ TISSUES, WHITE = 4, 4
 """How many tissues both sets tag, and the id behind them."""
 
 _TAGGED = re.compile(r"\[([01](?:[\s,]*[01])*)\]$")
-_BRACKETED = re.compile(r"\[[^\[\]]*\]$")
+_ODD = re.compile(r"\[[^\[\]]*\]$|\[[01\s,]*$|(?<!\w)[01](?:[\s,]*[01])*\]$")
+"""What stands where tags would: something else in brackets, or tags of which a bracket is missing."""
 
 
 def recognises(names: Iterable[str]) -> bool:
@@ -31,34 +33,61 @@ def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
     """The tags in file names. Pictures of other splits may carry none.
 
     Raises:
-        BadInputError: names with different numbers of digits, or with another number than the class list, or
-            with something else than digits 0 and 1 in their brackets.
+        BadInputError: names with different numbers of digits, or with another number than the class list has
+            classes beside its background; something else than digits 0 and 1 in their brackets, or a bracket
+            missing; both spellings of four tags, whose classes have another order, and no class list.
     """
     digits: dict[str, str] = {}
-    is_spaced = False
+    spelled: dict[bool, str] = {}  # with blanks or without -> the first such name
     for name in names:
-        match = _TAGGED.search(without_suffix(name))
-        if match:
+        stem = without_suffix(name)
+        if match := _TAGGED.search(stem):
             digits[name] = re.sub(r"[\s,]", "", match[1])
-            is_spaced |= digits[name] != match[1]
-        elif odd := _BRACKETED.search(without_suffix(name)):
+            if len(digits[name]) > 1:
+                spelled.setdefault(digits[name] != match[1], name)
+        elif odd := _ODD.search(stem):
             raise BadInputError(
                 f"the file name {name!r} ends in {odd[0]!r}, which are not tags: digits 0 and 1"
+                + ("" if odd[0][0] == "[" and odd[0][-1] == "]" else " between brackets")
             )
-    first = next(iter(digits))
-    if classes is None:
-        n = len(digits[first])
-        named = LUAD_CLASSES if is_spaced else BCSS_CLASSES
-        classes = named if n == TISSUES else ClassList(tuple(f"class-{i}" for i in range(n)))
+    named, notes = (classes, []) if classes is not None else _implied(digits, spelled)
+    if classes is not None and len(spelled) == 2:
+        notes = [f"{_both(spelled)}; the tags of both are read in the order of the class list"]
+    count = len(named.foreground)
     for name, text in digits.items():
-        if len(text) not in (len(classes.foreground), len(classes)):
+        if len(text) != count:
             raise BadInputError(
                 f"the file name {name!r} has tags for {len(text)} classes, "
-                f"but there are {len(classes.foreground)}"
+                f"but there are {count}: {', '.join(named.names[i] for i in named.foreground)}"
             )
-    rows = {}
-    for name, text in digits.items():
-        ids = classes.foreground if len(text) == len(classes.foreground) else range(len(classes))
-        rows[name] = tuple(classes.names[i] for i, digit in zip(ids, text, strict=True) if digit == "1")
-    void = (WHITE,) if len(classes.foreground) == TISSUES and classes.background in (-1, WHITE) else ()
-    return Tags("the file names", rows, classes, partial=True, void=void)
+    rows = {
+        name: tuple(named.names[i] for i, one in zip(named.foreground, text, strict=True) if one == "1")
+        for name, text in digits.items()
+    }
+    void = (WHITE,) if count == TISSUES and named.background in (-1, WHITE) else ()
+    return Tags("the file names", rows, named, partial=True, void=void, notes=tuple(notes))
+
+
+def _implied(digits: Mapping[str, str], spelled: Mapping[bool, str]) -> tuple[ClassList, list[str]]:
+    """The classes that most names speak of, and a sentence on why it is these."""
+    count = Counter(len(text) for text in digits.values()).most_common(1)[0][0]
+    if count != TISSUES:
+        classes = ClassList(tuple(f"class-{i}" for i in range(count)))
+        return classes, [f"tags for {count} classes in the file names; --class-list gives them names"]
+    if len(spelled) == 2:
+        raise BadInputError(
+            f"{_both(spelled)}, which are those of LUAD-HistoSeg and BCSS-WSSS: sets with other classes; "
+            "name the classes of all with --class-list"
+        )
+    is_spaced = True in spelled
+    classes, source = (LUAD_CLASSES, "LUAD-HistoSeg") if is_spaced else (BCSS_CLASSES, "BCSS-WSSS")
+    names = ", ".join(classes.names[i] for i in classes.foreground)
+    example = "[1 0 0 1]" if is_spaced else "[1001]"
+    return classes, [
+        f"tags spelled like {example}, so the classes are those of {source}: {names}; "
+        "--class-list names others"
+    ]
+
+
+def _both(spelled: Mapping[bool, str]) -> str:
+    return f"the file names spell tags in two ways, such as {spelled[True]!r} and {spelled[False]!r}"

@@ -1,0 +1,109 @@
+"""Layers of a network by name, and what to say of a name that is not one of them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from difflib import get_close_matches
+from itertools import groupby
+
+from torch import nn
+
+from wsstool.errors import UsageError
+from wsstool.models.backbones import Backbone
+
+MOST_NAMED = 24
+"""Layers that a message lists at the most."""
+
+
+def find_layer(model: nn.Module, name: str) -> nn.Module:
+    """The layer of that name; the leading ``backbone.`` may be left out.
+
+    Raises:
+        UsageError: there is none; the message has the names that are alike, and those there are beside it.
+    """
+    for full in (name, f"backbone.{name}"):
+        try:
+            return model.get_submodule(full)
+        except AttributeError:
+            continue
+    near, names, inside = _around(model, name)
+    if not names:
+        raise UsageError(f"no layer '{name}' in this network; '{inside}' has no layers inside")
+    alike = f"alike: {', '.join(near)}; " if near else ""
+    raise UsageError(f"no layer '{name}' in this network; {alike}there are: {spelled(names)}")
+
+
+def check_map_layers(model: nn.Module, names: Sequence[str]) -> None:
+    """Whether class maps may be read from these layers of a classifier, as far as names tell.
+
+    Raises:
+        UsageError: an empty name, one that is not there, the head or what stands beside it, one layer twice.
+    """
+    found: dict[nn.Module, str] = {}
+    for name in names:
+        if not name.strip("."):
+            raise UsageError(f"--layer '{name}' names no layer; there are: {spelled(parts_of(model))}")
+        layer = find_layer(model, name)
+        backbone = getattr(model, "backbone", None)
+        if isinstance(backbone, nn.Module) and all(layer is not inside for inside in backbone.modules()):
+            raise UsageError(
+                f"layer '{name}' comes after the last feature map; "
+                f"maps are read from: {spelled(parts_of(model))}"
+            )
+        if layer in found:
+            raise UsageError(f"--layer {found[layer]} and --layer {name} are one layer; name it once")
+        found[layer] = name
+
+
+def parts_of(model: nn.Module) -> list[str]:
+    """The parts of a network that have a name of their own: its backbone's, else its children.
+
+    Example:
+        >>> from wsstool.models.classifier import build_classifier
+        >>> parts_of(build_classifier("tiny", 2))[:2]
+        ['features.0', 'features.1']
+    """
+    backbone = getattr(model, "backbone", model)
+    if isinstance(backbone, Backbone):
+        return [stage.name for stage in backbone.stages]
+    return [name for name, _ in backbone.named_children()]
+
+
+def _around(model: nn.Module, name: str) -> tuple[list[str], list[str], str]:
+    """Names that are alike, the names one level around a name that is not there, and where that level is."""
+    is_short = isinstance(getattr(model, "backbone", None), nn.Module) and name.split(".")[0] not in dict(
+        model.named_children()
+    )
+    root: nn.Module = model.backbone if is_short else model  # type: ignore[assignment]
+    around, parent = root, ""
+    for key in name.split("."):
+        children = dict(around.named_children())
+        if key not in children:
+            break
+        around, parent = children[key], f"{parent}{key}."
+    below = parts_of(around) if isinstance(around, Backbone) else dict(around.named_children())
+    names = [f"{parent}{key}" for key in below]
+    known = [full for full, _ in root.named_modules() if full]
+    return get_close_matches(name, known, 3, 0.7), names, parent.rstrip(".")
+
+
+def spelled(names: Sequence[str]) -> str:
+    """Names in a sentence: a row of numbers by its ends, and no more than ``MOST_NAMED``.
+
+    Example:
+        >>> spelled(["conv1", "features.0", "features.1", "features.2", "b2_1", "b2_2"])
+        'conv1, features.0 to features.2, b2_1, b2_2'
+    """
+
+    def row(numbered: tuple[int, str]) -> tuple[str, int]:
+        place, name = numbered
+        number = re.search(r"\.(\d+)$", name)
+        return (name[: number.start()], int(number[1]) - place) if number else (name, -1)
+
+    found = []
+    for _, group in groupby(enumerate(names), row):
+        members = [name for _, name in group]
+        found += members if len(members) < 3 else [f"{members[0]} to {members[-1]}"]
+    more = f" and {len(found) - MOST_NAMED} more" if len(found) > MOST_NAMED else ""
+    return ", ".join(found[:MOST_NAMED]) + more

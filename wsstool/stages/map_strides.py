@@ -1,0 +1,56 @@
+"""What the layers of a classifier give class maps for, found out before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+from wsstool.cams import Cams
+from wsstool.errors import UsageError
+from wsstool.models.layers import check_map_layers, parts_of, spelled
+
+PROBE = (256, 128)
+"""Rows and columns of the empty image that goes through the network; unequal, to know maps by their shape."""
+
+
+def map_strides(
+    method: Callable[..., Cams],
+    model: nn.Module,
+    layers: Sequence[str],
+    n_classes: int,
+    scales: Sequence[float],
+    given: int | None,
+) -> list[int]:
+    """Cell size of the maps of each layer: as given, the layer's own, or 4 where several scales meet.
+
+    The method is run once, on an empty image: whatever it refuses, such as a layer that it cannot use or a
+    value of one of its options, is refused before there is an output.
+
+    Args:
+        method: of the cams family, with its options.
+        model: the classifier, on its device.
+        layers: names of layers.
+        n_classes: outputs of the classifier.
+        scales: of the image.
+        given: pixels a cell, or None.
+
+    Returns:
+        One number of pixels a layer.
+
+    Raises:
+        UsageError: a layer that is not there, is named twice, or has no map over the image; see the method.
+    """
+    check_map_layers(model, layers)
+    x = torch.zeros(1, 3, *PROBE, device=next(model.parameters()).device)
+    found = method(model, x, torch.zeros(1, n_classes, dtype=torch.bool, device=x.device), layers)
+    for name, one in zip(layers, found.maps, strict=True):
+        rows, columns = one.shape[2:]
+        if (rows, columns) == (1, 1) or abs(rows - columns * PROBE[0] // PROBE[1]) > 2:
+            raise UsageError(
+                f"layer '{name}' has no map over the image; maps are read from: {spelled(parts_of(model))}"
+            )
+    if given is not None or len(scales) > 1:
+        return [given or 4] * len(layers)
+    return [max(1, round(PROBE[0] / one.shape[2] / scales[0])) for one in found.maps]
