@@ -176,7 +176,7 @@ class TestImport:
 
     @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
     def test_no_space_for_what_waits(self, data, results, tmp_path, monkeypatch):
-        monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/dev/full").open("wb"))
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/dev/full").open("wb"))  # noqa: SIM115
         with pytest.raises(CannotWriteError, match="TMPDIR"):
             propose(data, output=tmp_path / "p.h5", import_=results)
         assert not (tmp_path / "p.h5").exists()
