@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from scipy import ndimage
 
 _ROUNDING = 1e-3  #: pixels; how far float32 moves a side that lies between two pixels
 
@@ -132,14 +133,6 @@ def superpixel_boxes(superpixels: np.ndarray) -> np.ndarray:
     >>> superpixel_boxes(np.array([[0, 0, 1], [0, 2, 1]])).tolist()
     [[0, 0, 2, 2], [2, 0, 3, 2], [1, 1, 2, 2]]
     """
-    n = int(superpixels.max()) + 1 if superpixels.size else 0
-    found = np.zeros((n, 4), np.int64)
-    for axis, k in ((1, 0), (0, 1)):
-        size = superpixels.shape[axis]
-        places = np.arange(size).reshape((1, -1) if axis else (-1, 1))
-        cells = np.unique(superpixels.astype(np.int64) * size + places)
-        numbers = cells // size
-        ends = np.searchsorted(numbers, np.arange(n + 1))
-        found[:, k] = cells[ends[:-1]] % size
-        found[:, k + 2] = cells[ends[1:] - 1] % size + 1
-    return found
+    found = ndimage.find_objects(superpixels.astype(np.int32) + 1) if superpixels.size else []
+    sides = [(x.start, y.start, x.stop, y.stop) for y, x in found]
+    return np.array(sides, np.int64).reshape(-1, 4)

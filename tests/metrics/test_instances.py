@@ -74,6 +74,15 @@ def test_means_over_objects_that_are_large_enough():
     assert sum(said["class_objects"]) == sum(s["objects"] for s in said["by_size"].values()) == len(large)
 
 
+def test_the_other_rule_counts_by_the_box():
+    found = [{**one, "box_area": 150.0 + 20 * k} for k, one in enumerate(rows(12))]
+    said = scores_of(found, min_area=200).result(bootstrap=0)["by_box_area"]
+    large = [one["found"].iou for one in found if one["box_area"] >= 200]
+    assert said["objects"] == len(large) == 9 and said["instance_miou"] == pytest.approx(np.mean(large))
+    assert said["box"] == pytest.approx(0.4) and said["ellipse"] == pytest.approx(0.5)
+    assert scores_of(rows(3)).result()["by_box_area"]["objects"] == 0  # boxes of unknown size
+
+
 def test_merged_parts_are_one_pass():
     found = rows(12)
     whole, part, rest = scores_of(found), scores_of(found[:4]), scores_of(found[4:])

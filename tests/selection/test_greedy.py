@@ -7,7 +7,7 @@ from tests.selection.scenes import band, naive_greedy, scene
 from wsstool.errors import UsageError
 from wsstool.regions import Proposals
 from wsstool.selection.best import best
-from wsstool.selection.boundary_sets import BoundarySets
+from wsstool.selection.boundary_sets import Additions, BoundarySets
 from wsstool.selection.candidates import candidates
 from wsstool.selection.greedy import greedy
 
@@ -46,12 +46,26 @@ def test_boundaries_of_sets_are_those_of_masks():
         pieces[:2] = -1
         _, numbered = np.unique(pieces[pieces >= 0], return_inverse=True)
         pieces[pieces >= 0] = numbered
-        weights = rng.integers(0, 4, pieces.shape)
+        weights = rng.integers(0, 4, (2, *pieces.shape))
         unions = rng.random((pieces.max() + 1, 20)) < 0.4
         sums = BoundarySets(pieces, weights.astype(np.float32), radius).sums(unions)
         for k in range(20):
             mask = np.isin(pieces, np.flatnonzero(unions[:, k]))
-            assert sums[k] == (weights * band(mask, radius)).sum()
+            assert sums[:, k].tolist() == [(one * band(mask, radius)).sum() for one in weights]
+
+
+def test_additions_to_a_union_that_changes_are_those_of_whole_unions():
+    rng = np.random.default_rng(1)
+    pieces = np.kron(np.arange(42).reshape(6, 7), np.ones((4, 3), int))
+    pieces = np.pad(pieces, 2, constant_values=-1)
+    sets = BoundarySets(pieces, rng.integers(0, 4, (2, *pieces.shape)).astype(np.float32), 1)
+    candidates_ = rng.random((42, 30)) < 0.1
+    additions, union = Additions(sets, candidates_), np.zeros(42, bool)
+    for step in range(12):
+        union = union | (rng.random(42) < 0.1) if step % 4 else union & (rng.random(42) < 0.5)
+        whole = sets.sums(candidates_ | union[:, None])
+        assert additions.sums(union).tolist() == whole.tolist()
+    assert additions.sums(np.ones(42, bool)).tolist() == [[w] * 30 for w in sets.sums(np.ones((42, 1), bool))]
 
 
 def test_by_hand():

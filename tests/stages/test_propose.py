@@ -15,6 +15,7 @@ from wsstool.data import rle
 from wsstool.errors import (
     BadInputError,
     BelowThresholdError,
+    CannotWriteError,
     MissingInputError,
     SomeFailedError,
     UsageError,
@@ -164,6 +165,21 @@ class TestImport:
                 np.testing.assert_array_equal(row[found.superpixels], mask)
         rows = eval_([out])["rows"]
         assert all(row["abo"] == 1 for row in rows if row["number"])
+
+    def test_each_image_is_made_once(self, data, results, tmp_path, monkeypatch):
+        from wsstool.stages import propose as module
+
+        seen, real = [], module._imported
+        monkeypatch.setattr(module, "_imported", lambda item, **more: seen.append(1) or real(item, **more))
+        propose(data, output=tmp_path / "p.h5", import_=results)
+        assert len(seen) == N
+
+    @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device")
+    def test_no_space_for_what_waits(self, data, results, tmp_path, monkeypatch):
+        monkeypatch.setattr("tempfile.TemporaryFile", lambda **_: Path("/dev/full").open("wb"))  # noqa: SIM115
+        with pytest.raises(CannotWriteError, match="TMPDIR"):
+            propose(data, output=tmp_path / "p.h5", import_=results)
+        assert not (tmp_path / "p.h5").exists()
 
     def test_sam_and_names_and_polygons(self, data, tmp_path):
         folder = tmp_path / "sam"

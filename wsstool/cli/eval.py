@@ -76,7 +76,8 @@ def eval_(
     min_area: Annotated[
         int,
         typer.Option(
-            help="of masks of boxes: pixels of the true mask that an object needs, to count",
+            help="of masks of boxes: pixels of the true mask that an object needs, to count "
+            "(counted by the box: by_box_area)",
             rich_help_panel=options.METHOD,
         ),
     ] = 100,

@@ -30,6 +30,8 @@ def show_instances(found: dict[str, Any]) -> None:
         print()
         groups = [(n, one["objects"], one["instance_miou"]) for n, one in row["by_size"].items()]
         classes = row["classes"]
+        if (by_box := row["by_box_area"])["objects"] != row["scored"]:
+            groups += [("box large enough", by_box["objects"], by_box["instance_miou"])]
         groups += [(n, classes["objects"][n], iou) for n, iou in classes["iou"].items() if iou is not None]
         print_table([[name, str(n), iou] for name, n, iou in groups if n], ["objects", "number", "IoU"])
         print()

@@ -1,24 +1,23 @@
-"""The boxes of a data set: found, read in whatever format, judged, clipped; what was left out is counted."""
+"""The boxes of a data set, as a source has written them: judged, clipped; what was left out is counted."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wsstool.data.box_files import read_box_file
 from wsstool.data.box_forms import FORMS, check_form, corners
+from wsstool.data.box_sources import written_boxes
 from wsstool.data.dataset import Dataset
-from wsstool.data.formats import WrittenBox, WrittenBoxes, coco, voc, yolo
+from wsstool.data.formats import WrittenBox, WrittenBoxes
 from wsstool.data.instances import extent
 from wsstool.data.listing import Lookup, find_images
 from wsstool.data.shapes import shape_mask
-from wsstool.data.views import locate
-from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.errors import BadInputError, UsageError
 from wsstool.regions import Boxes
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -124,7 +123,7 @@ def read_boxes(
     """
     if box_format != "auto" and box_format not in FORMS:
         raise UsageError(f"--box-format {box_format}: auto, {', '.join(FORMS)}")
-    return table_of(_read(dataset, boxes), dataset, box_format=box_format, messages=messages)
+    return table_of(written_boxes(dataset, boxes), dataset, box_format=box_format, messages=messages)
 
 
 def table_of(
@@ -216,58 +215,6 @@ def table_of(
     )
     _report(table, messages)
     return table
-
-
-def _read(dataset: Dataset, boxes: str | Path | None) -> WrittenBoxes:
-    """The boxes of the named source, or of the only one in the folder."""
-    root = dataset.root
-    names = [dataset.classes.names[i] for i in dataset.classes.foreground]
-    if boxes is not None:
-        path = locate(root, boxes)
-        if path is None:
-            raise MissingInputError(f"there is no box file {str(boxes)!r}, neither in {str(root)!r} nor here")
-        if not path.is_dir():
-            return read_box_file(path)
-        if next(path.glob("*.xml"), None):
-            return voc.read_boxes(path)
-        return yolo.read_boxes(path, names)
-    alone = [p for p in [root / "boxes.json"] if p.is_file()]
-    instances = sorted([*root.glob("instances*.json"), *root.glob("annotations/instances*.json")])
-    found: list[tuple[str, list[Path]]] = [
-        ("boxes.json", alone),
-        ("instances*.json", instances),
-        ("Annotations/", voc.candidates(root)),
-        ("labels/", yolo.candidates(root)),
-    ]
-    found = [(name, paths) for name, paths in found if paths]
-    if not found:
-        raise MissingInputError(
-            f"no boxes in {str(root)!r}: neither boxes.json, instances*.json, Annotations/*.xml nor "
-            "labels/*.txt; --boxes names a file or folder"
-        )
-    if len(found) > 1:
-        raise UsageError(
-            f"{str(root)!r} has several sources of boxes: {', '.join(n for n, _ in found)}; name one with "
-            "--boxes"
-        )
-    name, paths = found[0]
-    if name == "Annotations/":
-        return voc.read_boxes(paths[0])
-    if name == "labels/":
-        return yolo.read_boxes(paths[0], names)
-    return _joined([coco.read_boxes(path) for path in paths])
-
-
-def _joined(files: Sequence[WrittenBoxes]) -> WrittenBoxes:
-    """Several files of one format, such as those of the splits, as one."""
-    first = files[0]
-    for other in files[1:]:
-        if other.classes.names != first.classes.names:
-            raise BadInputError(f"{first.source} and {other.source} have other categories; name one")
-        if twice := sorted(set(first.images) & set(other.images)):
-            raise BadInputError(f"{first.source} and {other.source} both list {twice[0]!r}; name one")
-        first = replace(first, images={**first.images, **other.images}, rows=first.rows + other.rows)
-    return first
 
 
 def _extent(row: WrittenBox, size: np.ndarray, form: str, source: str) -> tuple[float, float, float, float]:

@@ -23,7 +23,12 @@ def lab(image: np.ndarray) -> np.ndarray:
 
 
 def _lab(image: np.ndarray) -> np.ndarray:
-    return (lab(image) + _LOWEST) / _RANGE
+    return scaled_lab(lab(image))
+
+
+def scaled_lab(colours: np.ndarray) -> np.ndarray:
+    """(H, W, 3) float32 in [0, 1] of what ``lab`` gives."""
+    return (colours + _LOWEST) / _RANGE
 
 
 def _rgb(image: np.ndarray) -> np.ndarray:

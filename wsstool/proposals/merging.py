@@ -40,53 +40,82 @@ def merge_tree(
         (M, 2) int64, row m says which two nodes became node S + m; M is S - 1 where all hang together.
     """
     n, total = len(areas), float(areas.sum())
-    ones = np.ones(histograms.shape[1])
-    hist = np.empty((2 * n - 1, histograms.shape[1]))
-    hist[:n] = histograms
-    area = np.zeros(2 * n - 1)
-    area[:n] = areas
-    reach = np.empty((2 * n - 1, 4))  # (-x0, -y0, x1, y1): the box around two is the maximum of both
-    reach[:n] = boxes * [-1, -1, 1, 1]
+    bins = histograms.shape[1]
+    ones = np.ones(bins)
+    # a row: the histogram, then x0, y0, -x1, -y1, so that one minimum compares both and joins the boxes
+    table = np.empty((2 * n - 1, bins + 4))
+    table[:n, :bins] = histograms
+    table[:n, bins:] = boxes * [1, 1, -1, -1]
+    area: list[float] = [float(value) for value in areas]
 
-    def similarity(a: np.ndarray | int, b: np.ndarray | list[int]) -> np.ndarray:
-        """The constant part, size + fill, is left out: it is the same for all pairs."""
-        around = np.maximum(reach[a], reach[b])
-        extent = (around[:, 0] + around[:, 2]) * (around[:, 1] + around[:, 3])
-        alike = np.minimum(hist[a], hist[b]) @ ones
+    def distance(one: np.ndarray, others: np.ndarray, both: np.ndarray | None) -> list[float]:
+        """-similarity; its constant part, size + fill, is left out: it is the same for all pairs."""
+        common = np.minimum(one, others)
+        extent = (common[:, -4] + common[:, -2]) * (common[:, -3] + common[:, -1])
+        alike = common[:, :bins] @ ones
         alike -= (fill / total) * extent
-        if fill != size:
-            alike += ((fill - size) / total) * (area[a] + area[b])
-        return alike
+        if both is not None:
+            alike += ((fill - size) / total) * both
+        return (-alike).tolist()
 
     touching: list[set[int]] = [set() for _ in range(n)]
     for a, b in pairs.tolist():
         touching[a].add(b)
         touching[b].add(a)
-    first = (-similarity(pairs[:, 0], pairs[:, 1])).tolist()
-    heap = list(zip(first, pairs[:, 0].tolist(), pairs[:, 1].tolist(), strict=True))
-    heapq.heapify(heap)
+    sizes = areas[pairs[:, 0]] + areas[pairs[:, 1]] if fill != size else None
+    first = distance(table[pairs[:, 0]], table[pairs[:, 1]], sizes)
+    # Similarities never change, pairs only end: each node keeps its own, and only its best waits with others.
+    start = sorted(zip(first, pairs[:, 0].tolist(), pairs[:, 1].tolist(), strict=True), reverse=True)
+    own: list[list[tuple[float, int]]] = []
+    heap: list[tuple[float, int, int]] = []
     merged = bytearray(2 * n - 1)
     found: list[tuple[int, int]] = []
-    while heap:
-        _, a, b = heapq.heappop(heap)
-        if merged[a] or merged[b]:
-            continue  # one of them went into another pair: similarities never change, pairs only end
+    while True:
+        while start and (merged[start[-1][1]] or merged[start[-1][2]]):
+            start.pop()
+        if start and not (heap and heap[0] < start[-1]):
+            _, a, b = start.pop()
+        elif heap:
+            _, a, b = heapq.heappop(heap)
+            if merged[b]:
+                continue
+            if merged[a]:
+                _offer(heap, own[b - n], b, merged)
+                continue
+        else:
+            return np.array(found, np.int64).reshape(-1, 2)
         node = n + len(found)
         found.append((a, b))
         merged[a] = merged[b] = 1
-        area[node] = both = area[a] + area[b]
-        hist[node] = (area[a] / both) * hist[a] + (area[b] / both) * hist[b]
-        np.maximum(reach[a], reach[b], out=reach[node])
+        both = area[a] + area[b]
+        area.append(both)
+        row = table[node]
+        np.minimum(table[a], table[b], out=row)
+        row[:bins] = (area[a] / both) * table[a, :bins] + (area[b] / both) * table[b, :bins]
         around = touching[a] | touching[b]
         around -= {a, b}
         touching.append(around)
+        own.append([])
         if not around:
             continue
         others = sorted(around)
-        for other, s in zip(others, (-similarity(node, others)).tolist(), strict=True):
+        sums = np.array([both + area[other] for other in others]) if fill != size else None
+        own[-1] = list(zip(distance(row, table[others], sums), others, strict=True))
+        heapq.heapify(own[-1])
+        _offer(heap, own[-1], node, merged)
+        for other in others:
             beside = touching[other]
             beside.discard(a)
             beside.discard(b)
             beside.add(node)
-            heapq.heappush(heap, (s, other, node))
-    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def _offer(
+    heap: list[tuple[float, int, int]], own: list[tuple[float, int]], node: int, merged: bytearray
+) -> None:
+    """Put the best pair of a node whose other part is still there among those of all nodes."""
+    while own:
+        value, other = heapq.heappop(own)
+        if not merged[other]:
+            heapq.heappush(heap, (value, other, node))
+            return

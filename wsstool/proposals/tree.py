@@ -6,7 +6,7 @@ import numpy as np
 
 from wsstool.errors import UsageError
 from wsstool.proposals.contacts import contacts
-from wsstool.proposals.histograms import colour_histograms, in_space, lab, texture_histograms
+from wsstool.proposals.histograms import colour_histograms, in_space, lab, scaled_lab, texture_histograms
 from wsstool.proposals.merging import merge_tree
 from wsstool.proposals.rank import outline_score
 from wsstool.proposals.superpixels import check_image, coarse_enough, felzenszwalb_map, within
@@ -60,8 +60,9 @@ def tree(
     areas, boxes = np.bincount(labels.reshape(-1)), superpixel_boxes(labels)
     grain = texture * texture_histograms(labels, in_space(seen, "grey")) if texture else None
     trees = []
-    for space in spaces.split(","):
-        histograms = colour_histograms(labels, in_space(seen, space.strip()))
+    for space in (part.strip() for part in spaces.split(",")):
+        values = scaled_lab(colours) if space == "lab" else in_space(seen, space)
+        histograms = colour_histograms(labels, values)
         if grain is not None:
             histograms = np.hstack([histograms, grain])
         trees.append(merge_tree(touching.pairs, areas, boxes, histograms, size=size, fill=fill))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-_BLOCK = 1 << 18  #: sets times unions that are looked at together: what stays in the cache
+_BLOCK = 1 << 15  #: sets times eight unions that are looked at together: what stays in the cache
 
 
 class BoundarySets:
@@ -17,7 +17,7 @@ class BoundarySets:
 
     Args:
         pieces: (h, w) int64, -1 outside; beyond the array lies nothing but outside.
-        values: (h, w) weight of each pixel, float; groups whose weights are all 0 are left out.
+        values: (K, h, w) float, K weights of each pixel; pixels without any are left out.
         radius: r in pixels, at least 1.
 
     Notes:
@@ -32,7 +32,7 @@ class BoundarySets:
         side = 2 * radius + 1
         low = ndimage.minimum_filter(pieces, side, mode="constant", cval=-1)
         high = ndimage.maximum_filter(pieces, side, mode="constant", cval=-1)
-        rows, columns = np.nonzero((low < high) & (values != 0))
+        rows, columns = np.nonzero((low < high) & (values != 0).any(0))
         padded = np.pad(pieces, radius, constant_values=-1)
         around = np.stack(
             [padded[rows + i, columns + j] for i in range(side) for j in range(side)]
@@ -44,27 +44,89 @@ class BoundarySets:
         around[:, 1:][around[:, 1:] == around[:, :-1]] = -2  # each piece once; -2: no piece
         around.sort(axis=1)
         around = around[:, ::-1]
-        width = int((around > -2).sum(1).max(initial=0))
-        sets, group = np.unique(around[:, :width], axis=0, return_inverse=True)
-        weight = np.bincount(group.reshape(-1), values[rows, columns], minlength=len(sets))
-        order = np.argsort(-(sets > -2).sum(1), kind="stable")  # the largest first, so that slices suffice
-        self._sets, self.weight = sets[order], weight[order].astype(np.float32)
-        self._counts = (self._sets > -2).sum(0).tolist()
+        sizes = (around > -2).sum(1)
+        group, first = _numbered(around[:, : int(sizes.max(initial=0))])
+        weight = np.stack([np.bincount(group, one[rows, columns], len(first)) for one in values])
+        order = np.argsort(-sizes[first], kind="stable")  # the largest first, so that slices suffice
+        self._outside = int(pieces.max(initial=-1)) + 1
+        # -1, the outside, becomes the row behind all pieces, which no union holds; -2 is never asked for.
+        self._sets = np.where(around < 0, self._outside, around)[first[order], : int(sizes.max(initial=0))]
+        self._sizes, self.weight = sizes[first[order]], weight[:, order].astype(np.float32)
 
     def sums(self, unions: np.ndarray) -> np.ndarray:
-        """(N,) float64: the weight on the boundary of each union, given as (S, N) bool columns."""
-        # Row -1 is the outside, which no union holds; it is asked for as the last one.
-        padded = np.concatenate([unions, np.zeros((1, unions.shape[1]), bool)])
-        width = max(1, _BLOCK // max(1, len(self._sets)))
-        parts = [self._block(padded[:, k : k + width]) for k in range(0, padded.shape[1], width)]
-        return np.concatenate(parts).astype(np.float64)
+        """(K, N) float64: the weights on the boundary of each union, given as (S, N) bool columns."""
+        return self._sums(np.arange(len(self._sets)), self._packed(unions), None, unions.shape[1])
 
-    def _block(self, padded: np.ndarray) -> np.ndarray:
-        some = np.zeros((len(self._sets), padded.shape[1]), bool)
-        every = ~some
-        for column, n in zip(self._sets.T, self._counts, strict=True):
-            rows = padded[column[:n]]
-            some[:n] |= rows
-            every[:n] &= rows
-        some &= ~every
-        return self.weight @ some.astype(np.float32)
+    def _packed(self, unions: np.ndarray) -> np.ndarray:
+        """(S + 2, N / 8) uint8: eight unions a byte; then a row that none holds, and one that all hold."""
+        packed = np.packbits(unions[: self._outside], axis=1)
+        ends = np.zeros((2, packed.shape[1]), np.uint8)
+        ends[1] = 255
+        return np.concatenate([packed, ends])
+
+    def _sums(
+        self, groups: np.ndarray, packed: np.ndarray, union: np.ndarray | None, count: int
+    ) -> np.ndarray:
+        """(K, N) float64: the weights of these groups on the boundary of each union, with ``union`` added."""
+        sets, sizes, weight = self._sets[groups], self._sizes[groups], self.weight[:, groups]
+        if union is not None:
+            held = np.concatenate([union[: self._outside], [False, True]])
+            sets = np.where(held[sets], self._outside + 1, sets)
+        ends = (sizes[:, None] > np.arange(sets.shape[1])).sum(0).tolist()
+        found = np.zeros((len(weight), packed.shape[1] * 8))
+        width = max(1, _BLOCK // max(1, len(sets)))  # in bytes
+        for start in range(0, packed.shape[1], width):
+            part = packed[:, start : start + width]
+            some = np.zeros((len(sets), part.shape[1]), np.uint8)
+            every = ~some
+            for column, n in zip(sets.T, ends, strict=True):
+                rows = part[column[:n]]
+                some[:n] |= rows
+                every[:n] &= rows
+            some &= ~every
+            bits = np.unpackbits(some, axis=1)
+            found[:, start * 8 : start * 8 + bits.shape[1]] = weight @ bits.astype(np.float32)
+        return found[:, :count]
+
+
+class Additions:
+    """The weights on the boundary of U with each of many candidates, where U changes little by little.
+
+    A group of pixels that U does not touch counts as it does for the candidate alone, and one all of whose
+    pieces U holds never counts. So only those on the boundary of U are looked at, and of the others those
+    that U touches for the first time, or no longer.
+
+    Args:
+        sets: the groups.
+        candidates: (S, N) bool, one column a candidate.
+    """
+
+    def __init__(self, sets: BoundarySets, candidates: np.ndarray) -> None:
+        self._of, self._count = sets, candidates.shape[1]
+        self._packed = sets._packed(candidates)
+        self._alone = sets.sums(candidates)
+        self._touched = np.zeros(len(sets._sets), bool)
+        self._beside = np.zeros_like(self._alone)  # of each candidate alone, in the groups that U touches
+
+    def sums(self, union: np.ndarray) -> np.ndarray:
+        """(K, N) float64: what ``BoundarySets.sums`` says of ``candidates | union``, U as (S,) bool."""
+        sets = self._of
+        held = np.concatenate([union[: sets._outside], [False]])[sets._sets]
+        held &= sets._sizes[:, None] > np.arange(held.shape[1])
+        inside = held.sum(1)
+        touched = inside > 0
+        for groups, sign in ((touched & ~self._touched, 1), (self._touched & ~touched, -1)):
+            self._beside += sign * sets._sums(np.flatnonzero(groups), self._packed, None, self._count)
+        self._touched = touched
+        edge = np.flatnonzero(touched & (inside < sets._sizes))
+        return self._alone - self._beside + sets._sums(edge, self._packed, union, self._count)
+
+
+def _numbered(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(R,) number of each (R, C) row of integers from -2, equal rows alike; and a row of each number."""
+    number = np.zeros(len(rows), np.int64)
+    first = np.zeros(min(1, len(rows)), np.int64)
+    for column in rows.T:
+        keys = number * (int(column.max(initial=0)) + 3) + column + 2
+        _, first, number = np.unique(keys, return_index=True, return_inverse=True)
+    return number, first

@@ -64,15 +64,18 @@ def candidates(proposals: Proposals, box: np.ndarray, *, inside: float = 0.9, ma
     top, left = max(0, y0 - margin), max(0, x0 - margin)
     area = slice(top, min(size[0], y1 + margin)), slice(left, min(size[1], x1 + margin))
     within = proposals.superpixels[y0:y1, x0:x1]
-    there, numbered = np.unique(within, return_inverse=True)
+    present = np.bincount(within.reshape(-1)) > 0
+    there, numbered = np.flatnonzero(present), (np.cumsum(present) - 1)[within]
     pieces = np.full((area[0].stop - top, area[1].stop - left), -1, np.int64)
-    pieces[y0 - top : y1 - top, x0 - left : x1 - left] = numbered.reshape(within.shape)
+    pieces[y0 - top : y1 - top, x0 - left : x1 - left] = numbered
     if not len(proposals) or not within.size:
         return Candidates(pieces, area, np.zeros((len(there), 0), bool), np.zeros(0, np.int64))
     members = proposals.members()
     held = members[:, there]
     in_box = held @ np.bincount(numbered.reshape(-1), minlength=len(there)).astype(np.float64)
     indices = np.flatnonzero((in_box > 0) & (in_box >= inside * proposal_areas(proposals)))
-    _, first = np.unique(np.packbits(held[indices], axis=1), axis=0, return_index=True)
-    indices = indices[np.sort(first)]
+    known: dict[bytes, int] = {}
+    for index, row in zip(indices.tolist(), np.packbits(held[indices], axis=1), strict=True):
+        known.setdefault(row.tobytes(), index)
+    indices = np.array(list(known.values()), np.int64)
     return Candidates(pieces, area, np.ascontiguousarray(held[indices].T), indices)

@@ -7,7 +7,7 @@ import numpy as np
 from wsstool.errors import UsageError
 from wsstool.regions import Proposals
 from wsstool.selection.candidates import candidates
-from wsstool.selection.objective import Objective, check_guide
+from wsstool.selection.objective import Objective, WithEach, check_guide
 
 _BETTER = 1e-9  #: smaller gains are rounding
 
@@ -74,24 +74,30 @@ def greedy(
         return nothing
     members: np.ndarray = found.members
     touched: np.ndarray | None = goal.touched
-    alone = goal.scores(members, touched)
+    with_each = WithEach(goal, members, touched)
+    alone = with_each.scores(np.zeros(len(members), bool))
     if keep and keep < len(found):
         kept = np.sort(np.argsort(-alone, kind="stable")[:keep])
         members, alone = np.ascontiguousarray(members[:, kept]), alone[kept]
         touched = None if touched is None else touched[kept]
         found = type(found)(found.pieces, found.area, members, found.indices[kept])
+        with_each = WithEach(goal, members, touched)
     chosen, best = [int(alone.argmax())], float(alone.max())
     if best <= 0:
         return nothing
     while True:
-        change = _best_change(goal, members, touched, chosen)
+        change = _best_change(goal, with_each, members, touched, chosen)
         if change is None or change[1] <= best + _BETTER:
             return found.indices[chosen], min(best, 1.0)
         chosen, best = change
 
 
 def _best_change(
-    goal: Objective, members: np.ndarray, touched: np.ndarray | None, chosen: list[int]
+    goal: Objective,
+    with_each: WithEach,
+    members: np.ndarray,
+    touched: np.ndarray | None,
+    chosen: list[int],
 ) -> tuple[list[int], float] | None:
     """The best set that differs from ``chosen`` by one candidate, and its score. Removals win ties."""
     sets: list[tuple[list[int], float]] = []
@@ -102,9 +108,8 @@ def _best_change(
         scores = goal.scores(unions, lines)
         order = min(range(len(fewer)), key=lambda k: (-scores[k], chosen[k]))
         sets.append((fewer[order], float(scores[order])))
-    union = members[:, chosen].any(1, keepdims=True)
-    lines = None if touched is None else touched | touched[chosen].any(0)
-    scores = goal.scores(members | union, lines)
+    touches = None if touched is None else np.asarray(touched[chosen].any(0))
+    scores = with_each.scores(np.asarray(members[:, chosen].any(1)), touches)
     scores[chosen] = -np.inf
     k = int(scores.argmax())
     if np.isfinite(scores[k]):

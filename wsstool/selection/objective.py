@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
+from scipy.sparse import csr_matrix
 
 from wsstool.errors import UsageError
-from wsstool.selection.boundary_sets import BoundarySets
+from wsstool.selection.boundary_sets import Additions, BoundarySets
 from wsstool.selection.candidates import Candidates
 
 GUIDES = ("contour", "region", "box", "both")
@@ -60,7 +61,6 @@ class Objective:
         radius: int,
     ) -> None:
         self.members, self._coverage = found.members, coverage
-        self._f1 = f1
         self._terms = {"contour": ("contour",), "both": ("contour", "region")}.get(guide, (guide,))
         hot = np.zeros(found.pieces.shape, bool)
         if guide != "box":
@@ -69,17 +69,19 @@ class Objective:
             peak = float(np.nan_to_num(prior, nan=0.0).max(initial=0))
             if peak > 0:
                 hot = found.cut(prior) >= threshold * peak
-        self._areas = found.areas.astype(np.float32)
-        self._box = self._areas.sum()
-        if "region" in self._terms:
-            self._hits, self._region = found.sums(hot).astype(np.float32), float(hot.sum())
+        areas = found.areas.astype(np.float32)
+        self._box = areas.sum()
+        self._region = float(hot.sum())
+        self._counts: np.ndarray | None = None  # (2, S) pixels of each piece, and those in the region
+        if guide != "contour":
+            self._counts = np.stack([areas, found.sums(hot).astype(np.float32)])
         if guide == "both":
             hot = outline(hot, radius)
         self.empty = guide != "box" and not hot.any()
+        self._contour, self._boundary = float(hot.sum()), None  # weights: on the contour; with f1 also all
         if "contour" in self._terms:
-            self._contour = float(hot.sum())
-            self._on = BoundarySets(found.pieces, hot.astype(np.float32), radius)
-            self._all = BoundarySets(found.pieces, np.ones(hot.shape, np.float32), radius) if f1 else None
+            values = np.stack([hot, np.ones_like(hot)] if f1 else [hot]).astype(np.float32)
+            self._boundary = BoundarySets(found.pieces, values, radius)
         self.touched = _touched(found) if coverage else None
 
     def scores(self, unions: np.ndarray, touched: np.ndarray | None) -> np.ndarray:
@@ -89,24 +91,67 @@ class Objective:
             unions: (S, N) bool, one column a union.
             touched: (N, L) bool: the rows and columns of the box that each touches; None without coverage.
         """
-        values = unions.astype(np.float32)
-        sizes = self._areas @ values
-        total = np.zeros(unions.shape[1])
-        if "contour" in self._terms:
-            on = self._on.sums(unions)
-            if self._all is not None:
-                total += 2 * on / np.maximum(self._contour + self._all.sums(unions), 1)
-            else:
-                total += on / max(self._contour, 1)
-        if "region" in self._terms:
-            both = self._hits @ values
-            total += both / np.maximum(sizes + self._region - both, 1)
-        if "box" in self._terms:
-            total += sizes / self._box
-        total /= len(self._terms)
+        edges = self._boundary.sums(unions) if self._boundary is not None else None
+        pixels = self._counts @ unions.astype(np.float32) if self._counts is not None else None
+        return self._joined(pixels, edges, touched.mean(1) if touched is not None else None)
+
+    def _joined(
+        self, pixels: np.ndarray | None, edges: np.ndarray | None, touched: np.ndarray | None
+    ) -> np.ndarray:
+        """(N,) scores of unions.
+
+        Args:
+            pixels: (2, N) float32, all of each union and those in the region.
+            edges: (K, N), boundary pixels on the contour, and all.
+            touched: (N,), share of the box's rows and columns.
+        """
+        terms = []
+        if edges is not None:
+            among = np.maximum(self._contour + edges[1], 1) / 2 if len(edges) > 1 else max(self._contour, 1)
+            terms.append(edges[0] / among)
+        if pixels is not None:
+            sizes, hits = pixels
+            is_region = "region" in self._terms
+            terms.append(
+                hits / np.maximum(sizes + self._region - hits, 1) if is_region else sizes / self._box
+            )
+        total: np.ndarray = np.stack(terms).sum(0, np.float64) / len(terms)
         if touched is not None:
-            total = (total + self._coverage * touched.mean(1)) / (1 + self._coverage)
+            total = (total + self._coverage * touched) / (1 + self._coverage)
         return total
+
+
+class WithEach:
+    """Scores of a union with each of the candidates, where the union changes by one candidate at a time.
+
+    Args:
+        goal: what is maximised.
+        members: (S, N) bool, one column a candidate.
+        touched: (N, L) bool, see ``Objective``.
+    """
+
+    def __init__(self, goal: Objective, members: np.ndarray, touched: np.ndarray | None) -> None:
+        self._goal, self._touched = goal, None if touched is None else touched.astype(np.float32)
+        self._members = members.astype(np.float32) if goal._counts is not None else None
+        self._boundary = Additions(goal._boundary, members) if goal._boundary is not None else None
+
+    def scores(self, union: np.ndarray, lines: np.ndarray | None = None) -> np.ndarray:
+        """(N,) float64, what ``Objective.scores`` says of ``members | union``.
+
+        Args:
+            union: (S,) bool.
+            lines: (L,) bool, the rows and columns that the union touches.
+        """
+        goal = self._goal
+        pixels, counts = None, goal._counts
+        if counts is not None and self._members is not None:
+            pixels = np.where(union, np.float32(0), counts) @ self._members + counts[:, union].sum(1)[:, None]
+        edges = self._boundary.sums(union) if self._boundary is not None else None
+        touched = None
+        if self._touched is not None:
+            known = np.zeros(self._touched.shape[1], bool) if lines is None else lines
+            touched = (self._touched @ (~known).astype(np.float32) + known.sum()).astype(float) / len(known)
+        return goal._joined(pixels, edges, touched)
 
 
 def outline(region: np.ndarray, radius: int) -> np.ndarray:
@@ -122,7 +167,7 @@ def _touched(found: Candidates) -> np.ndarray:
     inside = found.pieces >= 0
     rows, columns = np.nonzero(inside)
     rows, columns = rows - rows.min(), columns - columns.min()
-    lines = np.zeros((len(found.members), rows.max() + 1 + columns.max() + 1), np.float32)
+    lines = np.zeros((len(found.members), rows.max() + 1 + columns.max() + 1), np.int32)
     lines[found.pieces[inside], rows] = 1
     lines[found.pieces[inside], rows.max() + 1 + columns] = 1
-    return found.members.T.astype(np.float32) @ lines > 0
+    return (csr_matrix(found.members.T, dtype=np.int32) @ csr_matrix(lines)).toarray() > 0  # both are sparse

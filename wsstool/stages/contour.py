@@ -10,10 +10,8 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import WsstoolError
-from wsstool.runtime import pick_device
 from wsstool.selection.quality import quality
-from wsstool.stages.boxed import open_boxed
-from wsstool.stages.object_maps import mapped, open_mapper, window_header
+from wsstool.stages.object_maps import mapped, open_maps
 from wsstool.types import SILENT, Messages
 
 HOT = 0.5
@@ -64,38 +62,27 @@ def contour(
         The score of a map is how well the box of its hot pixels fits the given one, times how sure it is of
         them, see ``selection.quality.quality``.
     """
-    source = open_boxed(
-        Path(data),
+    opened = open_maps(
+        data,
+        weights,
         boxes=boxes,
         box_format=box_format,
+        margin=margin,
+        flip=flip,
         split=split,
         class_list=class_list,
         shard=shard,
+        batch_size=batch_size,
+        device=device,
         messages=messages,
     )
-    table = source.table
-    mapper = open_mapper(
-        weights, pick_device(device), table.classes, margins=margin, flip=flip, batch_size=batch_size
-    )
-    params: dict[str, Any] = {
-        "box_format": box_format if box_format != "auto" else None,
-        "margin": list(mapper.margins),
-        "flip": flip,
-        "split": split,
-        "class_list": str(class_list) if class_list else None,
-        "shard": shard,
-    }
-    inputs = [
-        *source.inputs,
-        store.Input.of_file(weights, role="weights", provenance=mapper.meta.get("provenance", ())),
-    ]
-    header = window_header("contour", "contour", params, inputs, source, mapper)
-    guide = "contour" if mapper.meta.get("draws") == "outline" else "region"
+    header = opened.header("contour", "contour")
+    guide = "contour" if opened.mapper.meta.get("draws") == "outline" else "region"
     with (
         store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer,
-        messages.track(len(table) - writer.start, "object maps") as advance,
+        messages.track(len(header) - writer.start, "object maps") as advance,
     ):
-        for found in mapped(source, mapper, writer.start, workers):
+        for found in mapped(opened, writer.start, workers):
             if isinstance(found, WsstoolError):
                 writer.fail(str(found))
             else:
@@ -108,10 +95,4 @@ def contour(
                     np.concatenate(flat) if flat else np.zeros(0), score=np.array(scores, np.float32)
                 )
             advance()
-    return {
-        "images": len(header),
-        "objects": int(table.counts.sum()),
-        "dropped": dict(table.dropped),
-        "failed": writer.failed,
-        "key": header.key,
-    }
+    return opened.told(writer)

@@ -18,9 +18,10 @@ from wsstool.models.contour import ContourNet
 from wsstool.models.object_maps import Shown, Window, joined, view_maps
 from wsstool.models.weights import build_from_weights, load_weights
 from wsstool.regions import Boxes
+from wsstool.runtime import pick_device
 from wsstool.stages.batches import read_batches
-from wsstool.stages.boxed import Boxed
-from wsstool.types import ClassList
+from wsstool.stages.boxed import Boxed, open_boxed
+from wsstool.types import ClassList, Messages
 
 DEFAULT_MARGINS = (0.25,)
 """Around the box, share of its side: near the middle of what training draws."""
@@ -125,6 +126,109 @@ def open_mapper(
 
 
 @dataclass(frozen=True)
+class Opened:
+    """Boxes, the network that maps them, and what a file of either says about both.
+
+    Attributes:
+        source: pictures with boxes.
+        mapper: the network.
+        params: options that shape the maps.
+        inputs: for the key and the history.
+    """
+
+    source: Boxed
+    mapper: Mapper
+    params: dict[str, Any]
+    inputs: list[store.Input]
+
+    def header(self, payload: str, stage: str, **own: Any) -> store.Header:
+        """The header of a file with one window a box; ``own``: further options of the stage."""
+        dataset, table = self.source.dataset, self.source.table
+        windows = [
+            self.mapper.windows(table.of(i), (int(rows), int(columns)))
+            for i, (rows, columns) in enumerate(table.sizes.tolist())
+        ]
+        areas = [sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in one) for one in windows]
+        counts = table.counts
+        return store.new_header(
+            payload,
+            stage=stage,
+            params={**self.params, **own},
+            inputs=self.inputs,
+            images=dataset.names,
+            sizes=table.sizes,
+            shapes=np.stack([counts, np.full_like(counts, -1), np.full_like(counts, -1)], 1),
+            elements=np.array(areas, np.int64),
+            classes=table.classes,
+            image_root=dataset.root,
+            columns=box_columns(table, [window for one in windows for window in one]),
+        )
+
+    def told(self, writer: store.Writer, **own: Any) -> dict[str, Any]:
+        """What a stage returns when it has written its file; ``own``: what it alone can say."""
+        return {
+            "images": len(writer.header),
+            "objects": int(self.source.table.counts.sum()),
+            **own,
+            "dropped": dict(self.source.table.dropped),
+            "failed": writer.failed,
+            "key": writer.header.key,
+        }
+
+
+def open_maps(
+    data: Path,
+    weights: Path,
+    *,
+    boxes: Path | None,
+    box_format: str,
+    margin: Sequence[float] | None,
+    flip: bool,
+    split: str | None,
+    class_list: Path | None,
+    shard: str | None,
+    batch_size: int,
+    device: str,
+    messages: Messages,
+) -> Opened:
+    """The boxes of a data folder and the network of a weights file, for the stages that map boxes.
+
+    Args:
+        data, boxes, box_format, split, class_list, shard: see ``boxed.open_boxed``.
+        weights, margin, flip, batch_size: see ``open_mapper``.
+        device: see ``runtime.pick_device``.
+
+    Raises:
+        Those of the parts.
+    """
+    source = open_boxed(
+        Path(data),
+        boxes=boxes,
+        box_format=box_format,
+        split=split,
+        class_list=class_list,
+        shard=shard,
+        messages=messages,
+    )
+    mapper = open_mapper(
+        weights, pick_device(device), source.table.classes, margins=margin, flip=flip, batch_size=batch_size
+    )
+    params: dict[str, Any] = {
+        "box_format": box_format if box_format != "auto" else None,
+        "margin": list(mapper.margins),
+        "flip": flip,
+        "split": split,
+        "class_list": str(class_list) if class_list else None,
+        "shard": shard,
+    }
+    inputs = [
+        *source.inputs,
+        store.Input.of_file(weights, role="weights", provenance=mapper.meta.get("provenance", ())),
+    ]
+    return Opened(source, mapper, params, inputs)
+
+
+@dataclass(frozen=True)
 class Mapped:
     """The maps of one image.
 
@@ -139,13 +243,13 @@ class Mapped:
     pixels: list[np.ndarray]
 
 
-def mapped(source: Boxed, mapper: Mapper, start: int, workers: int) -> Iterator[Mapped | WsstoolError]:
+def mapped(opened: Opened, start: int, workers: int) -> Iterator[Mapped | WsstoolError]:
     """The maps of every image from number ``start`` on, or why it cannot be read.
 
     An image is computed by itself, so that a resumed run gives the same bytes.
     """
-    table = source.table
-    paths = [source.dataset.path(i) for i in range(len(table))]
+    dataset, table, mapper = opened.source.dataset, opened.source.table, opened.mapper
+    paths = [dataset.path(i) for i in range(len(table))]
     batches = [[i] for i in range(start, len(table))]
     for (i,), (picture,) in read_batches(paths, table.sizes, batches, workers):
         if isinstance(picture, WsstoolError):
@@ -160,32 +264,6 @@ def mapped(source: Boxed, mapper: Mapper, start: int, workers: int) -> Iterator[
             yield Mapped(
                 mapper(picture, boxes), placed, [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in windows]
             )
-
-
-def window_header(
-    payload: str, stage: str, params: dict[str, Any], inputs: list[store.Input], source: Boxed, mapper: Mapper
-) -> store.Header:
-    """The header of a file with one window a box."""
-    dataset, table = source.dataset, source.table
-    windows = [
-        mapper.windows(table.of(i), (int(rows), int(columns)))
-        for i, (rows, columns) in enumerate(table.sizes.tolist())
-    ]
-    areas = [sum((x1 - x0) * (y1 - y0) for x0, y0, x1, y1 in one) for one in windows]
-    counts = table.counts
-    return store.new_header(
-        payload,
-        stage=stage,
-        params=params,
-        inputs=inputs,
-        images=dataset.names,
-        sizes=table.sizes,
-        shapes=np.stack([counts, np.full_like(counts, -1), np.full_like(counts, -1)], 1),
-        elements=np.array(areas, np.int64),
-        classes=table.classes,
-        image_root=dataset.root,
-        columns=box_columns(table, [window for one in windows for window in one]),
-    )
 
 
 def box_columns(table: BoxTable, windows: Sequence[Window]) -> dict[str, np.ndarray]:

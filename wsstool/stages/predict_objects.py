@@ -11,11 +11,9 @@ import numpy as np
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.regions import pixel_bounds
-from wsstool.runtime import pick_device
 from wsstool.selection.fillers import ellipse
 from wsstool.selection.quality import quality
-from wsstool.stages.boxed import open_boxed
-from wsstool.stages.object_maps import mapped, open_mapper, window_header
+from wsstool.stages.object_maps import mapped, open_maps
 from wsstool.stages.predict import Refiner, find_refiner
 from wsstool.types import SILENT, Messages
 
@@ -72,44 +70,36 @@ def predict_objects(
     if settings and not refine:
         raise UsageError("--set names an option of a refiner; choose one with --refine")
     refiner, own = find_refiner(refine, settings or ())
-    source = open_boxed(
-        Path(data),
+    opened = open_maps(
+        data,
+        weights,
         boxes=boxes,
         box_format=box_format,
+        margin=margin,
+        flip=flip,
         split=split,
         class_list=class_list,
         shard=shard,
+        batch_size=batch_size,
+        device=device,
         messages=messages,
     )
-    table = source.table
-    mapper = open_mapper(
-        weights, pick_device(device), table.classes, margins=margin, flip=flip, batch_size=batch_size
-    )
-    if mapper.meta.get("draws") == "outline":
+    if opened.mapper.meta.get("draws") == "outline":
         raise BadInputError(
             f"'{weights}' draws outlines, which 'wsstool contour' and 'wsstool select' turn into masks"
         )
-    params: dict[str, Any] = {
-        "box_format": box_format if box_format != "auto" else None,
-        "margin": list(mapper.margins),
-        "threshold": threshold,
-        "flip": flip,
-        "refine": refine,
-        "set": [f"{k}={v}" for k, v in own.items()] or None,
-        "split": split,
-        "class_list": str(class_list) if class_list else None,
-        "shard": shard,
-    }
-    inputs = [
-        *source.inputs,
-        store.Input.of_file(weights, role="weights", provenance=mapper.meta.get("provenance", ())),
-    ]
-    header = window_header("selection", "predict", params, inputs, source, mapper)
+    header = opened.header(
+        "selection",
+        "predict",
+        threshold=threshold,
+        refine=refine,
+        set=[f"{k}={v}" for k, v in own.items()] or None,
+    )
     with (
         store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer,
-        messages.track(len(table) - writer.start, "objects") as advance,
+        messages.track(len(header) - writer.start, "objects") as advance,
     ):
-        for found in mapped(source, mapper, writer.start, workers):
+        for found in mapped(opened, writer.start, workers):
             if isinstance(found, WsstoolError):
                 writer.fail(str(found))
             else:
@@ -127,14 +117,7 @@ def predict_objects(
                     fallback=np.array([fallback for _, _, fallback in made], np.uint8),
                 )
             advance()
-    return {
-        "images": len(header),
-        "objects": int(table.counts.sum()),
-        "fallbacks": int(writer.tail["fallback"].sum()),
-        "dropped": dict(table.dropped),
-        "failed": writer.failed,
-        "key": header.key,
-    }
+    return opened.told(writer, fallbacks=int(writer.tail["fallback"].sum()))
 
 
 def refined(refiner: Refiner, one: np.ndarray, box: np.ndarray, pixels: np.ndarray) -> np.ndarray:

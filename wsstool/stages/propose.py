@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from wsstool.registry import PROPOSALS
 from wsstool.stages.batches import read_picture
 from wsstool.stages.imported_proposals import Make, files, imported, nothing
 from wsstool.stages.processes import in_order
+from wsstool.stages.shelf import Shelf
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -64,7 +66,8 @@ def propose(
         method: name in ``registry.PROPOSALS``.
         settings: ``NAME=VALUE`` options of the method.
         max_proposals: rows of each record: proposals and the regions that only build them; None:
-            ``MAX_PROPOSALS``, or for an import what the largest image takes, which reads all of it twice.
+            ``MAX_PROPOSALS``, or for an import what the largest image takes; a temporary file keeps all until
+            that is known.
         min_area: smallest proposal, pixels; None: ``MIN_AREA``, and any for an import.
         max_area: largest proposal, share of the image, (0, 1].
         split, shard: which images, see ``data.open_dataset``.
@@ -108,17 +111,25 @@ def propose(
         if missing:
             messages.warn(f"'{import_}' has no proposal for {len(missing)} images, first {missing[0]}")
         items = [(found.get(i, nothing), tuple(size)) for i, size in enumerate(sizes.tolist())]
-        rows = max_proposals or _rows(items, limits)
-        make, workers = partial(_imported, rows=rows, **limits), 0
+        make, workers = partial(_imported, rows=max_proposals or LARGEST_NUMBER, **limits), 0
     else:
         assert max_proposals is not None
-        inputs, rows = [store.Input.of_folder(dataset.root, dataset.names)], max_proposals
+        inputs = [store.Input.of_folder(dataset.root, dataset.names)]
         items = [(dataset.path(i), sizes[i]) for i in range(len(dataset))]
-        make = partial(_proposals, make=partial(PROPOSALS.load(method), **own), rows=rows, **limits)
-    header = proposal_header(params, inputs, dataset, sizes, rows)
-    with store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer:
-        count = write_all(writer, in_order(make, items[writer.start :], workers), rows, messages)
-        return {"images": len(header), "failed": writer.failed, "key": header.key, "proposals": count}
+        make = partial(_proposals, make=partial(PROPOSALS.load(method), **own), rows=max_proposals, **limits)
+    with ExitStack() as stack:
+        if max_proposals is None:  # the header comes first, and says what the largest image takes
+            shelf: Shelf[Made | WsstoolError] = stack.enter_context(Shelf())
+            rows = _put(shelf, in_order(make, items, workers), len(items), messages)
+            made_from: Callable[[int], Iterator[Made | WsstoolError]] = shelf.since
+        else:
+            rows, made_from = max_proposals, lambda start: in_order(make, items[start:], workers)
+        header = proposal_header(params, inputs, dataset, sizes, rows)
+        writer = stack.enter_context(
+            store.create(header, output, force=force, max_failed=max_failed, messages=messages)
+        )
+        count = write_all(writer, made_from(writer.start), rows, messages)
+    return {"images": len(header), "failed": writer.failed, "key": header.key, "proposals": count}
 
 
 def check_limits(max_proposals: int | None, min_area: int, max_area: float) -> None:
@@ -218,10 +229,17 @@ def _imported(
     return Made(kept, left_out + more)
 
 
-def _rows(items: Sequence[Any], limits: dict[str, Any]) -> int:
-    """Rows that the largest image takes."""
-    made = (_imported(item, rows=LARGEST_NUMBER, **limits) for item in items)
-    return max([1, *(len(one.proposals.nodes) for one in made if isinstance(one, Made))])
+def _put(
+    shelf: Shelf[Made | WsstoolError], made: Iterator[Made | WsstoolError], total: int, messages: Messages
+) -> int:
+    """Keep the proposals of all images; the rows that the largest takes."""
+    rows = 1
+    with messages.track(total, "proposals read") as advance:
+        for one in made:
+            shelf.add(one)
+            rows = max(rows, len(one.proposals.nodes) if isinstance(one, Made) else 0)
+            advance()
+    return rows
 
 
 def _listing(dataset: Dataset, sizes: np.ndarray) -> str:

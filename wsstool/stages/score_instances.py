@@ -176,6 +176,7 @@ def _objects(
             "class_id": int(columns["box_class"][k]),
             "box_fit": box_fit(window, inner),
             "coverage": float((mask & hull).sum() / max(hull.sum(), 1)),
+            "box_area": float(np.prod(columns["box"][k][2:] - columns["box"][k][:2])),
         }
         truth = true.get(int(columns["box_id"][k]))
         whole = np.zeros(record.size, bool)

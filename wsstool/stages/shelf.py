@@ -1,0 +1,55 @@
+"""Results that must all be known before the first can be written: kept on disk, read back in order."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import tempfile
+from collections.abc import Iterator
+from typing import IO, Generic, TypeVar
+
+from wsstool.errors import CannotWriteError
+
+T = TypeVar("T")
+
+
+class Shelf(Generic[T]):
+    """Items in the order in which they came, in a nameless file that goes with the process.
+
+    >>> with Shelf() as shelf:
+    ...     shelf.add("a")
+    ...     shelf.add("b")
+    ...     list(shelf.since(1))
+    ['b']
+    """
+
+    def __init__(self) -> None:
+        self._places: list[int] = []
+        self._file: IO[bytes] = tempfile.TemporaryFile(prefix="wsstool-")  # noqa: SIM115
+
+    def __enter__(self) -> Shelf[T]:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):  # what could not be written was told before
+            self._file.close()
+
+    def add(self, item: T) -> None:
+        """Put an item behind the others.
+
+        Raises:
+            CannotWriteError: no space in the folder of temporary files.
+        """
+        self._places.append(self._file.tell())
+        try:
+            pickle.dump(item, self._file, protocol=5)
+            self._file.flush()
+        except OSError as error:
+            where = tempfile.gettempdir()
+            raise CannotWriteError(f"cannot write to '{where}' (TMPDIR): {error.strerror}") from error
+
+    def since(self, start: int) -> Iterator[T]:
+        """The items from number ``start`` on; nothing can be added any more."""
+        for place in self._places[start:]:
+            self._file.seek(place)
+            yield pickle.load(self._file)
