@@ -1,4 +1,4 @@
-"""Batch norms at rest, computed inside the convolution before them: each map is read and written once less."""
+"""Batch norms at rest, computed inside the convolution before them: a map is read and written once less."""
 
 from __future__ import annotations
 
