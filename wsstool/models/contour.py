@@ -10,6 +10,7 @@ from torch import nn
 
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone, build_backbone
+from wsstool.models.folded import fold_norms
 from wsstool.models.frozen import OnBackbone
 from wsstool.models.segmenter import without_expansion
 
@@ -54,9 +55,8 @@ class ContourNet(OnBackbone):
         taken = [backbone.stage_at(stride) for stride in strides]
         self.taken = tuple(stage.name for stage in taken)
         self.laterals = nn.ModuleList(nn.Conv2d(stage.channels, width, 1) for stage in taken)
-        self.join = nn.Sequential(
-            nn.Conv2d(width, width, 3, padding=1, bias=False), nn.GroupNorm(8, width), nn.ReLU()
-        )
+        # no normalisation here: it takes the strength of the features away, and masks then fill their boxes
+        self.join = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.ReLU())
         self.classify = nn.Conv2d(width, 1, 1)
         nn.init.constant_(self.classify.bias, FIRST_BIAS)  # type: ignore[arg-type]
         inside = 32 if condition == "class" else condition_size
@@ -117,6 +117,7 @@ class ContourNet(OnBackbone):
         norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
         first = [self.backbone.get_submodule(s.name) for s in self.backbone.stages if s.stride <= stride]
         self.freeze([*norms, *first])
+        fold_norms(self.backbone)
 
 
 def build_contour(
