@@ -1,10 +1,11 @@
-"""What the dense CRF costs an image: processor time, medians, beside other ways to compute it.
+"""What the dense CRF costs an image, medians, beside other ways to compute it.
 
-    python benchmarks/crf.py [--rounds 3]
+    python benchmarks/crf.py [--rounds 3] [--threads 1]
 
 ``label by label`` filters on the same lattice with ``np.bincount``, one label after the other: what one
 writes first. ``pydensecrf`` takes part where it can be imported (it needs a compiler to install). The
-contestants take turns; all marginals are compared.
+contestants take turns; all marginals are compared. Processor time, which a busy machine leaves alone; with
+more than one thread the time that passes, since waiting threads use the processor too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from skimage import data, transform
 
 from wsstool.masks.crf import PRESETS, crf
@@ -35,15 +37,12 @@ def scores(labels: int) -> np.ndarray:
 
 
 def label_by_label(maps: np.ndarray, image: np.ndarray, setting: tuple[float, ...]) -> np.ndarray:
-    """The same model, with a loop over the labels in place of sparse products."""
+    """The same model, with a loop over the labels."""
     a, b, bilateral, g, gaussian = setting
-    y, x = np.mgrid[:HEIGHT, :WIDTH].reshape(2, -1).astype(np.float32)
-    colours = image.reshape(-1, 3).astype(np.float32)
-    kernels = [
-        (gaussian, Permutohedral(np.stack([x / g, y / g], 1))),
-        (bilateral, Permutohedral(np.column_stack([x / a, y / a, colours / b]))),
-    ]
-    kernels = [(weight, _Loop(lattice.normalised())) for weight, lattice in kernels]
+    places = np.mgrid[:HEIGHT, :WIDTH].reshape(2, -1)[::-1].astype(np.float32)
+    colours = image.reshape(-1, 3).T.astype(np.float32)
+    features = [(gaussian, places / g), (bilateral, np.concatenate([places / a, colours / b]))]
+    kernels = [(weight, Loop(Permutohedral(torch.from_numpy(f), normalised=True))) for weight, f in features]
     energy = SCALE * maps.reshape(len(maps), -1)
     q = np.exp(energy) / np.exp(energy).sum(0)
     for _ in range(STEPS):
@@ -56,23 +55,19 @@ def label_by_label(maps: np.ndarray, image: np.ndarray, setting: tuple[float, ..
     return q.reshape(maps.shape)
 
 
-class _Loop:
-    """A lattice as index arrays."""
+class Loop:
+    """A lattice that filters one label."""
 
     def __init__(self, lattice: Permutohedral) -> None:
-        self.slice, self.splat = lattice._slice, lattice._splat.tocoo()
-        self.size, self.blurs = lattice.size, []
-        for blur in lattice._blurs:
-            coo = blur.tocoo()
-            self.blurs.append((coo.row, coo.col, coo.data))
-        self.shape = (self.slice.shape[0], -1)
+        self.corner, self.weights = lattice._corner.numpy(), lattice._weights.numpy()
+        self.neighbours, self.size = [pair.numpy() for pair in lattice._neighbours], lattice.size
 
     def filter(self, row: np.ndarray) -> np.ndarray:
-        corners = np.bincount(self.splat.row, self.splat.data * row[self.splat.col], self.size)
-        for to, source, weight in self.blurs:
-            corners = np.bincount(to, weight * corners[source], self.size)
-        gathered = corners[self.slice.indices].reshape(self.shape)
-        return (gathered * self.slice.data.reshape(self.shape)).sum(1)
+        spread = (self.weights * row[:, None]).ravel()
+        corners = np.bincount(self.corner.ravel(), spread, self.size + 1)
+        for pair in self.neighbours:
+            corners[:-1] += corners[pair].sum(1) / 2
+        return (corners[self.corner] * self.weights).sum(1)
 
 
 def by_pydensecrf(maps: np.ndarray, image: np.ndarray, setting: tuple[float, ...]) -> np.ndarray:
@@ -102,7 +97,10 @@ def contestants(maps: np.ndarray, image: np.ndarray, preset: str) -> dict[str, C
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=3)
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--threads", type=int, default=1)
+    rounds, threads = vars(parser.parse_args()).values()
+    torch.set_num_threads(threads)
+    clock = time.process_time if threads == 1 else time.perf_counter
     image = picture()
     for labels in (4, 21):
         for preset in ("deeplab", "irn"):
@@ -111,10 +109,10 @@ def main() -> None:
             times: dict[str, list[float]] = {name: [] for name in runs}
             for _ in range(rounds):
                 for name, run in runs.items():
-                    start = time.process_time()
+                    start = clock()
                     run()
-                    times[name].append(time.process_time() - start)
-            print(f"{WIDTH} x {HEIGHT} px, {labels} labels, {preset}")
+                    times[name].append(clock() - start)
+            print(f"{WIDTH} x {HEIGHT} px, {labels} labels, {preset}, {threads} thread(s)")
             base = statistics.median(times["wsstool"])
             ours = results["wsstool"]
             for name, values in times.items():

@@ -23,8 +23,8 @@ def test_marginals_equal_those_of_pydensecrf(shared, setting, steps):
 def test_label_unaries_equal_those_of_pydensecrf(shared, setting):
     fixture = np.load(shared / "fixtures/crf/crf_small.npz")
     expected = fixture[f"q_{setting}_labels07_it10"]
-    labels = fixture["hard_labels"][None] == np.arange(3)[:, None, None]
-    q = crf(np.where(labels, 0.7, 0.15), fixture["image"], unary="probabilities", preset=setting)
+    scores = fixture["hard_labels"][None] == np.arange(3)[:, None, None]
+    q = crf(scores.astype(np.float32), fixture["image"], unary="labels", preset=setting)
     assert np.abs(q - expected).max() < (2e-2 if setting == "tissue" else 1e-3)
     assert (q.argmax(0) == expected.argmax(0)).mean() >= 0.999
 
@@ -80,7 +80,7 @@ def test_the_lattice_approximates_a_gaussian():
     values = rng.random((300, 2)).astype(np.float32)
     kernel = np.exp(-((points[:, None] - points) ** 2).sum(-1) / 2)
     exact = kernel @ values / kernel.sum(1, keepdims=True)
-    lattice = Permutohedral(torch.from_numpy(points))
+    lattice = Permutohedral(torch.from_numpy(points.T))
     ours = (lattice.filter(torch.from_numpy(values)) / lattice.filter(torch.ones(300, 1))).numpy()
     assert np.abs(ours - exact).max() < 0.1 * np.ptp(values)
     assert np.corrcoef(ours[:, 0], exact[:, 0])[0, 1] > 0.97
@@ -119,7 +119,7 @@ def test_unknown_names_are_refused():
     scores, image = np.zeros((2, 4, 4), np.float32), photograph_like(4, 4)
     with pytest.raises(UsageError, match="there are: deeplab"):
         crf(scores, image, preset="deep")
-    with pytest.raises(UsageError, match="logits or probabilities"):
+    with pytest.raises(UsageError, match="there are: logits, probabilities, labels"):
         crf(scores, image, unary="softmax")
     with pytest.raises(BadInputError, match="5 x 4 px"):
         crf(scores, photograph_like(4, 5))
@@ -130,3 +130,70 @@ def test_the_preset_named_irn_is_the_default():
     scores = np.random.default_rng(0).random((2, 10, 12), np.float32)
     np.testing.assert_array_equal(crf(scores, image), crf(scores, image, preset="irn"))
     assert set(PRESETS) == {"deeplab", "irn", "tissue"}
+
+
+def test_a_pixel_of_equal_scores_says_nothing_as_a_hard_label():
+    scores = np.float32([[[1, 0.5, 0.2]], [[0, 0.5, 0.6]]])
+    q = crf(scores, photograph_like(1, 3), unary="labels", label_probability=0.9, steps=0)
+    np.testing.assert_allclose(q, [[[0.9, 0.5, 0.1]], [[0.1, 0.5, 0.9]]], atol=1e-6)
+
+
+@pytest.mark.parametrize("probability", [0.3, 1.0, float("nan")])
+def test_a_label_must_be_likelier_than_chance_and_not_certain(probability):
+    scores = np.random.default_rng(0).random((3, 4, 4), np.float32)
+    with pytest.raises(UsageError, match="label_probability"):
+        crf(scores, photograph_like(4, 4), unary="labels", label_probability=probability)
+
+
+def test_probabilities_that_do_not_sum_to_one_are_legal():
+    image = photograph_like(10, 12)
+    p = np.random.default_rng(0).dirichlet(np.ones(3), (10, 12)).transpose(2, 0, 1).astype(np.float32)
+    p = 0.1 + 0.5 * p  # nothing below the least probability of 1e-5
+    half, whole = (crf(scale * p, image, unary="probabilities") for scale in (0.5, 1))
+    np.testing.assert_allclose(half, whole, atol=1e-4)
+    np.testing.assert_allclose(half.sum(0), 1, atol=1e-5)
+
+
+def test_metal_gives_way_to_the_processor(monkeypatch):
+    from wsstool.masks import crf as module
+
+    monkeypatch.setattr(module, "pick_device", lambda name: torch.device("mps"))
+    scores, image = np.zeros((2, 4, 4), np.float32), photograph_like(4, 4)
+    assert crf(scores, image).shape == (2, 4, 4)
+    with pytest.raises(UsageError, match="use device=cpu"):
+        crf(scores, image, device="mps")
+    monkeypatch.undo()
+    with pytest.raises(UsageError, match="no device 'abacus'"):
+        crf(scores, image, device="abacus")
+
+
+def test_the_way_for_a_gpu_gives_the_same_lattice(monkeypatch):
+    from wsstool.masks import permutohedral as module
+
+    points = torch.randn(3, 400, generator=torch.Generator().manual_seed(0)) * 4
+    values = torch.rand(400, 2, generator=torch.Generator().manual_seed(1))
+    usual = Permutohedral(points, normalised=True)
+    monkeypatch.setattr(module, "_on_processor", lambda tensor: False)
+    other = Permutohedral(points, normalised=True)
+    assert usual.size == other.size
+    torch.testing.assert_close(usual.filter(values), other.filter(values))
+
+
+@pytest.mark.parametrize("scale", [1, 1.5e4])
+def test_codes_that_do_not_fit_beside_their_place_are_sorted_too(scale):
+    points = torch.randn(3, 300, generator=torch.Generator().manual_seed(0)) * scale
+    everywhere = Permutohedral(torch.cat([points, points], 1))
+    out = everywhere.filter(torch.ones(600, 1))[:, 0]
+    torch.testing.assert_close(out[:300], out[300:])  # equal points have equal surroundings
+    if scale > 1:  # far from all others: only the two points themselves, and the smoothing of their simplex
+        assert out.max() < 3
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("setting", PRESETS)
+def test_a_gpu_gives_the_same_labels(setting):
+    image = photograph_like(120, 160)
+    scores = np.random.default_rng(0).random((3, 120, 160), np.float32)
+    there, here = (crf(scores, image, preset=setting, device=device) for device in ("cuda", "cpu"))
+    assert (there.argmax(0) == here.argmax(0)).mean() >= 0.999

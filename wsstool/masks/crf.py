@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +12,7 @@ from torch import Tensor
 from wsstool.errors import UsageError
 from wsstool.masks.inputs import checked
 from wsstool.masks.permutohedral import Permutohedral
+from wsstool.runtime import pick_device
 
 PRESETS = {
     "deeplab": (80.0, 13.0, 10.0, 3.0, 3.0),
@@ -19,6 +21,8 @@ PRESETS = {
 }
 """Published settings by name: bilateral xy (px), rgb, weight; Gaussian xy (px), weight. ``irn`` is the
 default; ``tissue`` was published with 5 steps."""
+
+UNARIES = ("logits", "probabilities", "labels")
 
 
 def mean_field(unary: Tensor, kernels: list[tuple[Permutohedral, float]], steps: int) -> Tensor:
@@ -48,6 +52,7 @@ def crf(
     *,
     unary: str = "logits",
     logit_scale: float = 5.0,
+    label_probability: float = 0.7,
     bilateral_xy: float = 50.0,
     bilateral_rgb: float = 5.0,
     bilateral_weight: float = 10.0,
@@ -55,7 +60,7 @@ def crf(
     gaussian_weight: float = 3.0,
     steps: int = 10,
     preset: str = "",
-    device: str = "",
+    device: str = "auto",
 ) -> np.ndarray:
     """Sharpen score maps along the edges of the image.
 
@@ -65,9 +70,12 @@ def crf(
     Args:
         scores: (K, H, W) float32 in [0, 1], one map a label that may occur, background included.
         image: (H, W, 3) uint8 RGB.
-        unary: ``logits``: u = -logit_scale * score, for normalised activation maps;
-            ``probabilities``: u = -log(clip(score, 1e-5, 1)), for the output of a segmenter.
+        unary: ``logits``: u = -logit_scale * score, for normalised activation maps; ``probabilities``:
+            u = -log(clip(score, 1e-5, 1)), for the output of a segmenter; a pixel's need not sum to 1;
+            ``labels``: only which score is largest counts, and a pixel whose scores are equal says nothing.
         logit_scale: with ``logits``, 0 ignores the scores, large values trust them; 3 to 6 is usual.
+        label_probability: with ``labels``, that a pixel has its label, the rest being shared by the others;
+            above 1 / K, below 1.
         bilateral_xy: a, pixels. How far pixels of like colour pull on each other.
         bilateral_rgb: b, units of 0..255. Smaller respects weaker edges (and costs more).
         bilateral_weight: w_b; 0 leaves the term out.
@@ -75,13 +83,15 @@ def crf(
         gaussian_weight: w_g; 0 leaves the term out.
         steps: mean-field updates.
         preset: ``deeplab``, ``irn`` or ``tissue``: published sigmas and weights, in place of the five above.
-        device: ``cpu``, ``cuda`` or ``cuda:N``; empty: a CUDA device where there is one.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns:
         (K, H, W) float32 marginals; they sum to 1 over K.
 
     Raises:
-        UsageError: a sigma that is not positive (with its weight not 0), an unknown preset or unary.
+        UsageError: a sigma that is not positive (with its weight not 0), an unknown preset or unary, a
+            ``label_probability`` out of range, a device that is not there or is Metal's.
+        BadInputError: scores that are not finite or do not lie over the image.
 
     Notes:
         Only the labels given take part: K = 2 or 3 instead of 21 is several times faster and cannot hand a
@@ -103,15 +113,15 @@ def crf(
         if preset not in PRESETS:
             raise UsageError(f"no crf preset '{preset}'; there are: {', '.join(PRESETS)}")
         bilateral_xy, bilateral_rgb, bilateral_weight, gaussian_xy, gaussian_weight = PRESETS[preset]
-    if unary not in ("logits", "probabilities"):
-        raise UsageError(f"crf has no unary '{unary}'; use logits or probabilities")
+    if unary not in UNARIES:
+        raise UsageError(f"crf has no unary '{unary}'; there are: {', '.join(UNARIES)}")
+    where = _device(device)
     scores = checked(scores, image)
     k, height, width = scores.shape
     if k <= 1 or scores.size == 0:
         return np.ones_like(scores)
-    where = _device(device)
     flat = torch.from_numpy(scores.reshape(k, -1)).T.contiguous().to(where)  # (N, K)
-    energy = flat * -logit_scale if unary == "logits" else -flat.clamp(1e-5, 1).log()
+    energy = _energy(flat, unary, logit_scale, label_probability)
     kernels = []
     if gaussian_weight:
         g = _positive("gaussian_xy", gaussian_xy)
@@ -122,12 +132,32 @@ def crf(
     return mean_field(energy, kernels, steps).T.contiguous().cpu().numpy().reshape(scores.shape)
 
 
+def _energy(scores: Tensor, unary: str, logit_scale: float, label_probability: float) -> Tensor:
+    """(N, K) scores as unary energies u."""
+    if unary == "logits":
+        return scores * -logit_scale
+    if unary == "probabilities":
+        return -scores.clamp(1e-5, 1).log()
+    k = scores.shape[1]
+    if not 1 / k < label_probability < 1:
+        raise UsageError(
+            f"crf needs label_probability above 1 / {k} (labels) and below 1, not {label_probability:g}"
+        )
+    best = scores.argmax(1, keepdim=True)
+    energy = torch.full_like(scores, -math.log((1 - label_probability) / (k - 1)))
+    energy.scatter_(1, best, -math.log(label_probability))
+    energy[scores.amin(1) == scores.amax(1)] = 0
+    return energy
+
+
 def _device(name: str) -> torch.device:
-    if not name:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name.split(":")[0] not in ("cpu", "cuda") or (name != "cpu" and not torch.cuda.is_available()):
-        raise UsageError(f"crf cannot run on device '{name}' here")
-    return torch.device(name)
+    """The lattice sums rows with an operation that Metal lacks; there ``auto`` is the processor."""
+    device = pick_device(name)
+    if device.type != "mps":
+        return device
+    if name == "auto":
+        return torch.device("cpu")
+    raise UsageError("crf cannot run on Metal; use device=cpu")
 
 
 def _positive(name: str, sigma: float) -> float:
@@ -138,27 +168,27 @@ def _positive(name: str, sigma: float) -> float:
 
 
 def _positions(height: int, width: int, where: torch.device) -> Tensor:
-    """(H * W, 2) float32 pixel coordinates, x first."""
+    """(2, H * W) float32 pixel coordinates, x first."""
     y, x = torch.arange(height, device=where), torch.arange(width, device=where)
-    return torch.cartesian_prod(y, x).flip(1).float()
+    return torch.stack(torch.meshgrid(x, y, indexing="xy")).view(2, -1).float()
 
 
 @lru_cache(maxsize=8)
 def _spatial(height: int, width: int, sigma: float, where: torch.device) -> Permutohedral:
     """The lattice of positions alone: the same for every image of one size."""
-    return Permutohedral(_positions(height, width, where) / sigma).normalised()
+    return Permutohedral(_positions(height, width, where) / sigma, normalised=True)
 
 
 def _bilateral(image: np.ndarray, sigma_xy: float, sigma_rgb: float, where: torch.device) -> Permutohedral:
     height, width = image.shape[:2]
-    colours = torch.from_numpy(np.ascontiguousarray(image)).reshape(-1, 3).to(where).float()
-    positions = _positions(height, width, where)
-    return Permutohedral(torch.cat([positions / sigma_xy, colours / sigma_rgb], 1)).normalised()
+    colours = torch.from_numpy(np.ascontiguousarray(image)).to(where).view(-1, 3).T / sigma_rgb
+    return Permutohedral(torch.cat([_positions(height, width, where) / sigma_xy, colours]), normalised=True)
 
 
 def _softmax(energy: Tensor) -> Tensor:
     """Softmax over the K columns."""
     if energy.shape[1] >= 16:
         return energy.softmax(1)
-    # torch is slow over a short last axis
-    return energy.T.contiguous().softmax(0).T.contiguous()
+    # torch is slow over a short last axis, but for the product that leaves the sum in every column
+    odds = (energy - energy.amax(1, keepdim=True)).exp_()
+    return odds.div_(odds @ odds.new_ones(energy.shape[1], energy.shape[1]))

@@ -10,22 +10,25 @@ filtering is then a handful of ``embedding_bag`` calls, which sum weighted rows 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import sparse
 from torch import Tensor
 
 from wsstool.errors import UsageError
+
+_BLOCK = 32768  # points at a time while the lattice is built on a processor: what fits its cache
 
 
 class Permutohedral:
     """The lattice of one set of points.
 
     Args:
-        features: (N, d) float32, every coordinate divided by its standard deviation; the lattice lives on
+        features: (d, N) float32, every coordinate divided by its standard deviation; the lattice lives on
             the same device.
+        normalised: ``filter`` is D K D with D = diag(1 / sqrt(K 1)) in place of the kernel K.
 
     Raises:
         UsageError: the features reach so far (a standard deviation close to zero) that lattice
@@ -41,30 +44,25 @@ class Permutohedral:
         Eurographics 2010, sections 3 and 4. Written from the paper.
 
     Example:
-        >>> lattice = Permutohedral(torch.tensor([[0.0], [0.0], [50.0]]))
+        >>> lattice = Permutohedral(torch.tensor([[0.0, 0.0, 50.0]]))
         >>> out = lattice.filter(torch.ones(3, 1))[:, 0]
         >>> bool(abs(out[0] - out[1]) < 1e-6 and out[0] > 1.5 * out[2])  # two together, one alone
         True
     """
 
-    def __init__(self, features: Tensor) -> None:
+    def __init__(self, features: Tensor, *, normalised: bool = False) -> None:
+        d = len(features)
         base, rank, weights = _enclosing_simplices(features.float())
-        d = features.shape[1]
-        simplices, of_point = _simplices(base[:d], rank[:d])
-        corners, codes, stride = _corners(base[:d, simplices.example], rank[:d, simplices.example])
+        number, example = _simplices(base[:d], rank[:d])
+        corner, codes, stride = _corners(*(one[:d].index_select(1, example) for one in (base, rank)))
         self._neighbours = _neighbours(codes, stride)  # d + 1 of (M, 2)
-        self._corner = corners.number.view(-1, d + 1).to(torch.int32)[of_point]  # (N, d + 1)
-        self._slice_weights = weights * (1 / (1 + 2.0**-d))
-        # Splatting sums over the points of a corner: all points of the simplices that have it.
-        simplex, r = corners.order // (d + 1), corners.order % (d + 1)
-        counts = simplices.counts[simplex]
-        entry = simplices.starts[simplex] - counts.cumsum(0) + counts
-        place = torch.arange(len(of_point) * (d + 1), device=entry.device) + entry.repeat_interleave(counts)
-        point = simplices.order[place]
-        self._splat_point = point.to(torch.int32)
-        self._splat_weights = weights.view(-1)[point * (d + 1) + r.repeat_interleave(counts)]
-        self._splat_start = F.pad(counts.cumsum(0), (1, 0))[F.pad(corners.starts, (0, 1), value=len(counts))]
-        self._splat_start = self._splat_start.to(torch.int32)  # (M + 1,)
+        self._corner = corner.index_select(0, number)  # (N, d + 1)
+        # The kernel is W B W', with B the blurs and W the weights of all corners of all points.
+        weights *= (1 + 2.0**-d) ** -0.5
+        self._weights = weights  # (N, d + 1)
+        if normalised:
+            weights *= (self._mass() + 1e-20).rsqrt()[:, None]
+        self._splat = _transposed(self._corner, weights, self.size)
 
     @property
     def size(self) -> int:
@@ -75,129 +73,149 @@ class Permutohedral:
     def filter(self, values: Tensor) -> Tensor:
         """Filter (N, L) float32 values, all L columns at once; the result has the same shape."""
         corners = values.new_zeros(self.size + 1, values.shape[1])  # the last: what is not there counts 0
+        point, weights, starts = self._splat
         corners[:-1] = F.embedding_bag(
-            self._splat_point,
-            values,
-            self._splat_start,
-            mode="sum",
-            per_sample_weights=self._splat_weights,
-            include_last_offset=True,
+            point, values, starts, mode="sum", per_sample_weights=weights, include_last_offset=True
         )
+        return self._read(corners)
+
+    def _read(self, corners: Tensor) -> Tensor:
+        """(M + 1, L) sums at the corners, blurred in place, as (N, L) values at the points."""
         for pair in self._neighbours:
             corners[:-1].add_(F.embedding_bag(pair, corners, mode="sum"), alpha=0.5)
-        return F.embedding_bag(self._corner, corners, mode="sum", per_sample_weights=self._slice_weights)
+        return F.embedding_bag(self._corner, corners, mode="sum", per_sample_weights=self._weights)
 
-    def normalised(self) -> Permutohedral:
-        """Scale by D = diag(1 / sqrt(K 1)) on both sides, so that ``filter`` is D K D; returns itself."""
-        mass = self.filter(self._slice_weights.new_ones(len(self._corner), 1))[:, 0]
-        scale = (mass + 1e-20).rsqrt()
-        self._slice_weights *= scale[:, None]
-        self._splat_weights *= scale[self._splat_point]
-        return self
+    def _mass(self) -> Tensor:
+        """(N,) K 1: what ``filter`` makes of ones."""
+        corners = torch.bincount(self._corner.view(-1), self._weights.view(-1), self.size + 1)
+        return self._read(corners[:, None])[:, 0]
 
 
 def _enclosing_simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The simplex round each point.
 
+    Args:
+        features: (d, N).
     Returns:
-        its remainder-0 corner (d + 1, N) int64 in units of d + 1, the ranks (d + 1, N) int64 of the
+        its remainder-0 corner (d + 1, N) int32 in units of d + 1, the ranks (d + 1, N) int8 of the
         coordinates, and barycentric weights (N, d + 1) float32.
     """
-    n, d = features.shape
-    scaled = features.T.contiguous()
+    d, n = features.shape
+    base = torch.empty(d + 1, n, dtype=torch.int32, device=features.device)
+    rank, weights = torch.empty_like(base, dtype=torch.int8), features.new_empty(n, d + 1)
+    count = _BLOCK if _on_processor(features) else max(1, n)
+    for start in range(0, n, count):
+        part = slice(start, start + count)
+        _write_simplices(features[:, part], base[:, part], rank[:, part], weights[part])
+    return base, rank, weights
+
+
+def _write_simplices(features: Tensor, base: Tensor, rank: Tensor, weights: Tensor) -> None:
+    """``_enclosing_simplices`` of some points, written into the last three."""
+    d, n = features.shape
     # Into the hyperplane of coordinates that sum to zero; rows are coordinates, so every step is contiguous.
     elevated = features.new_empty(d + 1, n)
     total = features.new_zeros(n)
     for j in range(d, 0, -1):
-        column = scaled[j - 1] * ((2 / 3) ** 0.5 * (d + 1) / (j * (j + 1)) ** 0.5)
-        elevated[j] = total - j * column
+        column = features[j - 1] * ((2 / 3) ** 0.5 * (d + 1) / (j * (j + 1)) ** 0.5)
+        torch.sub(total, column, alpha=j, out=elevated[j])
         total += column
     elevated[0] = total
-    if n and not elevated.abs().max() < 2**30:
+    if not elevated.abs().max() < 2**30:
         raise UsageError("a standard deviation is too close to zero for these features: use a larger one")
-    base = (elevated / (d + 1)).round()
-    difference = elevated - base * (d + 1)
-    base = base.to(torch.int32)
-    rank = base.sum(0, dtype=torch.int32).repeat(d + 1, 1)
+    rounded = (elevated / (d + 1)).round_()
+    remainder = elevated.sub_(rounded, alpha=d + 1)
+    # Ranks in falling order of the remainders; the rounded corner may be off the hyperplane by some units.
+    ranks = rounded.sum(0).to(torch.int8) + torch.arange(d + 1, dtype=torch.int8, device=rank.device)[:, None]
+    y, higher = list(remainder), list(ranks)
     for a in range(d + 1):
         for b in range(a + 1, d + 1):
-            less = difference[a] < difference[b]
-            rank[a] += less
-            rank[b] += ~less
-    # The rounded corner may be off the hyperplane: walk it back along the largest remainders.
-    shift = (rank < 0).to(torch.int32) - (rank > d).to(torch.int32)
-    rank += shift * (d + 1)
-    base += shift
-    difference -= shift * (d + 1)
+            less = (y[a] < y[b]).view(torch.int8)
+            higher[a] += less
+            higher[b] -= less
+    # Walk it back along the largest remainders.
+    shift = (ranks < 0).view(torch.int8) - (ranks > d).view(torch.int8)
+    torch.add(ranks, shift, alpha=d + 1, out=rank)
+    rounded += shift
+    base.copy_(rounded)
+    remainder.sub_(shift, alpha=d + 1)
     # With y the remainders in falling order, corner r > 0 weighs (y_{d-r} - y_{d-r+1}) / (d + 1).
-    by_rank = torch.empty_like(difference).scatter_(0, rank.long(), difference / (d + 1))
-    weights = features.new_empty(n, d + 1)
-    weights[:, 1:] = (by_rank[:-1] - by_rank[1:]).flip(0).T
-    weights[:, 0] = 1 + by_rank[d] - by_rank[0]
-    return base, rank, weights
+    y = list(remainder.div_(d + 1))
+    for last in range(d, 0, -1):
+        for a in range(last):
+            y[a], y[a + 1] = torch.maximum(y[a], y[a + 1]), torch.minimum(y[a], y[a + 1])
+    weights[:, 0] = 1 + y[d] - y[0]
+    for r in range(1, d + 1):
+        weights[:, r] = y[d - r] - y[d - r + 1]
 
 
-@dataclass(frozen=True)
-class _Groups:
-    """Equal integers numbered: which group each belongs to, and the members of each group."""
-
-    number: Tensor  # (n,) the group of each
-    order: Tensor  # (n,) members of group 0, then of group 1, ...
-    starts: Tensor  # (groups,) where those of each group begin in ``order``
-
-    @property
-    def counts(self) -> Tensor:
-        return torch.diff(self.starts, append=self.starts.new_tensor([len(self.order)]))
-
-    @property
-    def example(self) -> Tensor:
-        """(groups,) one member of each."""
-        return self.order[self.starts]
+def _sorted(codes: Tensor) -> tuple[Tensor, Tensor]:
+    """(n,) int64 >= 0 in rising order, and where each came from; ties in the order they had."""
+    bits = len(codes).bit_length()
+    if len(codes) and int(codes.max()) >= 2 ** (62 - bits):
+        ordered, order = codes.sort(stable=True)
+        return ordered, order
+    # Code and place in one integer: numbers sort much faster than places do.
+    packed = (codes << bits) | torch.arange(len(codes), device=codes.device)
+    if _on_processor(packed):
+        packed.numpy().sort()  # twice as fast as torch's
+    else:
+        packed = packed.sort().values
+    return packed >> bits, packed & (2**bits - 1)
 
 
-def _groups(codes: Tensor) -> _Groups:
-    """Group equal codes, in rising order of the code."""
-    # numpy sorts integers twice as fast as torch does on a CPU
-    order = codes.argsort() if codes.is_cuda else torch.from_numpy(np.argsort(codes.numpy()))
-    ordered = codes[order]
+def _numbered(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Number equal integers in rising order: (n,) int32 numbers, one member of each number, its code."""
+    ordered, order = _sorted(codes)
     is_first = F.pad(ordered[1:] != ordered[:-1], (1, 0), value=True)
-    number = torch.empty_like(order).scatter_(0, order, is_first.cumsum(0) - 1)
-    return _Groups(number, order, is_first.nonzero()[:, 0])
+    number = torch.empty(len(codes), dtype=torch.int32, device=codes.device)
+    number.scatter_(0, order, is_first.cumsum(0, dtype=torch.int32) - 1)
+    first = is_first.nonzero()[:, 0]
+    return number, order[first], ordered[first]
 
 
-def _simplices(base: Tensor, rank: Tensor) -> tuple[_Groups, Tensor]:
-    """Points share a simplex where base and ranks are equal; there are far fewer simplices than points."""
+def _simplices(base: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
+    """Points share a simplex where base and ranks are equal; there are fewer simplices than points.
+
+    Returns:
+        (N,) int32 the simplex of each point, and one point of each simplex.
+    """
     d = len(base)
-    least = base.amin(1)
-    units = (base.amax(1) - least + 1).tolist()
+    least = base.amin(1).tolist()
+    units = [high - low + 1 for high, low in zip(base.amax(1).tolist(), least, strict=True)]
     _check(units, d)
     code = torch.zeros_like(base[0], dtype=torch.int64)
     for j in range(d):
-        code = (code * units[j] + (base[j] - least[j])) * (d + 1) + rank[j]
-    groups = _groups(code)
-    return groups, groups.number
+        code.mul_(units[j]).add_(base[j]).sub_(least[j]).mul_(d + 1).add_(rank[j])
+    number, example, _ = _numbered(code)
+    return number, example
 
 
-def _corners(base: Tensor, rank: Tensor) -> tuple[_Groups, Tensor, list[int]]:
-    """The corners of simplices, d + 1 of each in turn, as groups of equal ones.
+def _corners(base: Tensor, rank: Tensor) -> tuple[Tensor, Tensor, list[int]]:
+    """The corners of S simplices.
 
     Returns:
-        the groups; (M,) int64, the code of each; and what a step along each coordinate adds to a code.
+        (S, d + 1) int32 numbers of corners; (M,) int64, the code of each corner, rising; and what a step
+        along each coordinate adds to a code.
     """
     d = len(base)
-    base, rank, least = base.long(), rank.long(), base.amin(1).long()
+    base, least = base.long(), base.amin(1).long()
     # A corner is known by its first d coordinates, packed into one integer of mixed radix. Corners and their
     # neighbours lie less than 2 (d + 1) away; with that margin packing is linear: a step is one constant.
     margin = 2 * (d + 1)
     stride = [1]
     for reach in (base.amax(1) - least + 1).tolist():
         stride.append(stride[-1] * ((d + 1) * reach + 2 * margin))
-    steps = torch.tensor(stride[:d], device=base.device)[:, None]
-    origin = (((base - least[:, None]) * (d + 1) + margin) * steps).sum(0)
-    steps_of_rank = [(torch.where(rank <= d - r, r, r - (d + 1)) * steps).sum(0) for r in range(d + 1)]
-    codes = torch.stack([origin + one for one in steps_of_rank], 1).reshape(-1)
-    groups = _groups(codes)
-    return groups, codes[groups.example], stride
+    origin = sum(((base[j] - least[j]) * (d + 1) + margin) * stride[j] for j in range(d))
+    # From corner r to r + 1 all coordinates rise by 1, and that of rank d - r falls by d + 1.
+    falls = base.new_zeros(base.shape[1], d + 1)
+    falls.scatter_(1, rank.T.long(), falls.new_tensor(stride[:d]).mul_(d + 1).expand(len(falls), -1))
+    codes = torch.empty_like(falls)
+    codes[:, 0] = origin
+    for r in range(d):
+        torch.sub(codes[:, r] + sum(stride[:d]), falls[:, d - r], out=codes[:, r + 1])
+    number, _, distinct = _numbered(codes.view(-1))
+    return number.view(-1, d + 1), distinct, stride
 
 
 def _check(units: list[int], d: int) -> None:
@@ -213,10 +231,42 @@ def _neighbours(codes: Tensor, stride: list[int]) -> list[Tensor]:
     found = []
     for step in [back + (d + 1) * stride[j] for j in range(d)] + [back]:
         wanted = codes + step
-        right = torch.searchsorted(codes, wanted).clamp_(max=m - 1)
-        here = (codes[right] == wanted).nonzero()[:, 0]
+        if _on_processor(codes):
+            right = torch.from_numpy(np.searchsorted(codes.numpy(), wanted.numpy()))  # as above
+        else:
+            right = torch.searchsorted(codes, wanted)
+        right.clamp_(max=m - 1)
+        here = (codes.index_select(0, right) == wanted).nonzero()[:, 0]
+        right = right.index_select(0, here)
         pairs = torch.full((m, 2), m, dtype=torch.int32, device=codes.device)
-        pairs[here, 0] = right[here].to(torch.int32)
-        pairs[right[here], 1] = here.to(torch.int32)  # to the left of one's right is oneself
+        pairs[here, 0] = right.to(torch.int32)
+        pairs[right, 1] = here.to(torch.int32)  # to the left of one's right is oneself
         found.append(pairs)
     return found
+
+
+def _transposed(corner: Tensor, weights: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Who has which corner.
+
+    Args:
+        corner: (N, d + 1) int32, below m.
+        weights: (N, d + 1).
+    Returns:
+        the points of corner 0, then of corner 1 and so on, int32; their weights; (m + 1,) int32 starts.
+    """
+    n, each = corner.shape
+    if _on_processor(corner):
+        rows = np.arange(0, n * each + 1, each, dtype=np.int32)
+        values, columns = weights.view(-1).numpy(), corner.view(-1).numpy()
+        found = sparse.csr_matrix((values, columns, rows), shape=(n, m)).tocsc()
+        point, weight, start = (torch.from_numpy(a) for a in (found.indices, found.data, found.indptr))
+        return point, weight, start
+    ordered, order = corner.view(-1).sort(stable=True)
+    corners = torch.arange(m + 1, dtype=torch.int32, device=corner.device)
+    starts = torch.searchsorted(ordered, corners, out_int32=True)
+    return (order // each).to(torch.int32), weights.view(-1)[order], starts
+
+
+def _on_processor(tensor: Tensor) -> bool:
+    """Whether numpy and scipy can work on it."""
+    return tensor.device.type == "cpu"
