@@ -154,9 +154,17 @@ def test_every_method_ignores_a_class(masks: Path, tmp_path: Path, method: str) 
     ("own", "says"),
     [
         ({"ignore_class": "green"}, "green.*red, white, blue"),
-        ({"layer_weight": ["bn7=1"]}, "3 times"),
+        ({"layer_weight": ["bn7=1"]}, r"--layer-weight is missing for net\.b4_5, net\.b5_2; 0 leaves"),
         ({"layer_weight": ["bn8=1", "bn7=1", "b5_2=1"]}, "bn8"),
-        ({"settings": ["main=b9"]}, "b9"),
+        ({"settings": ["main=b9"]}, r"--set main=b9: no label map is called 'b9'; there are: net\.b4_5"),
+        ({"settings": ["excluded=never"]}, "--set excluded=never: channel or index"),
+        ({"settings": ["loss=dice"]}, "--set loss=dice: cross-entropy, .*focal"),
+        (
+            {"method": "plain", "settings": ["loss=dice"]},
+            "--set loss=dice: cross-entropy, generalised or symm",
+        ),
+        ({"method": "coteaching", "settings": ["pool=sea"]}, "--set pool=sea: "),
+        ({"momentum": 1.0, "optimizer": "sgd"}, r"--momentum 1: a momentum in \[0, 1\)"),
         ({"arch": "deeplabv3plus-xception"}, "HEAD-BACKBONE"),
         ({"batch_size": 1}, "--batch-size 2"),
         ({"normalization": "mine"}, "normalization"),
@@ -165,25 +173,41 @@ def test_every_method_ignores_a_class(masks: Path, tmp_path: Path, method: str) 
     ],
 )
 def test_what_cannot_be_done(masks: Path, tmp_path: Path, own: dict[str, Any], says: str) -> None:
+    heard = Heard()
     with pytest.raises(UsageError, match=says):
-        cotrain(masks, output=tmp_path / "s.pth", **{**FAST, **own})
-    assert not (tmp_path / "s.pth").exists()
+        cotrain(masks, output=tmp_path / "s.pth", **{**FAST, **own}, messages=heard)
+    assert heard.lines == [] and not any(tmp_path.iterdir())
 
 
 def test_weights_by_position_by_name_and_by_default() -> None:
     assert layer_weights(None, LAYERS) == [1 / 3] * 3
     assert layer_weights([0.2, "0.3", ".5"], LAYERS) == [0.2, 0.3, 0.5]
     assert layer_weights(["net.bn7=1", "b4_5=0", "b5_2=0"], LAYERS) == [0, 0, 1]
-    for wrong in (
-        ["1", "1"],
-        ["a", "1", "1"],
-        ["-1", "1", "1"],
-        ["0", "0", "0"],
-        ["nan", "1", "1"],
-        ["bn7=1"] * 3,
-    ):
-        with pytest.raises(UsageError):
-            layer_weights(wrong, LAYERS)
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (
+            ["1", "1"],
+            "must be given 3 times, once for each of net.b4_5, net.b5_2, net.bn7, not twice",
+        ),
+        (["1"] * 4, "must be given 3 times, once for each of net.b4_5, net.b5_2, net.bn7, not 4 times"),
+        (["a", "1", "1"], "a: 'a' is no number of 0 or more"),
+        (["-1", "1", "1"], "-1: '-1' is no number"),
+        (["nan", "1", "1"], "nan: 'nan' is no number"),
+        (["bn7=x", "b4_5=1", "b5_2=1"], "bn7=x: 'x' is no number"),
+        (["0", "0", "0"], "is 0 for every layer"),
+        (["bn7=1"] * 3, "bn7=1: net.bn7 has a weight already"),
+        (["bn7=1", "1", "1"], "1: give all with a name"),
+        (["bn8=1", "b4_5=1", "b5_2=1"], "bn8=1: no label map is called 'bn8'; there are: net.b4_5, "),
+        (["bn7=1", "b4_5=1"], "is missing for net.b5_2; 0 leaves a layer out"),
+    ],
+)
+def test_weights_that_do_not_fit_say_why(given: list[str], says: str) -> None:
+    with pytest.raises(UsageError) as error:
+        layer_weights(given, LAYERS)
+    assert str(error.value).startswith(f"--layer-weight {says}")
 
 
 @pytest.mark.parametrize("name", ["wsss-tissue-luad", "wsss-tissue-bcss"])

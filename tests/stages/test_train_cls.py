@@ -264,10 +264,13 @@ def test_attention_goes_on_where_it_was_stopped(patches: Path, tmp_path: Path, m
         ({"freeze": ["b2"]}, "no layer 'b2' in this network; there are: features"),
         ({"attention": None, "settings": ["floor=0.5"]}, "--set floor=0.5"),
         ({"settings": ["slope=1"]}, "no option 'slope'; it has: start_epoch, factor, floor, divisor"),
-        ({"momentum": 1.0}, "momentum of 1.0"),
+        ({"momentum": 1.0}, "--momentum 1: a momentum in"),
+        ({"settings": ["floor=2"]}, "--set .*floor=2: progressive dropout wants"),
         ({"attention": "nadir"}, "no attentions method 'nadir'"),
     ],
 )
 def test_wrong_tissue_options(patches: Path, tmp_path: Path, change: dict, says: str) -> None:
+    heard = Heard()
     with pytest.raises(UsageError, match=says):
-        train_cls(patches, output=tmp_path / "cls.pth", **{**TISSUE, **change})
+        train_cls(patches, output=tmp_path / "cls.pth", **{**TISSUE, **change}, messages=heard)
+    assert "training" not in heard.text and not (tmp_path / "cls.pth.part").exists()

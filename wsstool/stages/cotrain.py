@@ -7,35 +7,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wsstool import store
-from wsstool.data.crops import RandomCrop
 from wsstool.errors import UsageError
 from wsstool.models.segmenter import NEED_TWO_IMAGES, split_arch
-from wsstool.models.weights import load_weights, save_weights
+from wsstool.models.weights import load_weights
 from wsstool.registry import COTRAINERS
 from wsstool.runtime import pick_device
 from wsstool.stages.eval import class_id
 from wsstool.stages.failures import check_failed
 from wsstool.stages.layer_weights import layer_weights
-from wsstool.stages.masked import open_masked, open_validation, usable_numbers
+from wsstool.stages.learn_masks import by_steps, fitting_crop
+from wsstool.stages.masked import open_masked, open_validation
 from wsstool.stages.mean_iou import MeanIou
 from wsstool.stages.solved import PROBE_PARAMS, check_probe, solve
 from wsstool.stages.staged import in_stages
 from wsstool.stages.start import network_builder, parameter_groups, start_input
-from wsstool.stages.written import up_to_date
-from wsstool.training.checkpoint import only_writer, part_path
-from wsstool.training.loader import EpochLoader
-from wsstool.training.loop import finish, fit
-from wsstool.training.masked_images import MaskedImages
-from wsstool.training.plan import Plan
-from wsstool.training.segmentation_task import CoTraining, Setup
-from wsstool.training.tagged_images import Pictures
+from wsstool.stages.written import TrainingRun
+from wsstool.training.segmentation_task import Setup
 from wsstool.types import SILENT, Messages
-
-LARGEST_CROP = 320
-"""Side of the training views, pixels, unless the images are smaller or ``crop_size`` says otherwise."""
 
 
 def cotrain(
@@ -159,10 +148,7 @@ def cotrain(
     valid = open_validation(source, data, val, val_split, class_list)
     excluded = class_id(ignore_class, data.classes)
     ids = [i for i in range(len(data.classes)) if i != excluded]
-    sizes = data.sizes[data.numbers]
-    crop_size = _fitting_crop(sizes) if crop_size is None else crop_size
-    if crop_size == 0 and batch_size > 1 and (scale_min != scale_max or (sizes != sizes[0]).any()):
-        raise UsageError("whole images (--crop-size 0) of different sizes go one by one: --batch-size 1")
+    crop_size = fitting_crop(crop_size, data.sizes[data.numbers], batch_size, scale_min, scale_max)
     start = load_weights(init) if init else None
     seen = start_input(normalization, start, init)
     backbone_rate = (0.1 if init else 1.0) if backbone_rate is None else backbone_rate
@@ -208,21 +194,15 @@ def cotrain(
         check_probe(head, init, valid is not None, scales, penalty)
         params = {k: v for k, v in params.items() if k in PROBE_PARAMS}
         params |= {"probe": True, "scale": scales, "penalty": penalty}
-    params = {k: str(v) if isinstance(v, Path) else v for k, v in params.items() if v is not None}
     inputs = [*data.inputs, *(valid.inputs if valid else ())]
     if init and start:
         inputs.append(store.Input.of_file(init, role="init", provenance=start.meta.get("provenance", ())))
-    key = store.key_of("cotrain", params, inputs)
+    run = TrainingRun.of("cotrain", "segmentation", output, params, inputs)
 
-    with only_writer(output):
-        if not force and (found := up_to_date(output, key, params, messages, task="segmentation")):
-            check_failed(found["failed"], max_failed)
-            return found
-        if force:
-            part_path(output).unlink(missing_ok=True)
+    with run.held(force=force, max_failed=max_failed, messages=messages) as earlier:
+        if earlier:
+            return earlier
         where = pick_device(device)
-        pictures = Pictures(data.paths, messages=messages)
-        numbers, failed = usable_numbers(data, pictures, messages)
         mean, std = seen["mean"], seen["std"]
         names = [data.classes.names[i] for i in ids]
         setup = Setup(
@@ -256,76 +236,40 @@ def cotrain(
             std=std,
             messages=messages,
         )
-        of_what = f"the {data.supervision} of {len(numbers)} images, {len(ids)} classes"
         if probe:
-            messages.say(f"fitting {arch} on {of_what}")
-            networks, figures = solve(setup, data, pictures, numbers, scales, penalty, seed, where)
+            learned = solve(setup, data, arch, scales, penalty, seed, where)
         else:
-            messages.say(
-                f"training {arch}, {method}, on {of_what}, "
-                f"{f'views of {crop_size} pixels' if crop_size else 'whole images'}"
-            )
-            plan = Plan(
-                epochs=epochs,
-                lr=lr,
-                optimizer=optimizer,
-                momentum=momentum,
-                schedule=schedule,
-                warmup_epochs=warmup_epochs,
-                warmup_start=warmup_start,
-                fall_epochs=fall_epochs,
-                weight_decay=weight_decay,
-                clip=clip,
-                ema=ema,
+            learned = by_steps(
+                partial(make, **own),
+                setup,
+                data,
+                run.params,
+                output=output,
+                identity=run.key,
                 amp=amp,
-                select="val_mean_iou" if valid else "",
-                seed=seed,
-            )
-            view = RandomCrop(crop_size, (scale_min, scale_max), flip, color_jitter, blur)
-            loader = EpochLoader(
-                MaskedImages(pictures.__getitem__, data.masks, numbers, len(data.classes), view, seed=seed),
-                batch_size,
-                seed=seed,
                 workers=workers,
-                pin_memory=where.type == "cuda",
+                device=where,
             )
-            if loader.left_out:
-                messages.say(
-                    "each epoch leaves one image out, another each time: "
-                    "a last batch of one cannot be normalised"
-                )
-            task: CoTraining = make(setup, **own)
-            result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
-            networks, figures = list(task.trained()), result.history[result.best_epoch]
-        summary = {
-            "supervision": data.supervision,
-            "images": len(numbers),
-            "failed": len(failed),
-            **{k: v for k, v in figures.items() if k != "seconds"},  # equal runs give equal bytes
-        }
-        meta = {
-            "arch": arch,
-            "task": "segmentation",
-            "classes": list(data.classes.names),
-            "class_ids": ids,
-            "background": data.classes.background,
-            "palette": [list(colour) for colour in data.classes.palette],
+        done = run.write(
+            [network.state_dict() for network in learned.networks],
+            data.classes,
+            ids,
+            {
+                "supervision": data.supervision,
+                "images": learned.used,
+                "failed": learned.failed,
+                **learned.figures,
+            },
+            arch=arch,
             **{k: v for k, v in seen.items() if v != "rgb"},
-            "output_stride": networks[0].backbone.stride,  # type: ignore[union-attr]
-            "width": width,
-            "image_size": crop_size,
-            "method": "probe" if probe else method,
-            "supervision": data.supervision,
-            "key": key,
-            "params": params,
-            "summary": summary,
-            "provenance": store.history("cotrain", params, inputs),
-        }
-        states = [network.state_dict() for network in networks]
-        save_weights(output, states[0], meta, states[1] if len(states) > 1 else None)
-        finish(output)
-    check_failed(len(failed), max_failed)
-    return {"output": str(output), "key": key, "up_to_date": False, **summary}
+            output_stride=learned.networks[0].backbone.stride,  # type: ignore[union-attr]
+            width=width,
+            image_size=crop_size,
+            method="probe" if probe else method,
+            supervision=data.supervision,
+        )
+    check_failed(done["failed"], max_failed)
+    return done
 
 
 def _rate(noise_rate: str | float) -> str | float:
@@ -338,9 +282,3 @@ def _rate(noise_rate: str | float) -> str | float:
     if not 0 <= rate < 1:
         raise UsageError(f"--noise-rate {noise_rate}: auto, or a number in [0, 1)")
     return rate
-
-
-def _fitting_crop(sizes: np.ndarray) -> int:
-    """The longer side that half of the images keep to, up to a multiple of 32, at most ``LARGEST_CROP``."""
-    longer = sorted(sizes.max(1).tolist())[(len(sizes) - 1) // 2]
-    return min(LARGEST_CROP, max(32, -(-longer // 32) * 32))

@@ -25,19 +25,40 @@ def layer_weights(given: Sequence[str | float] | None, layers: Sequence[str]) ->
     """
     if not given:
         return [1.0 / len(layers)] * len(layers)
-    found: dict[int, float] = {}
-    for position, one in enumerate(map(str, given)):
-        name, equals, number = one.rpartition("=")
-        try:
-            weight = float(number)
-        except ValueError:
-            raise UsageError(f"--layer-weight {one}: a number, or LAYER=NUMBER") from None
-        found[layer_number(name, layers) if equals else position] = weight
-    weights = list(found.values())
-    is_complete = sorted(found) == list(range(len(layers))) and len(given) == len(layers)
-    if not is_complete or not all(0 <= w < math.inf for w in weights) or sum(weights) <= 0:
+    texts = [str(one) for one in given]
+    named = [text for text in texts if "=" in text]
+    if named and len(named) < len(texts):
+        first = next(text for text in texts if "=" not in text)
+        raise UsageError(f"--layer-weight {first}: give all with a name, LAYER=WEIGHT, or none")
+    if not named and len(texts) != len(layers):
         raise UsageError(
-            f"--layer-weight must be given {len(layers)} times, once for each of {', '.join(layers)}: "
-            "finite numbers, none below 0, not all 0"
+            f"--layer-weight must be given {len(layers)} times, once for each of {', '.join(layers)}, "
+            f"not {times(len(texts))}"
         )
-    return [found[number] for number in range(len(layers))]
+    found: dict[int, float] = {}
+    for position, text in enumerate(texts):
+        name, equals, number = text.rpartition("=")
+        at = layer_number(name, layers, f"--layer-weight {text}") if equals else position
+        if at in found:
+            raise UsageError(f"--layer-weight {text}: {layers[at]} has a weight already")
+        found[at] = _weight(text, number)
+    if missing := [layer for at, layer in enumerate(layers) if at not in found]:
+        raise UsageError(f"--layer-weight is missing for {', '.join(missing)}; 0 leaves a layer out")
+    if not sum(found.values()) > 0:
+        raise UsageError("--layer-weight is 0 for every layer: there is nothing to learn from")
+    return [found[at] for at in range(len(layers))]
+
+
+def _weight(text: str, number: str) -> float:
+    try:
+        weight = float(number)
+    except ValueError:
+        weight = math.nan
+    if not 0 <= weight < math.inf:
+        raise UsageError(f"--layer-weight {text}: '{number}' is no number of 0 or more")
+    return weight
+
+
+def times(count: int) -> str:
+    """How often, in words."""
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")

@@ -39,6 +39,7 @@ class Lesson:
         mean, std: of the input channels.
         device: where to compute.
         messages: told what happens.
+        about: the above in words, for messages.
     """
 
     pictures: Pictures
@@ -48,6 +49,7 @@ class Lesson:
     std: list[float]
     device: torch.device
     messages: Messages
+    about: str = ""
 
 
 def by_probe(model: Classifier, lesson: Lesson, params: Mapping[str, Any]) -> Learned:
@@ -58,6 +60,7 @@ def by_probe(model: Classifier, lesson: Lesson, params: Mapping[str, Any]) -> Le
         lesson: see there.
         params: the options of ``train_cls`` that count for a probe.
     """
+    lesson.messages.say(f"fitting the head of {params['arch']} on {lesson.about}")
     right = probe(
         model.to(lesson.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         lesson.pictures,
@@ -125,6 +128,7 @@ def by_steps(
     )
     planned = {field.name: params[field.name] for field in fields(Plan) if field.name in params}
     plan = Plan(**planned, amp=amp, select="map" if valid else "")
+    lesson.messages.say(f"training {params['arch']} on {lesson.about}")
     result = fit(
         task,
         loader,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import nn
 
 from wsstool.errors import UsageError
 from wsstool.models.segmenter import Segmenter
-from wsstool.stages.masked import Masked
+from wsstool.stages.learn_masks import Learned, about
+from wsstool.stages.masked import Masked, usable_numbers
 from wsstool.stages.ranges import check_penalty, check_scales
 from wsstool.training.pixel_probe import cells, outputs_of, pixel_probe
 from wsstool.training.segmentation_task import Setup
@@ -46,14 +45,16 @@ def check_probe(
 def solve(
     setup: Setup,
     data: Masked,
-    pictures: Pictures,
-    numbers: Sequence[int],
+    arch: str,
     scales: Sequence[float],
     penalty: float,
     seed: int,
     device: torch.device,
-) -> tuple[list[nn.Module], dict[str, Any]]:
+) -> Learned:
     """The network with its linear head at the minimum, and how much of the labels it reproduces."""
+    pictures = Pictures(data.paths, messages=setup.messages)
+    numbers, failed = usable_numbers(data, pictures, setup.messages)
+    setup.messages.say(f"fitting {arch} on {about(setup, data, numbers)}")
     network: Segmenter = setup.build(0).to(device, memory_format=torch.channels_last)  # type: ignore[assignment, call-overload]
     features, shares = cells(
         network,
@@ -69,4 +70,5 @@ def solve(
         messages=setup.messages,
     )
     right = pixel_probe(network, features, shares, penalty=penalty)
-    return [network], {"cells": len(features), "pixels_right": round(right, 6)}
+    figures = {"cells": len(features), "pixels_right": round(right, 6)}
+    return Learned([network], figures, len(numbers), len(failed))

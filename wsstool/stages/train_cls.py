@@ -6,21 +6,21 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from wsstool import store
 from wsstool.errors import UsageError
 from wsstool.models.backbones import default_output_stride
 from wsstool.models.classifier import NORMALIZATIONS, build_classifier
 from wsstool.models.layers import find_layer
-from wsstool.models.weights import load_backbone, save_weights
+from wsstool.models.weights import load_backbone
 from wsstool.registry import ATTENTIONS
 from wsstool.runtime import pick_device, seed_everything
 from wsstool.stages.failures import check_failed
 from wsstool.stages.learn_tags import Lesson, attention_of, by_probe, by_steps
 from wsstool.stages.ranges import check_penalty, check_scales, check_share
 from wsstool.stages.tagged import open_tagged, open_validation, usable_items
-from wsstool.stages.written import up_to_date
-from wsstool.training.checkpoint import only_writer, part_path
-from wsstool.training.loop import finish
+from wsstool.stages.written import TrainingRun
 from wsstool.training.tagged_images import Pictures
 from wsstool.types import SILENT, Messages
 
@@ -194,18 +194,14 @@ def train_cls(
         params = {k: v for k, v in params.items() if k in PROBE_PARAMS}
         params |= {"probe": True, "scale": scales, "penalty": penalty, "balanced": balanced}
         params["intercept"] = intercept
-    params = {k: str(v) if isinstance(v, Path) else v for k, v in params.items() if v is not None}
     inputs = [*source.inputs, *(valid.inputs if valid else ())]
     if init is not None:
         inputs.append(store.Input.of_file(Path(init), role="init"))
-    key = store.key_of("train-cls", params, inputs)
+    run = TrainingRun.of("train-cls", "classification", output, params, inputs)
 
-    with only_writer(output):
-        if not force and (found := up_to_date(output, key, params, messages, task="classification")):
-            check_failed(found["failed"], max_failed)
+    with run.held(force=force, max_failed=max_failed, messages=messages) as found:
+        if found:
             return found
-        if force:
-            part_path(output).unlink(missing_ok=True)
         where = pick_device(device)
         seed_everything(seed)
         model = build_classifier(
@@ -225,62 +221,50 @@ def train_cls(
         pictures = Pictures(source.paths, messages=messages)
         items, skipped = usable_items(source, pictures, messages)
         mean, std = NORMALIZATIONS[normalization]
-        lesson = Lesson(pictures, items, source.tags[items], mean, std, where, messages)
-        messages.say(
-            f"{f'fitting the head of {arch}' if probe else f'training {arch}'} on {len(items)} images"
-            f"{f' of the split {source.split!r}' if source.split else ''}, "
+        about = (
+            f"{len(items)} images{f' of the split {source.split!r}' if source.split else ''}, "
             f"{source.tags.shape[1]} classes, {loss}"
         )
+        lesson = Lesson(pictures, items, source.tags[items], mean, std, where, messages, about)
         if probe:
-            state, figures = by_probe(model, lesson, params)
+            state, figures = by_probe(model, lesson, run.params)
         else:
             state, figures = by_steps(
                 model,
                 lesson,
-                params,
+                run.params,
                 attention=attention_of(attention, own),
                 valid=valid,
                 output=output,
-                identity=key,
+                identity=run.key,
                 amp=amp,
                 workers=workers,
             )
-        classes = source.classes
-        summary = {
-            "images": len(items),
-            "skipped": skipped,
-            "failed": len(pictures.failed),
-            **figures,
-        }
-        meta = {
-            "arch": arch,
-            "task": "classification",
-            "classes": list(classes.names),
-            "class_ids": list(classes.foreground),
-            "background": classes.background,
-            "palette": [list(colour) for colour in classes.palette],
-            "mean": mean,
-            "std": std,
-            "output_stride": output_stride,
-            "pool": pool,
-            "dropout": dropout,
-            "head_bias": head_bias,
-            "single_label": loss == "cross-entropy",
-            "image_size": image_size,
-            "key": key,
-            "params": params,
-            "summary": summary,
-            "provenance": store.history("train-cls", params, inputs),
-        }
-        save_weights(output, state, meta)
-        finish(output)
-    check_failed(len(pictures.failed), max_failed)
-    return {"output": str(output), "key": key, "up_to_date": False, **summary}
+        summary = {"images": len(items), "skipped": skipped, "failed": len(pictures.failed), **figures}
+        done = run.write(
+            [state],
+            source.classes,
+            source.classes.foreground,
+            summary,
+            arch=arch,
+            mean=mean,
+            std=std,
+            output_stride=output_stride,
+            pool=pool,
+            dropout=dropout,
+            head_bias=head_bias,
+            single_label=loss == "cross-entropy",
+            image_size=image_size,
+        )
+    check_failed(done["failed"], max_failed)
+    return done
 
 
 def _own_options(attention: str | None, settings: Sequence[str] | None) -> dict[str, Any]:
     if attention:
-        return ATTENTIONS.settings(attention, settings or ())
+        own = ATTENTIONS.settings(attention, settings or ())
+        ATTENTIONS.load(attention)(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1), 0, **own)  # judges their range
+        return own
     if settings:
         raise UsageError(f"--set {settings[0]}: it sets options of --attention, which is not given")
     return {}

@@ -13,19 +13,18 @@ from wsstool.data.boxes import BoxTable
 from wsstool.data.windows import ObjectViews
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.contour import ContourNet, build_contour, start_contour
-from wsstool.models.weights import Weights, load_weights, save_weights
+from wsstool.models.weights import Weights, load_weights
 from wsstool.runtime import pick_device
 from wsstool.stages.boxed import Boxed, open_boxed
 from wsstool.stages.failures import check_failed
 from wsstool.stages.loss_terms import loss_terms
 from wsstool.stages.object_supervision import SelectedMasks, TrueMasks
 from wsstool.stages.start import start_normalisation
-from wsstool.stages.written import up_to_date
+from wsstool.stages.written import TrainingRun
 from wsstool.store.provenance import canonical_json, digest
-from wsstool.training.checkpoint import only_writer, part_path
 from wsstool.training.contour import ContourTask
 from wsstool.training.loader import EpochLoader
-from wsstool.training.loop import finish, fit
+from wsstool.training.loop import fit
 from wsstool.training.object_images import ObjectImages
 from wsstool.training.plan import Plan
 from wsstool.training.tagged_images import Pictures
@@ -192,7 +191,6 @@ def train_contour(
         "ema": ema,
         "seed": seed,
     }
-    params = {k: str(v) if isinstance(v, Path) else v for k, v in params.items() if v is not None}
     inputs = list(source.inputs)
     supervision = "boxes"
     if isinstance(masks, SelectedMasks):
@@ -203,14 +201,11 @@ def train_contour(
         supervision = "true masks"
     if init and start:
         inputs.append(store.Input.of_file(init, role="init", provenance=start.meta.get("provenance", ())))
-    key = store.key_of("train-contour", params, inputs)
+    run = TrainingRun.of("train-contour", "contour", output, params, inputs)
 
-    with only_writer(output):
-        if not force and (found := up_to_date(output, key, params, messages, task="contour")):
-            check_failed(found["failed"], max_failed)
-            return found
-        if force:
-            part_path(output).unlink(missing_ok=True)
+    with run.held(force=force, max_failed=max_failed, messages=messages) as earlier:
+        if earlier:
+            return earlier
         where = pick_device(device)
         dataset, table = source.dataset, source.table
         pictures = Pictures([dataset.path(i) for i in range(len(dataset))], messages=messages)
@@ -243,41 +238,33 @@ def train_contour(
             pin_memory=where.type == "cuda",
         )
         task = ContourTask(network, terms, mean=mean, std=std, slack=box_slack, backbone_rate=backbone_rate)
-        result = fit(task, loader, plan, output=output, identity=key, device=where, messages=messages)
-        figures = result.history[result.best_epoch]
+        result = fit(task, loader, plan, output=output, identity=run.key, device=where, messages=messages)
         summary = {
             "supervision": supervision,
             "objects": len(objects),
             "images": shown,
             "dropped": dict(table.dropped),
             "failed": len(pictures.failed),
-            **{k: v for k, v in figures.items() if k != "seconds"},  # equal runs give equal bytes
+            **result.history[result.best_epoch],
         }
-        meta = {
-            "arch": arch,
-            "task": "contour",
-            "classes": list(table.classes.names),
-            "class_ids": list(table.classes.foreground),
-            "background": table.classes.background,
-            "palette": [list(colour) for colour in table.classes.palette],
-            "mean": mean,
-            "std": std,
-            "width": width,
-            "condition": condition,
-            "condition_size": len(table.classes) if condition == "class" else 0,
-            "window": window,
-            "image_size": crop_size,
-            "draws": "outline" if any(term.name == "zero" for term in terms) else "object",
-            "supervision": supervision,
-            "key": key,
-            "params": params,
-            "summary": summary,
-            "provenance": store.history("train-contour", params, inputs),
-        }
-        save_weights(output, result.states["network"], meta)
-        finish(output)
-    check_failed(len(pictures.failed), max_failed)
-    return {"output": str(output), "key": key, "up_to_date": False, **summary}
+        done = run.write(
+            [result.states["network"]],
+            table.classes,
+            table.classes.foreground,
+            summary,
+            arch=arch,
+            mean=mean,
+            std=std,
+            width=width,
+            condition=condition,
+            condition_size=len(table.classes) if condition == "class" else 0,
+            window=window,
+            image_size=crop_size,
+            draws="outline" if any(term.name == "zero" for term in terms) else "object",
+            supervision=supervision,
+        )
+    check_failed(done["failed"], max_failed)
+    return done
 
 
 def _mask_source(source: Boxed, selection: Path | None, min_score: float) -> TrueMasks | SelectedMasks:

@@ -6,11 +6,10 @@ from typing import Any
 
 import torch
 
-from wsstool.errors import UsageError
 from wsstool.training.losses.multilayer import multilayer_loss
 from wsstool.training.losses.segmentation import PIXEL_LOSSES
 from wsstool.training.plan import Progress
-from wsstool.training.segmentation_task import Batch, CoTraining, Setup
+from wsstool.training.segmentation_task import Batch, CoTraining, Setup, one_of
 
 
 def multilayer(
@@ -44,12 +43,10 @@ class Multilayer(CoTraining):
         UsageError: an unknown loss, form or layer.
     """
 
+    loss_kinds = (*PIXEL_LOSSES, "focal")
+
     def __init__(self, setup: Setup, *, loss: str, excluded: str, main: str, divide: bool) -> None:
-        losses = (*PIXEL_LOSSES, "focal")
-        if loss not in losses:
-            raise UsageError(f"no loss '{loss}'; there are: {', '.join(losses)}")
-        if excluded not in ("channel", "index"):
-            raise UsageError(f"excluded={excluded}: channel or index")
+        one_of("excluded", excluded, ("channel", "index"))
         self.main = setup.layer(main) if main else setup.main_layer
         self.excluded, self.divide = excluded, divide
         super().__init__(setup, 1, loss)

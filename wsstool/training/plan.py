@@ -96,18 +96,18 @@ class Plan:
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise UsageError(f"--{name.replace('_', '-')} {value:g}: a number, 0 or more")
-        if not 0 <= self.ema < 1:
-            raise UsageError(f"--ema {self.ema:g}: a decay in [0, 1)")
+        for name, what in (("ema", "decay"), ("momentum", "momentum")):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise UsageError(f"--{name} {value:g}: a {what} in [0, 1)")
 
 
 def build_optimizer(plan: Plan, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """The optimiser of a plan over parameter groups.
 
     Raises:
-        UsageError: no optimiser of that name, or a momentum outside [0, 1).
+        UsageError: no optimiser of that name.
     """
-    if not 0 <= plan.momentum < 1:
-        raise UsageError(f"a momentum of {plan.momentum} is not in [0, 1)")
     if plan.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=plan.lr, momentum=plan.momentum, weight_decay=plan.weight_decay)
     if plan.optimizer == "adam":

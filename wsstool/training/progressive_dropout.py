@@ -54,8 +54,8 @@ def progressive_dropout(
     """
     if divisor <= 0 or not 0 < factor <= 1 or not 0 <= floor <= 1:
         raise UsageError(
-            f"progressive dropout wants divisor > 0, factor in (0, 1] and floor in [0, 1], "
-            f"not {divisor}, {factor} and {floor}"
+            f"--set divisor={divisor:g}, factor={factor:g}, floor={floor:g}: progressive dropout wants "
+            "divisor > 0, factor in (0, 1] and floor in [0, 1]"
         )
     if epoch < start_epoch:
         return features

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from wsstool.errors import UsageError
 from wsstool.models.classifier import normalise
-from wsstool.training.losses.segmentation import layered_losses, layered_mean, layered_sum
+from wsstool.training.losses.segmentation import PIXEL_LOSSES, layered_losses, layered_mean, layered_sum
 from wsstool.training.plan import Progress
 from wsstool.types import IGNORE, SILENT, Messages
 
@@ -63,7 +63,7 @@ class Setup:
         Raises:
             UsageError: there is none.
         """
-        return layer_number(name, self.layers)
+        return layer_number(name, self.layers, f"--set main={name}")
 
     def label_table(self, excluded: int) -> torch.Tensor:
         """(256,) uint8: label -> output, ``excluded`` for the excluded class; 255 stays."""
@@ -75,8 +75,20 @@ class Setup:
         return table
 
 
-def layer_number(name: str, layers: Sequence[str]) -> int:
+def one_of(option: str, value: str, choices: Iterable[str]) -> None:
+    """Raise UsageError unless an option of a method, given as ``--set``, has one of these values."""
+    *others, last = choices
+    if value not in (*others, last):
+        raise UsageError(f"--set {option}={value}: {', '.join(others)} or {last}")
+
+
+def layer_number(name: str, layers: Sequence[str], option: str = "") -> int:
     """Number of the layer that is called so; the last part of a dotted name is enough.
+
+    Args:
+        name: of the layer.
+        layers: all names.
+        option: as typed, for the message.
 
     Raises:
         UsageError: there is none, or more than one.
@@ -88,7 +100,8 @@ def layer_number(name: str, layers: Sequence[str]) -> int:
     fitting = [i for i, layer in enumerate(layers) if layer == name or layer.endswith(f".{name}")]
     if len(fitting) != 1:
         many = "more than one" if fitting else "no"
-        raise UsageError(f"{many} label map '{name}'; there are: {', '.join(layers)}")
+        where = f"{option}: " if option else ""
+        raise UsageError(f"{where}{many} label map is called '{name}'; there are: {', '.join(layers)}")
     return fitting[0]
 
 
@@ -110,14 +123,16 @@ class CoTraining:
         reduction: mean over the labelled pixels of the batch, or sum over those of an image.
 
     Raises:
-        UsageError: another reduction.
+        UsageError: another loss or reduction.
     """
+
+    loss_kinds: Sequence[str] = PIXEL_LOSSES
 
     def __init__(
         self, setup: Setup, n_networks: int, loss: str = "cross-entropy", reduction: str = "mean"
     ) -> None:
-        if reduction not in REDUCTIONS:
-            raise UsageError(f"--set reduction={reduction}: {' or '.join(REDUCTIONS)}")
+        one_of("reduction", reduction, REDUCTIONS)
+        one_of("loss", loss, self.loss_kinds)
         self.setup = setup
         self.loss_kind, self.reduce = loss, REDUCTIONS[reduction]
         self.networks = [setup.build(i) for i in range(n_networks)]

@@ -13,7 +13,7 @@ from wsstool.training.drop_report import WARN_ABOVE, DropReport
 from wsstool.training.losses.segmentation import layered_mean
 from wsstool.training.noise_rate import ConfidentJoint
 from wsstool.training.plan import Progress
-from wsstool.training.segmentation_task import Batch, CoTraining, Setup
+from wsstool.training.segmentation_task import Batch, CoTraining, Setup, one_of
 from wsstool.training.small_loss import POOLS, keep_share, small_loss_pixels
 from wsstool.types import IGNORE
 
@@ -33,8 +33,7 @@ class Selecting(CoTraining):
     def __init__(
         self, setup: Setup, judges: Sequence[int], *, loss: str, pool: str, ramp: float, warmup: float
     ) -> None:
-        if pool not in POOLS:
-            raise UsageError(f"no pool '{pool}' for small-loss selection; there are: {', '.join(POOLS)}")
+        one_of("pool", pool, POOLS)
         if setup.noise_rate is not None and not 0 <= setup.noise_rate < 1:
             raise UsageError(f"noise rate {setup.noise_rate} is not in [0, 1)")
         super().__init__(setup, len(judges), loss)
