@@ -106,8 +106,17 @@ def _typed(pair: str, text: str, default: Any) -> Any:
         if isinstance(default, tuple):
             return tuple(type(default[0])(part) for part in text.split(","))
     except (ValueError, KeyError) as error:
-        raise UsageError(f"--set {pair}: '{text}' is not a {type(default).__name__}") from error
+        raise UsageError(f"--set {pair}: '{text}' is not {_KINDS[type(default)]}") from error
     return text
+
+
+_KINDS: dict[type, str] = {
+    bool: "yes or no",
+    int: "a whole number",
+    float: "a number",
+    tuple: "a row of values with commas between",
+}
+"""The types of options in words."""
 
 
 EXPORTS = Registry(

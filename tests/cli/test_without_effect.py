@@ -40,6 +40,14 @@ def test_only_what_was_typed_is_told():
         ),
         (["cotrain", "x.h5", "--probe", "--epochs", "3"], "--epochs does nothing with --probe"),
         (["cotrain", "x.h5", "--penalty", "3"], "--penalty does nothing without --probe"),
+        (
+            ["pseudo-mask", "x.h5", "--rule", "multilayer", "--background-threshold", ".2", "-o", "y.h5"],
+            "--background-threshold does nothing with --rule multilayer",
+        ),
+        (
+            ["pseudo-mask", "x.h5", "--rule", "multilayer", "--background", "white", "-o", "y.h5"],
+            None,
+        ),
         (["cotrain", "x.h5", "--recipe", "tags", "--no-probe", "--epochs", "3"], None),
     ],
 )

@@ -161,7 +161,7 @@ def test_every_method_ignores_a_class(masks: Path, tmp_path: Path, method: str) 
         ({"settings": ["loss=dice"]}, "--set loss=dice: cross-entropy, .*focal"),
         (
             {"method": "plain", "settings": ["loss=dice"]},
-            "--set loss=dice: cross-entropy, generalised or symm",
+            "--set loss=dice: .*ised or symmetric",
         ),
         ({"method": "coteaching", "settings": ["pool=sea"]}, "--set pool=sea: "),
         ({"momentum": 1.0, "optimizer": "sgd"}, r"--momentum 1: a momentum in \[0, 1\)"),

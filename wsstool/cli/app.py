@@ -11,6 +11,7 @@ import typer
 
 from wsstool import __version__
 from wsstool.cli.run import as_command
+from wsstool.cli.sentence import OneSentence
 
 # Command -> (module:function, group). A command file holds its own options and calls one stage.
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -41,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 app = typer.Typer(
     name="wsstool",
+    cls=OneSentence,
     help="Turn cheap labels into pixel masks and trained segmenters. Each stage reads and writes HDF5; "
     "stages can be piped, cached and run again alone.",
     rich_markup_mode=None,

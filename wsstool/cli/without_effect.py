@@ -48,6 +48,11 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
         ),
         Idle(
             ("background_threshold", "background_threshold_low", "background_power"),
+            lambda v: v["rule"] == "multilayer" and v["background"] == "auto",
+            "with --rule multilayer, where every pixel goes to a class that is tagged",
+        ),
+        Idle(
+            ("background_threshold", "background_threshold_low", "background_power"),
             lambda v: v["rule"] == "threshold",
             "with --rule threshold, which has its own: --set high=..., --set low=...",
         ),

@@ -1,0 +1,45 @@
+"""What the parser of the command line refuses, in one sentence, as every other error is."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+from typer.core import TyperGroup
+from typer.exceptions import TyperException
+
+
+class OneSentence(TyperGroup):
+    """The program's commands; a word that is none of theirs is answered with one line on stderr."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line ``args``; leaves with the exit code where ``standalone_mode``."""
+        try:
+            code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
+        except TyperException as error:
+            if not standalone_mode:
+                raise
+            self._leave(error, list(sys.argv[1:] if args is None else args))
+        if standalone_mode:
+            sys.exit(code if isinstance(code, int) else 0)
+        return code
+
+    def _leave(self, error: TyperException, words: list[str]) -> NoReturn:
+        text = error.format_message()
+        if "Usage:" in text:  # no word at all is answered with the help
+            print(text, file=sys.stderr)
+            sys.exit(error.exit_code)
+        command = next((word for word in words if word in self.commands), None)
+        name = f"wsstool {command}" if command else "wsstool"
+        sentence = " ".join(text.replace("Value error, ", "").replace("Input", "it").split()).rstrip(".")
+        print(f"{name}: {sentence[:1].lower()}{sentence[1:]}; see {name} --help", file=sys.stderr)
+        sys.exit(error.exit_code)
