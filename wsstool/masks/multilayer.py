@@ -37,7 +37,8 @@ def multilayer(
     Notes:
         Ties go to the lowest id. As published, absent classes take part with 0: a pixel at which every
         tagged class has the joint minimum takes the lowest id of all, tagged or not. It is one pixel or a
-        few wherever a tagged class has that minimum; ``tagged_only`` keeps them in the tagged classes.
+        few wherever a tagged class has that minimum, and a quarter of a map cell where that is in a corner of
+        the image; ``tagged_only`` keeps them in the tagged classes.
         A stack without any positive score, which is what a constant one becomes, says nothing: the lowest
         tagged id wins, where the published division by zero lets the first NaN win, to the same effect.
         When maps of absent classes are missing, the extremes are those of the maps that are there, and only
