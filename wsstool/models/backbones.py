@@ -1,8 +1,6 @@
 """Backbones: networks cut after their last feature map, torchvision's and two more, at any output stride.
 
-The stride is lowered by the à trous rule: a convolution or pooling that would shrink a map below the wanted
-stride keeps the size, and everything behind it is dilated by what was left out. The weights stay the same,
-and so do the activations on the positions that the plain network has (up to layers that see the whole image).
+The stride is lowered by the rule in ``atrous``.
 """
 
 from __future__ import annotations
@@ -17,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from wsstool.errors import UsageError
+from wsstool.models.atrous import dilate
 from wsstool.models.resnet38d import resnet38d_layers
-from wsstool.models.spread_pool import SpreadMaxPool
+from wsstool.models.tiny import tiny_features
 
 TORCHVISION = {
     "mobilenet-v2": "mobilenet_v2",
@@ -148,7 +147,7 @@ def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
     if wanted < own_stride:
         strides = _input_strides(probe)
         for network in (backbone, probe):
-            _dilate(network, strides, wanted)
+            dilate(network, strides, wanted)
     for module in backbone.modules():
         if hasattr(module, "inplace"):  # a layer watched by a CAM must not be overwritten by the next one
             module.inplace = False  # type: ignore[assignment]
@@ -166,7 +165,7 @@ def rarefied_backbone(backbone: Backbone) -> Backbone:
         Long et al., CVPR 2015, section 3.1 (filter rarefaction). Written from the paper.
     """
     dense = _plain_backbone(backbone.arch)
-    _dilate(dense, _input_strides(_probe(backbone.arch)), 1)
+    dilate(dense, _input_strides(_probe(backbone.arch)), 1)
     dense.load_state_dict(backbone.state_dict())
     dense.arch = backbone.arch
     dense.stages = tuple(Stage(stage.name, 1, stage.channels) for stage in backbone.stages)
@@ -222,41 +221,6 @@ def _plain_backbone(arch: str) -> Backbone:
     return Backbone(OrderedDict(kept))
 
 
-def tiny_features() -> nn.Sequential:
-    """A small residual network, stride 8, 0.3 M parameters: learns from scratch on a laptop."""
-    return nn.Sequential(
-        _conv_bn(3, 24, stride=2),
-        _conv_bn(24, 48, stride=2),
-        Residual(48),
-        _conv_bn(48, 96, stride=2),
-        Residual(96),
-        _conv_bn(96, 160, kernel=1),
-    )
-
-
-def _conv_bn(inside: int, outside: int, stride: int = 1, kernel: int = 3) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv2d(inside, outside, kernel, stride, kernel // 2, bias=False),
-        nn.BatchNorm2d(outside),
-        nn.ReLU(),
-    )
-
-
-class Residual(nn.Module):
-    """x + two 3x3 convolutions of x, rectified."""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.first = _conv_bn(channels, channels)
-        self.second = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False), nn.BatchNorm2d(channels)
-        )
-        self.relu = nn.ReLU()
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.relu(x + self.second(self.first(x)))
-
-
 def _stage_modules(backbone: Backbone) -> dict[str, nn.Module]:
     """The parts by name: the children of ``features`` or ``trunk_output``, else the backbone's own."""
     parts: dict[str, nn.Module] = {}
@@ -305,44 +269,3 @@ def _input_strides(probe: Backbone) -> dict[str, int]:
 
     watch(probe, {n: m for n, m in probe.named_modules() if isinstance(m, nn.Conv2d | nn.MaxPool2d)}, note)
     return strides
-
-
-def _dilate(backbone: Backbone, strides: dict[str, int], output_stride: int) -> None:
-    """Lower the stride of ``backbone`` in place; ``strides`` are the inputs' strides in the plain network."""
-    for name, stride in strides.items():
-        module = backbone.get_submodule(name)
-        kernel, step = _single(module.kernel_size, name), _single(module.stride, name)
-        if stride < output_stride or (kernel == 1 and step == 1):
-            continue
-        parent, _, key = name.rpartition(".")
-        setattr(backbone.get_submodule(parent), key, _dilated(module, stride // output_stride))
-
-
-def _dilated(module: nn.Module, factor: int) -> nn.Module:
-    """The same layer at stride 1 with its taps ``factor`` times as far apart."""
-    kernel = _single(module.kernel_size, "kernel")
-    if isinstance(module, nn.MaxPool2d):
-        return SpreadMaxPool(kernel, factor, factor * _single(module.padding, "padding"))
-    assert isinstance(module, nn.Conv2d)
-    dilation = factor * _single(module.dilation, "dilation")
-    convolution = nn.Conv2d(
-        module.in_channels,
-        module.out_channels,
-        kernel,
-        stride=1,
-        padding=dilation * (kernel - 1) // 2 if kernel % 2 else "same",
-        dilation=dilation,
-        groups=module.groups,
-        bias=module.bias is not None,
-        device=module.weight.device,
-    )
-    convolution.weight, convolution.bias = module.weight, module.bias
-    return convolution
-
-
-def _single(value: Any, name: str) -> int:
-    """A kernel, stride or padding given as a number or as two equal ones."""
-    first, second = value if isinstance(value, tuple) else (value, value)
-    if first != second:
-        raise UsageError(f"layer {name} is not square, its stride cannot be changed")
-    return int(first)
