@@ -205,6 +205,30 @@ class TestBadBoxes:
         assert table.dropped == {reason: 1} and table.counts.tolist() == [20, 0]
         assert len(said.warned) == 1 and f"({reason}: 1)" in said.warned[0]
 
+    def test_every_box_has_a_number_of_its_own_whatever_is_looked_at(self, folder):
+        rows = [{"bbox": xywh(b)} for b in XYXY] + [{"bbox": [1, 1, 5, 5], "image_id": 1} for _ in range(3)]
+        for row, id_ in zip(rows, (4, None, 4, "x", 7, None), strict=True):
+            row["id"] = id_
+        coco_file(folder / "boxes.json", rows, images=2)
+        dataset, said = open_dataset(folder, labels="images"), Said()
+        table = read_boxes(dataset, messages=said)
+        assert [one.ids.tolist() for one in table.boxes] == [[4, 8, 9], [10, 7, 11]]
+        assert any("1 annotations" in text and "repeat" in text for text in said.warned)
+        assert read_boxes(dataset.subset([1])).of(0).ids.tolist() == [10, 7, 11]
+
+    def test_no_usable_box_at_all_is_said(self, folder):
+        said = Said()
+        assert not boxes_of(folder, [{"bbox": [1, 1, 5, 5], "iscrowd": 1}], messages=said).counts.any()
+        assert any("no usable box in these 2 images" in text for text in said.warned)
+
+    def test_a_box_that_is_missing_is_that_of_the_mask(self, folder):
+        mask = np.zeros((30, 50), bool)
+        mask[3:9, 4:20] = True
+        said = Said()
+        table = boxes_of(folder, [{"segmentation": rle.encode(mask)}], messages=said)
+        assert table.of(0).xyxy.tolist() == [[4, 3, 20, 9]]
+        assert any("1 objects" in text and "their mask" in text for text in said.said)
+
     def test_clipped(self, folder):
         said = Said()
         table = boxes_of(folder, [{"bbox": [-5, -2, 20, 20]}, {"bbox": [2, 2, 9, 9]}], messages=said)

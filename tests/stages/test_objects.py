@@ -7,7 +7,7 @@ import pytest
 
 from tests.stages.objects import SIZE, truth_of, write_maps, write_objects
 from wsstool import store
-from wsstool.errors import BelowThresholdError, MissingInputError, SomeFailedError, UsageError
+from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, SomeFailedError, UsageError
 from wsstool.masks.instances import merge_instances
 from wsstool.stages.eval import eval_
 from wsstool.stages.pseudo_mask import pseudo_mask
@@ -79,6 +79,15 @@ class TestEval:
     def test_what_does_not_hold(self, files, options, error, says):
         with pytest.raises(error, match=says):
             eval_([files["ellipse"]], **options)
+
+    def test_truth_that_is_numbered_otherwise_is_refused(self, files, root, tmp_path):
+        content = json.loads((root / "boxes.json").read_text())
+        rows = content["annotations"]
+        for one, k in zip(rows, np.roll([one["id"] for one in rows], 1).tolist(), strict=True):
+            one["id"] = k
+        (tmp_path / "other.json").write_text(json.dumps(content))
+        with pytest.raises(BadInputError, match="numbered in different ways"):
+            eval_([files["ellipse"]], truth=tmp_path / "other.json")
 
     def test_a_truth_that_is_not_there(self, files, tmp_path):
         with pytest.raises(MissingInputError):

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from wsstool.data.box_forms import FORMS, check_form, corners
+from wsstool.data.box_ids import numbered
 from wsstool.data.box_sources import written_boxes
 from wsstool.data.dataset import Dataset
 from wsstool.data.formats import WrittenBox, WrittenBoxes
@@ -119,7 +120,7 @@ def read_boxes(
 
     Notes:
         Boxes of pictures outside ``dataset`` are passed over; those of pictures that are nowhere in the
-        folder count as dropped. Annotations without an id are numbered in their order.
+        folder count as dropped. Annotations without an id of their own get one, see ``box_ids``.
     """
     if box_format != "auto" and box_format not in FORMS:
         raise UsageError(f"--box-format {box_format}: auto, {', '.join(FORMS)}")
@@ -146,7 +147,8 @@ def table_of(
         messages.warn(note)
     places = _places(written, dataset, sizes, dropped, messages)
     kept: list[tuple[int, WrittenBox]] = []
-    for row in written.rows:
+    extents = 0
+    for row in numbered(written, messages):
         i = places.get(row.image)
         if i is None:
             continue
@@ -155,6 +157,7 @@ def table_of(
             continue
         if row.shape is not None and sizes[i].all() and not np.isfinite(row.numbers).all():
             row = replace(row, numbers=_extent(row, sizes[i], form, written.source))
+            extents += 1
         if not np.isfinite(row.numbers).all():
             dropped["not four finite numbers"] += 1
         elif not sizes[i].all():
@@ -190,7 +193,8 @@ def table_of(
     by_image: list[list[int]] = [[] for _ in range(len(dataset))]
     for k in np.flatnonzero(usable).tolist():
         by_image[index[k]].append(k)
-    ids = [row.id if row.id >= 0 else number for number, (_, row) in enumerate(kept, 1)]
+    if extents:
+        messages.say(f"{extents} objects of {written.source} have no box of four numbers: that of their mask")
     table = BoxTable(
         source=written.source,
         classes=classes,
@@ -198,7 +202,7 @@ def table_of(
             Boxes(
                 clipped[ks].astype(np.float32),
                 np.array([class_id[kept[k][1].name] for k in ks], np.int64),
-                np.array([ids[k] for k in ks], np.int64),
+                np.array([kept[k][1].id for k in ks], np.int64),
             )
             if ks
             else _NONE
@@ -278,6 +282,8 @@ def _in_pixels(shape: Any, unit: np.ndarray, *, fractions: bool) -> Any:
 
 def _report(table: BoxTable, messages: Messages) -> None:
     """Say what is not as it was written."""
+    if len(table) and not table.counts.any():
+        messages.warn(f"{table.source} has no usable box in these {len(table)} images")
     if table.dropped:
         spelled = ", ".join(f"{reason}: {n}" for reason, n in sorted(table.dropped.items()))
         messages.warn(f"{sum(table.dropped.values())} boxes of {table.source} are left out ({spelled})")

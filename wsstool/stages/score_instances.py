@@ -18,6 +18,7 @@ from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.coco_ap import Instance, coco_ap, packed
 from wsstool.metrics.instances import InstanceScores, overlap
+from wsstool.regions import Boxes
 from wsstool.selection.fillers import box as filled
 from wsstool.selection.fillers import ellipse
 from wsstool.selection.quality import box_fit
@@ -163,6 +164,7 @@ def _objects(
     true: dict[int, np.ndarray] = {}
     if table is not None and any(shape is not None for shape in table.shapes[record.index]):
         objects, masks = table.of(record.index), table.truth(record.index)
+        _check_places(record, objects, table.source)
         true = {int(k): m for k, m in zip(objects.ids, masks, strict=True) if m is not None}
         instances.expect(record, objects.class_ids, masks)
     found = []
@@ -190,6 +192,19 @@ def _objects(
         instances.add(record, k, one["class_id"], whole)
         found.append((k, one))
     return found
+
+
+def _check_places(record: store.Record, objects: Boxes, source: str) -> None:
+    """Raise BadInputError where a box of the file and the true one of its number do not even touch."""
+    columns, rows = record.header.columns, record.header.rows(record.index, "box")
+    places = dict(zip(objects.ids.tolist(), objects.xyxy, strict=True))
+    for number, box in zip(columns["box_id"][rows].tolist(), columns["box"][rows], strict=True):
+        true = places.get(number, box)
+        if (np.minimum(box[2:], true[2:]) <= np.maximum(box[:2], true[:2])).any():
+            raise BadInputError(
+                f"box {number} of '{record.name}' is not where annotation {number} of {source} is: masks "
+                "and truth are numbered in different ways"
+            )
 
 
 @dataclass

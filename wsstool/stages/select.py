@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 
 from wsstool import store
-from wsstool.data.dataset import open_dataset
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.stages.ahead import in_order
 from wsstool.stages.batches import read_picture
+from wsstool.stages.boxed import open_boxed
 from wsstool.stages.object_inputs import Given, Job, jobs, open_inputs, pixel_folder
 from wsstool.stages.object_masks import Maker, ObjectMask, masks_of
 from wsstool.stages.objects import Objects, boxes_of
@@ -124,21 +124,20 @@ def _objects(
     if given.maps is not None and boxes is None:
         return Objects.of_header(given.maps.header), ()
     if given.folder is not None:
-        dataset = open_dataset(given.folder, split=split, boxes=boxes, untagged=True)
-        names, sizes, classes = dataset.names, dataset.sizes(), dataset.classes
-        more = [store.Input.of_folder(dataset.root, names)]
+        source = open_boxed(given.folder, boxes=boxes, box_format=box_format, split=split, messages=messages)
+        names = source.dataset.names
+        objects, more = Objects.of_table(names, source.table.sizes, source.table), [source.inputs[0]]
     else:
         if split is not None:
             raise UsageError("--split is for a data folder; a file has its images already")
-        assert given.header is not None
-        names, sizes, classes = given.header.images, given.header.sizes, given.header.classes
-        more = []
         if folder is None:
             raise MissingInputError(
                 "the boxes are with the images, which are not there; --images names their folder"
             )
-    assert folder is not None
-    objects, _ = boxes_of(folder, names, sizes, classes, boxes, box_format=box_format, messages=messages)
+        assert given.header is not None
+        names, sizes, classes = given.header.images, given.header.sizes, given.header.classes
+        more = []
+        objects, _ = boxes_of(folder, names, sizes, classes, boxes, box_format=box_format, messages=messages)
     identity = {"fingerprint": objects.digest()}
     return objects, (*more, store.Input("boxes", identity, str(boxes or "")))
 

@@ -1,0 +1,30 @@
+"""The numbers of boxes, by which masks and maps find them again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wsstool.data.formats import WrittenBox, WrittenBoxes
+from wsstool.types import SILENT, Messages
+
+
+def numbered(written: WrittenBoxes, messages: Messages = SILENT) -> list[WrittenBox]:
+    """All rows of a source with ids, no two alike.
+
+    Rows without an id, and those whose id an earlier one has, get the numbers behind the largest id, in the
+    order of the source, whichever of its pictures are looked at.
+    """
+    free = 1 + max((row.id for row in written.rows), default=0)
+    free, repeated = max(free, 1), 0
+    seen: set[int] = set()
+    rows = []
+    for row in written.rows:
+        repeated += row.id in seen
+        if row.id < 0 or row.id in seen:
+            row = replace(row, id=free)
+            free += 1
+        seen.add(row.id)
+        rows.append(row)
+    if repeated:
+        messages.warn(f"{repeated} annotations of {written.source} repeat an id: they are numbered anew")
+    return rows
