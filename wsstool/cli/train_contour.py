@@ -28,7 +28,7 @@ def train_contour(
     loss: Annotated[
         list[str] | None,
         _own(
-            "a loss and its weight; repeatable, summed; default: tightness=1 pairwise=1, which fills the "
+            "a loss and its weight; repeatable, summed; default: tightness=2 pairwise=1, which fills the "
             "object; tightness=1 zero=0.05 keeps its outline",
             options.METHOD,
             "NAME=WEIGHT",
@@ -72,7 +72,7 @@ def train_contour(
     frozen_stride: Annotated[
         int,
         _own("with --init, parts of the backbone up to this stride are not trained; 0: none", options.MODEL),
-    ] = 4,
+    ] = 0,
     normalization: Annotated[
         Literal["auto", "imagenet", "none"],
         _own("of the input; none: colours in [0, 1]; auto: as --init says, else imagenet", options.MODEL),
@@ -84,8 +84,9 @@ def train_contour(
     ] = True,
     color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.0,
     epochs: Annotated[
-        int | None, _own("passes over the objects; default: what makes 8,000 views, at least 10")
+        int | None, _own("passes over the objects; default: as many as --views asks for, at least 5")
     ] = None,
+    views: Annotated[int, _own("views of objects in all, without --epochs")] = 8000,
     batch_size: Annotated[int, _own("objects a step, at least 1", options.RUNTIME)] = 16,
     lr: options.LearningRate = 2e-3,
     backbone_rate: Annotated[

@@ -72,6 +72,7 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
             f"without --method {' or '.join(SELECTING)}",
         ),
     ),
+    "train-contour": (Idle(("views",), lambda v: v["epochs"] is not None, "with --epochs"),),
     "propose": (
         Idle(("method", "settings", "workers"), lambda v: v["import_"] is not None, "with --import"),
     ),

@@ -30,13 +30,13 @@ from wsstool.training.plan import Plan
 from wsstool.training.tagged_images import Pictures
 from wsstool.types import SILENT, Messages
 
-DEFAULT_LOSSES = ("tightness=1", "pairwise=1")
+DEFAULT_LOSSES = ("tightness=2", "pairwise=1")
 """What fills the object; with ``zero`` instead of ``pairwise`` the map is its outline."""
 
 VIEWS = 8000
 """Views of objects in a training, where the number of epochs is not given: 500 steps of 16."""
 
-FEWEST_EPOCHS = 10
+FEWEST_EPOCHS = 5
 
 
 def train_contour(
@@ -58,13 +58,14 @@ def train_contour(
     arch: str = "mobilenet-v2",
     init: Path | None = None,
     width: int = 64,
-    frozen_stride: int = 4,
+    frozen_stride: int = 0,
     normalization: str = "auto",
     split: str | None = None,
     class_list: Path | None = None,
     flip: bool = True,
     color_jitter: float = 0.0,
     epochs: int | None = None,
+    views: int = VIEWS,
     batch_size: int = 16,
     lr: float = 2e-3,
     backbone_rate: float | None = None,
@@ -100,11 +101,12 @@ def train_contour(
         init: start weights: of a backbone, or of a contour network; None: random. The batch norms of
             a backbone with start weights stay as they are.
         frozen_stride: with start weights, parts of the backbone up to this stride stay as they are, too; 0:
-            none. Their large maps are a third of the work, and edges need no learning again.
+            none. Stride 4 saves a tenth of the work and costs about a point of IoU on photographs.
         normalization: as in ``cotrain``.
         split: part to train on; None: ``train`` if there is one, else all.
         class_list: see ``open_dataset``.
-        epochs: each shows every object once; None: as many as make ``VIEWS``, at least ``FEWEST_EPOCHS``.
+        epochs: each shows every object once; None: as many as make ``views``, at least ``FEWEST_EPOCHS``.
+        views: of objects, in the whole training, at least 1: one number for sets of any size.
         lr, optimizer, schedule, warmup_epochs, weight_decay, clip, ema, amp, seed: see ``Plan``.
         batch_size: objects a step.
         backbone_rate: learning rate of the backbone relative to the rest; 0: frozen; None: 0.1 with
@@ -131,6 +133,8 @@ def train_contour(
         raise UsageError("--selection gives masks to the loss 'mask'; add --loss mask")
     if not 0 <= min_score <= 1:
         raise UsageError(f"--min-score {min_score:g}: from 0 to 1")
+    if views < 1:
+        raise UsageError(f"--views {views}: at least 1")
     if condition not in ("none", "class"):
         raise UsageError(f"--condition {condition}: none or class")
     view = ObjectViews(crop_size, window, (margin_min, margin_max), flip, color_jitter)
@@ -144,7 +148,7 @@ def train_contour(
         messages=messages,
     )
     if epochs is None:
-        epochs = max(FEWEST_EPOCHS, round(VIEWS / max(1, int(source.table.counts.sum()))))
+        epochs = max(FEWEST_EPOCHS, round(views / max(1, int(source.table.counts.sum()))))
     plan = Plan(
         epochs=epochs,
         lr=lr,
