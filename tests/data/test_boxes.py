@@ -5,61 +5,18 @@ import json
 import numpy as np
 import pytest
 
-from tests.data.folders import picture, write
+from tests.data.box_files import XYXY, Said, boxes_of, coco_file, pictures, xywh
+from tests.data.folders import write
 from wsstool.data import rle
-from wsstool.data.box_forms import FORMS, check_form, corners
 from wsstool.data.boxes import read_boxes
 from wsstool.data.dataset import open_dataset
 from wsstool.data.shapes import polygon_mask, shape_mask
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 
-XYXY = [[1, 2, 11, 22], [5, 5, 45, 25], [20, 1, 40, 29]]
-
-
-class Said:
-    """Messages that are kept."""
-
-    def __init__(self):
-        self.said, self.warned = [], []
-
-    def say(self, text):
-        self.said.append(text)
-
-    def warn(self, text):
-        self.warned.append(text)
-
-
-def coco_file(path, annotations, size=(30, 50), images=1):
-    """A COCO file of pictures a.png, b.png, ... and annotations ``{"bbox": ...}`` of the first."""
-    data = {
-        "images": [
-            {"id": k, "file_name": f"{'abcdef'[k]}.png", "height": size[0], "width": size[1]}
-            for k in range(images)
-        ],
-        "categories": [{"id": 7, "name": "cat"}, {"id": 3, "name": "dog"}],
-        "annotations": [
-            {"image_id": 0, "category_id": 7, "id": 100 + k, **a} for k, a in enumerate(annotations)
-        ],
-    }
-    return write(path, json.dumps(data))
-
-
-def xywh(box):
-    x0, y0, x1, y1 = box
-    return [x0, y0, x1 - x0, y1 - y0]
-
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two pictures of 50 x 30 pixels."""
-    for name in "ab":
-        picture(tmp_path / "images" / f"{name}.png", (30, 50))
-    return tmp_path
-
-
-def boxes_of(folder, annotations, **options):
-    coco_file(folder / "boxes.json", annotations)
-    return read_boxes(open_dataset(folder, labels="images"), **options)
+    return pictures(tmp_path)
 
 
 class TestLayouts:
@@ -241,67 +198,6 @@ class TestBadBoxes:
         table = boxes_of(folder, [*many, {"bbox": [0, 0, 50, 30]}])
         assert table.counts.tolist() == [501, 0]
         assert table.of(0).xyxy[-1].tolist() == [0, 0, 50, 30]
-
-
-class TestForms:
-    @pytest.mark.parametrize("form", FORMS)
-    def test_corners(self, form):
-        written = {
-            "xyxy": XYXY,
-            "xywh": [xywh(b) for b in XYXY],
-            "cxcywh": [[(a + c) / 2, (b + d) / 2, c - a, d - b] for a, b, c, d in XYXY],
-        }[form]
-        assert corners(np.array(written, float), form).tolist() == XYXY
-
-    def test_corners_in_a_coco_file(self, folder):
-        annotations = [{"bbox": b} for b in XYXY]
-        with pytest.raises(BadInputError, match="look like left, top, right, bottom") as caught:
-            boxes_of(folder, annotations)
-        assert "--box-format xyxy reads them" in str(caught.value)
-        assert boxes_of(folder, annotations, box_format="xyxy").of(0).xyxy.tolist() == XYXY
-        assert boxes_of(folder, annotations, box_format="xywh").clipped == 1
-
-    def test_width_and_height_in_voc(self, folder):
-        boxes = "".join(
-            f"<object><name>cat</name><bndbox><xmin>{a}</xmin><ymin>{b}</ymin><xmax>{c}</xmax>"
-            f"<ymax>{d}</ymax></bndbox></object>"
-            for a, b, c, d in ([1, 2, 10, 20], [30, 10, 10, 10], [20, 3, 9, 20])
-        )
-        write(folder / "Annotations" / "a.xml", f"<annotation>{boxes}</annotation>")
-        with pytest.raises(BadInputError, match=r"look like left, top, width, height \(xywh\)"):
-            read_boxes(open_dataset(folder, labels="images"), "Annotations")
-
-    def test_a_few_sloppy_boxes_do_not_make_another_form(self):
-        rng = np.random.default_rng(1)
-        starts = rng.uniform(0, 200, (100, 2))
-        numbers = np.concatenate([starts, rng.uniform(5, 100, (100, 2))], 1)
-        extents = np.full((100, 2), 300.0)
-        numbers[:30, 2] = 300  # they leave the image
-        assert not check_form(numbers, "xywh", extents, "x", fractions=False)
-        right = corners(numbers[30:], "xywh")
-        with pytest.raises(BadInputError, match="xyxy"):
-            check_form(right, "xywh", extents[30:], "x", fractions=False)
-
-    def test_both_fit_is_said(self, folder):
-        said = Said()
-        boxes_of(folder, [{"bbox": [2, 2, 9, 9]}], messages=said)
-        assert "would also fit as left, top, right, bottom" in said.said[0]
-
-    def test_units(self, folder):
-        with pytest.raises(BadInputError, match="wants pixels"):
-            boxes_of(folder, [{"bbox": [0.1, 0.1, 0.5, 0.5]}])
-        (folder / "boxes.json").unlink()
-        write(folder / "labels" / "a.txt", "0 20 10 8 8")
-        with pytest.raises(BadInputError, match="wants shares of the image"):
-            read_boxes(open_dataset(folder))
-        with pytest.raises(UsageError, match="--box-format yxyx"):
-            read_boxes(open_dataset(folder), box_format="yxyx")
-
-    @pytest.mark.parametrize("line", ["0 .5 .5 .1", "cat .5 .5 .1 .1", "-1 .5 .5 .1 .1", "0 1 2 3 4 5 6 7"])
-    def test_not_yolo(self, folder, line):
-        write(folder / "labels" / "a.txt", f"0 .5 .5 .1 .1\n{line}")
-        with pytest.raises(BadInputError, match="line 2"):
-            read_boxes(open_dataset(folder))
 
 
 class TestTruth:
