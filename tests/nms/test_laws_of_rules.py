@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.nms.boxes import detections, slow_greedy, slow_soft
-from wsstool.nms import decay, run, suppression
+from wsstool.nms import decay, run, staged, suppression
+from wsstool.nms.islands import islands
+from wsstool.nms.shapes import AxisAligned
 
 
 @st.composite
@@ -80,15 +82,47 @@ def test_blocks_change_nothing(monkeypatch):
 
 @pytest.mark.parametrize("kernel", ["gaussian", "linear"])
 @pytest.mark.parametrize("ties", [False, True])
-def test_stages_change_nothing(monkeypatch, kernel, ties):
+@pytest.mark.parametrize("measure", ["iou", "giou", "ios"])
+def test_stages_change_nothing(monkeypatch, kernel, ties, measure):
     boxes, scores, _ = detections(2, n=900, objects=60, side=400)
     scores = np.round(scores, 1) if ties else scores
-    whole = run(boxes, scores, method="soft", kernel=kernel)
-    for name, value in (("_LANE", 50), ("_STAGE", 32), ("_HOT", 150)):
-        monkeypatch.setattr(decay, name, value)
-    pieces = run(boxes, scores, method="soft", kernel=kernel)
+    options = {"method": "soft", "kernel": kernel, "measure": measure}
+    monkeypatch.setattr(decay, "_LANE", 1000)
+    whole = run(boxes, scores, **options)
+    monkeypatch.setattr(decay, "_LANE", 50)
+    monkeypatch.setattr(staged, "_STAGE", 32)
+    pieces = run(boxes, scores, **options)
     np.testing.assert_array_equal(pieces.keep, whole.keep)
-    np.testing.assert_allclose(pieces.scores, whole.scores, rtol=0, atol=5e-7)
+    np.testing.assert_array_equal(pieces.scores, whole.scores)  # to the last bit
+
+
+@pytest.mark.parametrize("kernel", ["hard", "gaussian"])
+def test_stages_know_when_a_box_left(monkeypatch, kernel):
+    boxes, scores, _ = detections(2, n=900, objects=60, side=400)
+    std = np.random.default_rng(0).uniform(0.5, 2, (900, 4))
+    options = {"method": "variance-voting", "kernel": kernel, "std": std, "score_floor": 0.1}
+    monkeypatch.setattr(decay, "_LANE", 1000)
+    whole = run(boxes, scores, **options)
+    monkeypatch.setattr(decay, "_LANE", 50)
+    monkeypatch.setattr(staged, "_STAGE", 32)
+    pieces = run(boxes, scores, **options)
+    np.testing.assert_array_equal(pieces.keep, whole.keep)
+    np.testing.assert_array_equal(pieces.boxes, whole.boxes)
+
+
+def test_islands_share_no_area():
+    boxes, _, labels = detections(6, n=400, objects=40, side=900)
+    hulls = AxisAligned(boxes).hulls
+    island, count = islands(hulls, labels.astype(np.int64), int(labels.max()) + 1)
+    assert count > labels.max() + 1 and set(island) == set(range(count))
+    for number in range(count):
+        assert len(set(labels[island == number])) == 1
+    every = np.arange(400)
+    meets = AxisAligned(boxes).block(every, every) > 0
+    assert not (meets & (labels[:, None] == labels) & (island[:, None] != island)).any()
+    far = [[-1e30, 0, -1e30, 1], [0, 0, 1, 1], [0.5, 0, 2, 1], [1e30, 0, 1e30, 1]]
+    island, _ = islands(AxisAligned(np.array(far)).hulls, np.zeros(4, np.int64), 1)
+    assert island[1] == island[2]
 
 
 def test_hard_soft_nms_is_greedy():

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wsstool.nms.decay import Factor, decayed
+from wsstool.nms.decay import decayed
+from wsstool.nms.factor import Factor
 from wsstool.nms.regions import Regions, falling, nearest, result
 from wsstool.nms.result import NmsResult
 from wsstool.nms.suppression import decide, survivors

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_CHUNK = 1 << 16  #: candidate pairs that are looked at together: their arrays fit the second-level cache
+_CHUNK = 1 << 14  #: candidate pairs that are looked at together: their arrays fit the second-level cache
 _SLACK = 1e-5  #: the reach is a little longer than that, so that rounding loses no pair
 
 Hulls = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
@@ -180,6 +180,7 @@ class Index:
 
 
 _ALIKE = 0.3  #: above this IoU boxes are of one size anyway
+_SMALL = 24  #: pairs a box in groups so small that any grid costs more than it saves
 _FEW = 1024  #: boxes a group that are not worth more than one level
 
 
@@ -194,6 +195,9 @@ def _levels(hulls: Hulls, n_groups: int) -> np.ndarray:
 
 def among(hulls: Hulls, group: np.ndarray, n_groups: int, above: float) -> list[Plan]:
     """Plans that hold every pair of one set that may have an IoU above ``above``, once."""
+    sizes = np.bincount(group, minlength=n_groups)
+    if int((sizes * (sizes - 1) // 2).sum()) <= len(group) * (_SMALL if above < _ALIKE else 0):
+        return [_every(group, sizes)]
     width, height = hulls[2] - hulls[0], hulls[3] - hulls[1]
     everything = np.arange(len(width))
     rank = np.empty(len(width), np.int32)
@@ -214,6 +218,13 @@ def among(hulls: Hulls, group: np.ndarray, n_groups: int, above: float) -> list[
     order = grid.order
     plan = grid.ask(grid.x[order], grid.y[order], rx[order], ry[order], group[order])
     return [Plan(order, order[plan.query], plan.start, plan.count, rank)]
+
+
+def _every(group: np.ndarray, sizes: np.ndarray) -> Plan:
+    """Every pair of a group: each box meets those that come later."""
+    order = np.argsort(group, kind="stable")
+    later = np.arange(1, len(order) + 1)
+    return Plan(order, order, later, np.repeat(np.cumsum(sizes), sizes) - later)
 
 
 def _downwards(

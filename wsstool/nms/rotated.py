@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from wsstool.nms import grid
-from wsstool.nms.shapes import Pairs, Searcher, Tile, every_pair, every_pair_across, every_tile, gathered
+from wsstool.nms.shapes import Pairs, Searcher, every_pair, every_pair_across, gathered
 
 _SOME = 1 << 14  #: pairs whose polygons are cut together
 
@@ -63,9 +61,6 @@ class Rotated:
         near = np.flatnonzero((a[0] < b[2]) & (b[0] < a[2]) & (a[1] < b[3]) & (b[1] < a[3]))
         found[near] = self.overlap(i[near], j[near])
         return found.reshape(len(rows), len(columns))
-
-    def tiles(self, rows: np.ndarray, columns: np.ndarray) -> Iterator[Tile]:
-        yield from every_tile(self, rows, columns)
 
     def cost(self, group: np.ndarray, n_groups: int, above: float) -> int:
         if above < 0 or not len(self):

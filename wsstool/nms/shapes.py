@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -12,12 +12,6 @@ from wsstool.nms.overlap import MEASURES, Sides, sides
 
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 """(i, j, overlap), each (P,)."""
-
-
-Tile = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""(some rows, some columns, their overlaps)."""
-
-_TILE = 24  #: rows of a tile of boxes
 
 
 class Searcher(Protocol):
@@ -31,6 +25,11 @@ class Shapes(Protocol):
 
     dtype: np.dtype
 
+    @property
+    def hulls(self) -> grid.Hulls:
+        """Boxes around the regions: where these share no area, the regions share none."""
+        ...
+
     def __len__(self) -> int: ...
     def take(self, chosen: np.ndarray) -> Shapes: ...
     def overlap(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
@@ -43,10 +42,6 @@ class Shapes(Protocol):
 
     def pairs(self, group: np.ndarray, n_groups: int, above: float) -> Pairs:
         """Every pair i < j of one group with an overlap above ``above``."""
-        ...
-
-    def tiles(self, rows: np.ndarray, columns: np.ndarray) -> Iterator[Tile]:
-        """Blocks that hold, once, every pair (one of ``rows``, one of ``columns``) that overlaps at all."""
         ...
 
     def cost(self, group: np.ndarray, n_groups: int, above: float) -> int:
@@ -89,6 +84,10 @@ class AxisAligned:
     def __len__(self) -> int:
         return len(self.sides[0])
 
+    @property
+    def hulls(self) -> grid.Hulls:
+        return self.sides[:4]
+
     def take(self, chosen: np.ndarray) -> AxisAligned:
         one = AxisAligned.__new__(AxisAligned)
         one._hold(_pick(self.sides, chosen), self._overlap, self._below_iou)
@@ -109,22 +108,6 @@ class AxisAligned:
             full.append(one)
         return self._overlap(tuple(full), b)  # type: ignore[arg-type]
 
-    def tiles(self, rows: np.ndarray, columns: np.ndarray) -> Iterator[Tile]:
-        if self._least_iou(0.0) is None or not len(rows) or not len(columns):
-            yield from every_tile(self, rows, columns)
-            return
-        asking, asked = _pick(self.sides, rows), _pick(self.sides, columns)
-        for part in grid.neighbourhoods(asking[:4], _TILE):
-            own = _pick(asking, part)
-            near = np.flatnonzero(
-                (asked[0] < own[2].max())
-                & (asked[2] > own[0].min())
-                & (asked[1] < own[3].max())
-                & (asked[3] > own[1].min())
-            )
-            if len(near):
-                yield rows[part], columns[near], self._dense(own, _pick(asked, near))
-
     def _least_iou(self, above: float) -> float | None:
         """An IoU that any pair above ``above`` exceeds; 0: it touches; None: nothing is known."""
         if above < 0:
@@ -135,7 +118,7 @@ class AxisAligned:
         least = self._least_iou(above)
         if least is None or not len(self):
             return len(self) ** 2
-        return sum(plan.cost for plan in grid.among(self.sides[:4], group, n_groups, least))
+        return sum(plan.cost for plan in grid.among(self.hulls, group, n_groups, least))
 
     def pairs(self, group: np.ndarray, n_groups: int, above: float) -> Pairs:
         least = self._least_iou(above)
@@ -143,7 +126,7 @@ class AxisAligned:
             return every_pair(self, group, above)
         if len(self) < 2:
             return gathered([], self.dtype)
-        plans = grid.among(self.sides[:4], group, n_groups, least)
+        plans = grid.among(self.hulls, group, n_groups, least)
         i, j, value = self._above(plans, above)
         return np.minimum(i, j), np.maximum(i, j), value
 
@@ -151,7 +134,7 @@ class AxisAligned:
         least = self._least_iou(above)
         if least is None or not len(columns):
             return lambda rows, waiting=None: every_pair_across(self, rows, columns, group, above, waiting)
-        index = grid.Index(self.sides[:4], columns, group, n_groups, least)
+        index = grid.Index(self.hulls, columns, group, n_groups, least)
         return lambda rows, waiting=None: self._above(index.near(rows), above, waiting)
 
     def across(
@@ -213,12 +196,6 @@ def every_pair_across(
         i, j = np.nonzero((value > above) & (group[some][:, None] == group[columns]))
         found.append((some[i], columns[j], value[i, j]))
     return gathered(found, shapes.dtype)
-
-
-def every_tile(shapes: Shapes, rows: np.ndarray, columns: np.ndarray) -> Iterator[Tile]:
-    """``Shapes.tiles`` without any pruning."""
-    for first, last in _blocks(len(rows), len(columns)):
-        yield rows[first:last], columns, shapes.block(rows[first:last], columns)
 
 
 def _blocks(rows: int, columns: int) -> list[tuple[int, int]]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wsstool.nms.decay import Factor, decayed
+from wsstool.nms.decay import decayed
+from wsstool.nms.factor import Factor
 from wsstool.nms.regions import Regions, nearest, result
 from wsstool.nms.result import NmsResult
 
@@ -68,9 +69,6 @@ class Gaussian(Factor):
         power = np.square(value, dtype=np.float64)  # the exponential of float32 is off by up to 2.5 units
         power *= -1 / self.sigma
         return np.exp(power, out=power)
-
-    def product(self, value: np.ndarray, picked: np.ndarray) -> np.ndarray:
-        return np.exp(np.einsum("rc,rc->c", value, value).astype(np.float64) / -self.sigma)
 
 
 class Linear(Factor):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from wsstool.nms.decay import Decayed, Factor, decayed
+from wsstool.nms.decay import Decayed, decayed
+from wsstool.nms.factor import Factor
 from wsstool.nms.regions import Regions, nearest, result
 from wsstool.nms.result import NmsResult
 from wsstool.nms.soft import decay_of

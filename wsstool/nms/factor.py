@@ -1,0 +1,13 @@
+"""What a pick does to the scores of the regions that it overlaps."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+class Factor:
+    """What a pick does to the scores of the others: 0 to 1, and 1 where they do not overlap."""
+
+    def __call__(self, value: np.ndarray, picked: np.ndarray) -> np.ndarray:
+        """Factors for overlaps ``value`` above 0 with the regions ``picked``, which broadcasts against it."""
+        raise AttributeError("a factor says how overlaps weigh")
