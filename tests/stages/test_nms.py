@@ -134,6 +134,30 @@ def test_columns_of_a_table(tmp_path):
     assert nms([str(turned)], output=tmp_path / "r2.csv")["kept"] == 2
 
 
+def test_yolo_writes_all_or_nothing(tmp_path):
+    rows = ["image,x0,y0,x1,y1,score", "a/1.jpg,0,0,9,9,.9", "b/1.png,0,0,9,9,.8"]
+    (tmp_path / "t.csv").write_text("\n".join(rows))
+    with pytest.raises(BadInputError, match="size is not known"):
+        nms([str(tmp_path / "t.csv")], output=tmp_path / "y")
+    assert not (tmp_path / "y").exists()
+    nms([str(tmp_path / "t.csv")], output=tmp_path / "t.h5")
+    with pytest.raises(BadInputError, match=r"share the file '1\.txt'"):
+        nms([str(tmp_path / "t.h5")], output=tmp_path / "y")
+    assert not (tmp_path / "y").exists()
+
+
+@pytest.mark.parametrize("names", ["x1,y1,x2,y2", "xmin,ymin,xmax,ymax"])
+def test_corners_by_other_names(tmp_path, names):
+    (tmp_path / "t.csv").write_text(f"image,{names},score\na,0,0,10,10,.9\na,0,0,10,8,.8\na,20,20,30,30,.5\n")
+    assert nms([str(tmp_path / "t.csv")], output=tmp_path / "o.csv", method="weighted")["kept"] == 2
+    with open(tmp_path / "o.csv") as file:
+        rows = list(csv.DictReader(file))
+    last = names.split(",")[3]
+    assert list(rows[0])[:6] == ["image", *names.split(","), "score"]
+    assert 8 < float(rows[0][last]) < 10 and float(rows[1][last]) == 30
+    assert nms([str(tmp_path / "o.csv")], output=tmp_path / "again.csv")["kept"] == 2
+
+
 def test_masks_of_coco_results(tmp_path):
     half = [{"size": [4, 4], "counts": [0, 8, 8]}, {"size": [4, 4], "counts": [8, 8]}]
     rows = [
@@ -157,6 +181,7 @@ def test_bad_input(results, tmp_path, truth):
     for content, what in (
         ("[1]", "form of COCO results"),
         ("[", "not JSON"),
+        ('{"annotations": []}', "no list of detections"),
         ('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3], "score": 1}]', "form of COCO results"),
     ):
         (tmp_path / "bad.json").write_text(content)

@@ -78,7 +78,7 @@ def form_of(path: Path) -> str | None:
         return "csv"
     if path.suffix.lower() == ".json":
         with open(path, "rb") as file:
-            return "coco" if file.read(64).lstrip()[:1] == b"[" else None
+            return None if file.read(4) == b"\x89HDF" else "coco"
     return None
 
 

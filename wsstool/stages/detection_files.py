@@ -101,11 +101,12 @@ def write_foreign(form: str, found: Detections, output: Path | None) -> None:
     if form == "yolo":
         if output is None:
             raise CannotWriteError("YOLO's text files need a folder; name it with -o")
+        texts = yolo_results.written(found)
         try:
             output.mkdir(exist_ok=True)
         except OSError as error:
             raise CannotWriteError(f"cannot write '{output}': {error.strerror}") from None
-        for name, text in yolo_results.written(found).items():
+        for name, text in texts.items():
             write_whole(output / name, text)
         return
     text = coco_detections.written(found) if form == "coco" else detection_table.written(found)

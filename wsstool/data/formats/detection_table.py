@@ -12,12 +12,15 @@ from wsstool.data.detections import COLUMNS, Detections
 from wsstool.errors import BadInputError, MissingInputError
 
 CORNERS = ("x0", "y0", "x1", "y1")
+OTHER_CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"))
 TURNED = ("cx", "cy", "width", "height", "angle")
 DEVIATIONS = ("std_x0", "std_y0", "std_x1", "std_y1")
 
 
 def read(path: Path) -> Detections:
     """The boxes of a table; ``cx,cy,width,height,angle`` (radians) in place of corners are rotated boxes.
+
+    Corners may also be named ``x1,y1,x2,y2`` or ``xmin,ymin,xmax,ymax``.
 
     ``class`` may hold numbers or names, and may be missing; further columns: ``std_x0`` to ``std_y1`` and
     those of ``detections.COLUMNS``. All others are kept for ``written``.
@@ -36,8 +39,8 @@ def read(path: Path) -> Detections:
         raise MissingInputError(f"there is no {source}") from None
     except (OSError, ValueError, csv.Error) as error:
         raise BadInputError(f"{source} cannot be read ({error})") from None
-    turned = set(TURNED) <= set(header)
-    wanted = ("image", *(TURNED if turned else CORNERS), "score")
+    sides = _sides(header)
+    wanted = ("image", *sides, "score")
     missing = [name for name in wanted if name not in header]
     if missing:
         raise BadInputError(f"{source} has no column '{missing[0]}'; it needs {', '.join(wanted)}")
@@ -57,11 +60,16 @@ def read(path: Path) -> Detections:
     columns = {name: numbers(name) for name in COLUMNS if name in header}
     if set(DEVIATIONS) <= set(header):
         columns["std"] = np.stack([numbers(name) for name in DEVIATIONS], 1)
-    boxes = np.stack([numbers(name) for name in (TURNED if turned else CORNERS)], 1)
+    boxes = np.stack([numbers(name) for name in sides], 1)
     image = np.array([place[row["image"]] for row in rows], np.int64)
     return Detections(
         images, image, boxes, numbers("score"), classes, names, columns, None, tuple(map(dict, rows))
     )
+
+
+def _sides(header: list[str]) -> tuple[str, ...]:
+    """The columns that hold the boxes, by the names that are there."""
+    return next((one for one in (TURNED, *OTHER_CORNERS) if set(one) <= set(header)), CORNERS)
 
 
 def _classes(texts: list[str] | None, n: int) -> tuple[np.ndarray, dict[int, str]]:
@@ -77,7 +85,8 @@ def _classes(texts: list[str] | None, n: int) -> tuple[np.ndarray, dict[int, str
 
 def written(found: Detections) -> str:
     """The text of a table: lines as they were read, with new coordinates and scores."""
-    header = TURNED if found.boxes.shape[1] == 5 else CORNERS
+    header = _sides(list(found.rows[0])) if found.rows else CORNERS
+    header = TURNED if found.boxes.shape[1] == 5 else header
     fields = list(found.rows[0]) if found.rows else ["image", *header, "score", "class"]
     fields += [name for name in (*header, "score", "class") if name not in fields]
     rows = []

@@ -52,7 +52,8 @@ def written(found: Detections) -> dict[str, str]:
     """File name -> text; images without a box have an empty file.
 
     Raises:
-        BadInputError: rotated boxes, or boxes in pixels of images whose sizes are not known.
+        BadInputError: rotated boxes, boxes in pixels of images whose sizes are not known, or two images of
+            one name but for folder and ending.
     """
     if found.boxes.shape[1] != 4:
         raise BadInputError("YOLO's predictions are boxes along the axes")
@@ -61,7 +62,11 @@ def written(found: Detections) -> dict[str, str]:
         if found.sizes is None or not (found.sizes > 0).all():
             raise BadInputError("YOLO's predictions are shares of the image; its size is not known here")
         boxes = boxes / found.sizes[found.image][:, [1, 0, 1, 0]]
-    lines: dict[str, list[str]] = {f"{Path(name).stem}.txt": [] for name in found.images}
+    lines: dict[str, list[str]] = {}
+    for name in found.images:
+        if (text_name := f"{Path(name).stem}.txt") in lines:
+            raise BadInputError(f"'{name}' and another image would share the file '{text_name}'")
+        lines[text_name] = []
     for k in range(len(found)):
         x1, y1, x2, y2 = boxes[k].tolist()
         numbers = ((x1 + x2) / 2, (y1 + y2) / 2, x2 - x1, y2 - y1, float(found.scores[k]))
