@@ -169,6 +169,11 @@ def test_masks_of_coco_results(tmp_path):
     assert nms([str(path)], output=tmp_path / "o.json", masks=True)["kept"] == 2
     kept = json.loads((tmp_path / "o.json").read_text())
     assert [row["segmentation"] for row in kept] == half
+    bare = [{key: value for key, value in row.items() if key != "bbox"} for row in rows]
+    path.write_text(json.dumps(bare))
+    assert nms([str(path)], output=tmp_path / "o.json")["kept"] == 2  # boxes around the masks
+    kept = json.loads((tmp_path / "o.json").read_text())
+    assert [row["bbox"] for row in kept] == [[0, 0, 2, 4], [2, 0, 2, 4]]
 
 
 def test_bad_input(results, tmp_path, truth):

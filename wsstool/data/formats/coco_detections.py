@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from wsstool.data.detections import COLUMNS, Detections
+from wsstool.data.rle import decode
 from wsstool.errors import BadInputError, MissingInputError
 
 
@@ -57,11 +58,20 @@ def read(path: Path) -> Detections:
 
 
 def _box(row: dict[str, Any], has_mask: bool) -> list[float]:
-    """Four numbers; a mask may come without a box."""
-    box = row["bbox"] if "bbox" in row or not has_mask else [0, 0, 0, 0]
+    """Four numbers; a mask that comes without a box has the one around its pixels."""
+    box = row["bbox"] if "bbox" in row or not has_mask else _around(decode(row["segmentation"]))
     if len(box) != 4:
         raise ValueError(f"a bbox of {len(box)} numbers")
     return [float(number) for number in box]
+
+
+def _around(mask: np.ndarray) -> list[int]:
+    """x, y, width, height of the pixels that are set; no area where none is."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return [0, 0, 0, 0]
+    x, y = int(columns[0]), int(rows[0])
+    return [x, y, int(columns[-1]) + 1 - x, int(rows[-1]) + 1 - y]
 
 
 def written(found: Detections) -> str:
