@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.stages.objects import SIZE, truth_of, write_maps, write_objects
 from wsstool import store
@@ -161,3 +162,11 @@ def test_a_contact_sheet(files, root, tmp_path):
     assert found["bytes"] > 10_000
     assert page.count("data:image/jpeg") == 7 * 5  # image, map, mask, truth, errors
     assert "Masks, worst first" in page and "IoU 0." in page and "map" in page
+
+
+def test_strips_of_masks_are_pictures_under_captions(files, root, tmp_path):
+    report([str(files["ellipse"])], output=tmp_path / "r.html", strips=tmp_path / "s", samples=1)
+    names = sorted(path.name for path in (tmp_path / "s").iterdir())
+    assert len(names) == 7 and all(n.startswith(f"ellipse-masks-{k:03d}-p") for k, n in enumerate(names))
+    picture = np.asarray(Image.open(tmp_path / "s" / names[0]))
+    assert picture.shape[0] > 200 and picture.shape[1] > 400 and np.ptp(picture) > 100

@@ -170,6 +170,7 @@ def test_failed_images_stay_failed(files, root, tmp_path):
         ({"source": "p", "method": "greedy"}, UsageError, "--contour"),
         ({"source": "p", "method": "greedy", "contour": "c", "settings": ["x=1"]}, UsageError, "no option"),
         ({"source": "p", "contour": "p"}, BadInputError, "is a proposal file"),
+        ({"source": "p", "contour": "c", "settings": ["guide=x"]}, UsageError, "guide=x"),
         ({"source": "data", "contour": "c"}, UsageError, "is a folder"),
         ({"source": "p", "contour": "c", "split": "train"}, UsageError, "--split"),
         ({"source": "p", "contour": "c", "fallback": "x"}, UsageError, "--fallback"),

@@ -35,7 +35,7 @@ def report(
     ] = None,
     strips: Annotated[
         Path | None,
-        typer.Option(help="folder for one PNG strip a shown image", rich_help_panel=options.OUTPUT),
+        typer.Option(help="folder for one PNG strip a shown image or object", rich_help_panel=options.OUTPUT),
     ] = None,
     samples: Annotated[
         int,

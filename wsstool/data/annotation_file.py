@@ -42,6 +42,8 @@ def read_bytes(path: Path, source: str) -> bytes:
             return packed.read(found[0])
     except FileNotFoundError:
         raise MissingInputError(f"there is no {source}") from None
+    except IsADirectoryError:
+        raise BadInputError(f"{source} is a folder; a file is needed") from None
     except (OSError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
         raise BadInputError(f"{source} cannot be read ({error})") from None
 

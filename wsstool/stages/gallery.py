@@ -80,7 +80,7 @@ def galleries(
                 shown.append(Sample(names[i], score, panels))
                 if strips is not None:
                     number = sum(len(g.samples) for g in found) + len(shown)
-                    _write_strip(Path(strips), f"{number:03d}-{Path(names[i]).stem}.png", pictures)
+                    write_strip(Path(strips), f"{number:03d}-{Path(names[i]).stem}.png", pictures)
             palette = class_palette(header.classes)
             legend = [(header.classes.names[c], tuple(palette[c].tolist())) for c in sorted(present)]
             found.append(Gallery(title, note.strip(), shown, legend))  # type: ignore[arg-type]
@@ -146,7 +146,12 @@ def _sized(picture: np.ndarray) -> np.ndarray:
     return fitted(picture, max(1, round(picture.shape[0] * _WIDTH / picture.shape[1])))
 
 
-def _write_strip(folder: Path, name: str, pictures: Sequence[Picture]) -> None:
+def write_strip(folder: Path, name: str, pictures: Sequence[Picture]) -> None:
+    """Write pictures side by side under their captions as a PNG.
+
+    Raises:
+        CannotWriteError: no such place, no space, no permission.
+    """
     sheet = strip([p for _, p in pictures], [caption for caption, _ in pictures])
     part = folder / f".{name}.part"
     try:

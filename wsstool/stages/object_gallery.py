@@ -16,6 +16,7 @@ from wsstool.regions import pixel_bounds
 from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, label_borders
 from wsstool.report.page import Gallery, Panel, Sample
 from wsstool.stages.batches import read_picture
+from wsstool.stages.gallery import write_strip
 from wsstool.stages.pixels import image_folder
 from wsstool.stages.predictions import data_root
 from wsstool.stages.score_instances import find_objects
@@ -41,6 +42,7 @@ def object_galleries(
     samples: int,
     *,
     truth: Path | None = None,
+    strips: Path | None = None,
     messages: Messages = SILENT,
 ) -> list[Gallery]:
     """Galleries of the worst, typical and best masks of each ``selection`` file.
@@ -51,6 +53,7 @@ def object_galleries(
         images: data folder with the pictures, or None: where the files were made from.
         samples: a fourth of the number of objects of each kind.
         truth: data folder or box file with true masks; None: beside the images.
+        strips: folder for one PNG an object, named after its file, kind, place, image and box.
 
     Raises:
         MissingInputError: a picture is not there.
@@ -63,7 +66,15 @@ def object_galleries(
         root = truth if truth is not None and truth.is_dir() else Path(data_root(header, file.records.path))
         table = find_objects(header, root, truth, messages)
         for title, rows in _chosen(file.records, samples * PER_SAMPLE):
-            shown = [_sample(file, contours, int(row), folder, table) for row in rows]
+            shown = []
+            for place, row in enumerate(rows.tolist()):
+                sample, pictures = _sample(file, contours, row, folder, table)
+                shown.append(sample)
+                if strips is not None:
+                    kind = title.split()[0].strip(",").lower()  # worst, typical, best; masks: all of them
+                    number = int(file.records.header.columns["box_id"][row])
+                    stem = Path(sample.name.rpartition(", box ")[0]).stem
+                    write_strip(strips, f"{file.name}-{kind}-{place:03d}-{stem}-{number}.png", pictures)
             found.append(Gallery(title, f"{file.name}. Sorted by the score of each mask.", shown))
     return found
 
@@ -84,8 +95,8 @@ def _chosen(records: store.RandomAccess, n: int) -> list[tuple[str, np.ndarray]]
 
 def _sample(
     file: ObjectFile, contours: Sequence[ObjectFile], row: int, folder: Path, table: BoxTable | None
-) -> Sample:
-    """The panels of one box."""
+) -> tuple[Sample, list[tuple[str, np.ndarray]]]:
+    """The panels of one box, and the pictures in them, all of one height."""
     header, tail = file.records.header, file.records.tail
     i = int(np.searchsorted(header.columns["box_offset"], row, side="right")) - 1
     record, palette = file.records[i], class_palette(header.classes)
@@ -115,8 +126,9 @@ def _sample(
         pictures.append(("errors", errors(crop, made.astype(np.uint8), shown)))
         both = (made & (shown == 1)).sum()
         note += f", IoU {both / max(1, made.sum() + true.sum() - both):.2f}"
-    panels = [Panel(caption, jpeg(fitted(picture, _HEIGHT))) for caption, picture in pictures]
-    return Sample(f"{record.name}, box {number}", note, panels)
+    pictures = [(caption, fitted(picture, _HEIGHT)) for caption, picture in pictures]
+    panels = [Panel(caption, jpeg(picture)) for caption, picture in pictures]
+    return Sample(f"{record.name}, box {number}", note, panels), pictures
 
 
 def _boxed(crop: np.ndarray, box: np.ndarray) -> np.ndarray:

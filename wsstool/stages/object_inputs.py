@@ -70,7 +70,26 @@ def open_inputs(source: str | None, contour: str | None, maker: Maker, stack: Ex
         raise UsageError(f"'{source}' is a folder; beside --contour a file of proposals is expected")
     if contour == "-" and source in (None, "-"):
         raise UsageError("standard input is either the proposals or the maps: name a file for the other")
-    return Given(read(source, "proposal"), read(contour, "contour"), names=(source or "", contour))
+    given = Given(read(source, "proposal"), read(contour, "contour"), names=(source or "", contour))
+    _check_images(given)
+    return given
+
+
+def _check_images(given: Given) -> None:
+    """Raise BadInputError where the proposals lack an image of the maps, or have it in another size."""
+    assert given.proposals is not None and given.maps is not None
+    theirs = dict(zip(given.proposals.header.images, given.proposals.header.sizes.tolist(), strict=True))
+    for name, size in zip(given.maps.header.images, given.maps.header.sizes.tolist(), strict=True):
+        if name not in theirs:
+            source = given.names[0] or "stdin"
+            raise BadInputError(
+                f"there are no proposals of '{name}' in '{source}': are they of other images?"
+            )
+        if any(size) and any(theirs[name]) and theirs[name] != size:
+            raise BadInputError(
+                f"the proposals of '{name}' are for {theirs[name][1]} x {theirs[name][0]} pixels, "
+                f"its maps for {size[1]} x {size[0]}"
+            )
 
 
 def pixel_folder(given: Given, images: Path | None, *, needed: bool) -> Path | None:
@@ -97,12 +116,12 @@ class Job:
 
 def jobs(given: Given, objects: Objects, folder: Path | None, start: int) -> Iterator[Job]:
     """The images in order; the streams are read side by side, to their ends."""
-    proposals = given.proposals.records() if given.proposals else None
+    proposals = given.proposals.records() if given.proposals else iter(())
     maps = given.maps.records(start) if given.maps else None
     for i in range(start, len(objects)):
         name, size = objects.images[i], objects.sizes[i]
         record = next(maps) if maps else None
-        regions = _found(proposals, given, name, size) if proposals else None
+        regions = next((one for one in proposals if one.name == name), None)
         rows = objects.rows(i)
         if not size.all() or any(one is not None and one.failed for one in (record, regions)):
             yield Job(None)
@@ -116,26 +135,9 @@ def jobs(given: Given, objects: Objects, folder: Path | None, start: int) -> Ite
             regions.proposals if regions else None,
         )
         yield Job(scene, folder / name if folder else None)
-    for rest in (maps, proposals):
-        for _ in rest or ():  # the checksum stands at the end
+    for rest in (maps or (), proposals):
+        for _ in rest:  # the checksum stands at the end
             pass
-
-
-def _found(proposals: Iterator[store.Record], given: Given, name: str, size: np.ndarray) -> store.Record:
-    """The proposals of an image; those of images in between are passed over."""
-    for record in proposals:
-        if record.name == name:
-            if record.size != tuple(size.tolist()):
-                raise BadInputError(
-                    f"the proposals of '{name}' are for {record.size[1]} x {record.size[0]} pixels, "
-                    f"its maps for {size[1]} x {size[0]}"
-                )
-            return record
-        if record.name > name:
-            break
-    raise BadInputError(
-        f"there are no proposals of '{name}' in '{given.names[0] or 'stdin'}': are they of other images?"
-    )
 
 
 def _maps(record: store.Record, objects: Objects, i: int) -> list[np.ndarray | None]:

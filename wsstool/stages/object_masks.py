@@ -82,7 +82,7 @@ class Maker:
         own = registry.settings(name, settings)
         default = registry.own_options(name).get("guide")
         says = own.get("guide", default.default if default is not None else None)
-        return cls(
+        maker = cls(
             name,
             registry.load(name),
             own,
@@ -91,6 +91,17 @@ class Maker:
             not is_selector and registry.takes(name, "image"),
             says not in (None, "box") if is_selector else registry.takes(name, "prior"),
         )
+        maker._try()
+        return maker
+
+    def _try(self) -> None:
+        """Raise UsageError for values out of range before anything is written: on a scene of 8 x 8."""
+        box, ones = np.array([[1, 1, 7, 7]], np.float32), np.ones((8, 8), np.float32)
+        whole = Proposals(np.zeros((8, 8), np.uint16), np.array([[0, 0, 1]], np.uint16))
+        image = np.zeros((8, 8, 3), np.uint8)
+        image[2:6, 2:6] = 255
+        windows = np.array([[0, 0, 8, 8]], np.int32)
+        self.mask(Scene((8, 8), box, windows, [ones], whole, image), 0, np.zeros((8, 8), np.float32))
 
     def mask(self, scene: Scene, k: int, canvas: np.ndarray) -> tuple[np.ndarray, str]:
         """(h, w) uint8 mask of box ``k``, and why there is none.

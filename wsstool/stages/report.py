@@ -77,7 +77,7 @@ def report(
         images: data folder with the pictures; None: the one that the files were made from.
         twin: mask file of the fully supervised twin, ``FILE`` or ``NAME=FILE``.
         log: training logs (JSON lines).
-        strips: folder for one PNG strip a shown image.
+        strips: folder for one PNG strip a shown image, or object.
         samples: images shown of each kind (worst, typical, best), at least 0.
         title: heading.
         classes_with_truth, ignore_class, ignored_prediction, background_threshold, background, bootstrap,
@@ -134,7 +134,7 @@ def report(
         galleries=galleries(
             shown, images, samples, threshold=background_threshold, background=background, strips=strips
         )
-        + object_galleries(masks, maps, images, samples, truth=truth, messages=messages),
+        + object_galleries(masks, maps, images, samples, truth=truth, strips=strips, messages=messages),
         curves=[_curves(Path(path)) for path in log or ()],
         provenance=[
             (p.name, [step["command"] for step in p.records.header.provenance]) for p in parts if p.records
