@@ -155,7 +155,7 @@ CAMS = Registry(
 REFINERS = Registry(
     "refiners",
     {
-        "crf": Entry("wsstool.masks.crf:crf", "Krähenbühl and Koltun, NIPS 2011", "about 1 s an image"),
+        "crf": Entry("wsstool.masks.crf:crf", "Krähenbühl and Koltun, NIPS 2011", "about 0.5 s an image"),
         "random-walk": Entry(
             "wsstool.masks.random_walk:random_walk", "Grady, PAMI 2006", "one sparse solve a class"
         ),

@@ -109,6 +109,21 @@ def test_a_sigma_of_zero_is_refused_unless_its_term_is_left_out(name):
     crf(scores, image, **{name: 0.0, name.split("_")[0] + "_weight": 0.0})
 
 
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"steps": -1},
+        {"logit_scale": float("nan")},
+        {"bilateral_weight": -1.0},
+        {"gaussian_weight": float("inf")},
+        {"gaussian_xy": float("nan")},
+    ],
+)
+def test_other_numbers_are_refused_even_where_one_label_leaves_nothing_to_do(own):
+    with pytest.raises(UsageError, match=f"crf needs .*{next(iter(own))}"):
+        crf(np.zeros((1, 4, 4), np.float32), photograph_like(4, 4), **own)
+
+
 def test_a_sigma_too_close_to_zero_is_refused_in_a_sentence():
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     with pytest.raises(UsageError, match="too close to zero"):

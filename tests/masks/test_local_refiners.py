@@ -75,19 +75,41 @@ def test_pamr_equals_a_loop_over_pixels():
     np.testing.assert_allclose(pamr(scores, image, steps=2, dilations="1,2"), maps, atol=1e-5)
 
 
+def test_pamr_does_not_depend_on_how_many_rows_it_takes_at_a_time(monkeypatch):
+    from wsstool.masks import pamr as module
+
+    rng = np.random.default_rng(0)
+    scores, image = rng.random((2, 13, 9), np.float32), rng.integers(0, 256, (13, 9, 3), np.uint8)
+    whole = pamr(scores, image)
+    monkeypatch.setattr(module, "_BLOCK", 40)  # 2 rows, and 1 at the end
+    np.testing.assert_allclose(pamr(scores, image), whole, atol=1e-6)
+
+
 def test_pamr_limits():
     scores, image = blobs()
     np.testing.assert_array_equal(pamr(scores, image, steps=0), scores)
     np.testing.assert_allclose(pamr(np.full((1, 9, 9), 0.25, np.float32), image[:9, :9]), 0.25, atol=1e-6)
 
 
-@pytest.mark.parametrize("own", [{"dilations": "a"}, {"dilations": "0,1"}, {"dilations": ""}, {"steps": -1}])
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"dilations": "a"},
+        {"dilations": "0,1"},
+        {"dilations": ""},
+        {"steps": -1},
+        {"sharpness": -1.0},
+        {"sharpness": float("nan")},
+    ],
+)
 def test_pamr_refuses(own):
     with pytest.raises(UsageError, match="pamr"):
         pamr(*blobs(), **own)
 
 
-@pytest.mark.parametrize("own", [{"beta": -1.0}, {"strength": 0.0}, {"longest_side": 0}])
+@pytest.mark.parametrize(
+    "own", [{"beta": -1.0}, {"strength": 0.0}, {"longest_side": 0}, {"beta": float("nan")}]
+)
 def test_random_walk_refuses(own):
     with pytest.raises(UsageError, match="random-walk"):
         random_walk(*blobs(), **own)

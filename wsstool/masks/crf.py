@@ -89,8 +89,9 @@ def crf(
         (K, H, W) float32 marginals; they sum to 1 over K.
 
     Raises:
-        UsageError: a sigma that is not positive (with its weight not 0), an unknown preset or unary, a
-            ``label_probability`` out of range, a device that is not there or is Metal's.
+        UsageError: a negative weight, a sigma that is not positive (with its weight not 0), negative steps,
+            an unknown preset or unary, a ``label_probability`` out of range, a device that is not there or
+            is Metal's.
         BadInputError: scores that are not finite or do not lie over the image.
 
     Notes:
@@ -115,6 +116,11 @@ def crf(
         bilateral_xy, bilateral_rgb, bilateral_weight, gaussian_xy, gaussian_weight = PRESETS[preset]
     if unary not in UNARIES:
         raise UsageError(f"crf has no unary '{unary}'; there are: {', '.join(UNARIES)}")
+    for name, value in (("bilateral_xy", bilateral_xy), ("bilateral_rgb", bilateral_rgb)):
+        _check_term(name, value, bilateral_weight)
+    _check_term("gaussian_xy", gaussian_xy, gaussian_weight)
+    if steps < 0 or not math.isfinite(logit_scale):
+        raise UsageError(f"crf needs steps >= 0 and a finite logit_scale, not {steps} and {logit_scale:g}")
     where = _device(device)
     scores = checked(scores, image)
     k, height, width = scores.shape
@@ -124,11 +130,9 @@ def crf(
     energy = _energy(flat, unary, logit_scale, label_probability)
     kernels = []
     if gaussian_weight:
-        g = _positive("gaussian_xy", gaussian_xy)
-        kernels.append((_spatial(height, width, g, where), gaussian_weight))
+        kernels.append((_spatial(height, width, gaussian_xy, where), gaussian_weight))
     if bilateral_weight:
-        a, b = _positive("bilateral_xy", bilateral_xy), _positive("bilateral_rgb", bilateral_rgb)
-        kernels.append((_bilateral(image, a, b, where), bilateral_weight))
+        kernels.append((_bilateral(image, bilateral_xy, bilateral_rgb, where), bilateral_weight))
     return mean_field(energy, kernels, steps).T.contiguous().cpu().numpy().reshape(scores.shape)
 
 
@@ -160,11 +164,12 @@ def _device(name: str) -> torch.device:
     raise UsageError("crf cannot run on Metal; use device=cpu")
 
 
-def _positive(name: str, sigma: float) -> float:
-    if not sigma > 0:
-        weight = name.split("_")[0] + "_weight"
-        raise UsageError(f"crf needs {name} above 0, not {sigma:g}; {weight}=0 leaves that term out")
-    return sigma
+def _check_term(name: str, sigma: float, weight: float) -> None:
+    which = name.split("_")[0] + "_weight"
+    if not 0 <= weight < math.inf:
+        raise UsageError(f"crf needs {which} of 0 or more, not {weight:g}")
+    if weight and not 0 < sigma < math.inf:
+        raise UsageError(f"crf needs {name} above 0, not {sigma:g}; {which}=0 leaves that term out")
 
 
 def _positions(height: int, width: int, where: torch.device) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -37,7 +40,8 @@ def pamr(
         (K, H, W) float32 in [0, 1]; an average of averages, so within the range of each map.
 
     Raises:
-        UsageError: dilations that are not positive integers, or a negative number of steps.
+        UsageError: dilations that are not positive integers, a negative or infinite ``sharpness``, a
+            negative number of steps.
 
     Notes:
         Needs 8 x dilations x H x W floats (30 MB at 320 x 480). Borders repeat the edge pixel. In a flat
@@ -60,49 +64,59 @@ def pamr(
         reach = []
     if not reach or min(reach) < 1 or steps < 0:
         raise UsageError(f"pamr needs dilations such as 1,2,4 and steps >= 0, not '{dilations}' and {steps}")
+    if not 0 <= sharpness < math.inf:
+        raise UsageError(f"pamr needs a sharpness of 0 or more, not {sharpness:g}")
     scores = checked(scores, image)
     if scores.size == 0 or steps == 0:
         return scores.copy()
+    offsets = [(d * dy, d * dx) for d in reach for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
     maps = torch.from_numpy(scores)
     with torch.inference_mode():
         colours = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float() / 255
-        affinity = _affinity(colours, reach, sharpness)
+        affinity = _affinity(colours, offsets, sharpness)
         for _ in range(steps):
-            maps = _average(maps, affinity, reach)
+            maps = _average(maps, affinity, offsets)
         return maps.clamp(0, 1).numpy()
 
 
-OFFSETS = tuple((dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx)
+_BLOCK = 1 << 16  # values averaged at a time: few enough to stay in the cache of a processor
+Offsets = list[tuple[int, int]]
 
 
-def _shifted(x: Tensor, dilation: int) -> list[Tensor]:
-    """The 8 neighbours at one dilation as views: x (C, H, W) -> 8 of (C, H, W)."""
-    height, width = x.shape[-2:]
-    padded = F.pad(x[None], (dilation,) * 4, mode="replicate")[0]
-    starts = [(dilation * (1 + dy), dilation * (1 + dx)) for dy, dx in OFFSETS]
-    return [padded[:, top : top + height, left : left + width] for top, left in starts]
+def _neighbours(x: Tensor, offsets: Offsets) -> Iterator[tuple[slice, list[Tensor]]]:
+    """Of x (C, H, W) rows in blocks, and the neighbours of a block at all offsets, views of (C, rows, W)."""
+    channels, height, width = x.shape
+    reach = max(dy for dy, _ in offsets)
+    padded = F.pad(x[None], (reach,) * 4, mode="replicate")[0]
+    count = max(1, _BLOCK // (channels * width))
+    for top in range(0, height, count):
+        rows = slice(top, min(top + count, height))
+        corners = [(rows.start + reach + dy, rows.stop + reach + dy, reach + dx) for dy, dx in offsets]
+        yield rows, [padded[:, up:down, left : left + width] for up, down, left in corners]
 
 
-def _affinity(colours: Tensor, reach: list[int], sharpness: float) -> Tensor:
-    """(8 * D, H, W) weights that sum to 1 over the neighbours."""
-    count = 8 * len(reach)
-    total, squares = torch.zeros_like(colours), torch.zeros_like(colours)
-    for d in reach:
-        for neighbour in _shifted(colours, d):
-            difference = neighbour - colours  # against the centre: no cancellation in the variance
+def _affinity(colours: Tensor, offsets: Offsets, sharpness: float) -> Tensor:
+    """(neighbours, H, W) weights that sum to 1 over the neighbours."""
+    count = len(offsets)
+    affinity = colours.new_empty(count, *colours.shape[1:])
+    for rows, neighbours in _neighbours(colours, offsets):
+        centre = colours[:, rows]
+        total, squares = torch.zeros_like(centre), torch.zeros_like(centre)
+        for neighbour in neighbours:
+            difference = neighbour - centre  # against the centre: no cancellation in the variance
             total += difference
-            squares += difference * difference
-    deviation = ((squares - total * total / count).clamp_(min=0) / (count - 1)).sqrt_()
-    scale = sharpness / (deviation + 1e-8)
-    logits = [-((n - colours).abs() * scale).mean(0) for d in reach for n in _shifted(colours, d)]
-    return torch.stack(logits).softmax(0)
+            squares.addcmul_(difference, difference)
+        deviation = ((squares - total * total / count).clamp_(min=0) / (count - 1)).sqrt_()
+        scale = sharpness / (deviation + 1e-8)
+        logits = torch.stack([((n - centre).abs_() * scale).mean(0) for n in neighbours])
+        affinity[:, rows] = logits.neg_().softmax(0)
+    return affinity
 
 
-def _average(maps: Tensor, affinity: Tensor, reach: list[int]) -> Tensor:
-    """One step, label by label: m_i <- sum_j a_ij m_j."""
+def _average(maps: Tensor, affinity: Tensor, offsets: Offsets) -> Tensor:
+    """One step: m_i <- sum_j a_ij m_j."""
     out = torch.zeros_like(maps)
-    weights = iter(affinity)
-    for d in reach:
-        for neighbour in _shifted(maps, d):
-            out.addcmul_(neighbour, next(weights))
+    for rows, neighbours in _neighbours(maps, offsets):
+        for neighbour, weight in zip(neighbours, affinity[:, rows], strict=True):
+            out[:, rows].addcmul_(neighbour, weight)
     return out

@@ -40,7 +40,7 @@ def random_walk(
         (K, H, W) float32 probabilities; they sum to 1 over K. K = 1 gives ones.
 
     Raises:
-        UsageError: ``beta`` negative, ``strength`` or ``longest_side`` not positive.
+        UsageError: ``beta`` negative, ``strength`` or ``longest_side`` not positive, or one infinite.
 
     Notes:
         Soft ties in place of fixed seeds: nothing to threshold, and the system is never singular. Where no
@@ -59,7 +59,7 @@ def random_walk(
         >>> random_walk(scores, image).argmax(0)[0].tolist()
         [0, 0, 0, 0, 1, 1, 1, 1]
     """
-    if not (beta >= 0 and strength > 0 and longest_side >= 1):
+    if not (0 <= beta < np.inf and 0 < strength < np.inf and longest_side >= 1):
         raise UsageError(
             "random-walk needs beta >= 0, strength > 0 and longest_side >= 1, "
             f"not {beta:g}, {strength:g} and {longest_side}"

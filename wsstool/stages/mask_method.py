@@ -13,6 +13,7 @@ from wsstool.errors import BadInputError, UsageError
 from wsstool.masks.method import Method
 from wsstool.masks.normalise import MODES
 from wsstool.registry import BACKGROUNDS, REFINERS, RULES, Registry
+from wsstool.stages.refiner import bound_refiner
 from wsstool.types import IGNORE
 
 
@@ -59,7 +60,7 @@ def mask_method(
     method = Method(
         rule=partial(RULES.load(rule), **for_rule),
         gated=gated,
-        refine=partial(REFINERS.load(refine), **for_refiner) if refine else None,
+        refine=bound_refiner(refine, for_refiner) if refine else None,
         normalise=normalise,
         background=known if by_score else -1,
         forbidden=-1 if by_score else known,

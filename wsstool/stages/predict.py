@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -23,11 +23,10 @@ from wsstool.stages.batches import plan_batches, read_batches
 from wsstool.stages.gate import open_gate
 from wsstool.stages.predicted import MAP_STRIDE, mask_header, probability_header, write_probabilities
 from wsstool.stages.ranges import check_scales
+from wsstool.stages.refiner import Refiner, bound_refiner
 from wsstool.stages.trained import Trained, open_segmenter
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, Messages
-
-Refiner = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 def predict(
@@ -213,7 +212,7 @@ def find_refiner(refine: str | None, settings: Sequence[str]) -> tuple[Refiner |
     own = REFINERS.settings(refine, settings)
     if "unary" in REFINERS.own_options(refine):
         own.setdefault("unary", "probabilities")
-    return partial(REFINERS.load(refine), **own), own
+    return bound_refiner(refine, own), own
 
 
 def _refined(
