@@ -140,11 +140,13 @@ def test_missing_tags_maps_and_pictures_are_said(luad, cams, tmp_path):
         {"settings": ["white_above=200"]},
         {"background": "white", "settings": ["white_above=much"]},
         {"background": "white", "settings": ["tagged=yes"]},
+        {"background": "white", "settings": ["white_above=300"]},
     ],
 )
 def test_wrong_options_are_usage_errors(cams, tmp_path, wrong):
     with pytest.raises(UsageError):
         pseudo_mask(cams, output=tmp_path / "m.h5", rule="multilayer", **wrong)
+    assert not list(tmp_path.glob("m.h5*"))
 
 
 @pytest.mark.parametrize(("recipe", "white"), [("wsss-tissue-luad", True), ("wsss-tissue-bcss", False)])

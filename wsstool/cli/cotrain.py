@@ -23,12 +23,7 @@ def cotrain(
             show_default=False,
         ),
     ] = None,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="weights file, written whole or not at all", rich_help_panel=options.OUTPUT
-        ),
-    ] = Path("seg.pth"),
+    output: options.TrainedWeights = Path("seg.pth"),
     method: Annotated[
         options.Cotrainer, _own("how wrong labels are dealt with; 'wsstool methods' compares", options.METHOD)
     ] = "plain",
@@ -115,44 +110,33 @@ def cotrain(
     ] = None,
     scale_min: Annotated[float, _own("least size of an image in its view, relative, > 0")] = 0.5,
     scale_max: Annotated[float, _own("greatest size of an image in its view, relative")] = 2.0,
-    flip: Annotated[
-        bool, typer.Option("--flip/--no-flip", help="mirror views", rich_help_panel=options.TRAINING)
-    ] = True,
-    color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.3,
+    flip: options.MirroredViews = True,
+    color_jitter: options.ColorJitter = 0.3,
     blur: Annotated[
         float, _own("largest radius, pixels, of the blur that half of the views get; 0: none")
     ] = 0.0,
     epochs: options.Epochs = 30,
     batch_size: options.BatchSize = 8,
     lr: options.LearningRate = 0.02,
-    backbone_rate: Annotated[
-        float | None,
-        _own("learning rate of the backbone relative to the head's; default 0.1 with --init, else 1"),
-    ] = None,
+    backbone_rate: options.BackboneRate = None,
     bias_rate: Annotated[
         float | None,
         _own("learning rate of biases relative to weights, without weight decay; default: as weights"),
     ] = None,
-    optimizer: Annotated[Literal["sgd", "adam", "adamw"], _own("optimiser")] = "sgd",
-    momentum: Annotated[float, _own("of sgd, [0, 1)")] = 0.9,
-    schedule: Annotated[
-        Literal["poly", "cosine", "step", "constant"], _own("course of the learning rate")
-    ] = "poly",
+    optimizer: options.Optimizer = "sgd",
+    momentum: options.Momentum = 0.9,
+    schedule: options.Schedule = "poly",
     fall_epochs: Annotated[
         int, _own("with 'step': a tenth of the rate after every so many epochs; 0: after 60 and 85 %")
     ] = 0,
-    warmup_epochs: Annotated[float, _own("epochs during which the learning rate rises, >= 0")] = 0.0,
+    warmup_epochs: options.WarmupEpochs = 0.0,
     warmup_start: Annotated[
         float | None, _own("share of the rate that it rises from, [0, 1]; default: the rise of one step")
     ] = None,
-    weight_decay: Annotated[float, _own("pull of the weights towards 0, >= 0")] = 1e-4,
-    clip: Annotated[float, _own("longest gradient allowed; 0: any")] = 0.0,
-    ema: Annotated[
-        float, _own("decay of the running average of weights that is kept; 0: none, [0, 1)")
-    ] = 0.0,
-    amp: Annotated[
-        bool, typer.Option("--amp/--no-amp", help="bfloat16 on a GPU", rich_help_panel=options.RUNTIME)
-    ] = True,
+    weight_decay: options.WeightDecay = 1e-4,
+    clip: options.Clip = 0.0,
+    ema: options.Ema = 0.0,
+    amp: options.Amp = True,
     workers: options.Workers = 2,
     probe: Annotated[
         bool,

@@ -231,3 +231,43 @@ Json = Annotated[bool, _option("--json", help="print one JSON object", panel=OUT
 # Training
 Epochs = Annotated[int, _option("--epochs", help="passes over the training images", panel=TRAINING)]
 LearningRate = Annotated[float, _option("--lr", help="learning rate at the start", panel=TRAINING)]
+BackboneRate = Annotated[
+    float | None,
+    _option(
+        "--backbone-rate",
+        help="learning rate of the backbone relative to the rest; default 0.1 with --init, else 1",
+        panel=TRAINING,
+    ),
+]
+Optimizer = Annotated[
+    Literal["sgd", "adam", "adamw"], _option("--optimizer", help="optimiser", panel=TRAINING)
+]
+Momentum = Annotated[float, _option("--momentum", help="of sgd, [0, 1)", panel=TRAINING)]
+Schedule = Annotated[
+    Literal["poly", "cosine", "step", "constant"],
+    _option("--schedule", help="course of the learning rate", panel=TRAINING),
+]
+WarmupEpochs = Annotated[
+    float,
+    _option("--warmup-epochs", help="epochs during which the learning rate rises, >= 0", panel=TRAINING),
+]
+WeightDecay = Annotated[
+    float, _option("--weight-decay", help="pull of the weights towards 0, >= 0", panel=TRAINING)
+]
+Clip = Annotated[float, _option("--clip", help="longest gradient allowed; 0: any", panel=TRAINING)]
+Ema = Annotated[
+    float,
+    _option(
+        "--ema", help="decay of the running average of weights that is kept; 0: none, [0, 1)", panel=TRAINING
+    ),
+]
+Amp = Annotated[bool, _option("--amp/--no-amp", help="bfloat16 on a GPU", panel=RUNTIME)]
+MirroredViews = Annotated[bool, _option("--flip/--no-flip", help="mirror views", panel=TRAINING)]
+ColorJitter = Annotated[
+    float,
+    _option("--color-jitter", help="spread of brightness, contrast and saturation, [0, 1)", panel=TRAINING),
+]
+TrainedWeights = Annotated[
+    Path,
+    _option("--output", "-o", help="weights file, written whole or not at all", panel=OUTPUT),
+]

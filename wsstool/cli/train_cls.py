@@ -19,12 +19,7 @@ def train_cls(
     data: Annotated[
         Path, typer.Argument(help="data folder with tags, or a cam or mask file (its images and labels)")
     ],
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="weights file, written whole or not at all", rich_help_panel=options.OUTPUT
-        ),
-    ] = Path("cls.pth"),
+    output: options.TrainedWeights = Path("cls.pth"),
     arch: Annotated[
         str,
         _own("backbone: tiny, mobilenet-v2, resnet-18, resnet38d, vgg-16, convnext-tiny, ...", options.MODEL),
@@ -67,9 +62,7 @@ def train_cls(
     images: options.Images = None,
     image_size: Annotated[int, _own("side of the training views, pixels")] = 224,
     area: Annotated[float, _own("least share of the image that a view shows, (0, 1]")] = 0.3,
-    flip: Annotated[
-        bool, typer.Option("--flip/--no-flip", help="mirror views", rich_help_panel=options.TRAINING)
-    ] = True,
+    flip: options.MirroredViews = True,
     flip_vertical: Annotated[
         bool,
         typer.Option(
@@ -78,7 +71,7 @@ def train_cls(
             rich_help_panel=options.TRAINING,
         ),
     ] = False,
-    color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.2,
+    color_jitter: options.ColorJitter = 0.2,
     epochs: options.Epochs = 20,
     batch_size: options.BatchSize = 16,
     drop_last: Annotated[
@@ -90,10 +83,7 @@ def train_cls(
         ),
     ] = False,
     lr: options.LearningRate = 1e-3,
-    backbone_rate: Annotated[
-        float | None,
-        _own("learning rate of the backbone relative to the head's; default 0.1 with --init, else 1"),
-    ] = None,
+    backbone_rate: options.BackboneRate = None,
     freeze: Annotated[
         list[str] | None,
         _own("layer of the backbone that is not trained; repeatable; 'none': none, whatever a recipe says"),
@@ -106,17 +96,13 @@ def train_cls(
             rich_help_panel=options.TRAINING,
         ),
     ] = False,
-    optimizer: Annotated[Literal["sgd", "adam", "adamw"], _own("optimiser")] = "adamw",
-    momentum: Annotated[float, _own("of sgd, [0, 1)")] = 0.9,
-    schedule: Annotated[
-        Literal["poly", "cosine", "step", "constant"], _own("course of the learning rate")
-    ] = "cosine",
-    warmup_epochs: Annotated[float, _own("epochs during which the learning rate rises, >= 0")] = 0.5,
-    weight_decay: Annotated[float, _own("pull of the weights towards 0, >= 0")] = 0.01,
-    clip: Annotated[float, _own("longest gradient allowed; 0: any")] = 0.0,
-    ema: Annotated[
-        float, _own("decay of the running average of weights that is kept; 0: none, [0, 1)")
-    ] = 0.0,
+    optimizer: options.Optimizer = "adamw",
+    momentum: options.Momentum = 0.9,
+    schedule: options.Schedule = "cosine",
+    warmup_epochs: options.WarmupEpochs = 0.5,
+    weight_decay: options.WeightDecay = 0.01,
+    clip: options.Clip = 0.0,
+    ema: options.Ema = 0.0,
     loss: Annotated[
         Literal["auto", "soft-margin", "cross-entropy"],
         _own("auto: cross-entropy where every image has one tag, else soft-margin"),
@@ -154,10 +140,7 @@ def train_cls(
     ] = False,
     label_smoothing: Annotated[float, _own("share of certainty taken from the tags, [0, 1)")] = 0.0,
     positive_weight: Annotated[float, _own("weight of a tag against its absence, > 0")] = 1.0,
-    amp: Annotated[
-        bool,
-        typer.Option("--amp/--no-amp", help="bfloat16 on a GPU", rich_help_panel=options.RUNTIME),
-    ] = True,
+    amp: options.Amp = True,
     workers: options.Workers = 2,
     seed: options.Seed = 0,
     device: options.Device = "auto",

@@ -17,12 +17,7 @@ def _own(help: str, panel: str = options.TRAINING, metavar: str | None = None):
 
 def train_contour(
     data: options.Data,
-    output: Annotated[
-        Path,
-        typer.Option(
-            "--output", "-o", help="weights file, written whole or not at all", rich_help_panel=options.OUTPUT
-        ),
-    ] = Path("contour.pth"),
+    output: options.TrainedWeights = Path("contour.pth"),
     boxes: options.BoxFile = None,
     box_format: options.BoxFormat = "auto",
     loss: Annotated[
@@ -79,33 +74,22 @@ def train_contour(
     ] = "auto",
     split: options.Split = None,
     class_list: options.ClassListFile = None,
-    flip: Annotated[
-        bool, typer.Option("--flip/--no-flip", help="mirror views", rich_help_panel=options.TRAINING)
-    ] = True,
-    color_jitter: Annotated[float, _own("spread of brightness, contrast and saturation, [0, 1)")] = 0.0,
+    flip: options.MirroredViews = True,
+    color_jitter: options.ColorJitter = 0.0,
     epochs: Annotated[
         int | None, _own("passes over the objects; default: as many as --views asks for, at least 5")
     ] = None,
     views: Annotated[int, _own("views of objects in all, without --epochs")] = 8000,
     batch_size: Annotated[int, _own("objects a step, at least 1", options.RUNTIME)] = 16,
     lr: options.LearningRate = 2e-3,
-    backbone_rate: Annotated[
-        float | None,
-        _own("learning rate of the backbone relative to the rest; default 0.1 with --init, else 1"),
-    ] = None,
-    optimizer: Annotated[Literal["sgd", "adam", "adamw"], _own("optimiser")] = "adamw",
-    schedule: Annotated[
-        Literal["poly", "cosine", "step", "constant"], _own("course of the learning rate")
-    ] = "poly",
-    warmup_epochs: Annotated[float, _own("epochs during which the learning rate rises, >= 0")] = 0.0,
-    weight_decay: Annotated[float, _own("pull of the weights towards 0, >= 0")] = 1e-2,
-    clip: Annotated[float, _own("longest gradient allowed; 0: any")] = 0.0,
-    ema: Annotated[
-        float, _own("decay of the running average of weights that is kept; 0: none, [0, 1)")
-    ] = 0.0,
-    amp: Annotated[
-        bool, typer.Option("--amp/--no-amp", help="bfloat16 on a GPU", rich_help_panel=options.RUNTIME)
-    ] = True,
+    backbone_rate: options.BackboneRate = None,
+    optimizer: options.Optimizer = "adamw",
+    schedule: options.Schedule = "poly",
+    warmup_epochs: options.WarmupEpochs = 0.0,
+    weight_decay: options.WeightDecay = 1e-2,
+    clip: options.Clip = 0.0,
+    ema: options.Ema = 0.0,
+    amp: options.Amp = True,
     workers: options.Workers = 2,
     seed: options.Seed = 0,
     device: options.Device = "auto",

@@ -252,6 +252,7 @@ def cotrain(
             )
         done = run.write(
             [network.state_dict() for network in learned.networks],
+            arch,
             data.classes,
             ids,
             {
@@ -260,7 +261,6 @@ def cotrain(
                 "failed": learned.failed,
                 **learned.figures,
             },
-            arch=arch,
             **{k: v for k, v in seen.items() if v != "rgb"},
             output_stride=learned.networks[0].backbone.stride,  # type: ignore[union-attr]
             width=width,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError
 from wsstool.masks.method import Method
@@ -65,6 +67,8 @@ def mask_method(
         seen_id=known if known >= 0 else IGNORE,
         **own,
     )
+    if method.seen is not None:
+        method.seen(np.zeros((1, 1, 3), np.uint8))  # judges the range of its options
     pairs = {**for_refiner, **for_seen, **for_rule}
     return method, {
         "rule": rule,

@@ -243,10 +243,10 @@ def train_cls(
         summary = {"images": len(items), "skipped": skipped, "failed": len(pictures.failed), **figures}
         done = run.write(
             [state],
+            arch,
             source.classes,
             source.classes.foreground,
             summary,
-            arch=arch,
             mean=mean,
             std=std,
             output_stride=output_stride,

@@ -253,10 +253,10 @@ def train_contour(
         }
         done = run.write(
             [result.states["network"]],
+            arch,
             table.classes,
             table.classes.foreground,
             summary,
-            arch=arch,
             mean=mean,
             std=std,
             width=width,

@@ -77,6 +77,7 @@ class TrainingRun:
     def write(
         self,
         states: Sequence[Mapping[str, Tensor]],
+        arch: str,
         classes: ClassList,
         class_ids: Sequence[int],
         summary: Mapping[str, Any],
@@ -86,10 +87,11 @@ class TrainingRun:
 
         Args:
             states: of one network, or of two that were trained together.
+            arch: what they are the states of.
             classes: the class list.
             class_ids: id of the class of each output.
             summary: what the command answers; ``seconds`` is left out, since equal runs give equal bytes.
-            described: what else the file says of the network; ``arch`` first.
+            described: what else the file says of the network.
 
         Returns:
             The answer of the command: ``output``, ``key``, ``up_to_date`` and the summary.
@@ -99,6 +101,7 @@ class TrainingRun:
         """
         summary = {k: v for k, v in summary.items() if k != "seconds"}
         meta = {
+            "arch": arch,
             "task": self.task,
             **class_fields(classes, class_ids),
             **described,
