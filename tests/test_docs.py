@@ -70,7 +70,8 @@ def test_the_cvat_page_runs(read_along, tmp_path):
 @pytest.mark.slow
 def test_the_tissue_page_runs(read_along, tmp_path):
     done = read_along("docs/howto/tissue-patches.md")
-    assert "layer" not in done.stderr  # every layer that is named is there
+    assert "no layer" not in done.stderr and "training fcn-tiny, multilayer" in done.stderr
+    assert (tmp_path / "gated.h5").exists()
     assert len(list((tmp_path / "train_PM").glob("PM_*/*.png"))) > 3
 
 
