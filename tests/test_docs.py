@@ -79,3 +79,9 @@ def test_the_tissue_page_runs(read_along, tmp_path):
 def test_the_segmenter_page_runs(read_along, tmp_path):
     read_along("docs/howto/segmenter-from-pseudo-masks.md")
     assert (tmp_path / "seg.fcn8s-tiny.pth").exists() and (tmp_path / "prediction.h5").exists()
+
+
+@pytest.mark.slow
+def test_the_page_about_refiners_runs(read_along, tmp_path):
+    read_along("docs/howto/sharper-masks.md")
+    assert (tmp_path / "sure.h5").exists() and (tmp_path / "refiners.html").stat().st_size > 10_000
