@@ -102,7 +102,8 @@ def predict(
     """Segment images with a trained segmenter, or the objects of boxes with a contour network.
 
     Weights of 'train-contour' mask every box of DATA, or of --boxes, into a selection file with a quality
-    score for each; of the options under Method --margin, --threshold, --flip, --refine and --set are theirs.
+    score for each; so does a segmenter where --boxes is given: what it takes for the class of the box, in the
+    box. Of the options under Method --margin, --threshold, --flip, --refine and --set are for that.
 
     Examples: wsstool predict data/ --boxes new.json --weights contour.pth --flip -o objects.h5;
     wsstool predict data/ --split test --weights seg.pth -o pred.h5;

@@ -41,7 +41,7 @@ def contour(
 
     Args:
         data: data folder.
-        weights: a contour network that ``train-contour`` wrote.
+        weights: a contour network that ``train-contour`` wrote, or a segmenter: see ``class_maps``.
         output: target; None: standard output.
         boxes, box_format: see ``data.boxes.read_boxes``.
         margin: of the windows, shares of the box's side; the maps of several are averaged, on the window of

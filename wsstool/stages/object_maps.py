@@ -21,6 +21,7 @@ from wsstool.regions import Boxes
 from wsstool.runtime import pick_device
 from wsstool.stages.batches import read_batches
 from wsstool.stages.boxed import Boxed, open_boxed
+from wsstool.stages.class_maps import ClassMapper, open_class_mapper
 from wsstool.types import ClassList, Messages
 
 DEFAULT_MARGINS = (0.25,)
@@ -107,10 +108,7 @@ def open_mapper(
         BadInputError: other weights, damaged ones, or other classes.
         UsageError: a margin outside its range, or a batch of nothing.
     """
-    chosen = tuple(margins or DEFAULT_MARGINS)
-    for margin in chosen:
-        if not 0 <= margin <= 4:
-            raise UsageError(f"--margin {margin:g}: a share of the side, from 0 to 4")
+    chosen = _margins(margins)
     if batch_size < 1:
         raise UsageError(f"--batch-size must be at least 1, not {batch_size}")
     if load_weights(weights).meta.get("task") != "contour":
@@ -125,19 +123,27 @@ def open_mapper(
     return Mapper(network.to(device), meta, chosen, flip, batch_size)
 
 
+def _margins(margins: Sequence[float] | None) -> tuple[float, ...]:
+    chosen = tuple(margins or DEFAULT_MARGINS)
+    for margin in chosen:
+        if not 0 <= margin <= 4:
+            raise UsageError(f"--margin {margin:g}: a share of the side, from 0 to 4")
+    return chosen
+
+
 @dataclass(frozen=True)
 class Opened:
     """Boxes, the network that maps them, and what a file of either says about both.
 
     Attributes:
         source: pictures with boxes.
-        mapper: the network.
+        mapper: the network; a segmenter's maps are those of the classes of the boxes.
         params: options that shape the maps.
         inputs: for the key and the history.
     """
 
     source: Boxed
-    mapper: Mapper
+    mapper: Mapper | ClassMapper
     params: dict[str, Any]
     inputs: list[store.Input]
 
@@ -195,7 +201,8 @@ def open_maps(
 
     Args:
         data, boxes, box_format, split, class_list, shard: see ``boxed.open_boxed``.
-        weights, margin, flip, batch_size: see ``open_mapper``.
+        weights: of a contour network, or of a segmenter.
+        margin, flip, batch_size: see ``Mapper``.
         device: see ``runtime.pick_device``.
 
     Raises:
@@ -210,9 +217,13 @@ def open_maps(
         shard=shard,
         messages=messages,
     )
-    mapper = open_mapper(
-        weights, pick_device(device), source.table.classes, margins=margin, flip=flip, batch_size=batch_size
-    )
+    where, classes = pick_device(device), source.table.classes
+    mapper: Mapper | ClassMapper
+    if load_weights(weights).meta.get("task") == "segmentation":
+        present = sorted({int(k) for one in source.table.boxes for k in one.class_ids})
+        mapper = open_class_mapper(weights, where, classes, present, margins=_margins(margin), flip=flip)
+    else:
+        mapper = open_mapper(weights, where, classes, margins=margin, flip=flip, batch_size=batch_size)
     params: dict[str, Any] = {
         "box_format": box_format if box_format != "auto" else None,
         "margin": list(mapper.margins),

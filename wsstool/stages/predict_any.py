@@ -1,4 +1,4 @@
-"""``predict`` by what the weights are: label maps by a segmenter, instance masks by a contour network."""
+"""``predict`` by what is there: masks of boxes by a contour network or for named boxes; else label maps."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ from wsstool.stages.predict_objects import predict_objects
 
 
 def predict(data: Path, *, weights: Path, **arguments: Any) -> dict[str, Any]:
-    """Call ``stages.predict.predict``, or for a contour network ``predict_objects``, with its own options.
+    """Call ``stages.predict.predict``, or ``predict_objects``, with its own options.
+
+    The latter for a contour network, and for a segmenter with ``boxes``.
 
     Raises:
         UsageError: an option of the other one was set.
     """
-    is_contour = load_weights(weights).meta.get("task") == "contour"
-    chosen, other = (predict_objects, predict_maps) if is_contour else (predict_maps, predict_objects)
+    are_objects = load_weights(weights).meta.get("task") == "contour" or arguments.get("boxes") is not None
+    chosen, other = (predict_objects, predict_maps) if are_objects else (predict_maps, predict_objects)
     own = inspect.signature(chosen).parameters
     foreign = {k: v for k, v in arguments.items() if k not in own}
-    _refuse(foreign, inspect.signature(other).parameters, is_contour=is_contour)
+    _refuse(foreign, inspect.signature(other).parameters, are_objects=are_objects)
     return chosen(data, weights=weights, **{k: v for k, v in arguments.items() if k in own})  # type: ignore[operator]
 
 
 def _refuse(
-    foreign: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter], *, is_contour: bool
+    foreign: Mapping[str, Any], parameters: Mapping[str, inspect.Parameter], *, are_objects: bool
 ) -> None:
     for name, value in foreign.items():
         if value != parameters[name].default:
             option = "--" + {"settings": "set"}.get(name, name).replace("_", "-")
-            kind = "a contour network" if is_contour else "a segmenter"
-            raise UsageError(f"{option} has no meaning with these weights, which are of {kind}")
+            kind = "masks of boxes" if are_objects else "label maps"
+            raise UsageError(f"{option} has no meaning for {kind}, which these weights and options ask for")

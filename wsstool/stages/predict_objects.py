@@ -47,7 +47,7 @@ def predict_objects(
 
     Args:
         data: data folder.
-        weights: a contour network that fills its objects.
+        weights: a contour network that fills its objects, or a segmenter, whose class of the box counts.
         threshold: from this value on a pixel is object, (0, 1).
         refine: name in ``registry.REFINERS``, applied to each map and its window of the picture; None: the
             map as it is.
