@@ -13,7 +13,7 @@ READY := $(VENV)/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PAGES = $(shell grep -rl --include='*.md' -F '[[[cog' README.md docs 2>/dev/null)
 
-.PHONY: help test test-slow lint docs demo bench clean
+.PHONY: help test test-slow lint docs demo bench reproduction clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
@@ -48,5 +48,8 @@ demo: $(READY)  ## from image tags to masks and a report, a few minutes
 bench: $(READY)  ## all benchmarks; each prints ratios
 	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
-clean:  ## remove the environment and the demo's files
-	rm -rf $(VENV) .demo
+reproduction: $(READY)  ## the method table of docs/method-table.md on msrc21, some hours; wants WSSTOOL_TEST_DATA
+	OMP_NUM_THREADS=1 $(BIN)/python reproduction/method_table.py
+
+clean:  ## remove the environment, the demo's files and those of the method table
+	rm -rf $(VENV) .demo .reproduction

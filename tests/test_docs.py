@@ -70,7 +70,8 @@ def test_the_cvat_page_runs(read_along, tmp_path):
 @pytest.mark.slow
 def test_the_tissue_page_runs(read_along, tmp_path):
     done = read_along("docs/howto/tissue-patches.md")
-    assert "layer" not in done.stderr  # every layer that is named is there
+    assert "no layer" not in done.stderr and "training fcn-tiny, multilayer" in done.stderr
+    assert (tmp_path / "gated.h5").exists()
     assert len(list((tmp_path / "train_PM").glob("PM_*/*.png"))) > 3
 
 
@@ -78,3 +79,9 @@ def test_the_tissue_page_runs(read_along, tmp_path):
 def test_the_segmenter_page_runs(read_along, tmp_path):
     read_along("docs/howto/segmenter-from-pseudo-masks.md")
     assert (tmp_path / "seg.fcn8s-tiny.pth").exists() and (tmp_path / "prediction.h5").exists()
+
+
+@pytest.mark.slow
+def test_the_page_about_refiners_runs(read_along, tmp_path):
+    read_along("docs/howto/sharper-masks.md")
+    assert (tmp_path / "sure.h5").exists() and (tmp_path / "refiners.html").stat().st_size > 10_000
