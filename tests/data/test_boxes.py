@@ -182,8 +182,9 @@ class TestBadBoxes:
         mask = np.zeros((30, 50), bool)
         mask[3:9, 4:20] = True
         said = Said()
-        table = boxes_of(folder, [{"segmentation": rle.encode(mask)}], messages=said)
-        assert table.of(0).xyxy.tolist() == [[4, 3, 20, 9]]
+        rows = [{"segmentation": rle.encode(mask)}, {"bbox": [1, 1, 5, 5]}]
+        table = boxes_of(folder, rows, messages=said)
+        assert table.of(0).xyxy.tolist() == [[4, 3, 20, 9], [1, 1, 6, 6]]
         assert any("1 objects" in text and "their mask" in text for text in said.said)
 
     def test_clipped(self, folder):

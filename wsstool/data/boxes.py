@@ -147,7 +147,7 @@ def table_of(
         messages.warn(note)
     places = _places(written, dataset, sizes, dropped, messages)
     kept: list[tuple[int, WrittenBox]] = []
-    extents = 0
+    extents: list[int] = []  # of kept: boxes that nobody wrote
     for row in numbered(written, messages):
         i = places.get(row.image)
         if i is None:
@@ -155,21 +155,23 @@ def table_of(
         if row.crowd:
             dropped["crowd region"] += 1
             continue
-        if row.shape is not None and sizes[i].all() and not np.isfinite(row.numbers).all():
+        is_written = bool(np.isfinite(row.numbers).all())
+        if row.shape is not None and sizes[i].all() and not is_written:
             row = replace(row, numbers=_extent(row, sizes[i], form, written.source))
-            extents += 1
         if not np.isfinite(row.numbers).all():
             dropped["not four finite numbers"] += 1
         elif not sizes[i].all():
             dropped["its image cannot be read"] += 1
         else:
+            extents += [] if is_written else [len(kept)]
             kept.append((i, row))
     index = np.array([i for i, _ in kept], np.int64)
     numbers = np.array([row.numbers for _, row in kept], np.float64).reshape(-1, 4)
     pixels = sizes[index][:, ::-1].astype(np.float64)  # width, height
     unit = pixels if written.fractions else np.ones_like(pixels)
+    own = np.setdiff1d(np.arange(len(kept)), extents)
     if box_format == "auto" and check_form(
-        numbers, form, pixels / unit, written.source, fractions=written.fractions
+        numbers[own], form, (pixels / unit)[own], written.source, fractions=written.fractions
     ):
         other = "xywh" if form == "xyxy" else "xyxy"
         messages.say(
@@ -193,8 +195,10 @@ def table_of(
     by_image: list[list[int]] = [[] for _ in range(len(dataset))]
     for k in np.flatnonzero(usable).tolist():
         by_image[index[k]].append(k)
-    if extents:
-        messages.say(f"{extents} objects of {written.source} have no box of four numbers: that of their mask")
+    if extents and len(own):
+        messages.say(
+            f"{len(extents)} objects of {written.source} have no box of four numbers: that of their mask"
+        )
     table = BoxTable(
         source=written.source,
         classes=classes,
