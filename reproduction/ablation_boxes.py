@@ -1,6 +1,6 @@
 """What each part of the box recipe adds, on a data folder with boxes and true masks.
 
-    python benchmarks/ablation_boxes.py DATA --init mobilenet_v2.pth [--work FOLDER] [--tables NAME ...]
+    python reproduction/ablation_boxes.py DATA --init mobilenet_v2.pth [--work FOLDER] [--tables NAME ...]
 
 Mean instance IoU of the masks of the training pictures (objects of at least 100 pixels), as a table in
 Markdown each. Only the scores read true masks. Every training has the same short schedule (``--epochs``,
