@@ -261,7 +261,7 @@ def test_attention_goes_on_where_it_was_stopped(patches: Path, tmp_path: Path, m
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"freeze": ["b2"]}, "no layer 'b2' in this network; there are: features"),
+        ({"freeze": ["b2"]}, "--freeze: no layer 'b2' in this network; there are: features.*--freeze none"),
         ({"attention": None, "settings": ["floor=0.5"]}, "--set floor=0.5"),
         ({"settings": ["slope=1"]}, "no option 'slope'; it has: start_epoch, factor, floor, divisor"),
         ({"momentum": 1.0}, "--momentum 1: a momentum in"),
@@ -274,3 +274,11 @@ def test_wrong_tissue_options(patches: Path, tmp_path: Path, change: dict, says:
     with pytest.raises(UsageError, match=says):
         train_cls(patches, output=tmp_path / "cls.pth", **{**TISSUE, **change}, messages=heard)
     assert "training" not in heard.text and not (tmp_path / "cls.pth.part").exists()
+
+
+def test_an_output_that_is_no_file_stays_what_it_is(data: Path, tmp_path: Path) -> None:
+    output = tmp_path / "pipe"
+    os.mkfifo(output)
+    with pytest.raises(CannotWriteError, match="it is no file"):
+        train_cls(data, output=output, **FAST)
+    assert output.is_fifo() and [p.name for p in tmp_path.iterdir() if p.name.startswith("pipe")] == ["pipe"]

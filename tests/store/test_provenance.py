@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import typer
 
 from wsstool import store
+from wsstool.cli.app import app
 from wsstool.errors import MissingInputError
 from wsstool.store import provenance
 from wsstool.store.provenance import canonical_json, fingerprint_file, fingerprint_folder, make_key
@@ -74,3 +76,11 @@ def test_history_grows_each_step_once():
     words = shlex.split(last[1]["command"])  # replayed, a step reads what the step before it wrote
     assert words[:-2] == f"wsstool join {key[:12]}.h5 {key[:12]}.h5 --fast --top-k 3".split()
     assert store.history("join", {"fast": True, "top_k": 3}, both) == last
+
+
+def test_switches_that_are_off_are_written_as_the_command_line_takes_them():
+    for name, command in typer.main.get_command(app).commands.items():
+        for option in command.params:
+            if option.secondary_opts and option.default is not False:
+                line = provenance.command_line(name, {option.name: False}, [], "a" * 32)
+                assert option.secondary_opts[0] in line.split(), f"{name} {option.opts[0]}"

@@ -95,6 +95,8 @@ def export(
 
 
 def _check_output(output: Path, force: bool) -> None:
+    if output.exists() and not output.is_file() and not output.is_dir():
+        raise CannotWriteError(f"cannot write '{output}': it is neither a file nor a folder")
     if force or not output.exists():
         return
     if not output.is_dir():

@@ -102,7 +102,8 @@ def predict(
     if settings and not refine:
         raise UsageError("--set names an option of a refiner; choose one with --refine")
     refiner, own = find_refiner(refine, settings or ())
-    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list, messages=messages)
+    of_tags = messages if targets == "labels" else SILENT  # else it is the weights that name the classes
+    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list, messages=of_tags)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     where = pick_device(device)
     is_named = class_list is not None

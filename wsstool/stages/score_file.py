@@ -118,13 +118,16 @@ def _tags(tags: list[list[int]], n_classes: int) -> np.ndarray:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Write a text file that is whole or not there.
+    """Write a text file that is whole or not there; a device or a pipe takes the text as it comes.
 
     Raises:
         CannotWriteError: no such folder, no space, no permission.
     """
     part = path.with_name(path.name + ".part")
     try:
+        if path.exists() and not path.is_file():
+            path.write_text(text, encoding="utf-8")
+            return
         part.write_text(text, encoding="utf-8")
         os.replace(part, path)
     except OSError as error:

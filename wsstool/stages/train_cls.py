@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from wsstool import store
 from wsstool.errors import UsageError
@@ -212,12 +213,13 @@ def train_cls(
             dropout=dropout,
             head_bias=head_bias,
         )
+        kept = _named(model, () if probe else frozen)
         if init is not None:
             load_backbone(model.backbone, init)  # type: ignore[arg-type]
         elif frozen and not probe:
             messages.warn("frozen layers keep their random weights; give start weights with --init")
         if not probe:
-            model.freeze([find_layer(model, name) for name in frozen], norms=freeze_norm)
+            model.freeze(kept, norms=freeze_norm)
         pictures = Pictures(source.paths, messages=messages)
         items, skipped = usable_items(source, pictures, messages)
         mean, std = NORMALIZATIONS[normalization]
@@ -268,3 +270,11 @@ def _own_options(attention: str | None, settings: Sequence[str] | None) -> dict[
     if settings:
         raise UsageError(f"--set {settings[0]}: it sets options of --attention, which is not given")
     return {}
+
+
+def _named(model: nn.Module, layers: Sequence[str]) -> list[nn.Module]:
+    """The layers of ``--freeze``; a recipe may have named those of another network."""
+    try:
+        return [find_layer(model, name) for name in layers]
+    except UsageError as error:
+        raise UsageError(f"--freeze: {error}; --freeze none trains all of them") from None

@@ -90,8 +90,13 @@ def fingerprint_folder(root: Path, names: Iterable[str], *, trust_mtime: bool = 
 TRAINING_STAGES = ("train-cls", "cotrain", "train-contour")
 """Stages that write weights, not records."""
 
-SWITCHES = ("flip", "amp", "rectify", "probe", "balanced", "intercept")
-"""Options with a ``--no-`` form, which is written out."""
+NEGATIVES = {
+    **{name: f"--no-{name}" for name in ("flip", "amp", "rectify", "probe", "balanced", "intercept")},
+    "head_bias": "--no-head-bias",
+    "class_aware": "--class-agnostic",
+    "inclusive": "--strict",
+}
+"""How a switch that is off is written; others are off when they are not named."""
 
 
 def result_name(stage: str, key: str) -> str:
@@ -121,8 +126,8 @@ def command_line(stage: str, params: Mapping[str, Any], inputs: list[dict[str, s
             words += [f"--{one['role']}", path]
     for name, value in params.items():
         option = "--" + name.replace("_", "-")
-        if value is False and name in SWITCHES:
-            words.append(f"--no-{option[2:]}")
+        if value is False and name in NEGATIVES:
+            words.append(NEGATIVES[name])
         elif value is True:
             words.append(option)
         elif isinstance(value, list | tuple):

@@ -31,8 +31,11 @@ def only_writer(output: Path) -> Iterator[None]:
 
     Raises:
         BusyError: another process writes it.
-        CannotWriteError: the folder is not there or not writable.
+        CannotWriteError: the folder is not there or not writable, or the output is a folder, a device or a
+            pipe: weights take the place of a file, and have a checkpoint and a log beside them.
     """
+    if output.exists() and not output.is_file():
+        raise CannotWriteError(f"cannot write {output}: it is no file; weights need one, to be named with -o")
     path = output.with_name(output.name + ".lock")
     if not path.parent.is_dir():  # the lock would make it
         raise CannotWriteError(f"cannot write {output}: no folder {path.parent}")
@@ -110,6 +113,9 @@ def write_log(output: Path, history: list[dict[str, Any]]) -> None:
     """
     text = "".join(json.dumps(entry) + "\n" for entry in history)
     try:
-        log_path(output).write_text(text, encoding="utf-8")
+        if text:
+            log_path(output).write_text(text, encoding="utf-8")
+        else:
+            log_path(output).unlink(missing_ok=True)
     except OSError as error:
         raise CannotWriteError(f"cannot write {log_path(output)}: {error.strerror or error}") from error
