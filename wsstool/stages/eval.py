@@ -13,7 +13,7 @@ from wsstool.data.splits import split_indices
 from wsstool.errors import BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.segmentation import IgnoredPrediction, definition
 from wsstool.stages.against import differences
-from wsstool.stages.detection_files import foreign
+from wsstool.stages.detection_files import is_foreign
 from wsstool.stages.groups import read_groups
 from wsstool.stages.predictions import Normalise, folder_classes, open_predictions, open_scored
 from wsstool.stages.score_boxes import METRICS as BOX_METRICS
@@ -103,7 +103,7 @@ def eval_(
     if not 0 <= background_threshold <= 1:
         raise UsageError(f"--background-threshold {background_threshold:g}: give a score from 0 to 1")
     root: Path | None = truth
-    if len(listed) == 1 and foreign(listed[0]) is not None:
+    if len(listed) == 1 and is_foreign(listed[0]):
         refused = {"sweep": sweep, "boundary": boundary, "group": group, "against": against, "ap": ap}
         _refuse(refused, OBJECTS["box"])
         return score_boxes(listed[0], truth=truth, of=of, split=split, fail_under=wanted, output=output)
