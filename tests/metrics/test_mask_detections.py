@@ -104,6 +104,13 @@ def test_an_area_is_that_of_the_mask(files):
     assert found["ap_large"] is None
 
 
+def test_figures_are_not_joined(files, tmp_path):
+    source, truth = files([[0, 0, 20, 0, 0, 20]])
+    score_boxes(source, truth=truth, output=tmp_path / "scores.json")
+    with pytest.raises(BadInputError, match="cannot be joined"):
+        eval_([tmp_path / "scores.json", tmp_path / "scores.json"])
+
+
 def test_what_is_refused(files, tmp_path):
     source, truth = files(in_runs(slice(0, 4), slice(0, 4), (30, 60)))
     with pytest.raises(BadInputError, match="60 x 30 pixels, the image 60 x 40"):

@@ -108,7 +108,7 @@ def write_foreign(form: str, found: Detections, output: Path | None) -> None:
         CannotWriteError: no place to write to. BadInputError: see the formats.
     """
     if form == "yolo":
-        if output is None:
+        if output is None or str(output) == "-":
             raise CannotWriteError("YOLO's text files need a folder; name it with -o")
         texts = yolo_results.written(found)
         try:
