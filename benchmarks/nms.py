@@ -3,6 +3,7 @@
     python benchmarks/nms.py [--quick]
 
 torchvision is always there. ensemble-boxes, OpenCV and mmcv's operators take part where they can be imported.
+With numba, soft NMS is timed with its compiled loops and without; compiling is never in the times.
 Detector-like sets: objects of log-normal size on a canvas of 1333 x 800, each found about ten times; about
 4 % of all pairs touch in one class, and 11 % of those of one class in 80. Real ones: the raw detections of a
 folder ``nms_real`` below WSSTOOL_TEST_DATA.
@@ -25,7 +26,7 @@ import numpy as np
 import torch
 import torchvision
 
-from wsstool.nms import run
+from wsstool.nms import compiled, run
 
 #: (rule, boxes, classes) -> most times torchvision's greedy; and the goal
 MUST = {
@@ -116,8 +117,16 @@ def compare(
         f"{rule}: wsstool": lambda rule=rule: run(boxes, scores, labels=labels, method=rule)
         for rule in ("greedy", "soft", "weighted", "diou", "matrix", "fusion")
     }
+    if compiled.loops(compiled.LEAST) is not None:
+
+        def plain() -> None:
+            compiled.enabled = False
+            run(boxes, scores, labels=labels, method="soft")
+            compiled.enabled = True
+
+        ours["soft: wsstool, numpy alone"] = plain
     theirs = peers(boxes, scores, labels)
-    for warm in theirs.values():  # compilers of the peers, caches
+    for warm in [*ours.values(), *theirs.values()]:  # compilers, caches
         warm()
     quick = {k: f for k, f in theirs.items() if k.endswith(("torchvision", "opencv", "mmcv"))}
     times = best({**ours, **quick}, repeats)

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from wsstool import store
-from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
+from wsstool.errors import (
+    BadInputError,
+    BelowThresholdError,
+    CannotWriteError,
+    MissingInputError,
+    UsageError,
+)
 from wsstool.nms import run
 from wsstool.stages.eval import eval_
 from wsstool.stages.nms import nms
@@ -132,6 +138,31 @@ def test_columns_of_a_table(tmp_path):
         "image,cx,cy,width,height,angle,score\na,0,0,10,2,0,.9\na,0,0,10,2,.1,.8\na,0,0,10,2,1.5,.7\n"
     )
     assert nms([str(turned)], output=tmp_path / "r2.csv")["kept"] == 2
+
+
+def test_tables_keep_their_columns(tmp_path):
+    (tmp_path / "t.csv").write_text(
+        "image,x0,y0,x1,y1,score,class,group,std_x0,std_y0,std_x1,std_y1\n"
+        "a,0,0,10,10,.9,0,0,1,2,3,4\na,0,0,10,10,.8,0,1,1,2,3,4\na,0,0,10,10,.7,0,1,1,2,3,4\n"
+    )
+    assert nms([str(tmp_path / "t.csv")], output=tmp_path / "t.h5")["kept"] == 2  # groups never meet
+    nms([str(tmp_path / "t.h5")], output=tmp_path / "o.csv", iou_threshold=1.0)
+    with open(tmp_path / "o.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["group"]) for row in rows] == [0, 1]
+    assert [float(rows[0][f"std_{side}"]) for side in ("x0", "y0", "x1", "y1")] == [1, 2, 3, 4]
+    nms([str(tmp_path / "t.csv")], output=tmp_path / "none.csv", top_before=0)
+    with open(tmp_path / "none.csv") as file:
+        assert {"group", "std_y1"} <= set(csv.DictReader(file).fieldnames)
+
+
+def test_yolo_does_not_go_to_standard_output(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "y").mkdir()
+    (tmp_path / "y/a.txt").write_text("0 .5 .5 .4 .4 .9\n")
+    with pytest.raises(CannotWriteError, match="need a folder"):
+        nms(["y"], output=Path("-"))
+    assert not (tmp_path / "-").exists()
 
 
 def test_yolo_writes_all_or_nothing(tmp_path):

@@ -35,5 +35,6 @@ def show_detections(found: dict[str, Any]) -> None:
         rows = [[name, *(one[key] for key in columns)] for name, one in there.items()]
         print_table(rows, ["", *(_TITLES[key] for key in columns)])
         print()
-    print(f"{found['images']} images, {found['boxes']} boxes, {found['objects']} objects.")
+    compared = "compared by their masks" if found["of"] == "mask" else "compared by their boxes"
+    print(f"{found['images']} images, {found['boxes']} detections, {found['objects']} objects, {compared}.")
     print(f"{found['definition']}.")

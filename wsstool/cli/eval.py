@@ -89,6 +89,13 @@ def eval_(
             rich_help_panel=options.METHOD,
         ),
     ] = False,
+    of: Annotated[
+        Literal["auto", "box", "mask"],
+        typer.Option(
+            help="of detections: what is compared, as COCO's bbox and segm; auto: masks where all have one",
+            rich_help_panel=options.METHOD,
+        ),
+    ] = "auto",
     bootstrap: Annotated[
         int, typer.Option(help="resamples for the 95 % interval; 0: none", rich_help_panel=options.METHOD)
     ] = 1000,
@@ -134,7 +141,7 @@ def eval_(
 
     Examples: wsstool pseudo-mask cam.h5 | wsstool eval;
     wsstool eval masks.h5 --truth data/masks --fail-under 0.6;
-    wsstool eval kept.json --truth instances_val.json
+    wsstool eval kept.json --truth instances_val.json --of mask
     """
     arguments = {key: value for key, value in locals().items() if key != "json"}
     try:

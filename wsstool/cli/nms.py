@@ -79,12 +79,18 @@ def nms(
     top_before: Annotated[
         int | None,
         typer.Option(
-            help="only the best so many of each class and image; default: all", rich_help_panel=options.METHOD
+            min=0,
+            help="only the best so many of each class, image and group; default: all",
+            rich_help_panel=options.METHOD,
         ),
     ] = None,
     top_after: Annotated[
         int | None,
-        typer.Option(help="keep at most so many of each image; default: all", rich_help_panel=options.METHOD),
+        typer.Option(
+            min=0,
+            help="keep at most so many of each image and group; default: all",
+            rich_help_panel=options.METHOD,
+        ),
     ] = None,
     settings: options.Settings = None,
     instances: Annotated[

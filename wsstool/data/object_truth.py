@@ -23,7 +23,9 @@ class TrueObjects:
     image, classes: (G,) int64: number of the image, id of the category.
     boxes: (G, 4) float64 xyxy in pixels.
     areas: (G,) in pixels, as annotated; of the box where nothing is.
+    measured: (G,) bool: the area is annotated.
     crowd: (G,) bool.
+    masks: G masks as ``shapes.shape_mask`` reads them, None where there is none.
     sizes: (I, 2) rows and columns; 0: not known.
     """
 
@@ -34,7 +36,9 @@ class TrueObjects:
     classes: np.ndarray
     boxes: np.ndarray
     areas: np.ndarray
+    measured: np.ndarray
     crowd: np.ndarray
+    masks: tuple[Any, ...]
     sizes: np.ndarray
 
 
@@ -72,6 +76,8 @@ def read_objects(path: Path) -> TrueObjects:
         boxes,
         np.prod(boxes[:, 2:] - boxes[:, :2], axis=1),
         np.zeros(len(boxes), bool),
+        np.zeros(len(boxes), bool),
+        tuple(shape for shapes in table.shapes for shape in shapes),
         table.sizes,
     )
 
@@ -91,7 +97,9 @@ def _coco(path: Path) -> TrueObjects:
             np.array([int(row["category_id"]) for row in rows], np.int64),
             np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1),
             np.array([float(row.get("area", row["bbox"][2] * row["bbox"][3])) for row in rows]),
-            np.array([bool(row.get("iscrowd", 0)) for row in rows]),
+            np.array(["area" in row for row in rows], bool),
+            np.array([bool(row.get("iscrowd", 0)) for row in rows], bool),
+            tuple(row.get("segmentation") or None for row in rows),
             np.array([[image.get("height", 0), image.get("width", 0)] for image in images], np.int64).reshape(
                 -1, 2
             ),

@@ -33,7 +33,20 @@ def decode(rle: Mapping[str, Any]) -> np.ndarray:
     """The (H, W) bool mask of run lengths with counts as integers or as COCO's string.
 
     Raises:
+        BadInputError: see ``lengths``.
+    """
+    (rows, columns), runs = lengths(rle)
+    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(columns, rows).T
+
+
+def lengths(rle: Mapping[str, Any]) -> tuple[tuple[int, int], np.ndarray]:
+    """(rows, columns) of run lengths and the (R,) int64 counts, of 0 and 1 in turn, 0 first.
+
+    Raises:
         BadInputError: no size or counts, counts that are no run lengths, or that do not fill the size.
+
+    >>> lengths({"size": [2, 2], "counts": "13"})
+    ((2, 2), array([1, 3]))
     """
     try:
         rows, columns = (int(n) for n in rle["size"])
@@ -45,7 +58,7 @@ def decode(rle: Mapping[str, Any]) -> np.ndarray:
         raise BadInputError(f"run lengths that cannot be read ({error})") from None
     if rows < 0 or columns < 0 or (runs < 0).any() or runs.sum() != rows * columns:
         raise BadInputError(f"run lengths that do not fill {columns} x {rows} pixels")
-    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(columns, rows).T
+    return (rows, columns), runs
 
 
 def pack(counts: Sequence[int]) -> str:

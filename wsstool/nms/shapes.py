@@ -81,6 +81,10 @@ class AxisAligned:
         one._hold(self.sides, overlap, below_iou=True)
         return one
 
+    def measures(self, overlap: Callable[[Sides, Sides], np.ndarray]) -> bool:
+        """Whether that is the overlap meant."""
+        return self._overlap is overlap
+
     def __len__(self) -> int:
         return len(self.sides[0])
 

@@ -6,12 +6,16 @@ be known until their scores have fallen to that of the best of the rest.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
+from wsstool.nms import compiled
 from wsstool.nms.factor import Factor
 from wsstool.nms.grid import neighbourhoods
 from wsstool.nms.islands import some, touching
-from wsstool.nms.shapes import Pairs, Shapes
+from wsstool.nms.overlap import iou
+from wsstool.nms.shapes import AxisAligned, Pairs, Shapes
 
 _STAGE = 224  #: regions that are settled together
 _NEIGHBOURS = 48  #: regions that lie side by side
@@ -26,6 +30,7 @@ def in_stages(
     left: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Settle ``members`` (M,), rising; arguments and result as for ``lanes.in_step``."""
+    loops = compiled.loops(len(members))
     picked, got = [members[:0]], [current[:0]]
     # Neighbours side by side: those that a pick meets then come in a few runs, which are found fast.
     waiting = members[np.concatenate(list(neighbourhoods(some(shapes.hulls, members), _NEIGHBOURS)))]
@@ -37,18 +42,18 @@ def in_stages(
         if not len(waiting):
             return np.concatenate(picked), np.concatenate(got)
         best, rest, limit = _best(waiting, current)
-        rows = _rows(shapes, best, current.dtype, factor)
+        rows = _rows(shapes, best, current.dtype, factor, loops)
         before = current[best]
-        picks, values = _settle(rows, best, current, floor, limit)
+        picks, values = _settle(rows, best, current, floor, limit, loops)
         if left is not None:
             left[best[picks]] = count + np.arange(len(picks))
             lost = np.flatnonzero((current[best] >= 0) & (current[best] < floor))
             left[best[lost]] = count + _fall(before[lost], rows[picks][:, lost], floor)
         chosen = best[picks]
         picked.append(chosen)
-        got.append(np.array(values, current.dtype))
+        got.append(values)
         if len(chosen) and len(rest):
-            _decay(shapes, chosen, rest, current, factor, floor, left, count)
+            _decay(shapes, chosen, rest, current, factor, floor, left, count, loops)
         count += len(picks)
 
 
@@ -70,26 +75,36 @@ def _best(waiting: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndar
     return best, rest, (-float(most), int(rest[current[rest] == most].min()))
 
 
-def _rows(shapes: Shapes, best: np.ndarray, dtype: np.dtype, factor: Factor) -> np.ndarray:
+def _rows(
+    shapes: Shapes, best: np.ndarray, dtype: np.dtype, factor: Factor, loops: compiled.Loops | None
+) -> np.ndarray:
     """(M, M) factors of each on each, -1 on the diagonal: what is picked is negative from then on."""
     found = np.ones((len(best), len(best)), dtype)
-    hulls = some(shapes.hulls, best)
-    for row, column in touching(hulls, hulls):
-        row, column, value = _overlapping(shapes, best, best, row, column)
+    for row, column, value in _overlapping(shapes, best, best, loops):
         found[row, column] = factor(value, best[row])
     np.fill_diagonal(found, -1)
     return found
 
 
 def _settle(
-    rows: np.ndarray, best: np.ndarray, current: np.ndarray, floor: float, limit: tuple[float, int]
-) -> tuple[list[int], list[float]]:
+    rows: np.ndarray,
+    best: np.ndarray,
+    current: np.ndarray,
+    floor: float,
+    limit: tuple[float, int],
+    loops: compiled.Loops | None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Pick among ``best`` until another, ``limit``, is due: places of the picks and their scores."""
     scores = current[best]
+    least = max(floor, -limit[0])
+    if loops is not None:
+        places, values = np.empty(len(best), np.int64), np.empty(len(best), current.dtype)
+        count = loops.settle(rows, best, scores, floor, least, *limit, limit[0] < 0, places, values)
+        current[best] = scores
+        return places[:count], values[:count]
     each = list(rows)
     picks: list[int] = []
     got: list[float] = []
-    least = max(floor, -limit[0])
     while True:
         k = int(scores.argmax())
         value = scores.item(k)
@@ -101,18 +116,22 @@ def _settle(
         got.append(value)
         np.multiply(scores, each[k], out=scores)
     current[best] = scores
-    return picks, got
+    return np.array(picks, np.int64), np.array(got, current.dtype)
 
 
 def _overlapping(
-    shapes: Shapes, rows: np.ndarray, columns: np.ndarray, row: np.ndarray, column: np.ndarray
-) -> Pairs:
-    """Those of the pairs (place in ``rows``, place in ``columns``) that overlap."""
-    value = shapes.overlap(rows[row], columns[column])
-    if value.min(initial=1) > 0:
-        return row, column, value
-    kept = np.flatnonzero(value > 0)
-    return row[kept], column[kept], value[kept]
+    shapes: Shapes, rows: np.ndarray, columns: np.ndarray, loops: compiled.Loops | None
+) -> Iterator[Pairs]:
+    """(place in ``rows``, place in ``columns``, overlap) of all pairs that overlap, row by row, in pieces."""
+    if loops is not None and isinstance(shapes, AxisAligned) and shapes.measures(iou):
+        yield from compiled.overlapping(loops, shapes.take(rows).sides, shapes.take(columns).sides)
+        return
+    for row, column in touching(some(shapes.hulls, rows), some(shapes.hulls, columns)):
+        value = shapes.overlap(rows[row], columns[column])
+        if not value.min(initial=1) > 0:
+            kept = np.flatnonzero(value > 0)
+            row, column, value = row[kept], column[kept], value[kept]
+        yield row, column, value
 
 
 def _decay(
@@ -124,14 +143,17 @@ def _decay(
     floor: float,
     left: np.ndarray | None,
     count: int,
+    loops: compiled.Loops | None,
 ) -> None:
     """Multiply the scores of ``rest`` by the factors of ``picks``, one after the other."""
     before = current[rest] if left is not None else None
     found = []
-    for row, column in touching(some(shapes.hulls, picks), some(shapes.hulls, rest)):  # in order of the picks
-        row, column, value = _overlapping(shapes, picks, rest, row, column)
+    for row, column, value in _overlapping(shapes, picks, rest, loops):  # in order of the picks
         factors = factor(value, picks[row]).astype(current.dtype)
-        np.multiply.at(current, rest[column], factors)
+        if loops is not None:
+            loops.multiply(current, rest[column], factors)
+        else:
+            np.multiply.at(current, rest[column], factors)
         if left is not None:
             found.append((row, column, factors))
     if left is not None and before is not None:

@@ -33,6 +33,15 @@ def foreign(source: object) -> str | None:
     return None if source is None or str(source) == "-" else form_of(Path(str(source)))
 
 
+def is_foreign(source: object) -> bool:
+    """Whether ``eval`` should read a source as detections: a JSON object is a score file, a list is not."""
+    form = foreign(source)
+    if form != "coco":
+        return form is not None
+    with open(str(source), "rb") as file:
+        return file.read(64).lstrip()[:1] != b"{"
+
+
 def of_reader(reader: store.Reader) -> Detections:
     """All boxes of a ``box`` file.
 
@@ -99,7 +108,7 @@ def write_foreign(form: str, found: Detections, output: Path | None) -> None:
         CannotWriteError: no place to write to. BadInputError: see the formats.
     """
     if form == "yolo":
-        if output is None:
+        if output is None or str(output) == "-":
             raise CannotWriteError("YOLO's text files need a folder; name it with -o")
         texts = yolo_results.written(found)
         try:

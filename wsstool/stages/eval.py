@@ -13,11 +13,11 @@ from wsstool.data.splits import split_indices
 from wsstool.errors import BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.segmentation import IgnoredPrediction, definition
 from wsstool.stages.against import differences
-from wsstool.stages.detection_files import foreign
+from wsstool.stages.detection_files import is_foreign
 from wsstool.stages.groups import read_groups
 from wsstool.stages.predictions import Normalise, folder_classes, open_predictions, open_scored
 from wsstool.stages.score_boxes import METRICS as BOX_METRICS
-from wsstool.stages.score_boxes import score_boxes
+from wsstool.stages.score_boxes import Compared, score_boxes
 from wsstool.stages.score_file import is_score_file, read_scores, write_scores
 from wsstool.stages.score_instances import METRICS as INSTANCE_METRICS
 from wsstool.stages.score_instances import score_instances
@@ -47,6 +47,7 @@ def eval_(
     boundary: bool = False,
     min_area: int = 100,
     ap: bool = False,
+    of: Compared = "auto",
     bootstrap: int = 1000,
     group: str | None = None,
     seed: int = 0,
@@ -74,6 +75,7 @@ def eval_(
         boundary: also boundary IoU (of masks of boxes it is always there).
         min_area: of masks of boxes: pixels of the true mask that an object needs, to count.
         ap: of masks of boxes: also COCO's average precision.
+        of: of detections: ``box`` or ``mask``, what is compared; ``auto``: masks where they are.
         bootstrap: resamples for the interval; 0: none.
         group: column of ``meta.csv`` (or ``FILE:COLUMN``) whose equal values are drawn together, such as
             ``patient``.
@@ -101,11 +103,12 @@ def eval_(
     if not 0 <= background_threshold <= 1:
         raise UsageError(f"--background-threshold {background_threshold:g}: give a score from 0 to 1")
     root: Path | None = truth
-    if len(listed) == 1 and foreign(listed[0]) is not None:
+    if len(listed) == 1 and is_foreign(listed[0]):
         refused = {"sweep": sweep, "boundary": boundary, "group": group, "against": against, "ap": ap}
         _refuse(refused, OBJECTS["box"])
-        return score_boxes(listed[0], truth=truth, split=split, fail_under=wanted, output=output)
+        return score_boxes(listed[0], truth=truth, of=of, split=split, fail_under=wanted, output=output)
     if all(is_score_file(s) for s in listed):
+        _refuse({"of": of != "auto"}, "score files")
         if sweep or boundary:
             raise UsageError(
                 "score files hold confusion matrices only: --sweep and --boundary need the masks"
@@ -117,6 +120,8 @@ def eval_(
         reader = open_scored(listed[0])
         if reader is not None and reader.header.payload in OBJECTS:
             refused = {"sweep": sweep, "against": against}
+            if reader.header.payload != "box":
+                refused |= {"of": of != "auto"}
             if reader.header.payload != "selection":
                 refused |= {"boundary": boundary, "group": group, "ap": ap}
             _refuse(refused, OBJECTS[reader.header.payload])
@@ -129,12 +134,14 @@ def eval_(
                     bootstrap=bootstrap,
                     group=group,
                     seed=seed,
+                    of=of,
                     truth=truth,
                     split=split,
                     fail_under=wanted,
                     output=output,
                     messages=messages,
                 )
+        _refuse({"of": of != "auto"}, "label maps")
         with open_predictions(
             listed[0],
             reader=reader,
@@ -214,12 +221,13 @@ def _score_objects(
     bootstrap: int,
     group: str | None,
     seed: int,
+    of: Compared,
     messages: Messages,
     **common: Any,
 ) -> dict[str, Any]:
     """Score a file of boxes, of proposals or of masks of boxes, object by object."""
     if reader.header.payload == "box":
-        return score_boxes(source, reader, **common)
+        return score_boxes(source, reader, of=of, **common)
     if reader.header.payload == "proposal":
         return score_proposals(reader, source, messages=messages, **common)
     return score_instances(

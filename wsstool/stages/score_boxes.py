@@ -1,10 +1,10 @@
-"""Score detections against true objects: COCO's AP and AR figure by figure, VOC's AP, the miss rate."""
+"""Score detections, by boxes or masks, against true objects: COCO's AP and AR, VOC's AP, the miss rate."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 import numpy as np
 
@@ -16,8 +16,10 @@ from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.detection import DetectionScores, ImageBoxes
 from wsstool.stages import detection_files as files
+from wsstool.stages.object_overlaps import BoxOverlaps, MaskOverlaps, ObjectOverlaps
 from wsstool.stages.score_file import write_whole
 
+Compared = Literal["auto", "box", "mask"]
 METRICS = ("ap", "ap50", "ap75", "ar1", "ar10", "ar100", "voc_ap", "voc_ap_11")
 
 DEFINITION = (
@@ -33,6 +35,7 @@ def score_boxes(
     reader: store.Reader | None = None,
     *,
     truth: Path | None = None,
+    of: Compared = "auto",
     split: str | None = None,
     fail_under: tuple[str, float] | None = None,
     output: Path | None = None,
@@ -45,16 +48,19 @@ def score_boxes(
         reader: of a ``box`` file.
         truth: a COCO file or a data folder with boxes; None: the data folder that the ``box`` file was made
             from.
+        of: what is compared: boxes, or masks, as COCO's ``bbox`` and ``segm``; ``auto``: masks where every
+            detection and every object has one, else boxes.
         split: score these images only; a data folder must be named for it.
         fail_under: metric and least value.
         output: file for the scores, as JSON.
 
     Returns:
-        ``scores``, ``classes`` (name -> AP, AP50, VOC AP, miss rate), ``curve`` (precision at 101 recalls),
+        ``of`` (``box`` or ``mask``), ``scores``, ``classes`` (name -> AP, AP50, VOC AP, miss rate), ``curve``
+        (precision at 101 recalls),
         ``images``, ``boxes``, ``objects``, ``definition``.
     Raises:
-        MissingInputError: no truth. BadInputError: detections of images or classes that the truth does not
-            have.
+        MissingInputError: no truth, or no masks where they are asked for.
+        BadInputError: detections of images or classes that the truth does not have, masks of another size.
         BelowThresholdError: see ``fail_under``; its ``summary`` is what would be returned.
     """
     if truth is None and reader is not None and reader.header.image_root:
@@ -78,9 +84,12 @@ def score_boxes(
             raise UsageError("--split needs a data folder as --truth")
         chosen[:] = False
         chosen[list(split_indices(truth, objects.names, Lookup(objects.names), split))] = True
-    scores = count(image, classes, boxes, found.scores, objects, chosen)
+    compared = _compared(of, found, objects, str(source))
+    judge = MaskOverlaps(found, objects) if compared == "mask" else BoxOverlaps(boxes, objects)
+    scores = count(image, classes, found.scores, objects, chosen, judge)
     said = {
         "kind": "box",
+        "of": compared,
         "source": str(source if source not in (None, "-") else "standard input"),
         "images": int(chosen.sum()),
         "boxes": int(chosen[image].sum()),
@@ -97,6 +106,23 @@ def score_boxes(
     if fail_under is not None:
         _require(said, *fail_under)
     return said
+
+
+def _compared(of: str, found: Detections, objects: TrueObjects, source: str) -> str:
+    """``box`` or ``mask``."""
+    if of not in get_args(Compared):
+        raise UsageError(f"--of {of}: {', '.join(get_args(Compared))}")
+    if of == "box":
+        return "box"
+    bare = sum(not row.get("segmentation") for row in found.rows) if found.rows else len(found)
+    untrue = sum(mask is None for mask in objects.masks)
+    if of == "auto":
+        return "mask" if len(found) and not bare and not untrue else "box"
+    if bare:
+        raise MissingInputError(f"{bare} of {len(found)} detections in '{source}' have no 'segmentation'")
+    if untrue:
+        raise MissingInputError(f"{untrue} of {len(objects.masks)} objects of the truth have no mask")
+    return "mask"
 
 
 def _of_class(scores: DetectionScores, key: int) -> dict[str, float | None]:
@@ -151,16 +177,17 @@ def _classes(found: Detections, objects: TrueObjects, form: str | None) -> np.nd
 def count(
     image: np.ndarray,
     classes: np.ndarray,
-    boxes: np.ndarray,
     scores: np.ndarray,
     objects: TrueObjects,
     chosen: np.ndarray,
+    judge: ObjectOverlaps,
 ) -> DetectionScores:
     """Add up all chosen images.
 
     Args:
-        image, classes, boxes, scores: of the detections, numbered as the truth is.
+        image, classes, scores: of the detections, numbered as the truth is.
         chosen: (I,) bool, which images count.
+        judge: of the same detections.
     """
     total = DetectionScores()
     by_image = np.argsort(image, kind="stable")
@@ -173,31 +200,11 @@ def count(
         parts = {}
         for key in np.union1d(classes[found], objects.classes[true]).tolist():
             a, b = found[classes[found] == key], true[objects.classes[true] == key]
-            areas = np.prod(boxes[a, 2:] - boxes[a, :2], axis=1)
-            crowd = objects.crowd[b]
-            parts[key] = ImageBoxes(
-                scores[a],
-                areas,
-                overlaps(boxes[a], objects.boxes[b], crowd),
-                objects.areas[b],
-                crowd,
-                np.zeros(len(b), bool),
-            )
+            areas, true_areas, overlaps = judge(int(k), a, b)
+            aside = np.zeros(len(b), bool)
+            parts[key] = ImageBoxes(scores[a], areas, overlaps, true_areas, objects.crowd[b], aside)
         total.add_image(parts)
     return total
-
-
-def overlaps(boxes: np.ndarray, true: np.ndarray, crowd: np.ndarray) -> np.ndarray:
-    """(D, G) IoU; with a crowd: the share of the detection that lies in it."""
-    low = np.maximum(boxes[:, None, :2], true[:, :2])
-    high = np.minimum(boxes[:, None, 2:], true[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=2)
-    areas, true_areas = (
-        np.prod(boxes[:, 2:] - boxes[:, :2], axis=1),
-        np.prod(true[:, 2:] - true[:, :2], axis=1),
-    )
-    union = np.where(crowd, areas[:, None], areas[:, None] + true_areas - shared)
-    return np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
 
 
 def _require(said: dict[str, Any], metric: str, least: float) -> None:

@@ -78,6 +78,7 @@ def read_scores(paths: Sequence[str | Path]) -> Evaluation:
 
 
 def _read_one(path: Path) -> Evaluation:
+    content: Any = None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["wsstool_scores"] > FORMAT:
@@ -97,6 +98,11 @@ def _read_one(path: Path) -> Evaluation:
     except OSError as error:
         raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
     except (ValueError, KeyError, TypeError, IndexError) as error:
+        if isinstance(content, dict) and "scores" in content and "curve" in content:
+            raise BadInputError(
+                f"'{path}' holds figures of detections, which cannot be joined: "
+                "give eval the detections of all images at once"
+            ) from None
         raise BadInputError(f"'{path}' is not a score file of 'wsstool eval -o'") from error
 
 

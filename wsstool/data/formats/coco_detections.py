@@ -58,8 +58,15 @@ def read(path: Path) -> Detections:
 
 
 def _box(row: dict[str, Any], has_mask: bool) -> list[float]:
-    """Four numbers; a mask that comes without a box has the one around its pixels."""
-    box = row["bbox"] if "bbox" in row or not has_mask else _around(decode(row["segmentation"]))
+    """Four numbers; a mask that comes without a box has the one around its pixels, or its corners."""
+    shape = row.get("segmentation")
+    if "bbox" in row or not shape:
+        box = row["bbox"]
+    elif has_mask:
+        box = _around(decode(shape))
+    else:
+        corners = np.concatenate([np.reshape(part, (-1, 2)) for part in shape]).astype(np.float64)
+        box = [*corners.min(0), *np.ptp(corners, axis=0)]
     if len(box) != 4:
         raise ValueError(f"a bbox of {len(box)} numbers")
     return [float(number) for number in box]

@@ -83,15 +83,26 @@ def _classes(texts: list[str] | None, n: int) -> tuple[np.ndarray, dict[int, str
         return np.array([number[str(text)] for text in texts], np.int64), dict(enumerate(names))
 
 
+def _columns(found: Detections) -> dict[str, np.ndarray]:
+    """Further columns by the names that they have in a table, (N,) each."""
+    columns = {name: column for name, column in found.columns.items() if name in COLUMNS}
+    if "std" in found.columns:
+        columns |= dict(zip(DEVIATIONS, found.columns["std"].T, strict=True))
+    return columns
+
+
 def written(found: Detections) -> str:
     """The text of a table: lines as they were read, with new coordinates and scores."""
     header = _sides(list(found.rows[0])) if found.rows else CORNERS
     header = TURNED if found.boxes.shape[1] == 5 else header
     fields = list(found.rows[0]) if found.rows else ["image", *header, "score", "class"]
     fields += [name for name in (*header, "score", "class") if name not in fields]
+    more = {} if found.rows else _columns(found)
+    fields += list(more)
     rows = []
     for k in range(len(found)):
         row: dict[str, object] = dict(found.rows[k]) if found.rows else {}
+        row |= {name: column[k].item() for name, column in more.items()}
         row.setdefault("image", found.images[int(found.image[k])])
         row.setdefault("class", found.names.get(int(found.classes[k]), int(found.classes[k])))
         for name, value in zip(
