@@ -33,6 +33,15 @@ def foreign(source: object) -> str | None:
     return None if source is None or str(source) == "-" else form_of(Path(str(source)))
 
 
+def is_foreign(source: object) -> bool:
+    """Whether ``eval`` should read a source as detections: a JSON object is a score file, a list is not."""
+    form = foreign(source)
+    if form != "coco":
+        return form is not None
+    with open(str(source), "rb") as file:
+        return file.read(64).lstrip()[:1] != b"{"
+
+
 def of_reader(reader: store.Reader) -> Detections:
     """All boxes of a ``box`` file.
 

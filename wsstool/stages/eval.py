@@ -13,8 +13,10 @@ from wsstool.data.splits import split_indices
 from wsstool.errors import BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.segmentation import IgnoredPrediction, definition
 from wsstool.stages.against import differences
-from wsstool.stages.detection_files import foreign
+from wsstool.stages.detection_files import is_foreign
 from wsstool.stages.groups import read_groups
+from wsstool.stages.joined_scores import score_joined
+from wsstool.stages.object_scores import kind_of
 from wsstool.stages.predictions import Normalise, folder_classes, open_predictions, open_scored
 from wsstool.stages.score_boxes import METRICS as BOX_METRICS
 from wsstool.stages.score_boxes import score_boxes
@@ -101,16 +103,33 @@ def eval_(
     if not 0 <= background_threshold <= 1:
         raise UsageError(f"--background-threshold {background_threshold:g}: give a score from 0 to 1")
     root: Path | None = truth
-    if len(listed) == 1 and foreign(listed[0]) is not None:
+    if len(listed) == 1 and is_foreign(listed[0]):
         refused = {"sweep": sweep, "boundary": boundary, "group": group, "against": against, "ap": ap}
         _refuse(refused, OBJECTS["box"])
         return score_boxes(listed[0], truth=truth, split=split, fail_under=wanted, output=output)
     if all(is_score_file(s) for s in listed):
+        paths = [str(s) for s in listed]
+        _refuse({"split": split}, "score files")
+        if (payload := kind_of(paths)) != "mask":
+            _refuse({"sweep": sweep, "boundary": boundary, "against": against}, OBJECTS[payload])
+            _refuse({"group": group, "ap": ap} if payload == "proposal" else {}, OBJECTS[payload])
+            return score_joined(
+                paths,
+                payload,
+                min_area=min_area,
+                ap=ap,
+                bootstrap=bootstrap,
+                groups=partial(read_groups, group, root) if group else None,
+                seed=seed,
+                fail_under=wanted,
+                output=output,
+                messages=messages,
+            )
         if sweep or boundary:
             raise UsageError(
                 "score files hold confusion matrices only: --sweep and --boundary need the masks"
             )
-        found = read_scores([str(s) for s in listed])
+        found = read_scores(paths)
     elif len(listed) > 1:
         raise UsageError("eval reads one file, or several score files of 'eval -o'")
     else:
