@@ -1,4 +1,4 @@
-"""Small selection files: hard masks, names in folders, class names with blanks and letters of all kinds."""
+"""Small selection files: hard masks, names of images and classes with blanks and letters of all kinds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsstool import store
 from wsstool.types import ClassList
 
 CLASSES = ClassList(("background", "traffic light", 'Käfer & <Öl> "x"', "行人"), 0)
-NAMES = ("images/a/eins.jpg", "images/a/zwei drei.jpg", "images/b/eins.png")
+NAMES = ("images/a/eins.jpg", "images/a/zwei drei.jpg", "images/犬 & größe/eins.png")
 SIZES = ((9, 12), (7, 5), (4, 6))
 
 # (image, class, corner of the window, rows of the mask; x: unsure)

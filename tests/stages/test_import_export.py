@@ -88,7 +88,7 @@ def test_results_take_the_ids_of_the_truth(tmp_path, selection):
     with pytest.raises(BadInputError, match="--like names the file"):
         import_masks(tmp_path / "r.json", output=tmp_path / "none.h5")
     like.write_text(json.dumps({"images": images[1:], "categories": categories, "annotations": []}))
-    with pytest.raises(BadInputError, match=r"has no image 'b/eins\.png'"):
+    with pytest.raises(BadInputError, match=r"has no image '犬 & größe/eins\.png'"):
         export(selection, output=tmp_path / "r2.json", format="coco-results", like=like)
     with pytest.raises(UsageError, match="--like is for the COCO formats"):
         export(selection, output=tmp_path / "r3.xml", format="cvat", like=like)
@@ -134,8 +134,8 @@ def test_voc_pictures_hold_objects_and_classes(tmp_path):
     assert np.array_equal(labels, np.array([0, 1, 2, 3, 1, *[0] * 250, 255])[want])
     lines = (tmp_path / "voc/labelmap.txt").read_text("utf-8").splitlines()
     assert lines[:3] == ["# label:color_rgb:parts:actions", "background:0,0,0::", "traffic light:128,0,0::"]
-    listed = (tmp_path / "voc/ImageSets/Segmentation/default.txt").read_text().splitlines()
-    assert listed == ["a/eins", "a/zwei drei", "b/eins"]
+    listed = (tmp_path / "voc/ImageSets/Segmentation/default.txt").read_text("utf-8").splitlines()
+    assert listed == ["a/eins", "a/zwei drei", "犬 & größe/eins"]
     assert not np.asarray(Image.open(tmp_path / "voc/SegmentationObject/a/zwei drei.png")).any()
 
 

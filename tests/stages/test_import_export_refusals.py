@@ -96,7 +96,7 @@ def test_what_import_refuses(tmp_path, selection, pictures):
     (tmp_path / "r.json").write_text(json.dumps(bad))
     with pytest.raises(BadInputError, match="run lengths"):
         import_masks(tmp_path / "r.json", output=tmp_path / "r.h5")
-    climbing = json.loads(json.dumps(data).replace("b/eins.png", "../eins.png"))
+    climbing = json.loads(json.dumps(data, ensure_ascii=False).replace("犬 & größe/eins.png", "../eins.png"))
     (tmp_path / "u.json").write_text(json.dumps(climbing))
     with pytest.raises(BadInputError, match="outside the data folder"):
         import_masks(tmp_path / "u.json", output=tmp_path / "u.h5")

@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.stages.objects import SIZE, truth_of, write_maps, write_objects
+from tests.stages.objects import SIZE, truth_of, write_maps, write_objects, write_proposals
 from wsstool import store
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, SomeFailedError, UsageError
 from wsstool.masks.instances import merge_instances
 from wsstool.stages.eval import eval_
 from wsstool.stages.pseudo_mask import pseudo_mask
 from wsstool.stages.report import report
+from wsstool.stages.score_file import read_scores
 from wsstool.stages.select import select
 
 
@@ -28,6 +29,12 @@ def files(root):
     for method in ("prior", "ellipse", "box"):
         select(None, contour=str(maps), method=method, output=folder / f"{method}.h5")
     return {name: folder / f"{name}.h5" for name in ("c", "prior", "ellipse", "box")}
+
+
+def groups(folder):
+    rows = "".join(f"p{i}.png,{i % 2}\n" for i in range(5))
+    (folder / "meta.csv").write_text("image,patient\n" + rows)
+    return f"{folder / 'meta.csv'}:patient"
 
 
 class TestEval:
@@ -65,6 +72,75 @@ class TestEval:
         eval_([files["ellipse"]], output=tmp_path / "s.json")
         rows = json.loads((tmp_path / "s.json").read_text())["objects"]
         assert len(rows["iou"]) == 7 and set(rows["class_id"]) == {1, 2}
+
+    def test_parts_are_counted_as_one(self, root, files, tmp_path):
+        whole = eval_([files["ellipse"]], min_area=300, output=tmp_path / "all.json")
+        names = []
+        for name, part in (("a", (0, 3, 4)), ("b", (1, 2))):
+            maps = write_maps(tmp_path / f"{name}-c.h5", root, part)
+            select(None, contour=str(maps), method="ellipse", output=tmp_path / f"{name}.h5")
+            eval_([tmp_path / f"{name}.h5"], output=tmp_path / f"{name}.json")
+            names.append(tmp_path / f"{name}.json")
+        merged = eval_(names, min_area=300, output=tmp_path / "again.json")
+        assert {**merged, "source": "ellipse.h5"} == whole
+        assert eval_([tmp_path / "again.json"], min_area=300) == merged
+        (grouped,) = eval_(names, group=str(groups(tmp_path)))["rows"]
+        assert grouped["interval"]["units"] == 2
+        with pytest.raises(BadInputError, match=r"scores 'images/p1.png' again"):
+            eval_([tmp_path / "all.json", names[1]])
+        with pytest.raises(BelowThresholdError, match="instance_miou"):
+            eval_(names, fail_under="0.999")
+        for options, says in (
+            ({"ap": True}, "--ap"),
+            ({"split": "x"}, "--split"),
+            ({"against": 1}, "against"),
+        ):
+            with pytest.raises(UsageError, match=says):
+                eval_(names, **options)
+
+    def test_parts_with_average_precision(self, root, files, tmp_path):
+        pytest.importorskip("pycocotools")
+        for name, part in (("a", (0, 3, 4)), ("b", (1, 2))):
+            maps = write_maps(tmp_path / f"{name}-c.h5", root, part)
+            select(None, contour=str(maps), method="ellipse", output=tmp_path / f"{name}.h5")
+            eval_([tmp_path / f"{name}.h5"], ap=True, output=tmp_path / f"{name}.json")
+        merged = eval_([tmp_path / "a.json", tmp_path / "b.json"], ap=True)
+        assert merged["rows"] == eval_([files["ellipse"]], ap=True)["rows"]
+        eval_([tmp_path / "b.h5"], output=tmp_path / "b.json")
+        with pytest.raises(BadInputError, match="without --ap"):
+            eval_([tmp_path / "a.json", tmp_path / "b.json"])
+
+    def test_parts_of_proposals_are_counted_as_one(self, root, tmp_path):
+        whole = write_proposals(tmp_path / "p.h5", root)
+        parts = []
+        for names in ("p1\np3", "p0\np2\np4"):
+            (tmp_path / "names.txt").write_text(names + "\n")
+            parts.append(tmp_path / f"{len(parts)}.json")
+            eval_([whole], split=str(tmp_path / "names.txt"), output=parts[-1])
+        merged = eval_(parts)
+        assert merged == eval_([whole]) and "7 objects of 2 classes in 4 images" in merged["annotated"]
+        with pytest.raises(BadInputError, match="again"):
+            eval_([parts[0], parts[0]])
+        with pytest.raises(UsageError, match="--ap is not for proposals"):
+            eval_(parts, ap=True)
+
+    def test_score_files_of_two_kinds_or_damaged(self, root, files, tmp_path):
+        eval_([files["ellipse"]], output=tmp_path / "a.json")
+        eval_([write_proposals(tmp_path / "p.h5", root)], output=tmp_path / "b.json")
+        with pytest.raises(BadInputError, match=r"b.json' scores proposals, '.*a.json' masks of boxes"):
+            eval_([tmp_path / "a.json", tmp_path / "b.json"])
+        with pytest.raises(BadInputError, match="not of label maps"):
+            read_scores([tmp_path / "a.json"])
+        content = json.loads((tmp_path / "a.json").read_text())
+        for broken in (
+            {"objects": {}},
+            {"scored_images": []},
+            {"objects": {**content["objects"], "class_id": [9] * 7}},
+            {"kind": "x"},
+        ):
+            (tmp_path / "c.json").write_text(json.dumps({**content, **broken}))
+            with pytest.raises(BadInputError, match=r"c.json' is not a score file"):
+                eval_([tmp_path / "c.json"])
 
     @pytest.mark.parametrize(
         ("options", "error", "says"),

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from tests.stages.objects import SIZE, objects_of, truth_of, write_maps, write_objects, write_proposals
+from tests.store.records import Heard
 from wsstool import store
 from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError
 from wsstool.registry import FILLERS, SELECTORS
+from wsstool.stages.boxed import open_boxed
 from wsstool.stages.select import select
 
 
@@ -212,3 +214,22 @@ def test_in_a_pipe(files, root, tmp_path):
     select(str(files[0]), contour=str(files[1]), settings=["guide=region"], output=tmp_path / "s.h5")
     (tmp_path / "t.h5").write_bytes(done.stdout)
     assert ious(tmp_path / "t.h5") == ious(tmp_path / "s.h5")
+
+
+def test_no_box_that_can_be_used_is_an_error_but_not_in_a_shard(root, tmp_path):
+    content = json.loads((root / "boxes.json").read_text())
+    for one in content["annotations"]:
+        one["iscrowd"] = 1
+    spoiled = tmp_path / "crowds.json"
+    spoiled.write_text(json.dumps(content))
+    with pytest.raises(BadInputError, match=r"no box of .* can be used \(crowd region: 7\)"):
+        select(str(root), boxes=spoiled, method="ellipse", output=tmp_path / "s.h5")
+    proposals = write_proposals(tmp_path / "p.h5", root)
+    with pytest.raises(BadInputError, match="can be used"):
+        select(str(proposals), boxes=spoiled, settings=["guide=box"], output=tmp_path / "s.h5")
+    assert not list(tmp_path.glob("s.h5*"))
+    said = Heard()
+    part = open_boxed(root, boxes=spoiled, shard="0/1", messages=said)
+    assert not part.objects() and any("no usable box" in text for text in said.warned)
+    spoiled.write_text(json.dumps({**content, "annotations": []}))
+    assert not select(str(root), boxes=spoiled, method="ellipse", output=tmp_path / "s.h5")["objects"]

@@ -76,6 +76,12 @@ class BoxTable:
         """Whether any box comes with a mask."""
         return any(shape is not None for shapes in self.shapes for shape in shapes)
 
+    def check_usable(self) -> None:
+        """Raise BadInputError where there are boxes, and none of them can be used."""
+        if self.dropped and not self.counts.any():
+            reasons = ", ".join(f"{reason}: {n}" for reason, n in sorted(self.dropped.items()))
+            raise BadInputError(f"no box of {self.source} can be used ({reasons})")
+
     def truth(self, i: int) -> list[np.ndarray | None]:
         """The true (H, W) bool masks of the boxes of picture ``i``, None where there is none.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -58,6 +58,71 @@ def coco_ap(
         run.summarize()
     values = [float(v) for v in run.stats[: len(_NAMES)]]
     return {name: value if value >= 0 else None for name, value in zip(_NAMES, values, strict=True)}
+
+
+@dataclass
+class ApParts:
+    """What average precision of masks needs, of any number of images; parts of a set are merged.
+
+    Args:
+        truth, found: ``packed`` instances.
+        sizes: rows and columns of every image that takes part, by number.
+    """
+
+    truth: list[dict[str, Any]] = field(default_factory=list)
+    found: list[dict[str, Any]] = field(default_factory=list)
+    sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
+
+    def result(self) -> dict[str, float | None]:
+        """As ``coco_ap``."""
+        return coco_ap(self.truth, self.found, self.sizes)
+
+    def moved(self, to: Sequence[int]) -> ApParts:
+        """The same with image ``i`` numbered ``to[i]``, in the order of the new numbers."""
+
+        def put(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            return sorted(
+                ({**one, "image_id": to[one["image_id"]]} for one in rows),
+                key=lambda one: int(one["image_id"]),
+            )
+
+        return ApParts(
+            put(self.truth), put(self.found), dict(sorted((to[i], s) for i, s in self.sizes.items()))
+        )
+
+    def merge(self, other: ApParts, first: int) -> None:
+        """Add other images, whose numbers begin at ``first`` from now on."""
+        other = other.moved(range(first, first + 1 + max(other.sizes, default=0)))
+        self.truth += other.truth
+        self.found += other.found
+        self.sizes |= other.sizes
+
+    def content(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "truth": [_text(one) for one in self.truth],
+            "found": [_text(one) for one in self.found],
+            "sizes": [[i, *size] for i, size in self.sizes.items()],
+        }
+
+    @classmethod
+    def of_content(cls, content: dict[str, Any]) -> ApParts:
+        """What ``content`` gave; KeyError, TypeError or ValueError where it did not."""
+        sizes = {int(i): (int(h), int(w)) for i, h, w in content["sizes"]}
+        made = cls([_bytes(o) for o in content["truth"]], [_bytes(o) for o in content["found"]], sizes)
+        if any(one["image_id"] not in sizes for one in made.truth + made.found):
+            raise ValueError("an instance of no image")
+        return made
+
+
+def _text(one: dict[str, Any]) -> dict[str, Any]:
+    rle = one["segmentation"]
+    return {**one, "segmentation": {**rle, "counts": rle["counts"].decode("ascii")}}
+
+
+def _bytes(one: dict[str, Any]) -> dict[str, Any]:
+    rle = one["segmentation"]
+    return {**one, "segmentation": {**rle, "counts": rle["counts"].encode("ascii")}}
 
 
 def packed(one: Instance) -> dict[str, Any]:

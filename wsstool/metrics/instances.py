@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -143,6 +143,27 @@ class InstanceScores:
         if (self.n_classes, self.min_area) != (other.n_classes, other.min_area):
             raise ValueError("cannot merge scores of other classes or another smallest area")
         self._rows += other._rows
+
+    @classmethod
+    def of_table(cls, n_classes: int, table: Mapping[str, np.ndarray], *, min_area: int = 100) -> Self:
+        """Scores of the rows that ``table`` gave.
+
+        Raises:
+            KeyError, ValueError: columns missing or of different lengths, a class that is not there.
+        """
+        rows = np.stack([np.asarray(table[name], np.float64) for name in _FIELDS], 1)
+        numbers = rows[:, [_FIELDS.index("image"), _FIELDS.index("class_id")]]
+        if not ((numbers >= 0).all() and (numbers[:, 1] < n_classes).all()):
+            raise ValueError("rows of images or classes that are not there")
+        scores = cls(n_classes, min_area=min_area)
+        scores._rows = [tuple(row) for row in rows.tolist()]
+        return scores
+
+    def moved(self, by: int) -> Self:
+        """The same rows with image numbers that are greater by ``by``."""
+        table = self.table()
+        table["image"] += by
+        return self.of_table(self.n_classes, table, min_area=self.min_area)
 
     def table(self) -> dict[str, np.ndarray]:
         """The rows as columns, (R,) float64 each."""

@@ -9,8 +9,8 @@ for Effective Detection Proposals?, PAMI 2016 (average recall); COCO (sizes, the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -137,6 +137,35 @@ class ProposalScores:
         self.unions += other.unions
         self.areas += other.areas
         self.counts += other.counts
+
+    def columns(self) -> dict[str, list[Any]]:
+        """The fields by name, each a list with one entry an image."""
+        return {one.name: list(getattr(self, one.name)) for one in fields(self)}
+
+    @classmethod
+    def of_columns(cls, columns: Mapping[str, Sequence[Any]]) -> ProposalScores:
+        """The scores that ``columns`` gave, also as plain lists with None for NaN.
+
+        Raises:
+            KeyError, ValueError, TypeError: a field is missing, or their lengths differ.
+        """
+        shapes = {"masks": (-1, len(COUNTS)), "boxes": (-1, len(COUNTS)), "unions": (-1,), "areas": (-1,)}
+        made = {
+            name: [np.asarray(one, float).reshape(shape) for one in columns[name]]
+            for name, shape in shapes.items()
+        }
+        counts = [int(n) for n in columns["counts"]]
+        if any(
+            [len(one) for one in column] != [len(one) for one in made["areas"]] for column in made.values()
+        ):
+            raise ValueError("overlaps of different objects")
+        if len(counts) != len(made["areas"]):
+            raise ValueError("overlaps of different images")
+        return cls(**made, counts=counts)
+
+    def reordered(self, order: Sequence[int]) -> ProposalScores:
+        """The same with the images in another order."""
+        return self.of_columns({k: [column[i] for i in order] for k, column in self.columns().items()})
 
     def result(self) -> list[dict[str, Any]]:
         """One row for masks and boxes each, each size of objects and each N; and for unions of superpixels.

@@ -65,6 +65,7 @@ def open_boxed(
         messages: told what is left out.
 
     Raises:
+        BadInputError: there are boxes, but none that can be used; in a shard that is no error.
         Those of ``open_dataset`` and ``read_boxes``.
     """
     if training and split is None and has_train_split(data):
@@ -75,6 +76,8 @@ def open_boxed(
         dataset = open_dataset(data, split=split, class_list=class_list)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     table = read_boxes(dataset, boxes, box_format=box_format, messages=messages)
+    if shard is None:  # a part may well have none
+        table.check_usable()
     if training:
         kept = np.flatnonzero(table.counts)
         dataset, table = dataset.subset(kept), table.subset(kept)

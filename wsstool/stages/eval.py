@@ -15,6 +15,8 @@ from wsstool.metrics.segmentation import IgnoredPrediction, definition
 from wsstool.stages.against import differences
 from wsstool.stages.detection_files import is_foreign
 from wsstool.stages.groups import read_groups
+from wsstool.stages.joined_scores import score_joined
+from wsstool.stages.object_scores import kind_of
 from wsstool.stages.predictions import Normalise, folder_classes, open_predictions, open_scored
 from wsstool.stages.score_boxes import METRICS as BOX_METRICS
 from wsstool.stages.score_boxes import Compared, score_boxes
@@ -108,12 +110,28 @@ def eval_(
         _refuse(refused, OBJECTS["box"])
         return score_boxes(listed[0], truth=truth, of=of, split=split, fail_under=wanted, output=output)
     if all(is_score_file(s) for s in listed):
-        _refuse({"of": of != "auto"}, "score files")
+        paths = [str(s) for s in listed]
+        _refuse({"split": split, "of": of != "auto"}, "score files")
+        if (payload := kind_of(paths)) != "mask":
+            _refuse({"sweep": sweep, "boundary": boundary, "against": against}, OBJECTS[payload])
+            _refuse({"group": group, "ap": ap} if payload == "proposal" else {}, OBJECTS[payload])
+            return score_joined(
+                paths,
+                payload,
+                min_area=min_area,
+                ap=ap,
+                bootstrap=bootstrap,
+                groups=partial(read_groups, group, root) if group else None,
+                seed=seed,
+                fail_under=wanted,
+                output=output,
+                messages=messages,
+            )
         if sweep or boundary:
             raise UsageError(
                 "score files hold confusion matrices only: --sweep and --boundary need the masks"
             )
-        found = read_scores([str(s) for s in listed])
+        found = read_scores(paths)
     elif len(listed) > 1:
         raise UsageError("eval reads one file, or several score files of 'eval -o'")
     else:

@@ -17,6 +17,7 @@ from wsstool.stages.scoring import Evaluation, Row
 from wsstool.types import ClassList
 
 FORMAT = 1
+MAPS = "label maps"
 
 
 def is_score_file(source: object) -> bool:
@@ -78,11 +79,10 @@ def read_scores(paths: Sequence[str | Path]) -> Evaluation:
 
 
 def _read_one(path: Path) -> Evaluation:
-    content: Any = None
+    content = load(path)
+    if "kind" in content:
+        raise BadInputError(f"'{path}' holds scores of objects, not of {MAPS}")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content["wsstool_scores"] > FORMAT:
-            raise BadInputError(f"'{path}' was written by a later version")
         classes = ClassList(tuple(content["classes"]), content["background"])
         return Evaluation(
             content["source"],
@@ -95,15 +95,32 @@ def _read_one(path: Path) -> Evaluation:
             content["without_truth"],
             content["failed"],
         )
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise BadInputError(f"'{path}' is not a score file of 'wsstool eval -o'") from error
+
+
+def load(path: Path) -> dict[str, Any]:
+    """The content of a score file of any kind.
+
+    Raises:
+        MissingInputError: there is no such file.
+        BadInputError: no score file, or one of a later version.
+    """
+    content: Any = None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["wsstool_scores"] > FORMAT:
+            raise BadInputError(f"'{path}' was written by a later version")
     except OSError as error:
         raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
-    except (ValueError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(content, dict) and "scores" in content and "curve" in content:
             raise BadInputError(
                 f"'{path}' holds figures of detections, which cannot be joined: "
                 "give eval the detections of all images at once"
             ) from None
         raise BadInputError(f"'{path}' is not a score file of 'wsstool eval -o'") from error
+    return dict(content)
 
 
 def _row(row: dict[str, Any], n_classes: int) -> Row:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +14,14 @@ from wsstool.data.dataset import Dataset
 from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
-from wsstool.metrics.coco_ap import Instance, coco_ap, packed
+from wsstool.metrics.coco_ap import ApParts, Instance, packed
 from wsstool.metrics.instances import InstanceScores, overlap
 from wsstool.regions import Boxes
 from wsstool.selection.fillers import box as filled
 from wsstool.selection.fillers import ellipse
 from wsstool.selection.quality import box_fit
+from wsstool.stages.object_scores import InstanceCounts, write_objects
 from wsstool.stages.predictions import data_root
-from wsstool.stages.score_file import write_whole
 from wsstool.types import SILENT, ClassList, Messages, tracked
 
 METRICS = ("instance_miou", "share_50", "share_70", "overall_iou", "boundary_f", "box_fit", "ap", "ap_50")
@@ -74,55 +72,93 @@ def score_instances(
     Notes:
         Without any true mask the box consistency remains: how well the masks' tight boxes fit the boxes.
     """
-    if min_area < 0:
-        raise UsageError(f"--min-area {min_area}: pixels, 0 or more")
+    _check_area(min_area)
     header = reader.header
     root = truth if truth is not None and truth.is_dir() else Path(data_root(header, source))
     table = find_objects(header, root, truth, messages)
-    chosen = set(range(len(header)))
+    chosen = list(range(len(header)))
     if split is not None:
-        chosen = set(split_indices(root, header.images, Lookup(header.images), split))
-    scores, instances = InstanceScores(len(header.classes), min_area=min_area), _Ap(ap)
-    pending: list[tuple[int, dict[str, Any]]] = []
-    failed = 0
-    for record in tracked(reader.records(), messages, len(header), "objects"):
-        if record.index in chosen:
-            failed += record.failed
-            pending += _objects(record, table, instances)
-    for row, one in pending:
-        one["score"] = float(reader.tail["score"][row])
-        scores.update(**one, fallback=bool(reader.tail["fallback"][row]))
-    result = scores.result(
-        bootstrap=bootstrap, groups=groups(root, header.images) if groups else None, seed=seed
+        chosen = sorted(set(split_indices(root, header.images, Lookup(header.images), split)))
+    found = InstanceCounts(
+        Path(str(source)).name if source not in (None, "-") else "standard input",
+        table.source if table is not None else None,
+        header.classes,
+        [header.images[i] for i in chosen],
+        0,
+        InstanceScores(len(header.classes)),
+        ApParts() if ap else None,
     )
-    if table is not None and not result["scored"]:
-        messages.warn(f"{table.source} has no true mask of at least {min_area} pixels for these boxes")
-    names = header.classes.names
+    number = {index: k for k, index in enumerate(chosen)}
+    pending: list[tuple[int, dict[str, Any], dict[str, Any] | None]] = []
+    for record in tracked(reader.records(), messages, len(header), "objects"):
+        if record.index in number:
+            found.failed += record.failed
+            pending += _objects(record, number[record.index], table, found.ap)
+    for row, one, instance in pending:
+        one["score"] = float(reader.tail["score"][row])
+        found.scores.update(**one, fallback=bool(reader.tail["fallback"][row]))
+        if found.ap is not None and instance is not None:
+            found.ap.found.append({**instance, "score": one["score"]})
+    summary = summarise_instances(
+        found,
+        min_area=min_area,
+        ap=ap,
+        bootstrap=bootstrap,
+        groups=(lambda images: groups(root, images)) if groups else None,
+        seed=seed,
+        messages=messages,
+    )
+    if output is not None:
+        write_objects(Path(output), found, summary)
+    if fail_under is not None:
+        require_instances(summary, *fail_under)
+    return summary
+
+
+def summarise_instances(
+    found: InstanceCounts,
+    *,
+    min_area: int = 100,
+    ap: bool = False,
+    bootstrap: int = 1000,
+    groups: Callable[[tuple[str, ...]], list[str]] | None = None,
+    seed: int = 0,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
+    """The scores of what was measured, here or in other runs: see :func:`score_instances`.
+
+    Raises:
+        UsageError: average precision of score files that were made without ``--ap``; a wrong ``min_area``.
+    """
+    _check_area(min_area)
+    if ap and found.ap is None:
+        raise UsageError("--ap needs score files that were made with --ap: the others hold no masks")
+    ordered = found.ordered()
+    ordered.scores.min_area = min_area
+    names = found.classes.names
+    result = ordered.scores.result(
+        bootstrap=bootstrap, groups=groups(tuple(ordered.images)) if groups else None, seed=seed
+    )
+    if found.truth is not None and not result["scored"]:
+        messages.warn(f"{found.truth} has no true mask of at least {min_area} pixels for these boxes")
     said: dict[str, Any] = {"name": "masks", **result}
     said["classes"] = {
         "iou": dict(zip(names, said.pop("class_iou"), strict=True)),
         "objects": dict(zip(names, said.pop("class_objects"), strict=True)),
     }
-    if ap:
-        said["ap"] = instances.result(reader.tail["score"]) if result["scored"] else None
-    if failed:
-        messages.warn(f"{failed} images failed in an earlier stage: their objects have no mask")
-    summary: dict[str, Any] = {
-        "source": Path(str(source)).name if source not in (None, "-") else "standard input",
-        "kind": "selection",
-        "images": len(chosen),
-        "failed": failed,
+    if ap and ordered.ap is not None:
+        said["ap"] = ordered.ap.result() if result["scored"] else None
+    if found.failed:
+        messages.warn(f"{found.failed} images failed in an earlier stage: their objects have no mask")
+    return {
+        "source": found.source,
+        "kind": found.kind,
+        "images": len(found.images),
+        "failed": found.failed,
         "definition": f"mean over objects of at least {min_area} pixels of the IoU with the true mask",
-        "truth": table.source if table is not None else None,
+        "truth": found.truth,
         "rows": [said],
     }
-    if output is not None:
-        rows = {name: column.tolist() for name, column in scores.table().items()}
-        text = json.dumps({**summary, "objects": rows}, ensure_ascii=False, default=str)
-        write_whole(Path(output), text.replace("NaN", "null") + "\n")
-    if fail_under is not None:
-        _require(summary, *fail_under)
-    return summary
 
 
 def find_objects(header: store.Header, root: Path, truth: Path | None, messages: Messages) -> BoxTable | None:
@@ -157,16 +193,19 @@ def find_objects(header: store.Header, root: Path, truth: Path | None, messages:
 
 
 def _objects(
-    record: store.Record, table: BoxTable | None, instances: _Ap
-) -> list[tuple[int, dict[str, Any]]]:
-    """Number of the box, and what is measured of it."""
+    record: store.Record, image: int, table: BoxTable | None, ap: ApParts | None
+) -> list[tuple[int, dict[str, Any], dict[str, Any] | None]]:
+    """Number of the box, what is measured of it, and its mask packed for average precision."""
     columns, rows = record.header.columns, record.header.rows(record.index, "box")
     true: dict[int, np.ndarray] = {}
     if table is not None and any(shape is not None for shape in table.shapes[record.index]):
         objects, masks = table.of(record.index), table.truth(record.index)
         _check_places(record, objects, table.source)
         true = {int(k): m for k, m in zip(objects.ids, masks, strict=True) if m is not None}
-        instances.expect(record, objects.class_ids, masks)
+        if ap is not None:
+            ap.sizes[image] = record.size
+            pairs = zip(objects.class_ids.tolist(), masks, strict=True)
+            ap.truth += [packed(Instance(image, c, m)) for c, m in pairs if m is not None]
     found = []
     for k, window in zip(range(rows.start, rows.stop), record.windows, strict=True):
         x0, y0, x1, y1 = columns["window"][k].tolist()
@@ -174,7 +213,7 @@ def _objects(
         mask = window == 1
         hull = filled(mask.shape, inner) == 1
         one: dict[str, Any] = {
-            "image": record.index,
+            "image": image,
             "class_id": int(columns["box_class"][k]),
             "box_fit": box_fit(window, inner),
             "coverage": float((mask & hull).sum() / max(hull.sum(), 1)),
@@ -189,8 +228,8 @@ def _objects(
             for name, shape in (("box", hull), ("ellipse", ellipse(mask.shape, inner) == 1)):
                 both = (shape & shown).sum()
                 one[name] = float(both / max(shape.sum() + truth.sum() - both, 1))
-        instances.add(record, k, one["class_id"], whole)
-        found.append((k, one))
+        scored = ap is not None and image in ap.sizes
+        found.append((k, one, packed(Instance(image, one["class_id"], whole)) if scored else None))
     return found
 
 
@@ -207,38 +246,13 @@ def _check_places(record: store.Record, objects: Boxes, source: str) -> None:
             )
 
 
-@dataclass
-class _Ap:
-    """Collects what average precision needs, where it is asked for."""
-
-    wanted: bool
-
-    def __post_init__(self) -> None:
-        self._truth: list[dict[str, Any]] = []
-        self._found: list[tuple[int, dict[str, Any]]] = []
-        self._sizes: dict[int, tuple[int, int]] = {}
-
-    def expect(self, record: store.Record, class_ids: np.ndarray, masks: list[np.ndarray | None]) -> None:
-        """Take the true masks of an image."""
-        if self.wanted:
-            self._sizes[record.index] = record.size
-            for class_id, mask in zip(class_ids.tolist(), masks, strict=True):
-                if mask is not None:
-                    self._truth.append(packed(Instance(record.index, class_id, mask)))
-
-    def add(self, record: store.Record, row: int, class_id: int, mask: np.ndarray) -> None:
-        """Take a mask that was made."""
-        if self.wanted and record.index in self._sizes:
-            self._found.append((row, packed(Instance(record.index, class_id, mask))))
-
-    def result(self, score: np.ndarray) -> dict[str, float | None]:
-        """Average precision, with the (B,) scores of all boxes of the file."""
-        return coco_ap(
-            self._truth, [{**one, "score": float(score[row])} for row, one in self._found], self._sizes
-        )
+def _check_area(min_area: int) -> None:
+    if min_area < 0:
+        raise UsageError(f"--min-area {min_area}: pixels, 0 or more")
 
 
-def _require(summary: dict[str, Any], metric: str, least: float) -> None:
+def require_instances(summary: dict[str, Any], metric: str, least: float) -> None:
+    """Raise BelowThresholdError where a metric of a summary is below what it must be."""
     metric = "instance_miou" if metric == "miou" else metric
     if metric not in METRICS:
         raise UsageError(f"--fail-under {metric}: of masks of boxes there are {', '.join(METRICS)}")

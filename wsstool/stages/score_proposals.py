@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,9 @@ from wsstool.data.dataset import Dataset
 from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
-from wsstool.metrics.proposals import SIZES, ProposalScores
+from wsstool.metrics.proposals import SIZES
+from wsstool.stages.object_scores import ProposalCounts, write_objects
 from wsstool.stages.predictions import data_root
-from wsstool.stages.score_file import write_whole
 from wsstool.types import SILENT, ClassList, Messages, tracked
 
 METRICS = ("abo", "recall_50", "recall_70", "recall_85", "ar")
@@ -70,50 +69,62 @@ def score_proposals(
     chosen = set(range(len(header)))
     if split is not None:
         chosen &= set(split_indices(root, header.images, Lookup(header.images), split))
-    scores, failed = ProposalScores(), 0
+    name = Path(str(source)).name if source not in (None, "-") else "standard input"
+    found = ProposalCounts(name, table.source, set(), [], 0)
     for record in tracked(reader.records(), messages, len(header), "proposals"):
         if record.index not in chosen:
             continue
-        failed += record.failed
         objects = table.of(record.index)
+        found.failed += record.failed
+        found.images.append(record.name)
+        found.classes |= {table.classes.names[c] for c in objects.class_ids.tolist()}
         try:
-            scores.add(None if record.failed else record.proposals, table.truth(record.index), objects.xyxy)
+            found.scores.add(
+                None if record.failed else record.proposals, table.truth(record.index), objects.xyxy
+            )
         except ValueError as error:
             raise BadInputError(f"{record.name}: {error}") from None
-    rows = scores.result()
-    if not any(row["number"] for row in rows):
-        raise MissingInputError(f"{table.source} has no usable box in the images that were asked for")
-    summary: dict[str, Any] = {
-        "source": Path(str(source)).name if source not in (None, "-") else "standard input",
-        "kind": "proposal",
-        "images": len(chosen),
-        "failed": failed,
-        "proposals_per_image": float(np.mean(scores.counts)) if scores.counts else 0.0,
-        "definition": DEFINITION,
-        "annotated": annotated(table, sorted(chosen)),
-        "rows": rows,
-    }
-    if failed:
-        messages.warn(f"{failed} images failed in an earlier stage: none of their objects is found")
+    summary = summarise_proposals(found, messages=messages)
     if output is not None:
-        write_whole(Path(output), json.dumps(summary, ensure_ascii=False, indent=1) + "\n")
+        write_objects(Path(output), found, summary)
     if fail_under is not None:
-        _require(summary, *fail_under)
+        require_proposals(summary, *fail_under)
     return summary
 
 
-def annotated(table: BoxTable, images: list[int]) -> str:
+def summarise_proposals(found: ProposalCounts, *, messages: Messages = SILENT) -> dict[str, Any]:
+    """The scores of what was measured, here or in other runs: see :func:`score_proposals`.
+
+    Raises:
+        MissingInputError: there is no object.
+    """
+    scores = found.ordered().scores
+    rows = scores.result()
+    if not any(row["number"] for row in rows):
+        raise MissingInputError(f"{found.truth} has no usable box in the images that were asked for")
+    if found.failed:
+        messages.warn(f"{found.failed} images failed in an earlier stage: none of their objects is found")
+    return {
+        "source": found.source,
+        "kind": found.kind,
+        "images": len(found.images),
+        "failed": found.failed,
+        "proposals_per_image": float(np.mean(scores.counts)) if scores.counts else 0.0,
+        "definition": DEFINITION,
+        "annotated": _annotated(found),
+        "rows": rows,
+    }
+
+
+def _annotated(found: ProposalCounts) -> str:
     """What the truth consists of: recall says nothing about things that nobody annotated."""
-    counts = table.counts[images]
-    classes = {int(c) for i in images for c in table.of(i).class_ids}
-    masks = sum(shape is not None for i in images for shape in table.shapes[i])
-    said = f"{counts.sum()} objects of {_number(len(classes), 'class', 'classes')} in "
-    said += f"{np.count_nonzero(counts)} images, {masks} with a mask, from {table.source}"
+    counts = np.array([len(one) for one in found.scores.areas], np.int64)
+    masks = sum(int((~np.isnan(one)).sum()) for one in found.scores.unions)
+    said = f"{_number(int(counts.sum()), 'object', 'objects')} of "
+    said += f"{_number(len(found.classes), 'class', 'classes')} in "
+    said += f"{_number(int((counts > 0).sum()), 'image', 'images')}, {masks} with a mask, from {found.truth}"
     if not counts.all():
-        said += f"; {np.count_nonzero(counts == 0)} images without an object"
-    left = [f"{count} ({reason})" for reason, count in table.dropped.items() if count]
-    if left:
-        said += f"; not used in the whole file: {', '.join(left)}"
+        said += f"; {_number(int((counts == 0).sum()), 'image', 'images')} without an object"
     return said + "; what is not annotated counts neither for nor against"
 
 
@@ -131,7 +142,8 @@ def _check_sizes(table: BoxTable, header: store.Header) -> None:
         )
 
 
-def _require(summary: dict[str, Any], metric: str, least: float) -> None:
+def require_proposals(summary: dict[str, Any], metric: str, least: float) -> None:
+    """Raise BelowThresholdError where a metric of a summary is below what it must be."""
     metric = "abo" if metric == "miou" else metric
     if metric not in METRICS:
         raise UsageError(f"--fail-under {metric}: of proposals there are {', '.join(METRICS)}")

@@ -137,7 +137,11 @@ def _objects(
         assert given.header is not None
         names, sizes, classes = given.header.images, given.header.sizes, given.header.classes
         more = []
-        objects, _ = boxes_of(folder, names, sizes, classes, boxes, box_format=box_format, messages=messages)
+        objects, table = boxes_of(
+            folder, names, sizes, classes, boxes, box_format=box_format, messages=messages
+        )
+        if not given.header.params.get("shard"):
+            table.check_usable()
     identity = {"fingerprint": objects.digest()}
     return objects, (*more, store.Input("boxes", identity, str(boxes or "")))
 
