@@ -106,6 +106,7 @@ def load(path: Path) -> dict[str, Any]:
         MissingInputError: there is no such file.
         BadInputError: no score file, or one of a later version.
     """
+    content: Any = None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         if content["wsstool_scores"] > FORMAT:
@@ -113,6 +114,11 @@ def load(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
+        if isinstance(content, dict) and "scores" in content and "curve" in content:
+            raise BadInputError(
+                f"'{path}' holds figures of detections, which cannot be joined: "
+                "give eval the detections of all images at once"
+            ) from None
         raise BadInputError(f"'{path}' is not a score file of 'wsstool eval -o'") from error
     return dict(content)
 
