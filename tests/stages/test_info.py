@@ -3,10 +3,12 @@
 import json
 
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from tests.data.folders import picture
 from tests.data.test_file_names import Heard
+from tests.models.tissue import published_state
 from wsstool.cli.app import app
 from wsstool.errors import UsageError
 from wsstool.models.classifier import build_classifier
@@ -60,3 +62,9 @@ def test_weights_are_described_in_lines_that_can_be_read(tmp_path):
     assert "fits        tiny" in lines and lines[-1] == "  wsstool train-cls data -o x.pth"
     script = CliRunner().invoke(app, ["info", str(tmp_path / "x.pth"), "--script"]).stdout
     assert script.splitlines()[-1] == "wsstool train-cls data -o x.pth"
+
+
+def test_classes_of_a_published_file_are_those_that_its_name_says(tmp_path):
+    torch.save(published_state(), tmp_path / "stage1_checkpoint_trained_on_luad.pth")
+    meta = info(tmp_path / "stage1_checkpoint_trained_on_luad.pth")["meta"]
+    assert [meta["classes"][i] for i in meta["class_ids"]] == ["TE", "NEC", "LYM", "TAS"]

@@ -11,7 +11,7 @@ from wsstool import store
 from wsstool.data.dataset import open_dataset
 from wsstool.data.splits import split_names
 from wsstool.errors import UsageError
-from wsstool.types import SILENT, Messages
+from wsstool.types import SILENT, ClassList, Messages
 
 
 def info(
@@ -43,9 +43,14 @@ def info(
         )
     if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
         from wsstool.models.recognise import describe_weights
+        from wsstool.stages.class_names import named_outputs
 
         described = describe_weights(Path(str(source)))
-        history = described["meta"].get("provenance", ())
+        meta = described["meta"]
+        if not meta.get("named", True):  # as the stages that read it will call them
+            classes, ids = named_outputs(meta, ClassList(()), Path(str(source)))
+            meta |= {"classes": list(classes.names), "class_ids": ids, "background": classes.background}
+        history = meta.get("provenance", ())
         return {"file": str(source), **described, "commands": [step["command"] for step in history]}
     with store.open_records(source, command="info") as reader:
         header = reader.header
