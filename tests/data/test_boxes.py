@@ -185,7 +185,7 @@ class TestBadBoxes:
         rows = [{"segmentation": rle.encode(mask)}, {"bbox": [1, 1, 5, 5]}]
         table = boxes_of(folder, rows, messages=said)
         assert table.of(0).xyxy.tolist() == [[4, 3, 20, 9], [1, 1, 6, 6]]
-        assert any("1 objects" in text and "their mask" in text for text in said.said)
+        assert any("1 objects" in text and "their mask" in text for text in said.warned)
 
     def test_clipped(self, folder):
         said = Said()
@@ -263,3 +263,15 @@ def test_real_sets(shared, name, n):
         for box, mask in zip(table.of(i).xyxy, table.truth(i), strict=True):
             rows, columns = np.nonzero(mask)
             assert [columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] == box.tolist()
+
+
+def test_a_damaged_zip_is_one_sentence(folder):
+    import zipfile
+
+    with zipfile.ZipFile(folder / "boxes.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("boxes.json", json.dumps(list(range(2000))))
+    content = bytearray((folder / "boxes.zip").read_bytes())
+    content[60:63] = bytes(255 - one for one in content[60:63])
+    (folder / "boxes.zip").write_bytes(bytes(content))
+    with pytest.raises(BadInputError, match=r"boxes\.zip' cannot be read"):
+        read_boxes(open_dataset(folder, labels="images"), "boxes.zip")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any, NoReturn
 from xml.etree import ElementTree
@@ -44,7 +45,7 @@ def read_bytes(path: Path, source: str) -> bytes:
         raise MissingInputError(f"there is no {source}") from None
     except IsADirectoryError:
         raise BadInputError(f"{source} is a folder; a file is needed") from None
-    except (OSError, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+    except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, ValueError) as error:
         raise BadInputError(f"{source} cannot be read ({error})") from None
 
 

@@ -202,8 +202,9 @@ def table_of(
     for k in np.flatnonzero(usable).tolist():
         by_image[index[k]].append(k)
     if extents and len(own):
-        messages.say(
-            f"{len(extents)} objects of {written.source} have no box of four numbers: that of their mask"
+        messages.warn(
+            f"{len(extents)} objects of {written.source} have no box of four numbers; "
+            "they get the one around their mask"
         )
     table = BoxTable(
         source=written.source,
@@ -292,10 +293,11 @@ def _in_pixels(shape: Any, unit: np.ndarray, *, fractions: bool) -> Any:
 
 def _report(table: BoxTable, messages: Messages) -> None:
     """Say what is not as it was written."""
+    spelled = ", ".join(f"{reason}: {n}" for reason, n in sorted(table.dropped.items()))
     if len(table) and not table.counts.any():
-        messages.warn(f"{table.source} has no usable box in these {len(table)} images")
-    if table.dropped:
-        spelled = ", ".join(f"{reason}: {n}" for reason, n in sorted(table.dropped.items()))
+        why = f"; left out: {spelled}" if spelled else ""
+        messages.warn(f"{table.source} has no usable box in these {len(table)} images{why}")
+    elif table.dropped:
         messages.warn(f"{sum(table.dropped.values())} boxes of {table.source} are left out ({spelled})")
     if table.clipped:
         messages.say(f"{table.clipped} boxes of {table.source} were clipped to their image")

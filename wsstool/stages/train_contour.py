@@ -25,6 +25,7 @@ from wsstool.store.provenance import canonical_json, digest
 from wsstool.training.contour import ContourTask
 from wsstool.training.loader import EpochLoader
 from wsstool.training.loop import fit
+from wsstool.training.losses.box_targets import check_slack
 from wsstool.training.object_images import ObjectImages
 from wsstool.training.plan import Plan
 from wsstool.training.tagged_images import Pictures
@@ -128,6 +129,7 @@ def train_contour(
     """
     output = Path(output)
     terms, described, own = loss_terms(loss or DEFAULT_LOSSES, settings or ())
+    check_slack(box_slack)
     has_mask_loss = any(term.name == "mask" for term in terms)
     if selection is not None and not has_mask_loss:
         raise UsageError("--selection gives masks to the loss 'mask'; add --loss mask")

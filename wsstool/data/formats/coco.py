@@ -87,7 +87,8 @@ def parse(data: Any, source: str, like: Path | None = None) -> WrittenBoxes:
     if isinstance(data, list):
         if like is None:
             raise BadInputError(
-                f"{source} is a list of results without images; --like names the file of its ids"
+                f"{source} is a list, as of results, and names no images; "
+                "'wsstool import --like' takes results with the file of their images"
             )
         data = {**_load(like, f"COCO file {str(like)!r}"), "annotations": data}
     elif not isinstance(data, dict):

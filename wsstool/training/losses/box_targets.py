@@ -45,6 +45,12 @@ class BoxTarget:
         return (self.rows[:, :, None] * self.columns[:, None, :] > 0) & self.valid
 
 
+def check_slack(slack: float) -> None:
+    """Raise UsageError unless both ends of a side leave something between them."""
+    if not 0 <= slack < 0.5:
+        raise UsageError(f"--box-slack {slack:g}: a share of the side, from 0 to below .5")
+
+
 def box_target(
     boxes: torch.Tensor,
     images: torch.Tensor,
@@ -78,8 +84,7 @@ def box_target(
         >>> target.rows.tolist(), target.columns.tolist()
         ([[1.0, 1.0, 0.0, 0.0]], [[0.0, 1.0, 1.0, 0.0]])
     """
-    if not 0 <= slack < 0.5:
-        raise UsageError(f"--box-slack {slack:g}: a share of the side, from 0 to below .5")
+    check_slack(slack)
     height, width = size
     view_rows, view_columns = images.shape[-2:]
     rows, rows_count = _line(boxes[:, 1::2], extents[:, 0], height, view_rows / height, slack)
