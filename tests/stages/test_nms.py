@@ -240,6 +240,55 @@ def test_bad_input(results, tmp_path, truth):
         eval_([str(tmp_path / "other.json")], truth=truth)
 
 
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        ({"category_id": 99999999999999999999999}, "is no id"),
+        ({"category_id": 10**400}, "too large"),
+        ({"category_id": 1.5}, "category_id 1.5 is no id"),
+        ({"score": "0.5"}, 'COCO.*"0.5" where a number must be'),
+        ({"score": True}, "true where a number must be"),
+        ({"bbox": [1, 2, 3, False]}, "false where a number must be"),
+    ],
+)
+def test_ids_and_scores_are_numbers(tmp_path, entry, what):
+    (tmp_path / "bad.json").write_text(json.dumps([{**ROWS[0], **entry}]))
+    with pytest.raises(BadInputError, match=what):
+        nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
+
+
+def test_class_ids_of_tables_are_small(tmp_path):
+    (tmp_path / "t.csv").write_text(f"image,x0,y0,x1,y1,score,class\na,0,0,1,1,.5,{10**30}\n")
+    with pytest.raises(BadInputError, match="beyond all ids"):
+        nms([str(tmp_path / "t.csv")], output=tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    "entry", [{"score": float("nan")}, {"bbox": [1, 2, float("nan"), 3]}, {"bbox": [9, 9, -2, 3]}]
+)
+def test_eval_refuses_what_nms_refuses(tmp_path, truth, entry):
+    (tmp_path / "bad.json").write_text(json.dumps([ROWS[1], {**ROWS[0], **entry}]))
+    with pytest.raises(BadInputError, match=r"1 box is invalid.*--drop-invalid"):
+        eval_([str(tmp_path / "bad.json")], truth=truth)
+    with pytest.raises(BadInputError, match=r"1 box is invalid.*--drop-invalid"):
+        nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
+
+
+def test_eval_says_when_no_category_is_known(tmp_path, results, truth):
+    rows = [{**row, "category_id": row["category_id"] + 10} for row in ROWS]
+    (tmp_path / "other.json").write_text(json.dumps(rows))
+    with pytest.raises(BadInputError, match=r"none of the categories .*\(15, 17\).*\(5, 7\)"):
+        eval_([str(tmp_path / "other.json")], truth=truth)
+    (tmp_path / "other.json").write_text(json.dumps([rows[0], *ROWS]))
+    with_another = eval_([str(tmp_path / "other.json")], truth=truth)
+    assert with_another["scores"] == eval_([str(results)], truth=truth)["scores"]
+
+
+def test_a_threshold_is_a_number(results, tmp_path):
+    with pytest.raises(UsageError, match="score_threshold nan"):
+        nms([str(results)], output=tmp_path / "x.json", score_threshold=float("nan"))
+
+
 def test_no_boxes_at_all(tmp_path, truth):
     (tmp_path / "none.json").write_text("[]")
     assert nms([str(tmp_path / "none.json")], output=tmp_path / "o.json")["kept"] == 0

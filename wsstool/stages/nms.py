@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from wsstool import store
-from wsstool.data.detections import Detections, form_to_write, joined
+from wsstool.data.detections import Detections, form_to_write, invalid, invalid_error, joined
 from wsstool.data.object_truth import read_objects
-from wsstool.errors import BadInputError, UsageError
+from wsstool.errors import UsageError
 from wsstool.nms import NmsResult, run
 from wsstool.registry import NMS
 from wsstool.stages import detection_files as files
@@ -133,15 +133,11 @@ def nms(
             raise UsageError("--instances is for COCO results")
         found = files.named(found, read_objects(instances))
         inputs.append(store.Input.of_file(instances, role="instances"))
-    dropped = _invalid(found)
+    dropped = invalid(found)
     if dropped.any() and not drop_invalid:
-        k = int(np.flatnonzero(dropped)[0])
-        raise BadInputError(
-            f"{int(dropped.sum())} boxes are invalid, such as {found.boxes[k].tolist()} with score "
-            f"{found.scores[k]:g} in '{found.images[int(found.image[k])]}'; --drop-invalid leaves them out"
-        )
+        raise invalid_error(found, dropped, "--drop-invalid leaves such boxes out")
     if dropped.any():
-        messages.warn(f"{int(dropped.sum())} invalid boxes were left out")
+        messages.warn(f"invalid boxes left out: {int(dropped.sum())}")
         found = found.take(np.flatnonzero(~dropped))
     thinned, cluster, original = _thinned(found, options, class_aware=class_aware, masks=masks)
     messages.say(f"{len(thinned)} of {len(found)} boxes are left in {len(found.images)} images")
@@ -165,16 +161,6 @@ def nms(
     more = {"original_score": original, "cluster_size": cluster}
     key = _write(thinned, more, params, inputs, header, failed, output, max_failed, force, messages)
     return {**said, "key": key, "failed": failed}
-
-
-def _invalid(found: Detections) -> np.ndarray:
-    bad = ~np.isfinite(found.boxes).all(1) | ~np.isfinite(found.scores)
-    for column in found.columns.values():
-        finite = np.isfinite(column)
-        bad |= ~(finite.all(1) if column.ndim == 2 else finite)
-    if found.boxes.shape[1] == 5:
-        return bad | (found.boxes[:, 2:4] < 0).any(1)
-    return bad | (found.boxes[:, 2:] < found.boxes[:, :2]).any(1)
 
 
 def _thinned(

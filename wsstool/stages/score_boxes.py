@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from wsstool import store
-from wsstool.data.detections import Detections
+from wsstool.data.detections import Detections, invalid, invalid_error
 from wsstool.data.listing import Lookup
 from wsstool.data.object_truth import TrueObjects, read_objects
 from wsstool.data.splits import split_indices
@@ -60,7 +60,8 @@ def score_boxes(
         ``images``, ``boxes``, ``objects``, ``definition``.
     Raises:
         MissingInputError: no truth, or no masks where they are asked for.
-        BadInputError: detections of images or classes that the truth does not have, masks of another size.
+        BadInputError: invalid boxes or scores, detections of images or classes that the truth does not
+            have, masks of another size.
         BelowThresholdError: see ``fail_under``; its ``summary`` is what would be returned.
     """
     if truth is None and reader is not None and reader.header.image_root:
@@ -75,6 +76,8 @@ def score_boxes(
     found = files.of_reader(reader) if reader is not None else files.READERS[str(form)](Path(str(source)))
     if found.boxes.shape[1] != 4:
         raise BadInputError("rotated boxes cannot be scored against boxes along the axes")
+    if (bad := invalid(found)).any():
+        raise invalid_error(found, bad, "'wsstool nms --drop-invalid' leaves such boxes out")
     image = _images(found, objects, form, str(source))
     classes = _classes(found, objects, form)
     boxes = found.boxes * objects.sizes[image][:, [1, 0, 1, 0]] if found.fractions else found.boxes
@@ -161,17 +164,32 @@ def _classes(found: Detections, objects: TrueObjects, form: str | None) -> np.nd
             if len(found) and found.classes.max() >= len(real):
                 raise BadInputError(f"class {found.classes.max()} of the detections is not in the truth")
             return np.array(real, np.int64)[found.classes]
-        return found.classes
+        return _known(found.classes, objects)
     ids = {name: key for key, name in objects.categories.items()}
     ids |= {name.replace(" ", "_"): key for name, key in ids.items()}
     table = np.full(max(found.names) + 1, -1)
     for key, name in found.names.items():
-        table[key] = ids.get(name, int(name.removeprefix("class-")) if name.startswith("class-") else -1)
+        number = name.removeprefix("class-")  # of a file without names
+        table[key] = ids.get(name, int(number) if number != name and number.isdecimal() else -1)
     classes = table[found.classes]
     if (classes < 0).any():
         name = found.names[int(found.classes[int(np.flatnonzero(classes < 0)[0])])]
         raise BadInputError(f"class '{name}' of the detections is not in the truth")
+    return _known(classes, objects)
+
+
+def _known(classes: np.ndarray, objects: TrueObjects) -> np.ndarray:
+    """Categories that the truth lacks count nowhere, as in pycocotools; with none of them nothing would."""
+    own, true = sorted(set(classes.tolist())), sorted(objects.categories)
+    if own and not set(own) & set(true):
+        raise BadInputError(
+            f"none of the categories of the detections ({_some(own)}) is in the truth ({_some(true)})"
+        )
     return classes
+
+
+def _some(ids: list[int]) -> str:
+    return ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")
 
 
 def count(
