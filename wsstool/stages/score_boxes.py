@@ -16,6 +16,7 @@ from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.detection import DetectionScores, ImageBoxes
 from wsstool.stages import detection_files as files
+from wsstool.stages.detection_ids import category_ids, image_places
 from wsstool.stages.object_overlaps import BoxOverlaps, MaskOverlaps, ObjectOverlaps
 from wsstool.stages.score_file import write_whole
 
@@ -78,8 +79,8 @@ def score_boxes(
         raise BadInputError("rotated boxes cannot be scored against boxes along the axes")
     if (bad := invalid(found)).any():
         raise invalid_error(found, bad, "'wsstool nms --drop-invalid' leaves such boxes out")
-    image = _images(found, objects, form, str(source))
-    classes = _classes(found, objects, form)
+    image = image_places(found, objects, form, str(source))
+    classes = category_ids(found, objects, form)
     boxes = found.boxes * objects.sizes[image][:, [1, 0, 1, 0]] if found.fractions else found.boxes
     chosen = np.ones(len(objects.names), bool)
     if split is not None:
@@ -136,60 +137,6 @@ def _of_class(scores: DetectionScores, key: int) -> dict[str, float | None]:
         "voc_ap": scores.voc_ap(key),
         "miss_rate": scores.miss_rate(key),
     }
-
-
-def _images(found: Detections, objects: TrueObjects, form: str | None, source: str) -> np.ndarray:
-    """(N,) number of the image in the truth."""
-    ids = {name: k for k, name in enumerate(objects.ids)}
-    lookup = Lookup(objects.names)
-    places = []
-    for name in found.images:
-        place = ids.get(name) if form == "coco" else lookup.find(name, f"'{source}'")
-        if place is None and form == "coco":
-            place = lookup.find(name, f"'{source}'")
-        places.append(-1 if place is None else place)
-    image = np.array(places, np.int64)[found.image] if places else np.zeros(0, np.int64)
-    if (image < 0).any():
-        missing = found.images[int(found.image[int(np.flatnonzero(image < 0)[0])])]
-        raise BadInputError(f"image '{missing}' of the detections is not in the truth")
-    return image
-
-
-def _classes(found: Detections, objects: TrueObjects, form: str | None) -> np.ndarray:
-    """(N,) category of the truth: by name where the source has names, else by number."""
-    if not found.names:
-        known = sorted(objects.categories)
-        if form == "yolo":  # numbered from 0, in the order of the categories
-            real = [key for key in known if objects.categories[key] != "background"]
-            if len(found) and found.classes.max() >= len(real):
-                raise BadInputError(f"class {found.classes.max()} of the detections is not in the truth")
-            return np.array(real, np.int64)[found.classes]
-        return _known(found.classes, objects)
-    ids = {name: key for key, name in objects.categories.items()}
-    ids |= {name.replace(" ", "_"): key for name, key in ids.items()}
-    table = np.full(max(found.names) + 1, -1)
-    for key, name in found.names.items():
-        number = name.removeprefix("class-")  # of a file without names
-        table[key] = ids.get(name, int(number) if number != name and number.isdecimal() else -1)
-    classes = table[found.classes]
-    if (classes < 0).any():
-        name = found.names[int(found.classes[int(np.flatnonzero(classes < 0)[0])])]
-        raise BadInputError(f"class '{name}' of the detections is not in the truth")
-    return _known(classes, objects)
-
-
-def _known(classes: np.ndarray, objects: TrueObjects) -> np.ndarray:
-    """Categories that the truth lacks count nowhere, as in pycocotools; with none of them nothing would."""
-    own, true = sorted(set(classes.tolist())), sorted(objects.categories)
-    if own and not set(own) & set(true):
-        raise BadInputError(
-            f"none of the categories of the detections ({_some(own)}) is in the truth ({_some(true)})"
-        )
-    return classes
-
-
-def _some(ids: list[int]) -> str:
-    return ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")
 
 
 def count(
