@@ -89,9 +89,9 @@ def test_detections_in_a_crowd_are_set_aside():
 def test_voc_gives_each_detection_to_its_best_object():
     # The second detection overlaps both objects; COCO would give it the free one, VOC calls it a duplicate.
     overlaps = np.array([[0.9, 0.0], [0.8, 0.6]])
-    assert match_voc(overlaps, np.zeros(2, bool)).tolist() == [1, 0]
+    assert match_voc(overlaps, np.zeros(2, bool), np.zeros(2, bool)).tolist() == [1, 0]
     assert scores_of(image([0.9, 0.8], overlaps)).result()["ap50"] == 1
-    assert match_voc(overlaps, np.array([True, False])).tolist() == [-1, -1]
+    assert match_voc(overlaps, np.array([True, False]), np.zeros(2, bool)).tolist() == [-1, -1]
 
 
 def test_miss_rate_by_hand():
@@ -114,3 +114,11 @@ def test_parts_make_the_whole():
     parts.merge(scores_of(*images[9:]))
     assert parts.result() == whole.result()
     assert parts.curve() == whole.curve()
+
+
+def test_voc_asks_for_a_crowd_only_where_no_object_fits():
+    overlaps = np.array([[0.9, 1.0], [0.8, 1.0], [0.1, 0.7], [0.1, 0.3]])
+    crowd = np.array([False, True])
+    assert match_voc(overlaps, np.zeros(2, bool), crowd).tolist() == [1, 0, -1, 0]
+    assert match_voc(overlaps[:, 1:], np.zeros(1, bool), crowd[1:]).tolist() == [-1, -1, -1, 0]
+    assert match_voc(np.zeros((2, 0)), np.zeros(0, bool), np.zeros(0, bool)).tolist() == [0, 0]

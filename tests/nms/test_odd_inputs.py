@@ -196,3 +196,8 @@ class TestGates:
         apart = [[0, 0, 10, 10], [11, 0, 21, 10.0]]
         assert run(apart, [0.9, 0.8], measure="giou", iou_threshold=-0.5).keep.tolist() == [0]
         assert run(apart, [0.9, 0.8], measure="diou", iou_threshold=-0.5).keep.tolist() == [0]
+
+
+def test_no_masks_give_an_empty_result():
+    found = run(np.zeros((0, 9, 9), bool), [])
+    assert len(found) == 0 and found.cluster.shape == (0,)

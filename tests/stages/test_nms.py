@@ -14,7 +14,6 @@ from wsstool import store
 from wsstool.errors import (
     BadInputError,
     BelowThresholdError,
-    CannotWriteError,
     MissingInputError,
     UsageError,
 )
@@ -87,14 +86,35 @@ def test_every_format_holds_the_same(results, truth, tmp_path):
     assert records[1][:, 7].tolist() == [2, 1]  # how many inputs went into each
     expected = eval_([str(tmp_path / "a.h5")], truth=truth)["scores"]["ap"]
     for name in ("b.csv", "yolo", "c.json", "d.h5"):
-        nms([str(tmp_path / "a.h5")], output=tmp_path / name)
-        if name != "c.json":  # ids are made up there
-            found = eval_([str(tmp_path / name)], truth=truth)
-            assert found["scores"]["ap"] == pytest.approx(expected), name
+        nms([str(tmp_path / "a.h5")], output=tmp_path / name, instances=truth if name == "c.json" else None)
+        found = eval_([str(tmp_path / name)], truth=truth)
+        assert found["scores"]["ap"] == pytest.approx(expected), name
+    ids = [(row["image_id"], row["category_id"]) for row in json.loads((tmp_path / "c.json").read_text())]
+    assert ids == [(1, 5), (2, 5), (2, 7)]
     with open(tmp_path / "b.csv") as file:
         assert [row["class"] for row in csv.DictReader(file)] == ["cat", "cat", "wild dog"]
     assert (tmp_path / "yolo/a.txt").read_text() == "0 0.25 0.4166667 0.25 0.5 0.6\n"
     assert nms([str(tmp_path / "yolo")], output=tmp_path / "again.csv")["kept"] == 3
+
+
+@pytest.mark.parametrize("name", ["a.h5", "a.csv", "a"])
+def test_ids_of_coco_results_are_never_made_up(results, truth, tmp_path, name):
+    nms([str(results)], output=tmp_path / name, instances=truth)
+    with pytest.raises(UsageError, match="--instances names the COCO file"):
+        nms([str(tmp_path / name)], output=tmp_path / "b.json")
+    assert not (tmp_path / "b.json").exists()
+    nms([str(tmp_path / name)], output=tmp_path / "b.json", instances=truth)
+    rows = json.loads((tmp_path / "b.json").read_text())
+    assert [(row["image_id"], row["category_id"]) for row in rows] == [(1, 5), (2, 5), (2, 7)]
+    with pytest.raises(UsageError, match="--instances is for COCO results"):
+        nms([str(tmp_path / name)], output=tmp_path / "c.csv", instances=truth)
+
+
+def test_numbers_are_ids(results, tmp_path):
+    nms([str(results)], output=tmp_path / "a.h5")
+    nms([str(tmp_path / "a.h5")], output=tmp_path / "b.json")
+    rows = json.loads((tmp_path / "b.json").read_text())
+    assert [(row["image_id"], row["category_id"]) for row in rows] == [(1, 5), (2, 5), (2, 7)]
 
 
 def test_same_input_same_bytes(results, tmp_path):
@@ -160,7 +180,7 @@ def test_yolo_does_not_go_to_standard_output(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "y").mkdir()
     (tmp_path / "y/a.txt").write_text("0 .5 .5 .4 .4 .9\n")
-    with pytest.raises(CannotWriteError, match="need a folder"):
+    with pytest.raises(UsageError, match="need a folder"):
         nms(["y"], output=Path("-"))
     assert not (tmp_path / "-").exists()
 
@@ -240,6 +260,55 @@ def test_bad_input(results, tmp_path, truth):
         eval_([str(tmp_path / "other.json")], truth=truth)
 
 
+@pytest.mark.parametrize(
+    ("entry", "what"),
+    [
+        ({"category_id": 99999999999999999999999}, "is no id"),
+        ({"category_id": 10**400}, "too large"),
+        ({"category_id": 1.5}, "category_id 1.5 is no id"),
+        ({"score": "0.5"}, 'COCO.*"0.5" where a number must be'),
+        ({"score": True}, "true where a number must be"),
+        ({"bbox": [1, 2, 3, False]}, "false where a number must be"),
+    ],
+)
+def test_ids_and_scores_are_numbers(tmp_path, entry, what):
+    (tmp_path / "bad.json").write_text(json.dumps([{**ROWS[0], **entry}]))
+    with pytest.raises(BadInputError, match=what):
+        nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
+
+
+def test_class_ids_of_tables_are_small(tmp_path):
+    (tmp_path / "t.csv").write_text(f"image,x0,y0,x1,y1,score,class\na,0,0,1,1,.5,{10**30}\n")
+    with pytest.raises(BadInputError, match="beyond all ids"):
+        nms([str(tmp_path / "t.csv")], output=tmp_path / "x.csv")
+
+
+@pytest.mark.parametrize(
+    "entry", [{"score": float("nan")}, {"bbox": [1, 2, float("nan"), 3]}, {"bbox": [9, 9, -2, 3]}]
+)
+def test_eval_refuses_what_nms_refuses(tmp_path, truth, entry):
+    (tmp_path / "bad.json").write_text(json.dumps([ROWS[1], {**ROWS[0], **entry}]))
+    with pytest.raises(BadInputError, match=r"1 box is invalid.*--drop-invalid"):
+        eval_([str(tmp_path / "bad.json")], truth=truth)
+    with pytest.raises(BadInputError, match=r"1 box is invalid.*--drop-invalid"):
+        nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
+
+
+def test_eval_says_when_no_category_is_known(tmp_path, results, truth):
+    rows = [{**row, "category_id": row["category_id"] + 10} for row in ROWS]
+    (tmp_path / "other.json").write_text(json.dumps(rows))
+    with pytest.raises(BadInputError, match=r"none of the categories .*\(15, 17\).*\(5, 7\)"):
+        eval_([str(tmp_path / "other.json")], truth=truth)
+    (tmp_path / "other.json").write_text(json.dumps([rows[0], *ROWS]))
+    with_another = eval_([str(tmp_path / "other.json")], truth=truth)
+    assert with_another["scores"] == eval_([str(results)], truth=truth)["scores"]
+
+
+def test_a_threshold_is_a_number(results, tmp_path):
+    with pytest.raises(UsageError, match="score_threshold nan"):
+        nms([str(results)], output=tmp_path / "x.json", score_threshold=float("nan"))
+
+
 def test_no_boxes_at_all(tmp_path, truth):
     (tmp_path / "none.json").write_text("[]")
     assert nms([str(tmp_path / "none.json")], output=tmp_path / "o.json")["kept"] == 0
@@ -282,6 +351,10 @@ def test_proposals_lose_their_name_and_stay_in_the_tree(tmp_path):
     np.testing.assert_array_equal(before.superpixels, after.superpixels)
     np.testing.assert_array_equal(before.nodes[:, :2], after.nodes[:, :2])
     assert after.nodes[:, 2].tolist() == [1, 1, 0, 0]
+    for name in ("x.json", "x.csv"):
+        with pytest.raises(UsageError, match="record file"):
+            nms([str(tmp_path / "p.h5")], output=tmp_path / name)
+        assert not (tmp_path / name).exists()
     for options in ({"method": "soft"}, {"score_threshold": 0.5}):
         with pytest.raises(UsageError, match="no scores"):
             nms([str(tmp_path / "p.h5")], output=tmp_path / "x.h5", **options)

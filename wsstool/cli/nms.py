@@ -96,7 +96,8 @@ def nms(
     instances: Annotated[
         Path | None,
         typer.Option(
-            help="COCO file with names, sizes and categories for COCO results", rich_help_panel=options.INPUT
+            help="COCO file with the names, sizes and ids of images and categories, from or to COCO results",
+            rich_help_panel=options.INPUT,
         ),
     ] = None,
     drop_invalid: Annotated[

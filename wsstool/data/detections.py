@@ -62,6 +62,27 @@ class Detections:
         )
 
 
+def invalid(found: Detections) -> np.ndarray:
+    """(N,) bool: NaN or infinite numbers, inverted corners, negative sizes."""
+    bad = ~np.isfinite(found.boxes).all(1) | ~np.isfinite(found.scores)
+    for column in found.columns.values():
+        finite = np.isfinite(column)
+        bad |= ~(finite.all(1) if column.ndim == 2 else finite)
+    if found.boxes.shape[1] == 5:
+        return bad | (found.boxes[:, 2:4] < 0).any(1)
+    return bad | (found.boxes[:, 2:] < found.boxes[:, :2]).any(1)
+
+
+def invalid_error(found: Detections, bad: np.ndarray, way_out: str) -> BadInputError:
+    """The error that counts the invalid boxes and shows the first."""
+    k, count = int(np.flatnonzero(bad)[0]), int(bad.sum())
+    numbers = ", ".join(f"{number:g}" for number in found.boxes[k].tolist())
+    return BadInputError(
+        f"{count} {'box is' if count == 1 else 'boxes are'} invalid, such as [{numbers}] with score "
+        f"{found.scores[k]:g} in '{found.images[int(found.image[k])]}'; {way_out}"
+    )
+
+
 def form_of(path: Path) -> str | None:
     """``coco``, ``csv`` or ``yolo``; None: something else, such as a record file.
 

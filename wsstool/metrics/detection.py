@@ -94,7 +94,7 @@ class DetectionScores:
             counts.hits.setdefault(name, []).append(hit & ~aside)
             counts.aside.setdefault(name, []).append(aside)
             counts.objects[name] = counts.objects.get(name, 0) + int((~ignored).sum())
-        counts.voc.append(match_voc(overlaps, one.difficult | one.crowd))
+        counts.voc.append(match_voc(overlaps, one.difficult, one.crowd))
         counts.voc_objects += int((~(one.difficult | one.crowd)).sum())
 
     def class_ids(self) -> list[int]:
@@ -232,19 +232,25 @@ def match(overlaps: np.ndarray, ignored: np.ndarray, crowd: np.ndarray) -> tuple
     return hit, aside
 
 
-def match_voc(overlaps: np.ndarray, difficult: np.ndarray, threshold: float = 0.5) -> np.ndarray:
+def match_voc(
+    overlaps: np.ndarray, difficult: np.ndarray, crowd: np.ndarray, threshold: float = 0.5
+) -> np.ndarray:
     """VOC's matching: a detection belongs to the object that it overlaps most, and is wrong if that is taken.
 
+    The overlap with a crowd is a share of the detection, not an IoU: it is no rival of an object's, and asked
+    for only where no object fits.
+
     Returns:
-        (D,) 1 right, 0 wrong, -1 set aside (a difficult object).
+        (D,) 1 right, 0 wrong, -1 set aside (a difficult object or a crowd).
     """
     found = np.zeros(len(overlaps), np.int64)
-    if not len(difficult):
-        return found
     taken = np.zeros(len(difficult), bool)
-    for d, row in enumerate(overlaps):
-        best = int(row.argmax())
-        if row[best] >= threshold:
+    single = np.where(crowd, -1.0, overlaps)
+    for d, row in enumerate(single):
+        best = int(row.argmax()) if len(row) else -1
+        if best >= 0 and row[best] >= threshold:
             found[d] = -1 if difficult[best] else int(not taken[best])
             taken[best] = True
+        elif (overlaps[d, crowd] >= threshold).any():
+            found[d] = -1
     return found

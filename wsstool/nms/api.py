@@ -78,6 +78,8 @@ def run(
         if not np.isfinite(iou_threshold):
             raise ValueError(f"iou_threshold {iou_threshold}: a finite number")
         own["iou_threshold"] = float(iou_threshold)
+    if score_threshold is not None and np.isnan(score_threshold):
+        raise ValueError(f"score_threshold {score_threshold}: a number")
     shapes, stand_in, sound, moves = inputs.shapes_of(boxes, measure, plus_one)
     n = len(stand_in)
     values = inputs.as_floats(scores, "scores").reshape(-1)

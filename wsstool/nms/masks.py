@@ -129,9 +129,7 @@ class Pixels(Masks):
         y2 = np.where(some, rows - (down[:, ::-1].argmax(1) if rows else 0), 0)
         x2 = np.where(some, columns - (right[:, ::-1].argmax(1) if columns else 0), 0)
         left, top, end, bottom = (np.where(some, side, 0).astype(np.float64) for side in (x1, y1, x2, y2))
-        super().__init__(
-            masks.reshape(count, -1).sum(1).astype(np.float64), (left, top, end, bottom), measure
-        )
+        super().__init__(masks.sum((1, 2)).astype(np.float64), (left, top, end, bottom), measure)
         self.bits = np.packbits(masks.reshape(count, rows * columns), axis=1)
 
     def take(self, chosen: np.ndarray) -> Pixels:

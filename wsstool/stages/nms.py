@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from wsstool import store
-from wsstool.data.detections import Detections, form_to_write, joined
+from wsstool.data.detections import Detections, form_to_write, invalid, invalid_error, joined
 from wsstool.data.object_truth import read_objects
-from wsstool.errors import BadInputError, UsageError
+from wsstool.errors import UsageError
 from wsstool.nms import NmsResult, run
 from wsstool.registry import NMS
 from wsstool.stages import detection_files as files
+from wsstool.stages.detection_ids import require_ids, with_ids
 from wsstool.stages.nms_proposals import thin_proposals
 from wsstool.types import SILENT, Messages
 
@@ -58,8 +59,8 @@ def nms(
         masks: compare the run lengths of COCO results in place of their boxes.
         score_threshold: boxes with lower scores are left out first.
         settings: ``NAME=VALUE`` options of the method.
-        instances: COCO file that names the images, sizes and categories of COCO results; needed to turn them
-            into a record file with true names and sizes.
+        instances: COCO file with images, sizes and categories: needed to turn COCO results into a record file
+            with true names and sizes, and names into the ids of COCO results.
         drop_invalid: leave out boxes with NaN, infinite or inverted numbers; else they are an error.
         max_failed, force: see ``store.create``.
     Returns:
@@ -97,6 +98,16 @@ def nms(
         "set": [f"{k}={v}" for k, v in own.items() if k != "iou_threshold"],
     }
     forms = [files.foreign(source) for source in listed]
+    to_file = output is not None and str(output) != "-"
+    target = forms[0] if instances is None else None
+    if output is not None and to_file:
+        target = form_to_write(output)
+    if target == "yolo" and not to_file:
+        raise UsageError("YOLO's text files need a folder; name it with -o")
+    if instances is not None and set(forms) != {"coco"} and ("coco" in forms or target != "coco"):
+        raise UsageError(
+            "--instances is for COCO results that are read, or written from another form (-o NAME.json)"
+        )
     header: store.Header | None = None
     inputs: list[store.Input] = []
     failed: list[str] = []
@@ -116,6 +127,8 @@ def nms(
             if reader.header.payload == "proposal":
                 if len(listed) > 1:
                     raise UsageError("proposals are thinned one file at a time")
+                if target in ("coco", "csv"):
+                    raise UsageError(f"'{output}': proposals are written as a record file (.h5) only")
                 return thin_proposals(
                     reader, source, params, options, output=output, max_failed=max_failed, force=force,
                     messages=messages,
@@ -129,19 +142,19 @@ def nms(
             failed += [name for name, fine in zip(reader.header.images, done, strict=True) if not fine]
     found = parts[0] if len(parts) == 1 else joined(parts, [str(source) for source in listed])
     if instances is not None:
-        if set(forms) != {"coco"}:
-            raise UsageError("--instances is for COCO results")
-        found = files.named(found, read_objects(instances))
+        objects = read_objects(instances)
+        if target != "coco":
+            found = files.named(found, objects)
+        elif forms[0] != "coco":
+            found = with_ids(found, objects, forms[0])
         inputs.append(store.Input.of_file(instances, role="instances"))
-    dropped = _invalid(found)
+    elif target == "coco" and forms[0] != "coco":
+        require_ids(found, forms[0])
+    dropped = invalid(found)
     if dropped.any() and not drop_invalid:
-        k = int(np.flatnonzero(dropped)[0])
-        raise BadInputError(
-            f"{int(dropped.sum())} boxes are invalid, such as {found.boxes[k].tolist()} with score "
-            f"{found.scores[k]:g} in '{found.images[int(found.image[k])]}'; --drop-invalid leaves them out"
-        )
+        raise invalid_error(found, dropped, "--drop-invalid leaves such boxes out")
     if dropped.any():
-        messages.warn(f"{int(dropped.sum())} invalid boxes were left out")
+        messages.warn(f"invalid boxes left out: {int(dropped.sum())}")
         found = found.take(np.flatnonzero(~dropped))
     thinned, cluster, original = _thinned(found, options, class_aware=class_aware, masks=masks)
     messages.say(f"{len(thinned)} of {len(found)} boxes are left in {len(found.images)} images")
@@ -151,11 +164,8 @@ def nms(
         "kept": len(thinned),
         "dropped": int(dropped.sum()),
     }
-    form = forms[0] if instances is None else None
-    if output is not None and str(output) != "-":
-        form = form_to_write(output)
-    if form is not None:
-        files.write_foreign(form, _in_source_terms(thinned, form), output)
+    if target is not None:
+        files.write_foreign(target, _in_source_terms(thinned, target), output)
         return said
     if found.sizes is None and header is None:
         messages.warn(
@@ -165,16 +175,6 @@ def nms(
     more = {"original_score": original, "cluster_size": cluster}
     key = _write(thinned, more, params, inputs, header, failed, output, max_failed, force, messages)
     return {**said, "key": key, "failed": failed}
-
-
-def _invalid(found: Detections) -> np.ndarray:
-    bad = ~np.isfinite(found.boxes).all(1) | ~np.isfinite(found.scores)
-    for column in found.columns.values():
-        finite = np.isfinite(column)
-        bad |= ~(finite.all(1) if column.ndim == 2 else finite)
-    if found.boxes.shape[1] == 5:
-        return bad | (found.boxes[:, 2:4] < 0).any(1)
-    return bad | (found.boxes[:, 2:] < found.boxes[:, :2]).any(1)
 
 
 def _thinned(

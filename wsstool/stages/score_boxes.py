@@ -9,13 +9,14 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from wsstool import store
-from wsstool.data.detections import Detections
+from wsstool.data.detections import Detections, invalid, invalid_error
 from wsstool.data.listing import Lookup
 from wsstool.data.object_truth import TrueObjects, read_objects
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
 from wsstool.metrics.detection import DetectionScores, ImageBoxes
 from wsstool.stages import detection_files as files
+from wsstool.stages.detection_ids import category_ids, image_places
 from wsstool.stages.object_overlaps import BoxOverlaps, MaskOverlaps, ObjectOverlaps
 from wsstool.stages.score_file import write_whole
 
@@ -60,7 +61,8 @@ def score_boxes(
         ``images``, ``boxes``, ``objects``, ``definition``.
     Raises:
         MissingInputError: no truth, or no masks where they are asked for.
-        BadInputError: detections of images or classes that the truth does not have, masks of another size.
+        BadInputError: invalid boxes or scores, detections of images or classes that the truth does not
+            have, masks of another size.
         BelowThresholdError: see ``fail_under``; its ``summary`` is what would be returned.
     """
     if truth is None and reader is not None and reader.header.image_root:
@@ -75,8 +77,10 @@ def score_boxes(
     found = files.of_reader(reader) if reader is not None else files.READERS[str(form)](Path(str(source)))
     if found.boxes.shape[1] != 4:
         raise BadInputError("rotated boxes cannot be scored against boxes along the axes")
-    image = _images(found, objects, form, str(source))
-    classes = _classes(found, objects, form)
+    if (bad := invalid(found)).any():
+        raise invalid_error(found, bad, "'wsstool nms --drop-invalid' leaves such boxes out")
+    image = image_places(found, objects, form, str(source))
+    classes = category_ids(found, objects, form)
     boxes = found.boxes * objects.sizes[image][:, [1, 0, 1, 0]] if found.fractions else found.boxes
     chosen = np.ones(len(objects.names), bool)
     if split is not None:
@@ -133,45 +137,6 @@ def _of_class(scores: DetectionScores, key: int) -> dict[str, float | None]:
         "voc_ap": scores.voc_ap(key),
         "miss_rate": scores.miss_rate(key),
     }
-
-
-def _images(found: Detections, objects: TrueObjects, form: str | None, source: str) -> np.ndarray:
-    """(N,) number of the image in the truth."""
-    ids = {name: k for k, name in enumerate(objects.ids)}
-    lookup = Lookup(objects.names)
-    places = []
-    for name in found.images:
-        place = ids.get(name) if form == "coco" else lookup.find(name, f"'{source}'")
-        if place is None and form == "coco":
-            place = lookup.find(name, f"'{source}'")
-        places.append(-1 if place is None else place)
-    image = np.array(places, np.int64)[found.image] if places else np.zeros(0, np.int64)
-    if (image < 0).any():
-        missing = found.images[int(found.image[int(np.flatnonzero(image < 0)[0])])]
-        raise BadInputError(f"image '{missing}' of the detections is not in the truth")
-    return image
-
-
-def _classes(found: Detections, objects: TrueObjects, form: str | None) -> np.ndarray:
-    """(N,) category of the truth: by name where the source has names, else by number."""
-    if not found.names:
-        known = sorted(objects.categories)
-        if form == "yolo":  # numbered from 0, in the order of the categories
-            real = [key for key in known if objects.categories[key] != "background"]
-            if len(found) and found.classes.max() >= len(real):
-                raise BadInputError(f"class {found.classes.max()} of the detections is not in the truth")
-            return np.array(real, np.int64)[found.classes]
-        return found.classes
-    ids = {name: key for key, name in objects.categories.items()}
-    ids |= {name.replace(" ", "_"): key for name, key in ids.items()}
-    table = np.full(max(found.names) + 1, -1)
-    for key, name in found.names.items():
-        table[key] = ids.get(name, int(name.removeprefix("class-")) if name.startswith("class-") else -1)
-    classes = table[found.classes]
-    if (classes < 0).any():
-        name = found.names[int(found.classes[int(np.flatnonzero(classes < 0)[0])])]
-        raise BadInputError(f"class '{name}' of the detections is not in the truth")
-    return classes
 
 
 def count(

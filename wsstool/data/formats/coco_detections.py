@@ -37,8 +37,8 @@ def read(path: Path) -> Detections:
         images = tuple(sorted({str(row["image_id"]) for row in rows}))
         place = {name: k for k, name in enumerate(images)}
         image = np.array([place[str(row["image_id"])] for row in rows], np.int64)
-        classes = np.array([int(row["category_id"]) for row in rows], np.int64)
-        scores = np.array([float(row["score"]) for row in rows])
+        classes = np.array([_whole(row["category_id"]) for row in rows], np.int64)
+        scores = np.array([_number(row["score"]) for row in rows], np.float64)
         masks = tuple(row["segmentation"] for row in rows if "segmentation" in row)
         whole = bool(rows) and len(masks) == len(rows) and all("counts" in one for one in masks)
         boxes = np.array([_box(row, whole) for row in rows], np.float64).reshape(-1, 4)
@@ -48,7 +48,7 @@ def read(path: Path) -> Detections:
         for name in COLUMNS:
             if rows and all(name in row for row in rows):
                 columns[name] = np.array([float(row[name]) for row in rows])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise BadInputError(f"{source} has not the form of COCO results ({what})") from None
     boxes[:, 2:] += boxes[:, :2]
@@ -69,7 +69,20 @@ def _box(row: dict[str, Any], has_mask: bool) -> list[float]:
         box = [*corners.min(0), *np.ptp(corners, axis=0)]
     if len(box) != 4:
         raise ValueError(f"a bbox of {len(box)} numbers")
-    return [float(number) for number in box]
+    return [_number(number) for number in box]
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{json.dumps(value)} where a number must be")
+    return float(value)
+
+
+def _whole(value: Any) -> int:
+    number = _number(value)
+    if not number.is_integer() or abs(number) > 1 << 53:
+        raise ValueError(f"category_id {value} is no id")
+    return int(number)
 
 
 def _around(mask: np.ndarray) -> list[int]:

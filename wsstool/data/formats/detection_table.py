@@ -77,6 +77,8 @@ def _classes(texts: list[str] | None, n: int) -> tuple[np.ndarray, dict[int, str
         return np.zeros(n, np.int64), {}
     try:
         return np.array([int(text) for text in texts], np.int64), {}
+    except OverflowError:
+        raise BadInputError(f"class {max(texts, key=len)} is beyond all ids") from None
     except (TypeError, ValueError):
         names = sorted({str(text) for text in texts})
         number = {name: k for k, name in enumerate(names)}
