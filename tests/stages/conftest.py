@@ -1,10 +1,12 @@
 """Fixtures of the stages' tests."""
 
+import json
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from tests.stages.detections import ROWS, TRUTH
 from tests.stages.selections import NAMES, SIZES, write_selection
 
 
@@ -22,3 +24,17 @@ def pictures(tmp_path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (columns, rows)).save(path)
     return tmp_path / "data"
+
+
+@pytest.fixture
+def results(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(ROWS))
+    return path
+
+
+@pytest.fixture
+def truth(tmp_path):
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps(TRUTH))
+    return path

@@ -10,50 +10,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.stages.detections import ROWS
 from wsstool import store
 from wsstool.errors import (
-    BadInputError,
     BelowThresholdError,
+    CannotWriteError,
     MissingInputError,
     UsageError,
 )
 from wsstool.nms import run
 from wsstool.stages.eval import eval_
 from wsstool.stages.nms import nms
-from wsstool.types import ClassList
-
-ROWS = [
-    {"image_id": 2, "category_id": 5, "bbox": [10, 10, 20, 30], "score": 0.9, "note": "kept"},
-    {"image_id": 2, "category_id": 5, "bbox": [11, 10, 20, 30], "score": 0.8},
-    {"image_id": 2, "category_id": 7, "bbox": [11, 10, 20, 30], "score": 0.7},
-    {"image_id": 1, "category_id": 5, "bbox": [10, 10, 20, 30], "score": 0.6},
-]
-TRUTH = {
-    "images": [
-        {"id": 1, "file_name": "a.jpg", "height": 60, "width": 80},
-        {"id": 2, "file_name": "b.jpg", "height": 60, "width": 80},
-    ],
-    "categories": [{"id": 5, "name": "cat"}, {"id": 7, "name": "wild dog"}],
-    "annotations": [
-        {"id": 1, "image_id": 2, "category_id": 5, "bbox": [10, 10, 20, 30], "area": 600, "iscrowd": 0},
-        {"id": 2, "image_id": 2, "category_id": 7, "bbox": [11, 10, 20, 30], "area": 600, "iscrowd": 0},
-        {"id": 3, "image_id": 1, "category_id": 5, "bbox": [10, 10, 20, 30], "area": 600, "iscrowd": 0},
-    ],
-}
-
-
-@pytest.fixture
-def results(tmp_path):
-    path = tmp_path / "results.json"
-    path.write_text(json.dumps(ROWS))
-    return path
-
-
-@pytest.fixture
-def truth(tmp_path):
-    path = tmp_path / "truth.json"
-    path.write_text(json.dumps(TRUTH))
-    return path
+from wsstool.types import ClassList, Messages
 
 
 def test_coco_results(results, tmp_path):
@@ -95,26 +63,6 @@ def test_every_format_holds_the_same(results, truth, tmp_path):
         assert [row["class"] for row in csv.DictReader(file)] == ["cat", "cat", "wild dog"]
     assert (tmp_path / "yolo/a.txt").read_text() == "0 0.25 0.4166667 0.25 0.5 0.6\n"
     assert nms([str(tmp_path / "yolo")], output=tmp_path / "again.csv")["kept"] == 3
-
-
-@pytest.mark.parametrize("name", ["a.h5", "a.csv", "a"])
-def test_ids_of_coco_results_are_never_made_up(results, truth, tmp_path, name):
-    nms([str(results)], output=tmp_path / name, instances=truth)
-    with pytest.raises(UsageError, match="--instances names the COCO file"):
-        nms([str(tmp_path / name)], output=tmp_path / "b.json")
-    assert not (tmp_path / "b.json").exists()
-    nms([str(tmp_path / name)], output=tmp_path / "b.json", instances=truth)
-    rows = json.loads((tmp_path / "b.json").read_text())
-    assert [(row["image_id"], row["category_id"]) for row in rows] == [(1, 5), (2, 5), (2, 7)]
-    with pytest.raises(UsageError, match="--instances is for COCO results"):
-        nms([str(tmp_path / name)], output=tmp_path / "c.csv", instances=truth)
-
-
-def test_numbers_are_ids(results, tmp_path):
-    nms([str(results)], output=tmp_path / "a.h5")
-    nms([str(tmp_path / "a.h5")], output=tmp_path / "b.json")
-    rows = json.loads((tmp_path / "b.json").read_text())
-    assert [(row["image_id"], row["category_id"]) for row in rows] == [(1, 5), (2, 5), (2, 7)]
 
 
 def test_same_input_same_bytes(results, tmp_path):
@@ -171,30 +119,13 @@ def test_tables_keep_their_columns(tmp_path):
         rows = list(csv.DictReader(file))
     assert [float(row["group"]) for row in rows] == [0, 1]
     assert [float(rows[0][f"std_{side}"]) for side in ("x0", "y0", "x1", "y1")] == [1, 2, 3, 4]
+    (tmp_path / "n.csv").write_text((tmp_path / "t.csv").read_text().replace("a,", "1,"))
+    nms([str(tmp_path / "n.csv")], output=tmp_path / "o.json")
+    rows = json.loads((tmp_path / "o.json").read_text())
+    assert [(row["side_std"], row["group"]) for row in rows] == [([1, 2, 3, 4], 0), ([1, 2, 3, 4], 1)]
     nms([str(tmp_path / "t.csv")], output=tmp_path / "none.csv", top_before=0)
     with open(tmp_path / "none.csv") as file:
         assert {"group", "std_y1"} <= set(csv.DictReader(file).fieldnames)
-
-
-def test_yolo_does_not_go_to_standard_output(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "y").mkdir()
-    (tmp_path / "y/a.txt").write_text("0 .5 .5 .4 .4 .9\n")
-    with pytest.raises(UsageError, match="need a folder"):
-        nms(["y"], output=Path("-"))
-    assert not (tmp_path / "-").exists()
-
-
-def test_yolo_writes_all_or_nothing(tmp_path):
-    rows = ["image,x0,y0,x1,y1,score", "a/1.jpg,0,0,9,9,.9", "b/1.png,0,0,9,9,.8"]
-    (tmp_path / "t.csv").write_text("\n".join(rows))
-    with pytest.raises(BadInputError, match="size is not known"):
-        nms([str(tmp_path / "t.csv")], output=tmp_path / "y")
-    assert not (tmp_path / "y").exists()
-    nms([str(tmp_path / "t.csv")], output=tmp_path / "t.h5")
-    with pytest.raises(BadInputError, match=r"share the file '1\.txt'"):
-        nms([str(tmp_path / "t.h5")], output=tmp_path / "y")
-    assert not (tmp_path / "y").exists()
 
 
 @pytest.mark.parametrize("names", ["x1,y1,x2,y2", "xmin,ymin,xmax,ymax"])
@@ -227,94 +158,26 @@ def test_masks_of_coco_results(tmp_path):
     assert [row["bbox"] for row in kept] == [[0, 0, 2, 4], [2, 0, 2, 4]]
 
 
-def test_bad_input(results, tmp_path, truth):
-    with pytest.raises(MissingInputError):
-        nms([str(tmp_path / "none.json")])
-    with pytest.raises(UsageError, match="localisation"):
-        nms([str(results)], method="iou-guided", output=tmp_path / "x.json")
-    with pytest.raises(UsageError, match="no option 'sigmoid'"):
-        nms([str(results)], method="soft", settings=["sigmoid=1"], output=tmp_path / "x.json")
-    for content, what in (
-        ("[1]", "form of COCO results"),
-        ("[", "not JSON"),
-        ('{"annotations": []}', "no list of detections"),
-        ('[{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3], "score": 1}]', "form of COCO results"),
-    ):
-        (tmp_path / "bad.json").write_text(content)
-        with pytest.raises(BadInputError, match=what):
-            nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
-    inverted = [{**ROWS[0], "bbox": [10, 10, -5, 5]}, *ROWS[1:]]
-    (tmp_path / "bad.json").write_text(json.dumps(inverted))
-    with pytest.raises(BadInputError, match="--drop-invalid"):
-        nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
-    assert nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json", drop_invalid=True)["dropped"] == 1
-    (tmp_path / "bad.csv").write_text("image,x0,y0,x1,y1,score\na,1,2,3,four,.5\n")
-    with pytest.raises(BadInputError, match="line 2: y1"):
-        nms([str(tmp_path / "bad.csv")], output=tmp_path / "x.csv")
-    (tmp_path / "bad.csv").write_text("image,x0,y0,x1,score\n")
-    with pytest.raises(BadInputError, match="'y1'"):
-        nms([str(tmp_path / "bad.csv")], output=tmp_path / "x.csv")
-    many = [{**ROWS[0], "image_id": 9}]
-    (tmp_path / "other.json").write_text(json.dumps(many))
-    with pytest.raises(BadInputError, match="9"):
-        eval_([str(tmp_path / "other.json")], truth=truth)
-
-
-@pytest.mark.parametrize(
-    ("entry", "what"),
-    [
-        ({"category_id": 99999999999999999999999}, "is no id"),
-        ({"category_id": 10**400}, "too large"),
-        ({"category_id": 1.5}, "category_id 1.5 is no id"),
-        ({"score": "0.5"}, 'COCO.*"0.5" where a number must be'),
-        ({"score": True}, "true where a number must be"),
-        ({"bbox": [1, 2, 3, False]}, "false where a number must be"),
-    ],
-)
-def test_ids_and_scores_are_numbers(tmp_path, entry, what):
-    (tmp_path / "bad.json").write_text(json.dumps([{**ROWS[0], **entry}]))
-    with pytest.raises(BadInputError, match=what):
-        nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
-
-
-def test_class_ids_of_tables_are_small(tmp_path):
-    (tmp_path / "t.csv").write_text(f"image,x0,y0,x1,y1,score,class\na,0,0,1,1,.5,{10**30}\n")
-    with pytest.raises(BadInputError, match="beyond all ids"):
-        nms([str(tmp_path / "t.csv")], output=tmp_path / "x.csv")
-
-
-@pytest.mark.parametrize(
-    "entry", [{"score": float("nan")}, {"bbox": [1, 2, float("nan"), 3]}, {"bbox": [9, 9, -2, 3]}]
-)
-def test_eval_refuses_what_nms_refuses(tmp_path, truth, entry):
-    (tmp_path / "bad.json").write_text(json.dumps([ROWS[1], {**ROWS[0], **entry}]))
-    with pytest.raises(BadInputError, match=r"1 box is invalid.*--drop-invalid"):
-        eval_([str(tmp_path / "bad.json")], truth=truth)
-    with pytest.raises(BadInputError, match=r"1 box is invalid.*--drop-invalid"):
-        nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
-
-
-def test_eval_says_when_no_category_is_known(tmp_path, results, truth):
-    rows = [{**row, "category_id": row["category_id"] + 10} for row in ROWS]
-    (tmp_path / "other.json").write_text(json.dumps(rows))
-    with pytest.raises(BadInputError, match=r"none of the categories .*\(15, 17\).*\(5, 7\)"):
-        eval_([str(tmp_path / "other.json")], truth=truth)
-    (tmp_path / "other.json").write_text(json.dumps([rows[0], *ROWS]))
-    with_another = eval_([str(tmp_path / "other.json")], truth=truth)
-    assert with_another["scores"] == eval_([str(results)], truth=truth)["scores"]
-
-
-def test_a_threshold_is_a_number(results, tmp_path):
-    with pytest.raises(UsageError, match="score_threshold nan"):
-        nms([str(results)], output=tmp_path / "x.json", score_threshold=float("nan"))
-
-
 def test_no_boxes_at_all(tmp_path, truth):
     (tmp_path / "none.json").write_text("[]")
     assert nms([str(tmp_path / "none.json")], output=tmp_path / "o.json")["kept"] == 0
     assert json.loads((tmp_path / "o.json").read_text()) == []
     nms([str(tmp_path / "none.json")], output=tmp_path / "o.h5", instances=truth)
     assert eval_([str(tmp_path / "o.h5")], truth=truth)["scores"]["ap"] == 0
+
+
+def test_success_is_said_after_writing(results, tmp_path):
+    said = []
+
+    class Ear(Messages):
+        def say(self, text):
+            said.append((text, (tmp_path / "o.json").exists()))
+
+    nms([str(results)], output=tmp_path / "o.json", messages=Ear())
+    assert said == [("3 of 4 boxes are left (images: 2)", True)]
+    with pytest.raises(CannotWriteError):
+        nms([str(results)], output=tmp_path / "none/o.json", messages=Ear())
+    assert len(said) == 1
 
 
 def test_eval_needs_truth_and_can_fail(results, truth, tmp_path):
@@ -382,5 +245,10 @@ def test_pipes(results, truth, tmp_path):
     assert json.loads(done.stdout)["scores"]["ap"] == 1
     done = shell("wsstool nms results.json", tmp_path)
     assert done.returncode == 0 and len(json.loads(done.stdout)) == 3
+    done = shell("cat results.json | wsstool nms - -o a.csv && wsstool nms <a.csv", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(list(csv.DictReader(done.stdout.decode().splitlines()))) == 3
+    done = shell("head -c 99 /dev/zero | wsstool nms", tmp_path)
+    assert done.returncode == 65 and b"HDF5" in done.stderr
     done = shell("wsstool nms results.json --method adaptive", tmp_path)
     assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"density" in done.stderr

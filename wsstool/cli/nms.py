@@ -16,7 +16,7 @@ def nms(
         list[str] | None,
         typer.Argument(
             help="box or proposal file, COCO results (.json), table (.csv), folder of YOLO predictions; "
-            "several: one a model; '-' or nothing: stdin",
+            "several: one a model; '-' or nothing: stdin (all but folders)",
             show_default=False,
         ),
     ] = None,

@@ -33,6 +33,36 @@ def foreign(source: object) -> str | None:
     return None if source is None or str(source) == "-" else form_of(Path(str(source)))
 
 
+def piped(source: object) -> str | None:
+    """The foreign format of standard input, by its first byte; None: a record file."""
+    if source is not None and str(source) != "-":
+        return None
+    if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
+        return None
+    peek = getattr(sys.stdin.buffer, "peek", None)
+    first: bytes = peek(1)[:1] if peek is not None else b""
+    if first in (b"[", b"{") or first.isspace():
+        return "coco"
+    return "csv" if first == b"\xef" or first.isalnum() or first in (b'"', b"_") else None
+
+
+def read_foreign(source: object, form: str) -> tuple[Detections, store.Input]:
+    """Detections of a foreign format, and what they are for keys and provenance.
+
+    Raises:
+        MissingInputError, BadInputError: see the formats.
+    """
+    path = Path(str(source))
+    if source is None or str(source) == "-":
+        content = sys.stdin.buffer.read()
+        reader = coco_detections.parsed if form == "coco" else detection_table.parsed
+        return reader(content, "standard input"), store.Input.of_bytes(content, role="input")
+    if path.is_dir():
+        names = [one.name for one in sorted(path.glob("*.txt"))]
+        return READERS[form](path), store.Input.of_folder(path, names)
+    return READERS[form](path), store.Input.of_file(path, role="input")
+
+
 def is_foreign(source: object) -> bool:
     """Whether ``eval`` should read a source as detections: a JSON object is a score file, a list is not."""
     form = foreign(source)

@@ -12,7 +12,7 @@ import numpy as np
 from wsstool import store
 from wsstool.data.detections import Detections, form_to_write, invalid, invalid_error, joined
 from wsstool.data.object_truth import read_objects
-from wsstool.errors import UsageError
+from wsstool.errors import BadInputError, UsageError
 from wsstool.nms import NmsResult, run
 from wsstool.registry import NMS
 from wsstool.stages import detection_files as files
@@ -45,9 +45,9 @@ def nms(
     """Suppress duplicates image by image; write what is left in the kind that came in, or as ``output`` says.
 
     Args:
-        sources: a ``box`` or ``proposal`` file, ``-``, COCO results (JSON), a table (CSV), a folder of
-            YOLO's text files; none: standard input. Several: one a model, for ``fusion`` and whoever takes
-            the column ``model``.
+        sources: a ``box`` or ``proposal`` file, COCO results (JSON), a table (CSV), a folder of YOLO's text
+            files; ``-`` or none: any but the folder, on standard input. Several: one a model, for ``fusion``
+            and whoever takes the column ``model``.
         output: target: ``.json`` COCO results, ``.csv`` a table, no ending a folder of YOLO's text files,
             else a record file. None: standard output, in the format of the input, with ``instances`` a
             record file.
@@ -97,7 +97,7 @@ def nms(
         "drop_invalid": drop_invalid,
         "set": [f"{k}={v}" for k, v in own.items() if k != "iou_threshold"],
     }
-    forms = [files.foreign(source) for source in listed]
+    forms = [files.foreign(source) or files.piped(source) for source in listed]
     to_file = output is not None and str(output) != "-"
     target = forms[0] if instances is None else None
     if output is not None and to_file:
@@ -114,14 +114,9 @@ def nms(
     parts: list[Detections] = []
     for source, form in zip(listed, forms, strict=True):
         if form is not None:
-            path = Path(str(source))
-            parts.append(files.READERS[form](path))
-            one = (
-                store.Input.of_folder(path, [p.name for p in sorted(path.glob("*.txt"))])
-                if path.is_dir()
-                else None
-            )
-            inputs.append(one or store.Input.of_file(path, role="input"))
+            read, origin = files.read_foreign(source, form)
+            parts.append(read)
+            inputs.append(origin)
             continue
         with store.open_records(source, kinds=("box", "proposal"), command="nms") as reader:
             if reader.header.payload == "proposal":
@@ -157,7 +152,7 @@ def nms(
         messages.warn(f"invalid boxes left out: {int(dropped.sum())}")
         found = found.take(np.flatnonzero(~dropped))
     thinned, cluster, original = _thinned(found, options, class_aware=class_aware, masks=masks)
-    messages.say(f"{len(thinned)} of {len(found)} boxes are left in {len(found.images)} images")
+    outcome = f"{len(thinned)} of {len(found)} boxes are left (images: {len(found.images)})"
     said = {
         "images": len(found.images),
         "boxes": len(found),
@@ -166,7 +161,10 @@ def nms(
     }
     if target is not None:
         files.write_foreign(target, _in_source_terms(thinned, target), output)
+        messages.say(outcome)
         return said
+    if not found.images:
+        raise BadInputError("a record file lists images, and there is no detection; --instances names them")
     if found.sizes is None and header is None:
         messages.warn(
             "image sizes are not known: those that hold all boxes are written (--instances names them)"
@@ -174,6 +172,7 @@ def nms(
         thinned = replace(thinned, sizes=files.guessed_sizes(found))
     more = {"original_score": original, "cluster_size": cluster}
     key = _write(thinned, more, params, inputs, header, failed, output, max_failed, force, messages)
+    messages.say(outcome)
     return {**said, "key": key, "failed": failed}
 
 

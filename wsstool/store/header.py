@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -52,6 +53,11 @@ class Input:
     def of_file(cls, path: Path, *, role: str, provenance: Sequence[Mapping[str, Any]] = ()) -> Input:
         """A weights or list file by its content; ``provenance`` from its ``meta`` where it has one."""
         return cls(role, {"fingerprint": fingerprint_file(Path(path))}, str(path), tuple(provenance))
+
+    @classmethod
+    def of_bytes(cls, content: bytes, *, role: str) -> Input:
+        """What came over a pipe, by its content: the same as ``of_file`` of a file that holds it."""
+        return cls(role, {"fingerprint": hashlib.blake2b(content, digest_size=16).hexdigest()})
 
     @classmethod
     def of_folder(cls, root: Path, names: Sequence[str], *, role: str = "data") -> Input:

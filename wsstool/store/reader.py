@@ -85,7 +85,7 @@ class Reader:
         return self._start
 
     def _bad(self, why: str) -> BadInputError:
-        return BadInputError(f"{self.name}: {why}")
+        return BadInputError(f"{self.name} {why}")
 
     def _truncated(self, length: int) -> BadInputError:
         return self._bad(f"is truncated: {length} of {self.size} bytes")
@@ -196,7 +196,7 @@ class Reader:
                 if name not in tails or found is None or found.shape != shape or found.dtype != dtype:
                     raise BadInputError(f"its column {name} is missing or does not fit")
         except BadInputError as error:
-            raise self._bad(str(error)) from None
+            raise BadInputError(f"{self.name}: {error}") from None
         self.header = header
 
     def _check_extent(self, dataset: h5py.Dataset) -> None:
@@ -275,7 +275,7 @@ class Reader:
         rest = bytearray(self.size - position)
         self._fill(memoryview(rest), position)
         if int.from_bytes(rest[-4:], "little") != zlib.crc32(rest[:-4], crc):
-            raise ChecksumError(f"{self.name}: is damaged: its checksum does not match")
+            raise ChecksumError(f"{self.name} is damaged: its checksum does not match")
         if not source.ended():
             raise self._bad("has more bytes behind its end; are these two files in one?")
         for name, (offset, kind, shape) in self._places.items():
@@ -290,7 +290,7 @@ class Reader:
             try:
                 yield payload[int(offsets[i]) : int(offsets[i + 1])]
             except OSError as error:
-                raise ChecksumError(f"{self.name}: is damaged ({error})") from None
+                raise ChecksumError(f"{self.name} is damaged ({error})") from None
 
 
 def open_records(source: object = None, *, kinds: Sequence[str] = (), command: str = "") -> Reader:

@@ -26,10 +26,19 @@ def read(path: Path) -> Detections:
     """
     source = f"COCO results '{path}'"
     try:
-        rows = json.loads(Path(path).read_bytes())
+        content = Path(path).read_bytes()
     except FileNotFoundError:
         raise MissingInputError(f"there is no {source}") from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise BadInputError(f"{source} cannot be read ({error.strerror})") from None
+    return parsed(content, source)
+
+
+def parsed(content: bytes, source: str) -> Detections:
+    """See ``read``; ``source`` is the name for messages."""
+    try:
+        rows = json.loads(content)
+    except (ValueError, RecursionError) as error:
         raise BadInputError(f"{source} is not JSON ({error})") from None
     if not isinstance(rows, list):
         raise BadInputError(f"{source} is no list of detections")
@@ -102,6 +111,7 @@ def written(found: Detections) -> str:
     """
     if found.boxes.shape[1] != 4 or found.fractions:
         raise BadInputError("COCO results hold boxes along the axes, in pixels")
+    columns = {"side_std" if key == "std" else key: column for key, column in found.columns.items()}
     lines = []
     for k in range(len(found)):
         row = dict(found.rows[k]) if found.rows else {}
@@ -110,6 +120,8 @@ def written(found: Detections) -> str:
         row.setdefault("category_id", int(found.classes[k]))
         x1, y1, x2, y2 = found.boxes[k].tolist()
         moved = [x1, y1, x2 - x1, y2 - y1]
+        if not found.rows:
+            row |= {key: column[k].tolist() for key, column in columns.items()}
         if "bbox" not in row or np.abs(np.subtract(row["bbox"], moved)).max() > 1e-9:
             row["bbox"] = [round(number, 3) for number in moved]
         if float(row.get("score", -1)) != found.scores[k]:

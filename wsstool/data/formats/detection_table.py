@@ -31,13 +31,21 @@ def read(path: Path) -> Detections:
     """
     source = f"table '{path}'"
     try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            rows = list(table)
-            header = [name.strip() for name in table.fieldnames or ()]
+        content = Path(path).read_bytes()
     except FileNotFoundError:
         raise MissingInputError(f"there is no {source}") from None
-    except (OSError, ValueError, csv.Error) as error:
+    except OSError as error:
+        raise BadInputError(f"{source} cannot be read ({error.strerror})") from None
+    return parsed(content, source)
+
+
+def parsed(content: bytes, source: str) -> Detections:
+    """See ``read``; ``source`` is the name for messages."""
+    try:
+        table = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        rows = list(table)
+        header = [name.strip() for name in table.fieldnames or ()]
+    except (ValueError, csv.Error) as error:
         raise BadInputError(f"{source} cannot be read ({error})") from None
     sides = _sides(header)
     wanted = ("image", *sides, "score")
