@@ -85,7 +85,7 @@ def test_results_take_the_ids_of_the_truth(tmp_path, selection):
     before = sorted((k[0], v[0], v[3].tobytes()) for k, v in below_images(objects_of(selection)).items())
     after = sorted((k[0], v[0], v[3].tobytes()) for k, v in objects_of(tmp_path / "back.h5").items())
     assert before == after
-    with pytest.raises(BadInputError, match="--like names the file"):
+    with pytest.raises(BadInputError, match=r"import --like. takes results"):
         import_masks(tmp_path / "r.json", output=tmp_path / "none.h5")
     like.write_text(json.dumps({"images": images[1:], "categories": categories, "annotations": []}))
     with pytest.raises(BadInputError, match=r"has no image '犬 & größe/eins\.png'"):
