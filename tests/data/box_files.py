@@ -9,19 +9,6 @@ from wsstool.data.dataset import open_dataset
 XYXY = [[1, 2, 11, 22], [5, 5, 45, 25], [20, 1, 40, 29]]
 
 
-class Said:
-    """Messages that are kept."""
-
-    def __init__(self):
-        self.said, self.warned = [], []
-
-    def say(self, text):
-        self.said.append(text)
-
-    def warn(self, text):
-        self.warned.append(text)
-
-
 def coco_file(path, annotations, size=(30, 50), images=1):
     """A COCO file of pictures a.png, b.png, ... and annotations ``{"bbox": ...}`` of the first."""
     data = {

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.data.box_files import XYXY, Said, boxes_of, pictures, xywh
+from tests.data.box_files import XYXY, boxes_of, pictures, xywh
 from tests.data.folders import write
+from tests.messages import Heard
 from wsstool.data.box_forms import FORMS, check_form, corners
 from wsstool.data.boxes import read_boxes
 from wsstool.data.dataset import open_dataset
@@ -56,7 +57,7 @@ class TestForms:
             check_form(right, "xywh", extents[30:], "x", fractions=False)
 
     def test_both_fit_is_said(self, folder):
-        said = Said()
+        said = Heard()
         boxes_of(folder, [{"bbox": [2, 2, 9, 9]}], messages=said)
         assert "would also fit as left, top, right, bottom" in said.said[0]
 

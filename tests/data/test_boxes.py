@@ -5,8 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from tests.data.box_files import XYXY, Said, boxes_of, coco_file, pictures, xywh
+from tests.data.box_files import XYXY, boxes_of, coco_file, pictures, xywh
 from tests.data.folders import write
+from tests.messages import Heard
 from wsstool.data import rle
 from wsstool.data.boxes import read_boxes
 from wsstool.data.dataset import open_dataset
@@ -115,7 +116,7 @@ class TestWhichFile:
 
     def test_images_that_are_not_there(self, folder):
         coco_file(folder / "boxes.json", [{"bbox": [1, 1, 5, 5], "image_id": k} for k in (0, 2, 2)], images=3)
-        said = Said()
+        said = Heard()
         table = read_boxes(open_dataset(folder, labels="images"), messages=said)
         assert table.dropped == {"its image is not there": 2} and table.counts.tolist() == [1, 0]
         assert "'c.png', with 2 boxes" in said.warned[0]
@@ -156,7 +157,7 @@ class TestBadBoxes:
         ],
     )
     def test_left_out_and_counted(self, folder, annotation, reason):
-        said = Said()
+        said = Heard()
         good = [{"bbox": [2, 2, 9, 9]}] * 20
         table = boxes_of(folder, [*good, annotation], messages=said)
         assert table.dropped == {reason: 1} and table.counts.tolist() == [20, 0]
@@ -167,28 +168,28 @@ class TestBadBoxes:
         for row, id_ in zip(rows, (4, None, 4, "x", 7, None), strict=True):
             row["id"] = id_
         coco_file(folder / "boxes.json", rows, images=2)
-        dataset, said = open_dataset(folder, labels="images"), Said()
+        dataset, said = open_dataset(folder, labels="images"), Heard()
         table = read_boxes(dataset, messages=said)
         assert [one.ids.tolist() for one in table.boxes] == [[4, 8, 9], [10, 7, 11]]
         assert any("1 annotations" in text and "repeat" in text for text in said.warned)
         assert read_boxes(dataset.subset([1])).of(0).ids.tolist() == [10, 7, 11]
 
     def test_no_usable_box_at_all_is_said(self, folder):
-        said = Said()
+        said = Heard()
         assert not boxes_of(folder, [{"bbox": [1, 1, 5, 5], "iscrowd": 1}], messages=said).counts.any()
         assert any("no usable box in these 2 images" in text for text in said.warned)
 
     def test_a_box_that_is_missing_is_that_of_the_mask(self, folder):
         mask = np.zeros((30, 50), bool)
         mask[3:9, 4:20] = True
-        said = Said()
+        said = Heard()
         rows = [{"segmentation": rle.encode(mask)}, {"bbox": [1, 1, 5, 5]}]
         table = boxes_of(folder, rows, messages=said)
         assert table.of(0).xyxy.tolist() == [[4, 3, 20, 9], [1, 1, 6, 6]]
         assert any("1 objects" in text and "their mask" in text for text in said.warned)
 
     def test_clipped(self, folder):
-        said = Said()
+        said = Heard()
         table = boxes_of(folder, [{"bbox": [-5, -2, 20, 20]}, {"bbox": [2, 2, 9, 9]}], messages=said)
         assert table.of(0).xyxy.tolist() == [[0, 0, 15, 18], [2, 2, 11, 11]]
         assert table.clipped == 1 and "1 boxes" in said.said[-1]

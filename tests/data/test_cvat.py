@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.data.folders import picture, write
-from tests.store.records import Heard
+from tests.messages import Heard
 from wsstool.data.boxes import read_boxes
 from wsstool.data.dataset import open_dataset
 from wsstool.data.formats import cvat

@@ -3,25 +3,15 @@
 import pytest
 
 from tests.data.folders import picture, write
+from tests.messages import Heard
 from wsstool.data.dataset import open_dataset
 from wsstool.data.known_classes import BCSS_CLASSES, LUAD_CLASSES
 from wsstool.errors import BadInputError, UsageError
-from wsstool.types import Silent
-
-
-class Heard(Silent):
-    def __init__(self):
-        self.texts = []
-
-    def say(self, text):
-        self.texts.append(text)
-
-    warn = say
 
 
 def opened(root, **options):
     heard = Heard()
-    return open_dataset(root, messages=heard, **options), heard.texts
+    return open_dataset(root, messages=heard, **options), heard.lines
 
 
 @pytest.mark.parametrize("options", [{}, {"class_list": "luad"}])

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from tests.data.folders import picture, write
-from tests.store.records import Heard
+from tests.messages import Heard
 from wsstool.data.boxes import read_boxes
 from wsstool.data.dataset import open_dataset
 from wsstool.data.formats import brush, label_studio

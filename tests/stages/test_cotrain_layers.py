@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.messages import Heard
 from wsstool import store
 from wsstool.cli.recipe_file import recipe_text
 from wsstool.errors import UsageError
@@ -43,24 +44,6 @@ FAST: dict[str, Any] = {
     "workers": 0,
     "device": "cpu",
 }
-
-
-class Heard:
-    """Messages that are kept."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-    def warn(self, text: str) -> None:
-        self.lines.append(text)
-
-    def track(self, total: int, what: str) -> Any:
-        from wsstool.types import SILENT
-
-        return SILENT.track(total, what)
 
 
 @pytest.fixture(scope="module")

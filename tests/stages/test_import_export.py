@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.messages import Heard
 from tests.stages.selections import CLASSES, NAMES, OBJECTS, SIZES, objects_of, write_selection
-from tests.store.records import Heard
 from wsstool import store
 from wsstool.data.boxes import read_boxes
 from wsstool.data.dataset import open_dataset

@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.messages import Heard
 from tests.stages.chain import write_data, write_masks
 from tests.stages.selections import NAMES, write_selection
-from tests.store.records import Heard
 from wsstool.cli.app import app
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, UsageError
 from wsstool.stages.export import export

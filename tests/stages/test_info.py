@@ -7,7 +7,7 @@ import torch
 from typer.testing import CliRunner
 
 from tests.data.folders import picture
-from tests.data.test_file_names import Heard
+from tests.messages import Heard
 from tests.models.tissue import published_state
 from wsstool.cli.app import app
 from wsstool.errors import UsageError

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from tests.messages import Heard
 from tests.proposals.scenes import scene
-from tests.store.records import Heard, read
+from tests.store.records import read
 from wsstool.data import rle
 from wsstool.errors import (
     BadInputError,

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.messages import Heard
 from tests.stages.objects import SIZE, objects_of, truth_of, write_maps, write_objects, write_proposals
-from tests.store.records import Heard
 from wsstool import store
 from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError
 from wsstool.registry import FILLERS, SELECTORS

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.messages import Heard
 from tests.stages.tissue import LAYERS, SIDE, write_maps, write_tree
 from wsstool import store
 from wsstool.cli.app import app
@@ -15,7 +16,6 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.stages.eval import eval_
 from wsstool.stages.info import info
 from wsstool.stages.pseudo_mask import pseudo_mask
-from wsstool.types import Silent
 
 TAGS = [(1, 0, 0, 1), (0, 1, 0, 0), (0, 0, 0, 0)]
 HALF = SIDE // 2
@@ -45,16 +45,6 @@ def cams(luad, tmp_path):
     return write_maps(tmp_path / "cams.h5", luad, three_layers())
 
 
-class Heard(Silent):
-    def __init__(self):
-        self.texts = []
-
-    def say(self, text):
-        self.texts.append(text)
-
-    warn = say
-
-
 def read(path):
     with store.open_records(path, kinds=("mask",)) as reader:
         return reader.header, [record.data.copy() for record in reader.records()]
@@ -73,7 +63,7 @@ def test_luad_masks_have_white_at_index_4(cams, tmp_path):
     assert np.argwhere(one[0, HALF:] != 1).tolist() == [[HALF - 1, SIDE - 1]]
     assert one[0, -1, -1] == 0  # where the only tag has the joint minimum, id 0 wins
     assert (none == 255).all()
-    assert heard.texts == ["1 images without a tag are 255 throughout, first train/patch-2-[0 0 0 0].png"]
+    assert heard.lines == ["1 images without a tag are 255 throughout, first train/patch-2-[0 0 0 0].png"]
 
 
 def test_ties_among_the_tags_by_switch(cams, tmp_path):
@@ -124,7 +114,7 @@ def test_missing_tags_maps_and_pictures_are_said(luad, cams, tmp_path):
     heard = Heard()
     some = write_maps(tmp_path / "some.h5", luad, three_layers()[:, :2], ids=(0, 1))
     pseudo_mask(some, output=tmp_path / "m.h5", rule="multilayer", background="none", messages=heard)
-    assert any("absent classes have no maps" in text for text in heard.texts)
+    assert any("absent classes have no maps" in text for text in heard.lines)
     luad.rename(tmp_path / "moved")
     with pytest.raises(MissingInputError, match="--images"):
         pseudo_mask(cams, output=tmp_path / "w.h5", rule="multilayer", background="white")

@@ -11,11 +11,11 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.messages import Heard
 from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, UsageError
 from wsstool.models.weights import build_from_weights, load_weights
 from wsstool.stages.train_cls import train_cls
 from wsstool.training.checkpoint import part_path
-from wsstool.types import Silent
 
 FAST = {
     "arch": "tiny",
@@ -28,20 +28,6 @@ FAST = {
     "device": "cpu",
 }
 STRIPES = {"red": 0, "green": 1, "blue": 2}
-
-
-class Heard(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.lines.append(text)
-
-    warn = say
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
 
 
 @pytest.fixture

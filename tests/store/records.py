@@ -139,19 +139,3 @@ def read(source: object) -> tuple[store.Header, list[store.Record], dict[str, np
     with store.open_records(source) as reader:
         records = list(reader.records())
         return reader.header, records, reader.tail
-
-
-class Heard:
-    """Messages that a test looks at."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.warned: list[str] = []
-
-    def say(self, text: str) -> None:
-        self.said.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warned.append(text)
-
-    track = store.writer.SILENT.track

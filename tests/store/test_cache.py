@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.records import Heard, example
+from tests.messages import Heard
+from tests.store.records import example
 from wsstool import store
 from wsstool.errors import BusyError, MissingInputError, UsageError
 from wsstool.stages.cache import cache as cache_stage

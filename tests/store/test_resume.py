@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.records import KINDS, Example, Heard, example
+from tests.messages import Heard
+from tests.store.records import KINDS, Example, example
 from wsstool import store
 from wsstool.errors import BusyError
 

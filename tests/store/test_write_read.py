@@ -7,7 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from tests.store.records import KINDS, Heard, example, read
+from tests.messages import Heard
+from tests.store.records import KINDS, example, read
 from wsstool import store
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, SomeFailedError, UsageError
 from wsstool.store.parse import parse_header

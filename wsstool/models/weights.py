@@ -285,14 +285,18 @@ def described_shapes(meta: Mapping[str, Any], source: Path | str) -> dict[str, t
     return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 
-def build_from_weights(path: Path | str) -> tuple[nn.Module, dict[str, Any]]:
+def build_from_weights(path: Path | str, weights: Weights | None = None) -> tuple[nn.Module, dict[str, Any]]:
     """The trained network of a weights file, ours or published, in eval mode on the CPU, and its description.
+
+    Args:
+        path: the file.
+        weights: what ``load_weights`` gave for it, where it has been read already.
 
     Raises:
         MissingInputError: no such file.
         BadInputError: damaged, undescribed, or weights that do not fit the description.
     """
-    weights = load_weights(path)
+    weights = weights or load_weights(path)
     if not weights.meta and tissue_stage1.is_published(weights.state_dict):
         tissue_stage1.title(weights.state_dict, path)  # says what is missing
     model = build_model(weights.meta, path)

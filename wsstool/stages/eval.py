@@ -10,13 +10,14 @@ from typing import Any
 from wsstool import store
 from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
-from wsstool.errors import BelowThresholdError, MissingInputError, UsageError
+from wsstool.errors import MissingInputError, UsageError
 from wsstool.metrics.segmentation import IgnoredPrediction, definition
 from wsstool.stages.against import differences
 from wsstool.stages.detection_files import is_foreign
+from wsstool.stages.fail_under import require_least
 from wsstool.stages.groups import read_groups
 from wsstool.stages.joined_scores import score_joined
-from wsstool.stages.object_scores import kind_of
+from wsstool.stages.object_scores import load_alike
 from wsstool.stages.predictions import Normalise, folder_classes, open_predictions, open_scored
 from wsstool.stages.score_boxes import METRICS as BOX_METRICS
 from wsstool.stages.score_boxes import Compared, score_boxes
@@ -31,6 +32,8 @@ from wsstool.types import SILENT, ClassList, Messages
 
 METRICS = ("miou", "pixel_accuracy", "mean_accuracy", "fwiou", "image_miou", "boundary_iou")
 OBJECTS = {"box": "detections", "proposal": "proposals", "selection": "masks of boxes"}
+TAKEN = {"box": ("of",), "proposal": (), "selection": ("boundary", "group", "ap")}
+"""The options that go with a file of objects, of those that do not go with every one."""
 
 
 def eval_(
@@ -104,19 +107,22 @@ def eval_(
         raise UsageError(f"--bootstrap {bootstrap}: give 0 or more resamples")
     if not 0 <= background_threshold <= 1:
         raise UsageError(f"--background-threshold {background_threshold:g}: give a score from 0 to 1")
+    given = {"sweep": sweep, "boundary": boundary, "group": group, "against": against, "ap": ap}
+    given["of"] = of != "auto"
     root: Path | None = truth
     if len(listed) == 1 and is_foreign(listed[0]):
-        refused = {"sweep": sweep, "boundary": boundary, "group": group, "against": against, "ap": ap}
-        _refuse(refused, OBJECTS["box"])
+        _refuse_for("box", given)
         return score_boxes(listed[0], truth=truth, of=of, split=split, fail_under=wanted, output=output)
     if all(is_score_file(s) for s in listed):
         paths = [str(s) for s in listed]
         _refuse({"split": split, "of": of != "auto"}, "score files")
-        if (payload := kind_of(paths)) != "mask":
-            _refuse({"sweep": sweep, "boundary": boundary, "against": against}, OBJECTS[payload])
-            _refuse({"group": group, "ap": ap} if payload == "proposal" else {}, OBJECTS[payload])
+        payload, contents = load_alike(paths)
+        if payload != "mask":
+            _refuse({"boundary": boundary}, OBJECTS[payload])
+            _refuse_for(payload, given)
             return score_joined(
                 paths,
+                contents,
                 payload,
                 min_area=min_area,
                 ap=ap,
@@ -131,18 +137,13 @@ def eval_(
             raise UsageError(
                 "score files hold confusion matrices only: --sweep and --boundary need the masks"
             )
-        found = read_scores(paths)
+        found = read_scores(paths, contents)
     elif len(listed) > 1:
         raise UsageError("eval reads one file, or several score files of 'eval -o'")
     else:
         reader = open_scored(listed[0])
         if reader is not None and reader.header.payload in OBJECTS:
-            refused = {"sweep": sweep, "against": against}
-            if reader.header.payload != "box":
-                refused |= {"of": of != "auto"}
-            if reader.header.payload != "selection":
-                refused |= {"boundary": boundary, "group": group, "ap": ap}
-            _refuse(refused, OBJECTS[reader.header.payload])
+            _refuse_for(reader.header.payload, given)
             with reader:
                 return _score_objects(
                     reader,
@@ -261,6 +262,11 @@ def _score_objects(
     )
 
 
+def _refuse_for(payload: str, given: dict[str, Any]) -> None:
+    """Refuse the options that do not go with a file of objects."""
+    _refuse({k: v for k, v in given.items() if k not in TAKEN[payload]}, OBJECTS[payload])
+
+
 def _refuse(options: dict[str, Any], kind: str) -> None:
     """Refuse options that do not go with a kind of source."""
     for option, value in options.items():
@@ -290,10 +296,7 @@ def _require(summary: dict[str, Any], metric: str, least: float) -> None:
         if metric not in row:
             hint = "; --boundary measures it" if metric == "boundary_iou" else ""
             raise UsageError(f"--fail-under {metric}: not measured in this run{hint}")
-        value = row[metric]
-        if value is None or not value >= least:
-            got = "undefined" if value is None else f"{value:.4f}"
-            raise BelowThresholdError(f"{metric} of {row['name']} is {got}, below {least:g}", summary)
+        require_least(summary, f"{metric} of {row['name']}", row[metric], least)
 
 
 def _chosen(names: Sequence[str], split: str | None, root: Path | None) -> set[int] | None:

@@ -14,6 +14,7 @@ from wsstool.types import Messages
 
 def score_joined(
     paths: Sequence[str],
+    contents: Sequence[dict[str, Any]],
     kind: str,
     *,
     fail_under: tuple[str, float] | None,
@@ -25,6 +26,7 @@ def score_joined(
 
     Args:
         paths: score files of one kind.
+        contents: what they hold, see ``load_alike``.
         kind: ``selection`` or ``proposal``.
         fail_under: metric and least value.
         output: score file to write, of all images.
@@ -37,10 +39,10 @@ def score_joined(
     """
     found: InstanceCounts | ProposalCounts
     if kind == "proposal":
-        found = read_objects(paths, ProposalCounts)
+        found = read_objects(paths, contents, ProposalCounts)
         summary, require = summarise_proposals(found, messages=messages), require_proposals
     else:
-        found = read_objects(paths, InstanceCounts)
+        found = read_objects(paths, contents, InstanceCounts)
         summary, require = summarise_instances(found, messages=messages, **options), require_instances
     if output is not None:
         write_objects(Path(output), found, summary)

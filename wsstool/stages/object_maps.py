@@ -16,7 +16,7 @@ from wsstool.data.windows import margin_window, whole_view, window_view
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.models.contour import ContourNet
 from wsstool.models.object_maps import Shown, Window, joined, view_maps
-from wsstool.models.weights import build_from_weights, load_weights
+from wsstool.models.weights import Weights, build_from_weights, load_weights
 from wsstool.regions import Boxes
 from wsstool.runtime import pick_device
 from wsstool.stages.batches import read_batches
@@ -89,6 +89,7 @@ class Mapper:
 
 def open_mapper(
     weights: Path,
+    loaded: Weights,
     device: torch.device,
     classes: ClassList,
     *,
@@ -100,6 +101,7 @@ def open_mapper(
 
     Args:
         weights: the file.
+        loaded: its content.
         device: where it computes.
         classes: of the boxes; a network that is told the class must have been trained for them.
         margins, flip, batch_size: see ``Mapper``; None: ``DEFAULT_MARGINS``.
@@ -111,9 +113,9 @@ def open_mapper(
     chosen = _margins(margins)
     if batch_size < 1:
         raise UsageError(f"--batch-size must be at least 1, not {batch_size}")
-    if load_weights(weights).meta.get("task") != "contour":
+    if loaded.meta.get("task") != "contour":
         raise BadInputError(f"'{weights}' is no contour network; 'wsstool train-contour' makes one")
-    network, meta = build_from_weights(weights)
+    network, meta = build_from_weights(weights, loaded)
     assert isinstance(network, ContourNet)
     if meta.get("condition") == "class" and tuple(meta["classes"]) != classes.names:
         odd = sorted(set(meta["classes"]) ^ set(classes.names)) or ["their order"]
@@ -219,11 +221,14 @@ def open_maps(
     )
     where, classes = pick_device(device), source.table.classes
     mapper: Mapper | ClassMapper
-    if load_weights(weights).meta.get("task") == "segmentation":
+    loaded = load_weights(weights)
+    if loaded.meta.get("task") == "segmentation":
         present = sorted({int(k) for one in source.table.boxes for k in one.class_ids})
         mapper = open_class_mapper(weights, where, classes, present, margins=_margins(margin), flip=flip)
     else:
-        mapper = open_mapper(weights, where, classes, margins=margin, flip=flip, batch_size=batch_size)
+        mapper = open_mapper(
+            weights, loaded, where, classes, margins=margin, flip=flip, batch_size=batch_size
+        )
     params: dict[str, Any] = {
         "box_format": box_format if box_format != "auto" else None,
         "margin": list(mapper.margins),

@@ -166,13 +166,14 @@ class ProposalCounts:
 _Counts = TypeVar("_Counts", InstanceCounts, ProposalCounts)
 
 
-def kind_of(paths: Sequence[str]) -> str:
-    """What score files hold: ``mask``, ``selection`` or ``proposal``.
+def load_alike(paths: Sequence[str]) -> tuple[str, list[dict[str, Any]]]:
+    """What score files hold (``mask``, ``selection`` or ``proposal``), and the content of each.
 
     Raises:
         BadInputError: one is no score file, or they are of several kinds.
     """
-    kinds = [str(load(Path(path)).get("kind", "mask")) for path in paths]
+    contents = [load(Path(path)) for path in paths]
+    kinds = [str(content.get("kind", "mask")) for content in contents]
     for path, kind in zip(paths, kinds, strict=True):
         if kind not in KINDS:
             raise BadInputError(f"'{path}' is not a score file of 'wsstool eval -o'")
@@ -180,7 +181,7 @@ def kind_of(paths: Sequence[str]) -> str:
             raise BadInputError(
                 f"'{path}' scores {KINDS[kind]}, '{paths[0]}' {KINDS[kinds[0]]}: give files of one kind"
             )
-    return kinds[0]
+    return kinds[0], contents
 
 
 def write_objects(path: Path, counts: InstanceCounts | ProposalCounts, summary: dict[str, Any]) -> None:
@@ -193,16 +194,16 @@ def write_objects(path: Path, counts: InstanceCounts | ProposalCounts, summary: 
     write_whole(path, json.dumps(made, ensure_ascii=False, allow_nan=False) + "\n")
 
 
-def read_objects(paths: Sequence[str], kind: type[_Counts]) -> _Counts:
-    """Read score files of one kind and join them: the same counts as one pass over all images.
+def read_objects(paths: Sequence[str], contents: Sequence[dict[str, Any]], kind: type[_Counts]) -> _Counts:
+    """Join score files of one kind, read by ``load_alike``: the same counts as one pass over all images.
 
     Raises:
         BadInputError: damaged, an image twice, other classes than the first, or some without ``--ap``.
     """
     parts: list[_Counts] = []
-    for path in paths:
+    for path, content in zip(paths, contents, strict=True):
         try:
-            parts.append(kind.of_content(load(Path(path))))
+            parts.append(kind.of_content(content))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
             raise BadInputError(f"'{path}' is not a score file of 'wsstool eval -o'") from error
     first, seen = parts[0], set(parts[0].images)

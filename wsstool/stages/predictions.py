@@ -116,7 +116,7 @@ def open_predictions(
         return
     with reader or store.open_records(source, kinds=("mask", "cam"), command=command) as reader:
         header = reader.header
-        name = Path(str(source)).name if source not in (None, "-") else "standard input"
+        name = source_name(source)
         found = Predictions(
             name,
             header.payload,
@@ -182,6 +182,15 @@ class Scale:
         if self.background < 0:
             return Layer(label)
         return Layer(np.where(best > self.threshold, label, np.uint8(self.background)), best, label)
+
+
+def source_name(source: object) -> str:
+    """What an evaluation calls its source.
+
+    >>> source_name("runs/masks.h5"), source_name("-")
+    ('masks.h5', 'standard input')
+    """
+    return Path(str(source)).name if source not in (None, "-") else "standard input"
 
 
 def data_root(header: store.Header, source: object) -> str:

@@ -13,10 +13,11 @@ from wsstool.data.detections import Detections, invalid, invalid_error
 from wsstool.data.listing import Lookup
 from wsstool.data.object_truth import TrueObjects, read_objects
 from wsstool.data.splits import split_indices
-from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
+from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.detection import DetectionScores, ImageBoxes
 from wsstool.stages import detection_files as files
 from wsstool.stages.detection_ids import category_ids, image_places
+from wsstool.stages.fail_under import require_least
 from wsstool.stages.object_overlaps import BoxOverlaps, MaskOverlaps, ObjectOverlaps
 from wsstool.stages.score_file import write_whole
 
@@ -176,7 +177,4 @@ def _require(said: dict[str, Any], metric: str, least: float) -> None:
     metric = "ap" if metric == "miou" else metric  # the default of the option
     if metric not in METRICS:
         raise UsageError(f"--fail-under {metric}: of detections there is {', '.join(METRICS)}")
-    value = said["scores"][metric]
-    if value is None or not value >= least:
-        got = "undefined" if value is None else f"{value:.4f}"
-        raise BelowThresholdError(f"{metric} is {got}, below {least:g}", said)
+    require_least(said, metric, said["scores"][metric], least)

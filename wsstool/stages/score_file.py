@@ -53,14 +53,19 @@ def write_scores(path: Path, found: Evaluation) -> None:
     write_whole(Path(path), json.dumps(content, ensure_ascii=False, separators=(",", ":")) + "\n")
 
 
-def read_scores(paths: Sequence[str | Path]) -> Evaluation:
+def read_scores(paths: Sequence[str | Path], contents: Sequence[dict[str, Any]] | None = None) -> Evaluation:
     """Read score files and merge them: the same counts as one pass over all images.
+
+    Args:
+        paths: the files.
+        contents: what ``load`` gave for each, where they have been read already.
 
     Raises:
         MissingInputError: there is no such file.
         BadInputError: no score file, of other classes than the first, or an image twice.
     """
-    parts = [_read_one(Path(p)) for p in paths]
+    files = [Path(p) for p in paths]
+    parts = [_parsed(p, c) for p, c in zip(files, contents or map(load, files), strict=True)]
     first = parts[0]
     for path, part in zip(paths[1:], parts[1:], strict=True):
         same_rows = [r.name for r in part.rows] == [r.name for r in first.rows]
@@ -78,8 +83,7 @@ def read_scores(paths: Sequence[str | Path]) -> Evaluation:
     return first
 
 
-def _read_one(path: Path) -> Evaluation:
-    content = load(path)
+def _parsed(path: Path, content: dict[str, Any]) -> Evaluation:
     if "kind" in content:
         raise BadInputError(f"'{path}' holds scores of objects, not of {MAPS}")
     try:

@@ -13,15 +13,16 @@ from wsstool.data.boxes import BoxTable, read_boxes
 from wsstool.data.dataset import Dataset
 from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
-from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
+from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.coco_ap import ApParts, Instance, packed
 from wsstool.metrics.instances import InstanceScores, overlap
 from wsstool.regions import Boxes
 from wsstool.selection.fillers import box as filled
 from wsstool.selection.fillers import ellipse
 from wsstool.selection.quality import box_fit
+from wsstool.stages.fail_under import require_least
 from wsstool.stages.object_scores import InstanceCounts, write_objects
-from wsstool.stages.predictions import data_root
+from wsstool.stages.predictions import data_root, source_name
 from wsstool.types import SILENT, ClassList, Messages, tracked
 
 METRICS = ("instance_miou", "share_50", "share_70", "overall_iou", "boundary_f", "box_fit", "ap", "ap_50")
@@ -80,7 +81,7 @@ def score_instances(
     if split is not None:
         chosen = sorted(set(split_indices(root, header.images, Lookup(header.images), split)))
     found = InstanceCounts(
-        Path(str(source)).name if source not in (None, "-") else "standard input",
+        source_name(source),
         table.source if table is not None else None,
         header.classes,
         [header.images[i] for i in chosen],
@@ -258,6 +259,4 @@ def require_instances(summary: dict[str, Any], metric: str, least: float) -> Non
         raise UsageError(f"--fail-under {metric}: of masks of boxes there are {', '.join(METRICS)}")
     row = summary["rows"][0]
     value = (row.get("ap") or {}).get(metric) if metric.startswith("ap") else row[metric]
-    if value is None or not value >= least:
-        got = "undefined" if value is None else f"{value:.4f}"
-        raise BelowThresholdError(f"{metric} of {summary['source']} is {got}, below {least:g}", summary)
+    require_least(summary, f"{metric} of {summary['source']}", value, least)

@@ -12,10 +12,11 @@ from wsstool.data.boxes import BoxTable, read_boxes
 from wsstool.data.dataset import Dataset
 from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
-from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError, UsageError
+from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.proposals import SIZES
+from wsstool.stages.fail_under import require_least
 from wsstool.stages.object_scores import ProposalCounts, write_objects
-from wsstool.stages.predictions import data_root
+from wsstool.stages.predictions import data_root, source_name
 from wsstool.types import SILENT, ClassList, Messages, tracked
 
 METRICS = ("abo", "recall_50", "recall_70", "recall_85", "ar")
@@ -69,8 +70,7 @@ def score_proposals(
     chosen = set(range(len(header)))
     if split is not None:
         chosen &= set(split_indices(root, header.images, Lookup(header.images), split))
-    name = Path(str(source)).name if source not in (None, "-") else "standard input"
-    found = ProposalCounts(name, table.source, set(), [], 0)
+    found = ProposalCounts(source_name(source), table.source, set(), [], 0)
     for record in tracked(reader.records(), messages, len(header), "proposals"):
         if record.index not in chosen:
             continue
@@ -149,5 +149,4 @@ def require_proposals(summary: dict[str, Any], metric: str, least: float) -> Non
         raise UsageError(f"--fail-under {metric}: of proposals there are {', '.join(METRICS)}")
     rows = [row for row in summary["rows"] if row["objects"] == "all" and row["best"] is None]
     row = next(row for row in rows if row["number"])
-    if row[metric] < least:
-        raise BelowThresholdError(f"{metric} of {row['of']} is {row[metric]:.4f}, below {least:g}", summary)
+    require_least(summary, f"{metric} of {row['of']}", row[metric], least)
