@@ -93,6 +93,7 @@ def test_masks_to_a_scored_segmenter(shell, segmenter):
     assert not re.search(r'(src|href)="(?!data:|#)', page)  # nothing from elsewhere
 
 
+@pytest.mark.slow
 def test_the_second_round_reads_probabilities(shell, segmenter):
     shell(
         f"wsstool predict data --split train --weights {segmenter} --probabilities --targets labels | "
@@ -185,6 +186,7 @@ def assert_one_sentence(stderr: str, says: str) -> None:
     assert len([text for text in stderr.splitlines() if "training" not in text]) == 1
 
 
+@pytest.mark.slow
 def test_a_picture_that_cannot_be_read_is_counted_not_fatal(shell):
     shell("rm -rf broken && cp -r data broken && echo nonsense > $(ls -d broken/images/* | head -1)")
     done = shell("wsstool cam broken --weights cls.pth -o partly.h5", code=3)

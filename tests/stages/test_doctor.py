@@ -1,14 +1,12 @@
 """The doctor finds what is broken, says it in a sentence, and leaves nothing behind."""
 
 import json
-import os
-import subprocess
-import sys
 from collections import namedtuple
-from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from wsstool.cli.app import app
 from wsstool.stages import doctor as module
 from wsstool.stages.doctor import doctor, explain_pair
 
@@ -90,9 +88,8 @@ def test_one_broken_check_does_not_hide_the_others(monkeypatch):
     assert len(result["checks"]) == 7
 
 
-def test_command_prints_json_and_exits_by_the_result(tmp_path):
-    run = [sys.executable, "-m", "wsstool", "doctor", "--json"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+def test_command_prints_json_and_exits_by_the_result(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["doctor", "--json"])
+    assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["ok"] is True

@@ -33,7 +33,7 @@ def test_patches_without_tags_are_named_and_classes_may_be_told(tmp_path):
     heard = Heard()
     found = info(tmp_path, messages=heard)
     assert (found["without_tags"], found["first_without_tags"]) == (2, "q-[0 0 0 0].png")
-    assert found["images_by_class"] == {"TE": 1, "TAS": 1} and "LUAD-HistoSeg" in heard.texts[0]
+    assert found["images_by_class"] == {"TE": 1, "TAS": 1} and "LUAD-HistoSeg" in heard.lines[0]
     assert info(tmp_path, class_list="bcss")["images_by_class"] == {"TUM": 1, "NEC": 1}
     (tmp_path / "classes.csv").write_text("a\nb\nc\nd\n")
     done = CliRunner().invoke(app, ["info", str(tmp_path), "--class-list", "classes.csv", "--json"])

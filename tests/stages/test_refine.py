@@ -1,13 +1,12 @@
 """Bad input of every refiner, as the commands meet it: one sentence, the exit code of the manual."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from PIL import Image
+from typer.testing import CliRunner
 
 from tests.stages.test_pseudo_mask import STUFF, read, write_cams
+from wsstool.cli.app import app
 from wsstool.errors import ExitCode, UsageError
 from wsstool.registry import REFINERS
 from wsstool.stages.pseudo_mask import pseudo_mask
@@ -41,9 +40,7 @@ def one(tmp_path):
 
 
 def command(*words):
-    return subprocess.run(
-        [sys.executable, "-m", "wsstool", "pseudo-mask", *map(str, words)], capture_output=True, text=True
-    )
+    return CliRunner().invoke(app, ["pseudo-mask", *map(str, words)])
 
 
 @pytest.mark.parametrize(("refine", "pair"), [(r, pair) for r, pairs in WRONG.items() for pair in pairs])
@@ -77,7 +74,7 @@ def test_a_sigma_of_zero_is_one_sentence_and_exit_code_2(one, tmp_path):
     done = command(
         one(np.ones((2, 2, 3))), "--refine", "crf", "--set", "bilateral_rgb=0", "-o", tmp_path / "m.h5"
     )
-    assert done.returncode == ExitCode.USAGE
+    assert done.exit_code == ExitCode.USAGE
     assert "bilateral_rgb above 0" in done.stderr and "Traceback" not in done.stderr
 
 
@@ -90,7 +87,7 @@ def test_bad_maps_fail_alone_and_the_exit_code_is_3(one, tmp_path, bad):
     if bad == "size":
         Image.new("RGB", (31, 20)).save(tmp_path / "000.png")
     done = command(path, "--refine", "crf", "-o", tmp_path / "m.h5")
-    assert done.returncode == ExitCode.SOME_FAILED
+    assert done.exit_code == ExitCode.SOME_FAILED
     assert {"nan": "NaN", "size": "31"}[bad] in done.stderr and "Traceback" not in done.stderr
 
 

@@ -96,7 +96,7 @@ def test_interrupted_run_ends_with_the_same_bytes(data: Path, tmp_path: Path, mo
     from wsstool.training.classify import ClassificationTask
 
     whole, stopped = tmp_path / "whole.pth", tmp_path / "stopped.pth"
-    train_cls(data, output=whole, val_split="val", **{**FAST, "workers": 2})
+    train_cls(data, output=whole, val_split="val", **FAST)
     original = ClassificationTask.loss
 
     def interrupt(self, batch, progress):

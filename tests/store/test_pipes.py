@@ -75,6 +75,7 @@ def test_every_way_through_a_pipe_gives_the_same_bytes(shell, tmp_path):
     assert not [name for name in os.listdir(tmp_path) if "part" in name]
 
 
+@pytest.mark.slow
 def test_repacked_and_doubled_files_on_a_pipe(shell, tmp_path):
     _, out, err = shell(
         """
