@@ -13,7 +13,7 @@ class ExitCode(IntEnum):
     SOME_FAILED = 3  #: finished, but more than --max-failed images failed
     BELOW = 4  #: eval below --fail-under
     BAD_INPUT = 65  #: input truncated, damaged, of another kind or schema
-    MISSING_INPUT = 66  #: input or pixels missing
+    MISSING_INPUT = 66  #: input, pixels or an optional package missing
     CANNOT_WRITE = 74  #: cannot write the output
     BUSY = 75  #: another process holds the output
     INTERRUPTED = 130  #: interrupted from the keyboard

@@ -56,6 +56,12 @@ class TestForms:
         with pytest.raises(BadInputError, match="xyxy"):
             check_form(right, "xywh", extents[30:], "x", fractions=False)
 
+    def test_boxes_of_larger_images(self, folder):
+        annotations = [{"bbox": [4 * v for v in xywh(b)]} for b in XYXY]
+        with pytest.raises(BadInputError, match=r"of \d+ boxes of .* lie mostly outside their images"):
+            boxes_of(folder, annotations)
+        assert boxes_of(folder, annotations, box_format="xywh").clipped
+
     def test_both_fit_is_said(self, folder):
         said = Heard()
         boxes_of(folder, [{"bbox": [2, 2, 9, 9]}], messages=said)

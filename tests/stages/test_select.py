@@ -128,6 +128,22 @@ def test_no_proposal_in_the_box_and_an_empty_map(files, root, tmp_path):
     assert min(ious(tmp_path / "t.h5")) == 1  # the map itself came next
 
 
+def test_regions_read_as_outlines_are_warned_of(files, tmp_path):
+    proposals, maps = files
+    for guide in ("region", "contour"):
+        heard = Heard()
+        select(
+            str(proposals),
+            contour=str(maps),
+            output=tmp_path / "s.h5",
+            settings=[f"guide={guide}"],
+            messages=heard,
+        )
+        found = [text for text in heard.warned if "look like filled regions" in text]
+        assert len(found) == (guide == "contour")
+    assert "--set guide=region" in found[0]
+
+
 def test_without_pixels_the_fallback_is_the_ellipse(files, root, tmp_path):
     (tmp_path / "gone").mkdir()
     write_objects(tmp_path / "gone")

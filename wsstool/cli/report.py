@@ -39,7 +39,10 @@ def report(
     ] = None,
     samples: Annotated[
         int,
-        typer.Option(help="images of each kind: worst, typical, best", rich_help_panel=options.OUTPUT),
+        typer.Option(
+            help="images of each kind: worst, typical, best; of masks of boxes four objects for each of them",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = 3,
     title: Annotated[
         str, typer.Option(help="heading", rich_help_panel=options.OUTPUT)

@@ -47,6 +47,23 @@ def misfits(numbers: np.ndarray, form: str, extents: np.ndarray) -> np.ndarray:
     return np.logical_or(outside, (box[:, 2:] <= box[:, :2]).any(1))
 
 
+def check_scale(written: np.ndarray, clipped: np.ndarray, form: str, source: str) -> None:
+    """Raise BadInputError where most boxes have most of their area outside their images.
+
+    Args:
+        written: (N, 4) xyxy.
+        clipped: the same, clipped to the image.
+        form, source: of the file, for the message.
+    """
+    areas, inside = (np.maximum(one[:, 2:] - one[:, :2], 0).prod(1) for one in (written, clipped))
+    far = int((inside < areas / 2).sum())
+    if far > 1 and far > len(written) / 2:
+        raise BadInputError(
+            f"{far} of {len(written)} boxes of {source} lie mostly outside their images, as if made for "
+            f"larger ones; --box-format {form} insists"
+        )
+
+
 def check_form(numbers: np.ndarray, form: str, extents: np.ndarray, source: str, *, fractions: bool) -> bool:
     """Whether the numbers fit one other form just as well; an error where another form is the right one.
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from wsstool.data.box_forms import FORMS, check_form, corners
+from wsstool.data.box_forms import FORMS, check_form, check_scale, corners
 from wsstool.data.box_ids import numbered
 from wsstool.data.box_sources import written_boxes
 from wsstool.data.dataset import Dataset
@@ -186,6 +186,8 @@ def table_of(
         )
     xyxy = corners(numbers, form) * np.tile(unit, 2)
     clipped = np.clip(xyxy, 0, np.tile(pixels, 2))
+    if box_format == "auto":
+        check_scale(xyxy[own], clipped[own], form, written.source)
     side, inside = xyxy[:, 2:] - xyxy[:, :2], clipped[:, 2:] - clipped[:, :2]
     empty = (side <= 0).any(1)
     outside = ~empty & (inside <= 0).any(1)

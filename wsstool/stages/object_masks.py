@@ -10,6 +10,7 @@ import numpy as np
 
 from wsstool.regions import Proposals, pixel_bounds
 from wsstool.registry import FILLERS, SELECTORS
+from wsstool.selection.map_kind import map_kind
 from wsstool.selection.quality import quality
 from wsstool.types import IGNORE
 
@@ -44,12 +45,14 @@ class ObjectMask:
         score: quality in [0, 1], judged without the truth.
         reason: why a fallback made it; empty: the method did.
         beside: quality of other methods' masks by name, where they were asked for.
+        map_kind: what its map looks like, where the method reads it, see ``selection.map_kind``.
     """
 
     mask: np.ndarray
     score: float
     reason: str = ""
     beside: dict[str, float] = field(default_factory=dict)
+    map_kind: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,7 +182,9 @@ def masks_of(
                 break
         judged = _judge(scene, k, maker.guide)
         others = {one.name: judged(one.mask(scene, k, canvas)[0]) for one in beside}
-        found.append(ObjectMask(mask, judged(mask), reason, others))
+        prior = scene.maps[k] if maker.takes_map else None
+        kind = map_kind(prior) if prior is not None else ""
+        found.append(ObjectMask(mask, judged(mask), reason, others, kind))
     return found
 
 

@@ -109,6 +109,7 @@ def select(
                     _write(writer, found)
                     done += _tally(found)
                 advance()
+        _warn_of_maps(done, maker, messages)
         return {"images": len(header), "failed": writer.failed, "key": header.key, **_summary(done, objects)}
 
 
@@ -210,15 +211,30 @@ def _write(writer: store.Writer, found: list[ObjectMask]) -> None:
 
 
 def _tally(found: list[ObjectMask]) -> Counter[str]:
-    """Sums over one image: ``n``, ``score``, ``why REASON``, ``beside NAME``."""
+    """Sums over one image: ``n``, ``score``, ``why REASON``, ``beside NAME``, ``map KIND``."""
     sums: Counter[str] = Counter(n=len(found))
     for one in found:
         sums["score"] += one.score  # type: ignore[assignment]
         if one.reason:
             sums[f"why {one.reason}"] += 1
+        if one.map_kind:
+            sums[f"map {one.map_kind}"] += 1
         for name, value in one.beside.items():
             sums[f"beside {name}"] += value  # type: ignore[assignment]
     return sums
+
+
+def _warn_of_maps(sums: Counter[str], maker: Maker, messages: Messages) -> None:
+    """Say where maps of regions are read as outlines, or the reverse: masks come out, poor ones."""
+    other = {"contour": "region", "region": "contour"}[maker.guide]
+    known = sums["map contour"] + sums["map region"]
+    if sums[f"map {other}"] > known / 2:
+        shown = {"contour": "outlines", "region": "filled regions"}
+        cure = f"--set guide={other}" if maker.takes_proposals else "--method greedy with --set guide=contour"
+        messages.warn(
+            f"{sums[f'map {other}']} of {known} maps look like {shown[other]}, and method '{maker.name}' "
+            f"takes them for {shown[maker.guide]}: try {cure}"
+        )
 
 
 def _summary(sums: Counter[str], objects: Objects) -> dict[str, Any]:

@@ -222,7 +222,7 @@ def train_contour(
             known = masks.known(objects)
             if not known:
                 raise BadInputError("the loss 'mask' has not a single mask to learn from")
-            if len(terms) == 1:
+            if len(terms) == 1 and len(known) < len(objects):
                 messages.say(f"{len(objects) - len(known)} objects without a mask are left out")
                 objects = known
         if len(objects) < 2:
