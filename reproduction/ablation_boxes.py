@@ -46,6 +46,7 @@ class Ablation:
     epochs: int
     crop_size: int
     workers: int
+    segmenter_epochs: int
 
     def network(self, name: str, **own: Any) -> Path:
         """Train a contour network; ``own`` are options of ``train_contour``."""
@@ -214,8 +215,9 @@ def rates(on: Ablation) -> str:
         ("co-training, published rate .1", str(labels), "coteaching", 0.1),
         (f"co-training, real share {wrong:.3f}", str(labels), "coteaching", wrong),
         ("true masks", on.data, "plain", 0.0),
+        ("true masks, co-training, rate .1", on.data, "coteaching", 0.1),
     ):
-        weights = on.work / f"seg-{len(rows)}.pth"
+        weights = on.work / f"segmenter-{len(rows)}.pth"
         cotrain(
             source,
             output=weights,
@@ -226,7 +228,7 @@ def rates(on: Ablation) -> str:
             init=on.init,
             arch="lraspp-mobilenet-v2",
             crop_size=160,
-            epochs=on.epochs,
+            epochs=on.segmenter_epochs,
             workers=on.workers,
         )
         one = on.tested(weights)
@@ -264,9 +266,10 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--crop-size", type=int, default=96)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--segmenter-epochs", type=int, default=40)
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    on = Ablation(given.data, given.init, given.work, given.epochs, given.crop_size, given.workers)
+    on = Ablation(given.data, given.init, given.work, given.epochs, given.crop_size, given.workers, given.segmenter_epochs)
     for name in given.tables:
         print(f"\n{name}: {TABLES[name].__doc__}\n\n{TABLES[name](on)}", flush=True)
 
