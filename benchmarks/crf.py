@@ -82,9 +82,10 @@ def by_pydensecrf(maps: np.ndarray, image: np.ndarray, setting: tuple[float, ...
 
 
 def contestants(maps: np.ndarray, image: np.ndarray, preset: str) -> dict[str, Callable[[], np.ndarray]]:
-    setting = PRESETS[preset]
+    own = PRESETS[preset]
+    setting = tuple(own.values())
     found = {
-        "wsstool": lambda: crf(maps, image, preset=preset, logit_scale=SCALE, steps=STEPS),
+        "wsstool": lambda: crf(maps, image, **own, logit_scale=SCALE, steps=STEPS),
         "label by label": lambda: label_by_label(maps, image, setting),
     }
     try:

@@ -269,7 +269,15 @@ def main() -> None:
     parser.add_argument("--segmenter-epochs", type=int, default=40)
     given = parser.parse_args()
     given.work.mkdir(parents=True, exist_ok=True)
-    on = Ablation(given.data, given.init, given.work, given.epochs, given.crop_size, given.workers, given.segmenter_epochs)
+    on = Ablation(
+        given.data,
+        given.init,
+        given.work,
+        given.epochs,
+        given.crop_size,
+        given.workers,
+        given.segmenter_epochs,
+    )
     for name in given.tables:
         print(f"\n{name}: {TABLES[name].__doc__}\n\n{TABLES[name](on)}", flush=True)
 

@@ -7,117 +7,7 @@ of the group ``wsstool.<family>``.
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any
-
-from wsstool.errors import UsageError
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One method: where it lives, where it was published, what it costs."""
-
-    target: str  #: "package.module:function"
-    paper: str = ""  #: author, venue and year
-    cost: str = ""  #: in the family's own unit, for the methods table
-
-    def load(self) -> Callable[..., Any]:
-        module, _, attribute = self.target.partition(":")
-        return getattr(import_module(module), attribute)
-
-
-class Registry:
-    """The methods of one family, by kebab-case name."""
-
-    def __init__(self, family: str, entries: dict[str, Entry]) -> None:
-        self.family = family
-        self._entries = entries
-
-    def entries(self) -> dict[str, Entry]:
-        """All methods, our own first, then those of other packages by name."""
-        found = dict(self._entries)
-        for point in sorted(entry_points(group=f"wsstool.{self.family}"), key=lambda p: p.name):
-            found.setdefault(point.name, Entry(point.value, "from another package"))
-        return found
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self.entries())
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names())
-
-    def load(self, name: str) -> Callable[..., Any]:
-        """The function behind ``name``.
-
-        Raises:
-            UsageError: no method of that name; the message lists those there are.
-        """
-        if name in self._entries:  # looking for other packages takes milliseconds
-            return self._entries[name].load()
-        entries = self.entries()
-        if name not in entries:
-            raise UsageError(f"no {self.family} method '{name}'; there are: {', '.join(entries)}")
-        return entries[name].load()
-
-    def own_options(self, name: str) -> dict[str, inspect.Parameter]:
-        """The keyword-only parameters of a method: what ``--set NAME=VALUE`` may set for it."""
-        parameters = inspect.signature(self.load(name)).parameters
-        return {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
-
-    def takes(self, name: str, parameter: str) -> bool:
-        """Whether a method has a parameter beyond the contract of its family."""
-        return parameter in inspect.signature(self.load(name)).parameters
-
-    def settings(self, name: str, pairs: Iterable[str]) -> dict[str, Any]:
-        """Turn ``NAME=VALUE`` texts into typed keyword arguments of a method.
-
-        Raises:
-            UsageError: no ``=`` in a text, an option that the method does not have, a value of another type.
-        """
-        own = self.own_options(name)
-        found: dict[str, Any] = {}
-        for pair in pairs:
-            key, equals, text = pair.partition("=")
-            key = key.strip().replace("-", "_")
-            if not equals:
-                raise UsageError(f"--set {pair}: write NAME=VALUE")
-            if key not in own:
-                there = ", ".join(own) or "none"
-                raise UsageError(f"--set {pair}: '{name}' has no option '{key}'; it has: {there}")
-            found[key] = _typed(pair, text.strip(), own[key].default)
-        return found
-
-
-def _typed(pair: str, text: str, default: Any) -> Any:
-    """``text`` as the type of ``default``; a tuple is written with commas."""
-    try:
-        if isinstance(default, bool):
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
-                text.lower()
-            ]
-        if isinstance(default, int):
-            return int(text)
-        if isinstance(default, float):
-            return float(text)
-        if isinstance(default, tuple):
-            return tuple(type(default[0])(part) for part in text.split(","))
-    except (ValueError, KeyError) as error:
-        raise UsageError(f"--set {pair}: '{text}' is not {_KINDS[type(default)]}") from error
-    return text
-
-
-_KINDS: dict[type, str] = {
-    bool: "yes or no",
-    int: "a whole number",
-    float: "a number",
-    tuple: "a row of values with commas between",
-}
-"""The types of options in words."""
-
+from wsstool.family import Entry, Registry
 
 EXPORTS = Registry(
     "exports",
@@ -155,7 +45,13 @@ CAMS = Registry(
 REFINERS = Registry(
     "refiners",
     {
-        "crf": Entry("wsstool.masks.crf:crf", "Krähenbühl and Koltun, NIPS 2011", "about 0.5 s an image"),
+        "crf": Entry(
+            "wsstool.masks.crf:crf",
+            "Krähenbühl and Koltun, NIPS 2011",
+            "about 0.5 s an image",
+            presets="wsstool.masks.crf:PRESETS",
+            only={"logit_scale": ("unary", "logits"), "label_probability": ("unary", "labels")},
+        ),
         "random-walk": Entry(
             "wsstool.masks.random_walk:random_walk", "Grady, PAMI 2006", "one sparse solve a class"
         ),

@@ -45,6 +45,10 @@ def test_only_what_was_typed_is_told():
             "--background-threshold does nothing with --rule multilayer",
         ),
         (
+            ["pseudo-mask", "x.h5", "--background-power", "2", "--background-threshold", ".2", "-o", "y.h5"],
+            "--background-threshold does nothing with --background-power",
+        ),
+        (
             ["pseudo-mask", "x.h5", "--rule", "multilayer", "--background", "white", "-o", "y.h5"],
             None,
         ),

@@ -189,6 +189,10 @@ def test_failed_images_are_left_out_and_counted(data: Path, tmp_path: Path) -> N
         ({"val_split": "val"}, UsageError, "--val"),
         ({"arch": "deeplabv3-tiny", "batch_size": 1}, UsageError, "batch-size"),
         ({"images": Path("/nowhere")}, MissingInputError, "images"),
+        ({"bias_rate": -1.0}, UsageError, "--bias-rate -1"),
+        ({"backbone_rate": float("nan")}, UsageError, "--backbone-rate nan"),
+        ({"schedule": "step", "fall_epochs": -1}, UsageError, "--fall-epochs -1"),
+        ({"arch": "fcn-tiny", "upsampling": "learned"}, UsageError, "fcn interpolates"),
     ],
 )
 def test_what_cannot_be_done(

@@ -6,7 +6,8 @@ from typer.testing import CliRunner
 
 from wsstool import registry
 from wsstool.cli.app import app
-from wsstool.registry import CAMS, Entry, Registry
+from wsstool.family import Entry, Registry
+from wsstool.registry import CAMS
 from wsstool.stages.methods import PLACES, methods
 from wsstool.types import Silent
 

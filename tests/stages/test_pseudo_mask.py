@@ -70,6 +70,21 @@ def cams(tmp_path):
     return write_cams(tmp_path / "cam.h5", [m, 0.5 * m, m[:1]])
 
 
+def test_maps_with_nan_fail_alone_where_the_threshold_is_chosen_from_all(tmp_path):
+    good, bad = np.full((1, 2, 3), 0.5, np.float32), np.full((1, 2, 3), np.nan, np.float32)
+    path = write_cams(tmp_path / "cam.h5", [good, bad, good])
+    done = pseudo_mask(path, output=tmp_path / "m.h5", background_threshold="auto", max_failed=1)
+    assert done["failed"] == ["001.png"]
+    with store.open_records(tmp_path / "m.h5") as reader:
+        assert [record.failed for record in reader.records()] == [False, True, False]
+
+
+def test_options_of_masks_of_boxes_are_refused(cams, tmp_path):
+    for own in ({"overlap": "score"}, {"min_score": 0.5}):
+        with pytest.raises(UsageError, match="is for masks of boxes"):
+            pseudo_mask(cams, output=tmp_path / "m.h5", **own)
+
+
 def test_argmax_with_a_constant_background(cams, tmp_path):
     done = pseudo_mask(cams, output=tmp_path / "m.h5", background_threshold=0.6)
     header, masks = read(tmp_path / "m.h5")

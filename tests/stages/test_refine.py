@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.messages import Heard
 from tests.stages.test_pseudo_mask import STUFF, read, write_cams
 from wsstool.cli.app import app
 from wsstool.errors import ExitCode, UsageError
@@ -13,7 +14,15 @@ from wsstool.stages.pseudo_mask import pseudo_mask
 from wsstool.stages.refiner import bound_refiner
 
 WRONG = {
-    "crf": ("bilateral_xy=0", "bilateral_rgb=-1", "gaussian_xy=nan", "steps=-1", "preset=x", "device=abacus"),
+    "crf": (
+        "bilateral_xy=0",
+        "bilateral_rgb=-1",
+        "gaussian_xy=nan",
+        "steps=-1",
+        "preset=x",
+        "device=abacus",
+        "logit_scale=0",
+    ),
     "random-walk": ("beta=-1", "strength=0", "longest_side=0"),
     "pamr": ("steps=-1", "dilations=0", "sharpness=nan"),
 }
@@ -68,6 +77,38 @@ def test_pictures_smaller_than_any_receptive_field(one, tmp_path, refine, size):
 def test_one_label_is_everywhere(one, tmp_path, refine):
     pseudo_mask(one(np.eye(3)[None], ids=[2]), output=tmp_path / "m.h5", refine=refine)
     assert (read(tmp_path / "m.h5")[1][0] == 2).all()
+
+
+def test_values_behind_a_preset_change_it(one, tmp_path):
+    path = one(np.random.default_rng(0).random((2, 20, 30)))
+    made = {}
+    for name, pairs in {
+        "irn": ["preset=irn"],
+        "spelled": ["preset=deeplab", "bilateral_xy=50", "bilateral_rgb=5"],
+        "overruled": ["bilateral_rgb=90", "preset=irn"],
+        "other": ["preset=irn", "bilateral_rgb=200", "bilateral_xy=1"],
+    }.items():
+        pseudo_mask(path, output=tmp_path / f"{name}.h5", refine="crf", background="none", settings=pairs)
+        made[name] = read(tmp_path / f"{name}.h5")[1][0]
+    assert (made["spelled"] == made["irn"]).all() and (made["overruled"] == made["irn"]).all()
+    assert (made["other"] != made["irn"]).any()
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"),
+    [
+        (["label_probability=0.6"], "--set label_probability does nothing without unary=labels"),
+        (["unary=labels", "logit_scale=2"], "--set logit_scale does nothing without unary=logits"),
+        (["unary=labels", "label_probability=0.6"], None),
+        (["logit_scale=2"], None),
+    ],
+)
+def test_settings_that_do_nothing_are_said_to(one, tmp_path, pairs, said):
+    heard = Heard()
+    pseudo_mask(
+        one(np.ones((2, 4, 5))), output=tmp_path / "m.h5", refine="crf", settings=pairs, messages=heard
+    )
+    assert heard.warned == ([said] if said else [])
 
 
 def test_a_sigma_of_zero_is_one_sentence_and_exit_code_2(one, tmp_path):

@@ -52,7 +52,8 @@ def cotrain(
         str,
         _own(
             "HEAD-BACKBONE with a head of deeplabv3plus, deeplabv3, lraspp, pyramid, fcn, linear; "
-            "or fcn32s, fcn16s, fcn8s, fcn8s-at-once, on vgg-16 as published; fcn-tiny is the smallest",
+            "or fcn32s, fcn16s, fcn8s, fcn8s-at-once, on vgg-16 as published, and fcn4s, fcn2s on backbones "
+            "with finer maps; fcn-tiny is the smallest",
             options.MODEL,
         ),
     ] = "deeplabv3-mobilenet-v2",

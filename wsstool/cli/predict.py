@@ -29,7 +29,8 @@ def predict(
         bool,
         typer.Option(
             "--probabilities",
-            help="write the probability of each class (a cam file) in place of label maps",
+            help="write the probability of each class (a cam file, a value every 4 pixels) in place of label "
+            "maps",
             rich_help_panel=options.OUTPUT,
         ),
     ] = False,
@@ -58,8 +59,9 @@ def predict(
     dense: Annotated[
         options.DenseWay | None,
         typer.Option(
-            help="a score at every pixel, not upsampled, of FCNs with one score map (fcn32s-...): "
-            "the same result in one pass, or in stride x stride passes; both cost a lot",
+            help="a score at every pixel, not upsampled, of FCNs with one score map (fcn32s-..., "
+            "fcn8s-tiny): the same result in one pass, or in stride x stride passes, with 32 about a "
+            "thousand times the cost of one; for small pictures",
             rich_help_panel=options.METHOD,
         ),
     ] = None,

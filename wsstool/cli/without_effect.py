@@ -47,6 +47,11 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
             "with --background none or white, where no score is compared with it",
         ),
         Idle(
+            ("background_threshold",),
+            lambda v: v["background"] == "auto" and v["background_power"] is not None,
+            "with --background-power, which stands in place of a constant",
+        ),
+        Idle(
             ("background_threshold", "background_threshold_low", "background_power"),
             lambda v: v["rule"] == "multilayer" and v["background"] == "auto",
             "with --rule multilayer, where every pixel goes to a class that is tagged",

@@ -14,13 +14,17 @@ from wsstool.masks.inputs import checked
 from wsstool.masks.permutohedral import Permutohedral
 from wsstool.runtime import pick_device
 
+_TERMS = ("bilateral_xy", "bilateral_rgb", "bilateral_weight", "gaussian_xy", "gaussian_weight")
 PRESETS = {
-    "deeplab": (80.0, 13.0, 10.0, 3.0, 3.0),
-    "irn": (50.0, 5.0, 10.0, 3.0, 3.0),
-    "tissue": (10.0, 20.0, 50.0, 3.0, 30.0),
+    name: dict(zip(_TERMS, values, strict=True))
+    for name, values in (
+        ("deeplab", (80.0, 13.0, 10.0, 3.0, 3.0)),
+        ("irn", (50.0, 5.0, 10.0, 3.0, 3.0)),
+        ("tissue", (10.0, 20.0, 50.0, 3.0, 30.0)),
+    )
 }
-"""Published settings by name: bilateral xy (px), rgb, weight; Gaussian xy (px), weight. ``irn`` is the
-default; ``tissue`` was published with 5 steps."""
+"""Published settings by name, as options of ``crf``, whose defaults are ``irn``; ``tissue`` was published
+with 5 steps."""
 
 UNARIES = ("logits", "probabilities", "labels")
 
@@ -59,7 +63,6 @@ def crf(
     gaussian_xy: float = 3.0,
     gaussian_weight: float = 3.0,
     steps: int = 10,
-    preset: str = "",
     device: str = "auto",
 ) -> np.ndarray:
     """Sharpen score maps along the edges of the image.
@@ -73,7 +76,7 @@ def crf(
         unary: ``logits``: u = -logit_scale * score, for normalised activation maps; ``probabilities``:
             u = -log(clip(score, 1e-5, 1)), for the output of a segmenter; a pixel's need not sum to 1;
             ``labels``: only which score is largest counts, and a pixel whose scores are equal says nothing.
-        logit_scale: with ``logits``, 0 ignores the scores, large values trust them; 3 to 6 is usual.
+        logit_scale: with ``logits``, above 0; large values trust the scores; 3 to 6 is usual.
         label_probability: with ``labels``, that a pixel has its label, the rest being shared by the others;
             above 1 / K, below 1.
         bilateral_xy: a, pixels. How far pixels of like colour pull on each other.
@@ -82,7 +85,6 @@ def crf(
         gaussian_xy: g, pixels.
         gaussian_weight: w_g; 0 leaves the term out.
         steps: mean-field updates.
-        preset: ``deeplab``, ``irn`` or ``tissue``: published sigmas and weights, in place of the five above.
         device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
 
     Returns:
@@ -90,8 +92,8 @@ def crf(
 
     Raises:
         UsageError: a negative weight, a sigma that is not positive (with its weight not 0), negative steps,
-            an unknown preset or unary, a ``label_probability`` out of range, a device that is not there or
-            is Metal's.
+            an unknown unary, a ``logit_scale`` or ``label_probability`` out of range, a device that is not
+            there or is Metal's.
         BadInputError: scores that are not finite or do not lie over the image.
 
     Notes:
@@ -110,17 +112,15 @@ def crf(
         >>> crf(scores, image).argmax(0)[0].tolist()
         [0, 0, 0, 0, 1, 1, 1, 1]
     """
-    if preset:
-        if preset not in PRESETS:
-            raise UsageError(f"no crf preset '{preset}'; there are: {', '.join(PRESETS)}")
-        bilateral_xy, bilateral_rgb, bilateral_weight, gaussian_xy, gaussian_weight = PRESETS[preset]
     if unary not in UNARIES:
         raise UsageError(f"crf has no unary '{unary}'; there are: {', '.join(UNARIES)}")
     for name, value in (("bilateral_xy", bilateral_xy), ("bilateral_rgb", bilateral_rgb)):
         _check_term(name, value, bilateral_weight)
     _check_term("gaussian_xy", gaussian_xy, gaussian_weight)
-    if steps < 0 or not math.isfinite(logit_scale):
-        raise UsageError(f"crf needs steps >= 0 and a finite logit_scale, not {steps} and {logit_scale:g}")
+    if steps < 0:
+        raise UsageError(f"crf needs steps of 0 or more, not {steps}")
+    if not 0 < logit_scale < math.inf:
+        raise UsageError(f"crf needs a logit_scale above 0 and finite, not {logit_scale:g}")
     where = _device(device)
     scores = checked(scores, image)
     k, height, width = scores.shape
@@ -167,9 +167,11 @@ def _device(name: str) -> torch.device:
 def _check_term(name: str, sigma: float, weight: float) -> None:
     which = name.split("_")[0] + "_weight"
     if not 0 <= weight < math.inf:
-        raise UsageError(f"crf needs {which} of 0 or more, not {weight:g}")
+        raise UsageError(f"crf needs {which} of 0 or more and finite, not {weight:g}")
     if weight and not 0 < sigma < math.inf:
-        raise UsageError(f"crf needs {name} above 0, not {sigma:g}; {which}=0 leaves that term out")
+        raise UsageError(
+            f"crf needs {name} above 0 and finite, not {sigma:g}; {which}=0 leaves that term out"
+        )
 
 
 def _positions(height: int, width: int, where: torch.device) -> Tensor:

@@ -117,7 +117,7 @@ def _rarefy_chain(trunk: Trunk) -> None:
 def _with_one_map(network: nn.Module) -> FCN:
     """The network, if each of its scores is a function of the pixels around it, on one grid."""
     if not isinstance(network, FCN) or len(network.taps) > 1:
-        raise UsageError("--dense wants an FCN with a single score map (fcn32s-BACKBONE)")
+        raise UsageError("--dense wants an FCN with a single score map, such as fcn32s-BACKBONE")
     if any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in network.modules()):
         raise UsageError(
             f"{network.backbone.arch} looks at the whole image in its layers (squeeze-and-excitation): "

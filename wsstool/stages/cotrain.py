@@ -9,6 +9,7 @@ from typing import Any
 
 from wsstool import store
 from wsstool.errors import UsageError
+from wsstool.models.fcn import FCN_HEADS
 from wsstool.models.segmenter import NEED_TWO_IMAGES, split_arch
 from wsstool.models.weights import load_weights
 from wsstool.registry import COTRAINERS
@@ -19,6 +20,7 @@ from wsstool.stages.layer_weights import layer_weights
 from wsstool.stages.learn_masks import by_steps, fitting_crop
 from wsstool.stages.masked import open_masked, open_validation
 from wsstool.stages.mean_iou import MeanIou
+from wsstool.stages.ranges import check_factor
 from wsstool.stages.solved import PROBE_PARAMS, check_probe, solve
 from wsstool.stages.staged import in_stages
 from wsstool.stages.start import network_builder, parameter_groups, start_input
@@ -142,6 +144,10 @@ def cotrain(
     rate = _rate(noise_rate)
     if batch_size < 2 and head in NEED_TWO_IMAGES:
         raise UsageError(f"{head} normalises over the batch and needs --batch-size 2 or more")
+    if upsampling == "learned" and head not in FCN_HEADS:
+        raise UsageError(f"--upsampling learned is for {', '.join(FCN_HEADS)}; {head} interpolates")
+    check_factor("--bias-rate", bias_rate)
+    check_factor("--backbone-rate", backbone_rate)
     if warmup_start is not None and not 0 <= warmup_start <= 1:
         raise UsageError(f"--warmup-start {warmup_start:g}: a share of the rate, from 0 to 1")
     data = open_masked(source, images, split, class_list, masks, messages)

@@ -10,11 +10,12 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError
+from wsstool.family import Registry
 from wsstool.masks.method import Method
 from wsstool.masks.normalise import MODES
-from wsstool.registry import BACKGROUNDS, REFINERS, RULES, Registry
+from wsstool.registry import BACKGROUNDS, REFINERS, RULES
 from wsstool.stages.refiner import bound_refiner
-from wsstool.types import IGNORE
+from wsstool.types import IGNORE, SILENT, Messages
 
 
 def mask_method(
@@ -25,6 +26,7 @@ def mask_method(
     settings: Sequence[str],
     normalise: str,
     background: str,
+    messages: Messages = SILENT,
     **own: Any,
 ) -> tuple[Method, dict[str, Any]]:
     """The method for a ``cam`` file, and what of it belongs into the file's history.
@@ -32,6 +34,7 @@ def mask_method(
     Args:
         header: of the file.
         rule, refine, settings, normalise, background: see ``pseudo_mask``.
+        messages: told which settings do nothing.
         **own: fields of ``Method`` that pass through.
 
     Raises:
@@ -60,7 +63,7 @@ def mask_method(
     method = Method(
         rule=partial(RULES.load(rule), **for_rule),
         gated=gated,
-        refine=bound_refiner(refine, for_refiner) if refine else None,
+        refine=bound_refiner(refine, for_refiner, messages) if refine else None,
         normalise=normalise,
         background=known if by_score else -1,
         forbidden=-1 if by_score else known,

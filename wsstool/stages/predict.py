@@ -101,7 +101,7 @@ def predict(
         raise UsageError("--refine sharpens label maps; probabilities are written as the network gives them")
     if settings and not refine:
         raise UsageError("--set names an option of a refiner; choose one with --refine")
-    refiner, own = find_refiner(refine, settings or ())
+    refiner, own = find_refiner(refine, settings or (), messages)
     of_tags = messages if targets == "labels" else SILENT  # else it is the weights that name the classes
     dataset = open_dataset(data, split=split, labels=labels, class_list=class_list, messages=of_tags)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
@@ -206,14 +206,16 @@ def predict(
     return {"images": len(header), "failed": writer.failed, "key": header.key}
 
 
-def find_refiner(refine: str | None, settings: Sequence[str]) -> tuple[Refiner | None, dict[str, Any]]:
+def find_refiner(
+    refine: str | None, settings: Sequence[str], messages: Messages = SILENT
+) -> tuple[Refiner | None, dict[str, Any]]:
     """The refiner of a name with its options bound, scores taken as probabilities; and these options."""
     if refine is None:
         return None, {}
     own = REFINERS.settings(refine, settings)
     if "unary" in REFINERS.own_options(refine):
         own.setdefault("unary", "probabilities")
-    return bound_refiner(refine, own), own
+    return bound_refiner(refine, own, messages), own
 
 
 def _refined(

@@ -69,7 +69,7 @@ def predict_objects(
         raise UsageError(f"--threshold {threshold:g}: a value between 0 and 1")
     if settings and not refine:
         raise UsageError("--set names an option of a refiner; choose one with --refine")
-    refiner, own = find_refiner(refine, settings or ())
+    refiner, own = find_refiner(refine, settings or (), messages)
     opened = open_maps(
         data,
         weights,

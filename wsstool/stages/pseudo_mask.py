@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -93,7 +93,8 @@ def pseudo_mask(
         )
         header = reader.header
         if header.payload == "selection":
-            _refuse({"rule": rule != "argmax", "refine": refine, "set": settings, "layer": layer})
+            of_maps = {"rule": rule != "argmax", "refine": refine, "set": settings, "layer": layer}
+            _refuse(of_maps, "class maps", "masks of boxes")
             again, tail = _twice(reader, source, stack)
             return merge_objects(
                 header,
@@ -109,6 +110,7 @@ def pseudo_mask(
                 force=force,
                 messages=messages,
             )
+        _refuse({"overlap": overlap != "ignore", "min-score": min_score}, "masks of boxes", "class maps")
         records: Records = reader.records
         known = header.classes.background
         method, params = mask_method(
@@ -122,6 +124,7 @@ def pseudo_mask(
             threshold_low=background_threshold_low,
             power=background_power,
             ignore_margin=ignore_margin,
+            messages=messages,
         )
         layers = _layers(header, layer)
         thresholds: list[float] = []
@@ -159,11 +162,11 @@ def pseudo_mask(
 Records = Callable[[int], Iterator[store.Record]]
 
 
-def _refuse(options: dict[str, Any]) -> None:
-    """Options that say how class maps become labels."""
+def _refuse(options: dict[str, Any], those: str, these: str) -> None:
+    """Raise UsageError for options of another kind of input."""
     for option, given in options.items():
         if given:
-            raise UsageError(f"--{option} is for class maps; the input holds masks of boxes")
+            raise UsageError(f"--{option} is for {those}; the input holds {these}")
 
 
 def _twice(reader: store.Reader, source: object, stack: ExitStack) -> tuple[Records, dict[str, np.ndarray]]:
@@ -242,10 +245,12 @@ def _chosen(records: Iterable[store.Record], layers: Sequence[int], mode: str) -
     """One background threshold a layer, from the scores of all images."""
     rules = [ThresholdFromScores() for _ in layers]
     for record in records:
-        if not record.failed:
-            blocks = record.maps
-            for rule, i in zip(rules, layers, strict=True):
-                rule.add(normalised(blocks[i], mode))
+        if record.failed:
+            continue
+        blocks = record.maps
+        with suppress(BadInputError):  # it will be named when its turn comes
+            for rule, scores in zip(rules, [normalised(blocks[i], mode) for i in layers], strict=True):
+                rule.add(scores)
     return [rule.threshold() for rule in rules]
 
 

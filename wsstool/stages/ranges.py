@@ -26,3 +26,9 @@ def check_penalty(penalty: float) -> None:
     """Raise UsageError unless it is a number above 0."""
     if not 0 < penalty < math.inf:
         raise UsageError(f"--penalty {penalty:g}: a number above 0")
+
+
+def check_factor(option: str, value: float | None) -> None:
+    """Raise UsageError unless it is None or a number of 0 or more."""
+    if value is not None and not 0 <= value < math.inf:
+        raise UsageError(f"{option} {value:g}: a number, 0 or more")

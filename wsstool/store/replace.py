@@ -31,6 +31,6 @@ def refuse_strangers(target: Path, header: Header, name: str) -> None:
         return
     if (old.payload, old.stage) != (header.payload, header.stage):
         raise CannotWriteError(
-            f"'{name}' holds the {old.payload} of '{old.stage}' and not that of '{header.stage}'; "
-            "remove it first, or use --force"
+            f"'{name}' holds the {old.payload} of '{old.stage}' and not the {header.payload} of "
+            f"'{header.stage}'; remove it first, or use --force"
         )

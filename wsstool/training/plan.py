@@ -92,7 +92,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         """Raise UsageError for a value that cannot be meant; a NaN never is."""
-        for name in ("lr", "warmup_epochs", "weight_decay", "clip"):
+        for name in ("lr", "warmup_epochs", "fall_epochs", "weight_decay", "clip"):
             value = getattr(self, name)
             if not 0 <= value < math.inf:
                 raise UsageError(f"--{name.replace('_', '-')} {value:g}: a number, 0 or more")

@@ -1,0 +1,146 @@
+"""A family of methods: a name -> a function, imported when it is first used, and its options as texts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from importlib.metadata import entry_points
+from typing import Any
+
+from wsstool.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method: where it lives, where it was published, what it costs."""
+
+    target: str  #: "package.module:function"
+    paper: str = ""  #: author, venue and year
+    cost: str = ""  #: in the family's own unit, for the methods table
+    presets: str = ""  #: "package.module:dict": name -> values of options, for the option ``preset``
+    only: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """An option -> the option and its value beside which alone it counts."""
+
+    def load(self) -> Callable[..., Any]:
+        return _named(self.target)
+
+
+def _named(target: str) -> Any:
+    module, _, attribute = target.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+class Registry:
+    """The methods of one family, by kebab-case name."""
+
+    def __init__(self, family: str, entries: dict[str, Entry]) -> None:
+        self.family = family
+        self._entries = entries
+
+    def entries(self) -> dict[str, Entry]:
+        """All methods, our own first, then those of other packages by name."""
+        found = dict(self._entries)
+        for point in sorted(entry_points(group=f"wsstool.{self.family}"), key=lambda p: p.name):
+            found.setdefault(point.name, Entry(point.value, "from another package"))
+        return found
+
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.entries())
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def load(self, name: str) -> Callable[..., Any]:
+        """The function behind ``name``.
+
+        Raises:
+            UsageError: no method of that name; the message lists those there are.
+        """
+        if name in self._entries:  # looking for other packages takes milliseconds
+            return self._entries[name].load()
+        entries = self.entries()
+        if name not in entries:
+            raise UsageError(f"no {self.family} method '{name}'; there are: {', '.join(entries)}")
+        return entries[name].load()
+
+    def own_options(self, name: str) -> dict[str, inspect.Parameter]:
+        """What ``--set NAME=VALUE`` may set for a method: its keyword-only parameters, and ``preset``."""
+        parameters = inspect.signature(self.load(name)).parameters
+        own = {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+        if self._presets(name):
+            own["preset"] = inspect.Parameter(
+                "preset", inspect.Parameter.KEYWORD_ONLY, default="", annotation="str"
+            )
+        return own
+
+    def _presets(self, name: str) -> dict[str, dict[str, Any]]:
+        entry = self.entries().get(name)
+        return _named(entry.presets) if entry and entry.presets else {}
+
+    def takes(self, name: str, parameter: str) -> bool:
+        """Whether a method has a parameter beyond the contract of its family."""
+        return parameter in inspect.signature(self.load(name)).parameters
+
+    def settings(self, name: str, pairs: Iterable[str]) -> dict[str, Any]:
+        """Turn ``NAME=VALUE`` texts into typed keyword arguments of a method.
+
+        A ``preset`` becomes the values that it stands for; of two texts that say different things the later
+        one counts.
+
+        Raises:
+            UsageError: no ``=`` in a text, an option that the method does not have, a value of another type.
+        """
+        own = self.own_options(name)
+        found: dict[str, Any] = {}
+        for pair in pairs:
+            key, equals, text = pair.partition("=")
+            key = key.strip().replace("-", "_")
+            if not equals:
+                raise UsageError(f"--set {pair}: write NAME=VALUE")
+            if key not in own:
+                there = ", ".join(own) or "none"
+                raise UsageError(f"--set {pair}: '{name}' has no option '{key}'; it has: {there}")
+            if key == "preset" and (presets := self._presets(name)):
+                if text.strip() not in presets:
+                    raise UsageError(f"--set {pair}: '{name}' has the presets {', '.join(presets)}")
+                found |= presets[text.strip()]
+            else:
+                found[key] = _typed(pair, text.strip(), own[key].default)
+        return found
+
+    def idle(self, name: str, settings: Mapping[str, Any]) -> list[str]:
+        """A sentence for each of the ``settings`` of a method that does nothing beside the others."""
+        own, said = self.own_options(name), []
+        for option, (other, value) in self.entries()[name].only.items():
+            if option in settings and settings.get(other, own[other].default) != value:
+                said.append(f"--set {option} does nothing without {other}={value}")
+        return said
+
+
+def _typed(pair: str, text: str, default: Any) -> Any:
+    """``text`` as the type of ``default``; a tuple is written with commas."""
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
+                text.lower()
+            ]
+        if isinstance(default, int):
+            return int(text)
+        if isinstance(default, float):
+            return float(text)
+        if isinstance(default, tuple):
+            return tuple(type(default[0])(part) for part in text.split(","))
+    except (ValueError, KeyError) as error:
+        raise UsageError(f"--set {pair}: '{text}' is not {_KINDS[type(default)]}") from error
+    return text
+
+
+_KINDS: dict[type, str] = {
+    bool: "yes or no",
+    int: "a whole number",
+    float: "a number",
+    tuple: "a row of values with commas between",
+}
+"""The types of options in words."""
