@@ -20,8 +20,8 @@ class Entry:
     paper: str = ""  #: author, venue and year
     cost: str = ""  #: in the family's own unit, for the methods table
     presets: str = ""  #: "package.module:dict": name -> values of options, for the option ``preset``
-    only: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """An option -> the option and its value beside which alone it counts."""
+    only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """An option -> another one and those of its values beside which alone it counts."""
 
     def load(self) -> Callable[..., Any]:
         return _named(self.target)
@@ -113,9 +113,9 @@ class Registry:
     def idle(self, name: str, settings: Mapping[str, Any]) -> list[str]:
         """A sentence for each of the ``settings`` of a method that does nothing beside the others."""
         own, said = self.own_options(name), []
-        for option, (other, value) in self.entries()[name].only.items():
-            if option in settings and settings.get(other, own[other].default) != value:
-                said.append(f"--set {option} does nothing without {other}={value}")
+        for option, (other, *values) in self.entries()[name].only.items():
+            if option in settings and settings.get(other, own[other].default) not in values:
+                said.append(f"--set {option} does nothing without {other}={' or '.join(values)}")
         return said
 
 

@@ -76,7 +76,12 @@ BACKGROUNDS = Registry(
 SELECTORS = Registry(
     "selectors",
     {
-        "greedy": Entry("wsstool.selection.greedy:greedy", "Feng et al., TNNLS 2022", "0.01 to 0.1 s a box"),
+        "greedy": Entry(
+            "wsstool.selection.greedy:greedy",
+            "Feng et al., TNNLS 2022",
+            "0.01 to 0.1 s a box",
+            only={"f1": ("guide", "contour", "both"), "threshold": ("guide", "contour", "region", "both")},
+        ),
         "best": Entry("wsstool.selection.best:best", "common practice", "one pass over the proposals"),
         "proposal": Entry("wsstool.selection.best:proposal", "as in SDI and BBAM", "as best"),
     },

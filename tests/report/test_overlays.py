@@ -6,7 +6,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from wsstool.report.overlays import blend, blend_scores, errors, jpeg, label_borders, stacked, strip
+from wsstool.report.overlays import (
+    WIDEST,
+    blend,
+    blend_scores,
+    errors,
+    fitted,
+    jpeg,
+    label_borders,
+    stacked,
+    strip,
+)
 
 PALETTE = np.zeros((256, 3), np.uint8)
 PALETTE[1], PALETTE[2] = (200, 0, 0), (0, 200, 0)
@@ -67,3 +77,9 @@ def test_borders_and_strips(image):
 def test_jpeg_is_deterministic(image):
     data = jpeg(image)
     assert data == jpeg(image) and Image.open(io.BytesIO(data)).size == (16, 12)
+
+
+def test_very_oblong_pictures_stay_within_what_a_jpeg_holds():
+    for size in ((3, 2000), (2000, 3), (1, 9000)):
+        shown = fitted(np.zeros((*size, 3), np.uint8), 200)
+        assert max(shown.shape) <= WIDEST and min(shown.shape[:2]) >= 1 and jpeg(shown)

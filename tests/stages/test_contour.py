@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.messages import Heard
 from wsstool import store
 from wsstool.data import rle
 from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, UsageError
@@ -222,6 +223,11 @@ class TestBadInput:
             ({"loss": ["zero=x"]}, "--loss zero=x"),
             ({"loss": ["zero", "zero=2"]}, "named twice"),
             ({"settings": ["reference=1"]}, "--set reference=1: these losses have: dilation"),
+            ({"loss": ["zero=1"]}, "--loss zero alone"),
+            ({"loss": ["tightness", "zero=.1"], "settings": ["reference=-4"]}, "--set reference=-4"),
+            ({"loss": ["bags"], "settings": ["smoothness=-1"]}, "--set smoothness=-1"),
+            ({"settings": ["dilation=0"]}, "--set dilation=0"),
+            ({"settings": ["similarity=2"]}, "similarity"),
             ({"box_slack": 0.5}, "--box-slack"),
             ({"condition": "vector"}, "--condition vector"),
             ({"min_score": 2.0}, "--min-score"),
@@ -329,8 +335,10 @@ class TestMaps:
         folder, _ = trained
         data = draw(tmp_path / "dark", 1)
         Image.fromarray(np.zeros((48, 64, 3), np.uint8)).save(data / "images" / "0.png")
-        found = predict(data, weights=folder / "c.pth", output=tmp_path / "p.h5", threshold=0.999)
-        assert found["fallbacks"] == 2
+        options = {"weights": folder / "c.pth", "output": tmp_path / "p.h5", "threshold": 0.999}
+        heard = Heard()
+        assert predict(data, **options, messages=heard)["fallbacks"] == 2
+        assert "the ellipse stands in for 2 of 2 objects" in heard.said
         with store.open_records(tmp_path / "p.h5") as reader:
             (record,) = reader.records()
             assert all((window == 1).any() for window in record.windows)

@@ -2,20 +2,25 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import typer.main
 
 from tests.messages import Heard
 from tests.stages.objects import SIZE, objects_of, truth_of, write_maps, write_objects, write_proposals
 from wsstool import store
+from wsstool.cli.app import app
 from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError
 from wsstool.registry import FILLERS, SELECTORS
 from wsstool.stages.boxed import open_boxed
 from wsstool.stages.select import select
+
+COMMANDS = typer.main.get_command(app).commands
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +133,19 @@ def test_no_proposal_in_the_box_and_an_empty_map(files, root, tmp_path):
     assert min(ious(tmp_path / "t.h5")) == 1  # the map itself came next
 
 
+def test_a_setting_that_does_nothing_is_said_to(files, tmp_path):
+    heard = Heard()
+    options = {"contour": str(files[1]), "output": tmp_path / "s.h5", "messages": heard}
+    select(str(files[0]), settings=["guide=region", "f1=yes", "threshold=.4"], **options)
+    assert heard.warned == ["--set f1 does nothing without guide=contour or both"]
+
+
+def test_options_of_other_inputs_are_refused(files, tmp_path):
+    for own, says in (({"split": "test"}, "--split"), ({"box_format": "xyxy"}, "--box-format")):
+        with pytest.raises(UsageError, match=says):
+            select(str(files[0]), contour=str(files[1]), output=tmp_path / "s.h5", **own)
+
+
 def test_regions_read_as_outlines_are_warned_of(files, tmp_path):
     proposals, maps = files
     for guide in ("region", "contour"):
@@ -150,8 +168,10 @@ def test_without_pixels_the_fallback_is_the_ellipse(files, root, tmp_path):
     maps = write_maps(tmp_path / "c.h5", tmp_path / "gone", level=0.0)
     (tmp_path / "gone").rename(tmp_path / "elsewhere")
     found = select(str(files[0]), contour=str(maps), output=tmp_path / "s.h5")
-    params = store.open_random(tmp_path / "s.h5").header.params
-    assert found["fallbacks"] == {"empty map": 7} and params["fallbacks"] == ["ellipse"]
+    header = store.open_random(tmp_path / "s.h5").header
+    assert found["fallbacks"] == {"empty map": 7}
+    typed = {word for word in shlex.split(header.provenance[-1]["command"]) if word.startswith("--")}
+    assert typed <= {option for p in COMMANDS["select"].params for option in p.opts}
 
 
 def test_five_hundred_boxes(root, tmp_path):

@@ -207,7 +207,9 @@ Workers = Annotated[
         least=0,
     ),
 ]
-Seed = Annotated[int, _option("--seed", help="seed of every random choice", panel=RUNTIME)]
+Seed = Annotated[
+    int, _option("--seed", help="seed of every random choice, 0 or more", panel=RUNTIME, least=0)
+]
 
 # Output
 Output = Annotated[

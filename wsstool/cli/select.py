@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from wsstool.cli import options
-from wsstool.cli.run import call, messages
+from wsstool.cli.run import call
 
 
 def select(
@@ -73,11 +73,4 @@ def select(
     wsstool select data/ --method grabcut -o grabcut.h5;
     wsstool contour data/ --weights contour.pth | wsstool select --method prior -o masks.h5
     """
-    found = call("select:select", locals())
-    if found["score"] is None:
-        return
-    messages().say(f"{found['objects']} objects, mean quality {found['score']:.3f}")
-    for name, value in found["baselines"].items():
-        messages().say(f"  {name}: {value:.3f}")
-    for reason, count in found["fallbacks"].items():
-        messages().say(f"fallback for {count}: {reason}")
+    call("select:select", locals())

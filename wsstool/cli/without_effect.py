@@ -77,7 +77,16 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
             f"without --method {' or '.join(SELECTING)}",
         ),
     ),
-    "train-contour": (Idle(("views",), lambda v: v["epochs"] is not None, "with --epochs"),),
+    "train-contour": (
+        Idle(("views",), lambda v: v["epochs"] is not None, "with --epochs"),
+        Idle(("min_score",), lambda v: v["selection"] is None, "without --selection"),
+        Idle(("frozen_stride",), lambda v: v["init"] is None, "without --init"),
+        Idle(
+            ("margin_min", "margin_max"),
+            lambda v: v["window"] == "image",
+            "with --window image, which has no margin",
+        ),
+    ),
     "propose": (
         Idle(("method", "settings", "workers"), lambda v: v["import_"] is not None, "with --import"),
     ),

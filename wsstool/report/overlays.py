@@ -149,9 +149,16 @@ def stacked(strips: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(rows)
 
 
+WIDEST = 8192  #: pixels; JPEG ends at 65,500, and a page long before
+
+
 def fitted(picture: np.ndarray, height: int) -> np.ndarray:
-    """A picture at another height, its proportions kept; enlarged pixels stay square."""
-    width = max(1, round(picture.shape[1] * height / picture.shape[0]))
+    """A picture at another height, its proportions kept; enlarged pixels stay square.
+
+    Pictures that would be wider than ``WIDEST`` become less high.
+    """
+    height = max(1, min(height, WIDEST * picture.shape[0] // picture.shape[1]))
+    width = min(WIDEST, max(1, round(picture.shape[1] * height / picture.shape[0])))
     kind = Image.Resampling.LANCZOS if height < picture.shape[0] else Image.Resampling.NEAREST
     return np.asarray(Image.fromarray(picture).resize((width, height), kind))
 

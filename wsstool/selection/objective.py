@@ -19,8 +19,8 @@ def check_guide(guide: str, threshold: float, radius: int, coverage: float) -> N
         raise UsageError(f"--set guide={guide}: {', '.join(GUIDES)}")
     if not 0 < threshold <= 1:
         raise UsageError(f"--set threshold={threshold:g}: a share of the map's maximum, in (0, 1]")
-    if radius < 1:
-        raise UsageError(f"--set radius={radius}: pixels, at least 1")
+    if not 1 <= radius <= 32:
+        raise UsageError(f"--set radius={radius}: pixels, from 1 to 32")
     if not 0 <= coverage < np.inf:
         raise UsageError(f"--set coverage={coverage:g}: a weight, 0 or more")
 

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+import torch
+
 from wsstool.errors import UsageError
 from wsstool.registry import BOX_LOSSES
 from wsstool.training.contour import Term
+from wsstool.training.losses.box_targets import box_target
 
 
 def loss_terms(losses: Sequence[str], settings: Sequence[str]) -> tuple[list[Term], list[str], list[str]]:
     """The summands that ``NAME=WEIGHT`` texts name; their canonical texts; and those of the settings.
 
     Raises:
-        UsageError: an unknown loss or one named twice, a weight that is not positive, a setting of none.
+        UsageError: an unknown loss or one named twice, a weight that is not positive, a setting of none
+            or out of its range.
     """
     weights: dict[str, float] = {}
     for text in losses:
@@ -30,6 +34,8 @@ def loss_terms(losses: Sequence[str], settings: Sequence[str]) -> tuple[list[Ter
             raise UsageError(f"--loss {name} is named twice")
         BOX_LOSSES.load(name)
         weights[name] = weight
+    if [*weights] == ["zero"]:
+        raise UsageError("--loss zero alone asks for empty maps; add --loss tightness=1")
     own: dict[str, dict[str, Any]] = {name: {} for name in weights}
     for pair in settings:
         key = pair.partition("=")[0].strip().replace("-", "_")
@@ -42,5 +48,15 @@ def loss_terms(losses: Sequence[str], settings: Sequence[str]) -> tuple[list[Ter
     terms = [
         Term(name, weight, partial(BOX_LOSSES.load(name), **own[name])) for name, weight in weights.items()
     ]
+    square = torch.ones(1, 4, 4)
+    target = box_target(
+        torch.tensor([[1.0, 1.0, 3.0, 3.0]]),
+        torch.zeros(1, 3, 4, 4),
+        torch.tensor([[4, 4]]),
+        (4, 4),
+        mask=square.byte(),
+    )
+    for term in terms:
+        term.loss(square, target)  # judges the range of its options
     described = [f"{name}={weight:g}" for name, weight in weights.items()]
     return terms, described, [f"{k}={v}" for options in own.values() for k, v in options.items()]

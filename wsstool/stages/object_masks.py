@@ -97,6 +97,10 @@ class Maker:
         maker._try()
         return maker
 
+    def idle(self) -> list[str]:
+        """A sentence for each option that does nothing beside the others."""
+        return (SELECTORS if self.takes_proposals else FILLERS).idle(self.name, self.own)
+
     def _try(self) -> None:
         """Raise UsageError for values out of range before anything is written: on a scene of 8 x 8."""
         box, ones = np.array([[1, 1, 7, 7]], np.float32), np.ones((8, 8), np.float32)

@@ -117,7 +117,9 @@ def predict_objects(
                     fallback=np.array([fallback for _, _, fallback in made], np.uint8),
                 )
             advance()
-    return opened.told(writer, fallbacks=int(writer.tail["fallback"].sum()))
+        if fallbacks := int(writer.tail["fallback"].sum()):
+            messages.say(f"the ellipse stands in for {fallbacks} of {len(writer.tail['fallback'])} objects")
+    return opened.told(writer, fallbacks=fallbacks)
 
 
 def refined(refiner: Refiner, one: np.ndarray, box: np.ndarray, pixels: np.ndarray) -> np.ndarray:

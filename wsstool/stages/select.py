@@ -20,6 +20,7 @@ from wsstool.stages.boxed import open_boxed
 from wsstool.stages.object_inputs import Given, Job, jobs, open_inputs, pixel_folder
 from wsstool.stages.object_masks import Maker, ObjectMask, masks_of
 from wsstool.stages.objects import Objects, boxes_of
+from wsstool.store.provenance import digest
 from wsstool.types import SILENT, Messages
 
 FALLBACKS = ("auto", "prior", "grabcut", "ellipse", "box")
@@ -73,6 +74,8 @@ def select(
         UsageError: an option's value, or inputs that the method cannot use.
     """
     maker = Maker.of(method, settings or ())
+    for text in maker.idle():
+        messages.warn(text)
     if fallback not in FALLBACKS:
         raise UsageError(f"--fallback {fallback}: {', '.join(FALLBACKS)}")
     with ExitStack() as stack:
@@ -89,11 +92,11 @@ def select(
             "method": method,
             "set": [f"{k}={v}" for k, v in maker.own.items()],
             "fallback": fallback,
-            "fallbacks": [one.name for one in others],
             "box_format": None if box_format == "auto" else box_format,
             "split": split,
         }
-        header = _header(objects, params, (*given.inputs(), *more), given.image_root(images))
+        tried = store.Input("fallbacks", {"fingerprint": digest(" ".join(one.name for one in others))})
+        header = _header(objects, params, (*given.inputs(), *more, tried), given.image_root(images))
         if not any(one.takes_image for one in (maker, *others, *beside)):
             folder = None
         make = partial(_masks, maker=maker, fallbacks=others, beside=beside)
@@ -109,7 +112,7 @@ def select(
                     _write(writer, found)
                     done += _tally(found)
                 advance()
-        _warn_of_maps(done, maker, messages)
+            _say(done, maker, messages)
         return {"images": len(header), "failed": writer.failed, "key": header.key, **_summary(done, objects)}
 
 
@@ -122,15 +125,17 @@ def _objects(
     messages: Messages,
 ) -> tuple[Objects, tuple[store.Input, ...]]:
     """The boxes, and what they come from beside the open files."""
+    if split is not None and given.folder is None:
+        raise UsageError("--split is for a data folder; a file has its images already")
     if given.maps is not None and boxes is None:
+        if box_format != "auto":
+            raise UsageError("--box-format is for box files; the boxes are those of the maps")
         return Objects.of_header(given.maps.header), ()
     if given.folder is not None:
         source = open_boxed(given.folder, boxes=boxes, box_format=box_format, split=split, messages=messages)
         names = source.dataset.names
         objects, more = Objects.of_table(names, source.table.sizes, source.table), [source.inputs[0]]
     else:
-        if split is not None:
-            raise UsageError("--split is for a data folder; a file has its images already")
         if folder is None:
             raise MissingInputError(
                 "the boxes are with the images, which are not there; --images names their folder"
@@ -222,6 +227,20 @@ def _tally(found: list[ObjectMask]) -> Counter[str]:
         for name, value in one.beside.items():
             sums[f"beside {name}"] += value  # type: ignore[assignment]
     return sums
+
+
+def _say(sums: Counter[str], maker: Maker, messages: Messages) -> None:
+    """What there is to know of the masks, before images that failed end the command."""
+    if not sums["n"]:
+        return
+    messages.say(f"{sums['n']} objects, mean quality {sums['score'] / sums['n']:.3f}")
+    for name, value in sums.items():
+        what, _, of = name.partition(" ")
+        if what == "beside":
+            messages.say(f"  {of}: {value / sums['n']:.3f}")
+        elif what == "why":
+            messages.say(f"fallback for {value}: {of}")
+    _warn_of_maps(sums, maker, messages)
 
 
 def _warn_of_maps(sums: Counter[str], maker: Maker, messages: Messages) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from wsstool.training.losses.box_targets import BoxTarget, mean_counted
+from wsstool.training.losses.box_targets import BoxTarget, check_least, mean_counted
 from wsstool.training.losses.pairwise import NEIGHBOURS, shifted
 from wsstool.training.losses.tightness import projections
 
@@ -24,6 +24,7 @@ def bags(logits: torch.Tensor, target: BoxTarget, *, smoothness: float = 0.05) -
     Source:
         Hsu et al., BBTP, NeurIPS 2019. Written from the paper's notes; all bags instead of sampled ones.
     """
+    check_least("smoothness", smoothness, 0)
     inside_rows, inside_columns = projections(logits, target.inside)
     rows, columns = projections(logits, target.valid)
     meets = torch.cat([target.rows, target.columns], 1) > 0

@@ -7,6 +7,7 @@ with the same weights at any size of map.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -43,6 +44,12 @@ class BoxTarget:
     def inside(self) -> torch.Tensor:
         """(B,H,W) bool: the pixels of the box that count."""
         return (self.rows[:, :, None] * self.columns[:, None, :] > 0) & self.valid
+
+
+def check_least(option: str, value: float, least: float) -> None:
+    """Raise UsageError unless the option of a loss is a finite number of at least ``least``."""
+    if not least <= value < math.inf:
+        raise UsageError(f"--set {option}={value:g}: a number of at least {least:g}")
 
 
 def check_slack(slack: float) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from wsstool.training.losses.box_targets import BoxTarget, mean_counted
+from wsstool.errors import UsageError
+from wsstool.training.losses.box_targets import BoxTarget, check_least, mean_counted
 
 NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))
 """Half of the eight neighbours, as steps of (row, column): a pair counts once."""
@@ -35,6 +36,9 @@ def pairwise(
     Source:
         Tian et al., BoxInst, CVPR 2021, equations 3 to 6. Written from the paper.
     """
+    check_least("dilation", dilation, 1)
+    if not 0 < similarity <= 1 or not 0 <= warmup <= 1:
+        raise UsageError("--set similarity and warmup are shares: similarity in (0, 1], warmup in [0, 1]")
     log_on, log_off = F.logsigmoid(logits), F.logsigmoid(-logits)
     colours, inside = lab(target.image), target.inside
     losses, pairs = [], []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 
-from wsstool.training.losses.box_targets import BoxTarget
+from wsstool.training.losses.box_targets import BoxTarget, check_least
 
 
 def zero(logits: torch.Tensor, target: BoxTarget, *, reference: float = 320.0) -> torch.Tensor:
@@ -25,6 +25,7 @@ def zero(logits: torch.Tensor, target: BoxTarget, *, reference: float = 320.0) -
     Source:
         Feng et al., TNNLS 2022, L_zero with lambda = 0.05; the correction is ours.
     """
+    check_least("reference", reference, 0)
     height, width = logits.shape[-2:]
     side = (height + width) / 2
     losses = torch.where(target.valid, F.softplus(logits), logits.new_zeros(()))
