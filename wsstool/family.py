@@ -76,7 +76,7 @@ class Registry:
         return own
 
     def _presets(self, name: str) -> dict[str, dict[str, Any]]:
-        entry = self.entries().get(name)
+        entry = self._entries.get(name)  # those of other packages have none
         return _named(entry.presets) if entry and entry.presets else {}
 
     def takes(self, name: str, parameter: str) -> bool:
@@ -112,8 +112,9 @@ class Registry:
 
     def idle(self, name: str, settings: Mapping[str, Any]) -> list[str]:
         """A sentence for each of the ``settings`` of a method that does nothing beside the others."""
-        own, said = self.own_options(name), []
-        for option, (other, *values) in self.entries()[name].only.items():
+        entry, said = self._entries.get(name), []
+        own = self.own_options(name)
+        for option, (other, *values) in entry.only.items() if entry else ():
             if option in settings and settings.get(other, own[other].default) not in values:
                 said.append(f"--set {option} does nothing without {other}={' or '.join(values)}")
         return said

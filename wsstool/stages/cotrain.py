@@ -20,7 +20,7 @@ from wsstool.stages.layer_weights import layer_weights
 from wsstool.stages.learn_masks import by_steps, fitting_crop
 from wsstool.stages.masked import open_masked, open_validation
 from wsstool.stages.mean_iou import MeanIou
-from wsstool.stages.ranges import check_factor
+from wsstool.stages.ranges import backbone_rate_of, check_factor
 from wsstool.stages.solved import PROBE_PARAMS, check_probe, solve
 from wsstool.stages.staged import in_stages
 from wsstool.stages.start import network_builder, parameter_groups, start_input
@@ -147,7 +147,6 @@ def cotrain(
     if upsampling == "learned" and head not in FCN_HEADS:
         raise UsageError(f"--upsampling learned is for {', '.join(FCN_HEADS)}; {head} interpolates")
     check_factor("--bias-rate", bias_rate)
-    check_factor("--backbone-rate", backbone_rate)
     if warmup_start is not None and not 0 <= warmup_start <= 1:
         raise UsageError(f"--warmup-start {warmup_start:g}: a share of the rate, from 0 to 1")
     data = open_masked(source, images, split, class_list, masks, messages)
@@ -157,7 +156,7 @@ def cotrain(
     crop_size = fitting_crop(crop_size, data.sizes[data.numbers], batch_size, scale_min, scale_max)
     start = load_weights(init) if init else None
     seen = start_input(normalization, start, init)
-    backbone_rate = (0.1 if init else 1.0) if backbone_rate is None else backbone_rate
+    backbone_rate = backbone_rate_of(backbone_rate, init)
     params: dict[str, Any] = {
         "method": method,
         "set": [f"{k}={v}" for k, v in own.items()],

@@ -94,9 +94,14 @@ def pseudo_mask(
         header = reader.header
         if header.payload == "selection":
             of_maps = {
-                **{"rule": rule != "argmax", "refine": refine, "set": settings, "layer": layer},
-                **{"normalise": normalise != "auto", "background": background != "auto"},
-                **{"background-power": background_power, "ignore-margin": ignore_margin},
+                "rule": rule != "argmax",
+                "refine": refine,
+                "set": settings,
+                "layer": layer,
+                "normalise": normalise != "auto",
+                "background": background != "auto",
+                "background-power": background_power,
+                "ignore-margin": ignore_margin,
             }
             _refuse(of_maps, "class maps", "masks of boxes")
             again, tail = _twice(reader, source, stack)

@@ -32,3 +32,13 @@ def check_factor(option: str, value: float | None) -> None:
     """Raise UsageError unless it is None or a number of 0 or more."""
     if value is not None and not 0 <= value < math.inf:
         raise UsageError(f"{option} {value:g}: a number, 0 or more")
+
+
+def backbone_rate_of(given: float | None, init: object) -> float:
+    """A backbone's learning rate, relative to the rest: as given, else .1 with start weights, 1 without.
+
+    Raises:
+        UsageError: below 0, or no number.
+    """
+    check_factor("--backbone-rate", given)
+    return given if given is not None else 0.1 if init else 1.0

@@ -112,8 +112,10 @@ def select(
                     _write(writer, found)
                     done += _tally(found)
                 advance()
-            _say(done, maker, messages)
-        return {"images": len(header), "failed": writer.failed, "key": header.key, **_summary(done, objects)}
+            summary = _summary(done, objects)
+            _say(done["n"], summary, messages)
+            _warn_of_maps(done, maker, messages)
+        return {"images": len(header), "failed": writer.failed, "key": header.key, **summary}
 
 
 def _objects(
@@ -229,18 +231,15 @@ def _tally(found: list[ObjectMask]) -> Counter[str]:
     return sums
 
 
-def _say(sums: Counter[str], maker: Maker, messages: Messages) -> None:
-    """What there is to know of the masks, before images that failed end the command."""
-    if not sums["n"]:
+def _say(n: int, summary: dict[str, Any], messages: Messages) -> None:
+    """What there is to know of ``n`` masks, before images that failed end the command."""
+    if not n:
         return
-    messages.say(f"{sums['n']} objects, mean quality {sums['score'] / sums['n']:.3f}")
-    for name, value in sums.items():
-        what, _, of = name.partition(" ")
-        if what == "beside":
-            messages.say(f"  {of}: {value / sums['n']:.3f}")
-        elif what == "why":
-            messages.say(f"fallback for {value}: {of}")
-    _warn_of_maps(sums, maker, messages)
+    messages.say(f"{n} objects, mean quality {summary['score']:.3f}")
+    for name, value in summary["baselines"].items():
+        messages.say(f"  {name}: {value:.3f}")
+    for reason, count in summary["fallbacks"].items():
+        messages.say(f"fallback for {count}: {reason}")
 
 
 def _warn_of_maps(sums: Counter[str], maker: Maker, messages: Messages) -> None:

@@ -19,7 +19,7 @@ from wsstool.registry import ATTENTIONS
 from wsstool.runtime import pick_device, seed_everything
 from wsstool.stages.failures import check_failed
 from wsstool.stages.learn_tags import Lesson, attention_of, by_probe, by_steps
-from wsstool.stages.ranges import check_factor, check_penalty, check_scales, check_share
+from wsstool.stages.ranges import backbone_rate_of, check_penalty, check_scales, check_share
 from wsstool.stages.tagged import open_tagged, open_validation, usable_items
 from wsstool.stages.written import TrainingRun
 from wsstool.training.tagged_images import Pictures
@@ -141,8 +141,7 @@ def train_cls(
     valid = open_validation(Path(data), val_split, labels, class_list, source.classes)
     if output_stride is None:
         output_stride = default_output_stride(arch)
-    check_factor("--backbone-rate", backbone_rate)
-    backbone_rate = (0.1 if init else 1.0) if backbone_rate is None else backbone_rate
+    backbone_rate = backbone_rate_of(backbone_rate, init)
     check_share("--dropout", dropout, one=False)
     own = _own_options(attention, settings)
     frozen = [name for name in freeze or () if name != "none"]

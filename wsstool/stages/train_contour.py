@@ -19,7 +19,7 @@ from wsstool.stages.boxed import Boxed, open_boxed
 from wsstool.stages.failures import check_failed
 from wsstool.stages.loss_terms import loss_terms
 from wsstool.stages.object_supervision import SelectedMasks, TrueMasks
-from wsstool.stages.ranges import check_factor
+from wsstool.stages.ranges import backbone_rate_of
 from wsstool.stages.start import start_normalisation
 from wsstool.stages.written import TrainingRun
 from wsstool.store.provenance import canonical_json, digest
@@ -166,8 +166,7 @@ def train_contour(
     )
     masks = _mask_source(source, selection, min_score) if has_mask_loss else None
     start = load_weights(init) if init else None
-    check_factor("--backbone-rate", backbone_rate)
-    backbone_rate = (0.1 if init else 1.0) if backbone_rate is None else backbone_rate
+    backbone_rate = backbone_rate_of(backbone_rate, init)
     params: dict[str, Any] = {
         "box_format": box_format if box_format != "auto" else None,
         "loss": described,
