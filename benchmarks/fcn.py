@@ -18,8 +18,8 @@ from types import SimpleNamespace
 
 import torch
 
-from wsstool.models.fcn import build_fcn
-from wsstool.models.upscore import Upscore
+from wsstool.models.heads.fcn import build_fcn
+from wsstool.models.heads.upscore import Upscore
 
 CLASSES = 21
 

@@ -26,7 +26,8 @@ import numpy as np
 import torch
 import torchvision
 
-from wsstool.nms import compiled, run
+from wsstool.nms import run
+from wsstool.nms.engine import compiled
 
 #: (rule, boxes, classes) -> most times torchvision's greedy; and the goal
 MUST = {

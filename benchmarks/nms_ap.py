@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from wsstool.stages.nms import nms
-from wsstool.stages.score_boxes import score_boxes
+from wsstool.stages.detections.nms import nms
+from wsstool.stages.scoring.detections import score_boxes
 
 RULES: dict[str, dict[str, Any]] = {
     "none": {"iou_threshold": 1.0},

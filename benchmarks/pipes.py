@@ -58,7 +58,7 @@ def stage(role: str, kind: str, n: int, side: tuple[int, int]) -> None:
                 writer.write(data)
     else:
         with store.open_records() as reader:
-            made = header(n, side, "next", (store.Input.of_header(reader.header),))
+            made = header(n, side, "next", (reader.header.as_input(),))
             with store.create(made) as writer:
                 for record in reader.records(writer.start):
                     work(kind)

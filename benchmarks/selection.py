@@ -19,8 +19,8 @@ from skimage import data, transform
 
 from wsstool.proposals.tree import tree
 from wsstool.regions import Proposals
-from wsstool.selection.candidates import candidates
-from wsstool.selection.greedy import greedy
+from wsstool.selection.selectors.candidates import candidates
+from wsstool.selection.selectors.greedy import greedy
 
 SIDE, WANTED, STEP_LIMIT = 320, 1600, 60
 

@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 
-from wsstool.stages.contour import contour
-from wsstool.stages.cotrain import cotrain
-from wsstool.stages.eval import eval_
-from wsstool.stages.predict import predict
-from wsstool.stages.propose import propose
-from wsstool.stages.pseudo_mask import pseudo_mask
-from wsstool.stages.select import select
-from wsstool.stages.train_contour import train_contour
+from wsstool.stages.objects.contour import contour
+from wsstool.stages.objects.propose import propose
+from wsstool.stages.objects.select import select
+from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
+from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.train.cotrain import cotrain
+from wsstool.stages.train.train_contour import train_contour
 
 FILLED = ("tightness=2", "pairwise=1")
 ALONE = ("tightness=1",)

@@ -7,8 +7,10 @@ import inspect
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -112,10 +114,41 @@ class TestImports:
     def test_foreign_packages_stay_where_they_belong(self, foreign, place):
         assert not wrong(lambda m, n: below(n, foreign) and not below(m, place))
 
+    def test_no_module_imports_itself_in_a_circle(self):
+        TopologicalSorter(module_graph()).prepare()  # raises CycleError, which names the circle
+
+    def test_folders_import_each_other_one_way(self):
+        packages = [module_name(p) for p in MODULES if p.name == "__init__.py"]
+        for package in packages:
+            TopologicalSorter(part_graph(package)).prepare()
+
     def test_commands_import_stages_when_they_run(self):
         modules = [module_name(p) for p in MODULES]
         commands = [n for n in modules if below(n, "wsstool.cli")]
         assert "wsstool.stages" not in loaded_after(*commands)
+
+
+def module_graph() -> dict[str, set[str]]:
+    """Module -> the modules of this package that it imports, at whatever depth."""
+    known = {module_name(p) for p in MODULES}
+    graph = {}
+    for path in MODULES:
+        found = {n for n in imports(path) if n in known and n != module_name(path)}
+        # ``from a import b`` names both a and a.b; where b is a module, a itself is not what is used.
+        graph[module_name(path)] = {n for n in found if not any(m.startswith(n + ".") for m in found)}
+    return graph
+
+
+def part_graph(package: str) -> dict[str, set[str]]:
+    """Part of a package (a module or a folder) -> the other parts that it imports."""
+    graph: dict[str, set[str]] = {}
+    for module, imported in module_graph().items():
+        for name in imported:
+            if module.startswith(package + ".") and name.startswith(package + "."):
+                part, other = (n.removeprefix(package + ".").split(".")[0] for n in (module, name))
+                if part != other:
+                    graph.setdefault(part, set()).add(other)
+    return graph
 
 
 def loaded_after(*modules: str) -> set[str]:
@@ -141,13 +174,20 @@ def test_stages_load_no_torchvision():
 def test_store_and_data_load_no_torch():
     names = [module_name(p) for p in MODULES]
     light = [n for n in names if below(n, "wsstool.store") or below(n, "wsstool.data")]
-    assert not loaded_after(*(n for n in light if n != "wsstool.data.transforms")) & {"torch", "torchvision"}
+    assert not loaded_after(*(n for n in light if n != "wsstool.data.augmentation.transforms")) & {
+        "torch",
+        "torchvision",
+    }
 
 
 class TestFiles:
     def test_one_idea_a_file(self):
         lengths = {relative(p): len(text(p).splitlines()) for p in OUR_FILES}
         assert not {p: n for p, n in lengths.items() if n > (400 if p in LONGER else 350)}
+
+    def test_few_files_per_folder(self):
+        folders = Counter(relative(p.parent) for p in OUR_FILES)
+        assert not {folder: n for folder, n in folders.items() if n > 16}
 
     def test_names_say_what_things_are(self):
         vague = {"util", "utils", "helper", "helpers", "misc", "flag", "tmp", "stuff"}

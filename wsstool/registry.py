@@ -77,31 +77,37 @@ SELECTORS = Registry(
     "selectors",
     {
         "greedy": Entry(
-            "wsstool.selection.greedy:greedy",
+            "wsstool.selection.selectors.greedy:greedy",
             "Feng et al., TNNLS 2022",
             "0.01 to 0.1 s a box",
             only={"f1": ("guide", "contour", "both"), "threshold": ("guide", "contour", "region", "both")},
         ),
-        "best": Entry("wsstool.selection.best:best", "common practice", "one pass over the proposals"),
-        "proposal": Entry("wsstool.selection.best:proposal", "as in SDI and BBAM", "as best"),
+        "best": Entry(
+            "wsstool.selection.selectors.best:best", "common practice", "one pass over the proposals"
+        ),
+        "proposal": Entry("wsstool.selection.selectors.best:proposal", "as in SDI and BBAM", "as best"),
     },
 )
 
 FILLERS = Registry(
     "fillers",
     {
-        "prior": Entry("wsstool.selection.fillers:prior", "common practice", "one comparison"),
-        "box": Entry("wsstool.selection.fillers:box", "common practice", "nothing"),
-        "ellipse": Entry("wsstool.selection.fillers:ellipse", "common practice", "nothing"),
-        "rim": Entry("wsstool.selection.fillers:rim", "Khoreva et al., CVPR 2017", "nothing"),
+        "prior": Entry("wsstool.selection.fillers.simple:prior", "common practice", "one comparison"),
+        "box": Entry("wsstool.selection.fillers.simple:box", "common practice", "nothing"),
+        "ellipse": Entry("wsstool.selection.fillers.simple:ellipse", "common practice", "nothing"),
+        "rim": Entry("wsstool.selection.fillers.simple:rim", "Khoreva et al., CVPR 2017", "nothing"),
         "grabcut": Entry(
-            "wsstool.selection.grabcut:grabcut", "Rother et al., SIGGRAPH 2004", "0.1 to 1 s a box"
+            "wsstool.selection.fillers.grabcut:grabcut", "Rother et al., SIGGRAPH 2004", "0.1 to 1 s a box"
         ),
         "grabcut-map": Entry(
-            "wsstool.selection.grabcut_map:grabcut_map", "Rother et al., SIGGRAPH 2004", "0.1 to 0.5 s a box"
+            "wsstool.selection.fillers.grabcut_map:grabcut_map",
+            "Rother et al., SIGGRAPH 2004",
+            "0.1 to 0.5 s a box",
         ),
         "grabcut-opencv": Entry(
-            "wsstool.selection.grabcut_opencv:grabcut_opencv", "Rother et al., SIGGRAPH 2004", "as grabcut"
+            "wsstool.selection.fillers.grabcut_opencv:grabcut_opencv",
+            "Rother et al., SIGGRAPH 2004",
+            "as grabcut",
         ),
     },
 )
@@ -109,17 +115,23 @@ FILLERS = Registry(
 COTRAINERS = Registry(
     "cotrainers",
     {
-        "plain": Entry("wsstool.training.cotrain:plain", "cross-entropy", "1 network"),
-        "coteaching": Entry("wsstool.training.cotrain:coteaching", "Han et al., NeurIPS 2018", "2 networks"),
+        "plain": Entry("wsstool.training.cotraining.cotrainers:plain", "cross-entropy", "1 network"),
+        "coteaching": Entry(
+            "wsstool.training.cotraining.cotrainers:coteaching", "Han et al., NeurIPS 2018", "2 networks"
+        ),
         "self-training": Entry(
-            "wsstool.training.cotrain:self_training", "small-loss selection of its own", "1 network"
+            "wsstool.training.cotraining.cotrainers:self_training",
+            "small-loss selection of its own",
+            "1 network",
         ),
         "ema-teacher": Entry(
-            "wsstool.training.cotrain:ema_teacher",
+            "wsstool.training.cotraining.cotrainers:ema_teacher",
             "Tarvainen and Valpola, NIPS 2017",
             "1 network, 2 forwards",
         ),
-        "multilayer": Entry("wsstool.training.multilayer:multilayer", "Han et al., MedIA 2022", "1 network"),
+        "multilayer": Entry(
+            "wsstool.training.cotraining.multilayer_task:multilayer", "Han et al., MedIA 2022", "1 network"
+        ),
     },
 )
 
@@ -153,20 +165,28 @@ PROPOSALS = Registry(
 NMS = Registry(
     "nms",
     {
-        "greedy": Entry("wsstool.nms.greedy:greedy", "Felzenszwalb et al., PAMI 2010", "n log n"),
-        "soft": Entry("wsstool.nms.soft:soft", "Bodla et al., ICCV 2017", "one step a box"),
-        "weighted": Entry("wsstool.nms.weighted:weighted", "Zhou et al., ICCVW 2017", "as greedy"),
-        "iou-guided": Entry("wsstool.nms.iou_guided:iou_guided", "Jiang et al., ECCV 2018", "as greedy"),
-        "variance-voting": Entry(
-            "wsstool.nms.variance_voting:variance_voting", "He et al., CVPR 2019", "as soft, all groups dense"
+        "greedy": Entry("wsstool.nms.methods.greedy:greedy", "Felzenszwalb et al., PAMI 2010", "n log n"),
+        "soft": Entry("wsstool.nms.methods.soft:soft", "Bodla et al., ICCV 2017", "one step a box"),
+        "weighted": Entry("wsstool.nms.methods.weighted:weighted", "Zhou et al., ICCVW 2017", "as greedy"),
+        "iou-guided": Entry(
+            "wsstool.nms.methods.iou_guided:iou_guided", "Jiang et al., ECCV 2018", "as greedy"
         ),
-        "adaptive": Entry("wsstool.nms.adaptive:adaptive", "Liu et al., CVPR 2019", "as greedy, or as soft"),
-        "diou": Entry("wsstool.nms.diou:diou", "Zheng et al., AAAI 2020", "as greedy"),
-        "fast": Entry("wsstool.nms.fast:fast", "Bolya et al., ICCV 2019", "one pass over touching pairs"),
-        "cluster": Entry("wsstool.nms.cluster:cluster", "Zheng et al., TCYB 2021", "as greedy"),
-        "matrix": Entry("wsstool.nms.matrix:matrix", "Wang et al., NeurIPS 2020", "as fast"),
-        "voting": Entry("wsstool.nms.voting:voting", "Gidaris and Komodakis, ICCV 2015", "as greedy"),
-        "fusion": Entry("wsstool.nms.fusion:fusion", "Solovyev et al., IVC 2021", "one step a box"),
+        "variance-voting": Entry(
+            "wsstool.nms.methods.variance_voting:variance_voting",
+            "He et al., CVPR 2019",
+            "as soft, all groups dense",
+        ),
+        "adaptive": Entry(
+            "wsstool.nms.methods.adaptive:adaptive", "Liu et al., CVPR 2019", "as greedy, or as soft"
+        ),
+        "diou": Entry("wsstool.nms.methods.diou:diou", "Zheng et al., AAAI 2020", "as greedy"),
+        "fast": Entry(
+            "wsstool.nms.methods.fast:fast", "Bolya et al., ICCV 2019", "one pass over touching pairs"
+        ),
+        "cluster": Entry("wsstool.nms.methods.cluster:cluster", "Zheng et al., TCYB 2021", "as greedy"),
+        "matrix": Entry("wsstool.nms.methods.matrix:matrix", "Wang et al., NeurIPS 2020", "as fast"),
+        "voting": Entry("wsstool.nms.methods.voting:voting", "Gidaris and Komodakis, ICCV 2015", "as greedy"),
+        "fusion": Entry("wsstool.nms.methods.fusion:fusion", "Solovyev et al., IVC 2021", "one step a box"),
     },
 )
 

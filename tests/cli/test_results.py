@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.stages.chain import write_data, write_masks
-from wsstool.cli import eval as eval_command
-from wsstool.cli import export as export_command
-from wsstool.cli import report as report_command
-from wsstool.stages.eval import eval_
-from wsstool.stages.export import export
-from wsstool.stages.report import report
+from wsstool.cli.pipeline import eval as eval_command
+from wsstool.cli.tools import export as export_command
+from wsstool.cli.tools import report as report_command
+from wsstool.stages.exchange.export import export
+from wsstool.stages.report.report import report
+from wsstool.stages.scoring.evaluate import eval_
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -5,8 +5,8 @@ import inspect
 from typer.testing import CliRunner
 
 from wsstool.cli.app import app
-from wsstool.cli.sample import sample as command
-from wsstool.stages.sample import sample as stage
+from wsstool.cli.tools.sample import sample as command
+from wsstool.stages.program.sample import sample as stage
 
 
 def run(*arguments):

@@ -5,7 +5,7 @@ import typer
 import typer.main
 
 from wsstool.cli.app import app
-from wsstool.cli.without_effect import _IDLE, SELECTING, sentences
+from wsstool.cli.unused_options import _IDLE, SELECTING, sentences
 from wsstool.registry import COTRAINERS
 
 COMMANDS = typer.main.get_command(app).commands

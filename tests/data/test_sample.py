@@ -10,9 +10,9 @@ import pytest
 from wsstool.data.dataset import open_dataset
 from wsstool.data.images import read_image
 from wsstool.data.sample import KINDS, run_lengths
-from wsstool.data.sample_pictures import smooth_noise
+from wsstool.data.sample.drawing import smooth_noise
 from wsstool.errors import CannotWriteError, UsageError
-from wsstool.stages.sample import sample
+from wsstool.stages.program.sample import sample
 
 
 def digest(folder):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wsstool.metrics.detection import DetectionScores, ImageBoxes, match_voc
-from wsstool.stages.score_boxes import score_boxes
+from wsstool.stages.scoring.detections import score_boxes
 
 REFERENCE = {
     "ap": 0.505, "ap50": 0.697, "ap75": 0.573, "ap_small": 0.586, "ap_medium": 0.519, "ap_large": 0.501,

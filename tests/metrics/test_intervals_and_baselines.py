@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wsstool.metrics.blind import blind_baseline
 from wsstool.metrics.bootstrap import bootstrap_interval, difference_interval
 from wsstool.metrics.confusion import ConfusionMatrix
+from wsstool.metrics.constant_baseline import blind_baseline
 from wsstool.metrics.segmentation import segmentation_scores
 from wsstool.metrics.sweep import ThresholdSweep
 

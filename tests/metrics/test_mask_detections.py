@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 
-from wsstool.data import rle
+from wsstool.data.geometry import rle
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.mask_overlap import run_areas, run_overlaps
-from wsstool.stages.eval import eval_
-from wsstool.stages.score_boxes import score_boxes
+from wsstool.stages.scoring.detections import score_boxes
+from wsstool.stages.scoring.evaluate import eval_
 
 REFERENCE = {
     "ap": 0.320, "ap50": 0.562, "ap75": 0.299, "ap_small": 0.387, "ap_medium": 0.310, "ap_large": 0.327,

@@ -7,7 +7,7 @@ import torch
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import build_backbone
 from wsstool.models.contour import build_contour, start_contour
-from wsstool.models.object_maps import Shown, joined, view_maps
+from wsstool.models.contour_maps import Shown, joined, view_maps
 from wsstool.models.weights import build_from_weights, save_weights
 
 

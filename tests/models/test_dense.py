@@ -6,10 +6,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tests.models.fcn_networks import lively, small_fcn
+from tests.models.heads.fcn_networks import lively, small_fcn
 from wsstool.errors import UsageError
 from wsstool.models.dense import rarefy, shift_and_stitch
-from wsstool.models.fcn import FCN, build_fcn
+from wsstool.models.heads.fcn import FCN, build_fcn
 from wsstool.registry import DENSE
 
 

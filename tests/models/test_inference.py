@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from wsstool.models.inference import class_probabilities, on_grid
+from wsstool.models.class_probabilities import class_probabilities, on_grid
 from wsstool.models.segmenter import build_segmenter
 
 

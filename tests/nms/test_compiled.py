@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from wsstool.nms import compiled, decay, run, staged
+from wsstool.nms import run
+from wsstool.nms.engine import compiled, decay
+from wsstool.nms.engine import stepwise as staged
 
 RULES = [
     {"method": "soft"},

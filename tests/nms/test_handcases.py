@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from wsstool.nms import run
-from wsstool.nms.matrix import factors
-from wsstool.nms.overlap import diou, iou, sides
+from wsstool.nms.methods.matrix import factors
+from wsstool.nms.shapes.boxes import diou, iou, sides
 
 
 @cache

@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.nms.boxes import detections, slow_greedy, slow_soft
-from wsstool.nms import decay, run, staged, suppression
-from wsstool.nms.islands import islands
+from wsstool.nms import run
+from wsstool.nms.engine import decay, suppression
+from wsstool.nms.engine import stepwise as staged
+from wsstool.nms.engine.islands import islands
 from wsstool.nms.shapes import AxisAligned
 
 

@@ -7,11 +7,11 @@ import torchvision
 from skimage.draw import polygon2mask
 
 from tests.nms.boxes import detections, slow_iou
-from wsstool.data.rle import encode
+from wsstool.data.geometry.rle import encode
 from wsstool.nms import run
-from wsstool.nms.overlap import MEASURES, sides
-from wsstool.nms.rotated import Rotated
 from wsstool.nms.shapes import AxisAligned
+from wsstool.nms.shapes.boxes import MEASURES, sides
+from wsstool.nms.shapes.rotated_boxes import Rotated
 from wsstool.regions import Proposals
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from wsstool.errors import UsageError
-from wsstool.selection.fillers import box, ellipse, prior, rim
-from wsstool.selection.grabcut import grabcut
-from wsstool.selection.grabcut_map import grabcut_map
-from wsstool.selection.quality import agreement, box_fit, quality
+from wsstool.selection.confidence import agreement, box_fit, quality
+from wsstool.selection.fillers.grabcut import grabcut
+from wsstool.selection.fillers.grabcut_map import grabcut_map
+from wsstool.selection.fillers.simple import box, ellipse, prior, rim
 
 
 def test_shapes_by_hand():

@@ -6,10 +6,10 @@ import pytest
 from tests.selection.scenes import band, naive_greedy, scene
 from wsstool.errors import UsageError
 from wsstool.regions import Proposals
-from wsstool.selection.best import best
-from wsstool.selection.boundary_sets import Additions, BoundarySets
-from wsstool.selection.candidates import candidates
-from wsstool.selection.greedy import greedy
+from wsstool.selection.selectors.best import best
+from wsstool.selection.selectors.boundary_sets import Additions, BoundarySets
+from wsstool.selection.selectors.candidates import candidates
+from wsstool.selection.selectors.greedy import greedy
 
 
 @pytest.mark.parametrize(

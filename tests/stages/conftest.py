@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from tests.stages.detections import ROWS, TRUTH
+from tests.stages.detection_files import ROWS, TRUTH
 from tests.stages.selections import NAMES, SIZES, write_selection
 
 

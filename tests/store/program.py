@@ -77,7 +77,7 @@ def consume(
             "mask",
             stage="consume",
             params={},
-            inputs=[store.Input.of_header(old, path=source)],
+            inputs=[old.as_input(path=source)],
             images=old.images,
             sizes=old.sizes,
             shapes=old.shapes,

@@ -9,9 +9,9 @@ import pytest
 from tests.messages import Heard
 from tests.store.records import example
 from wsstool import store
-from wsstool.errors import BusyError, MissingInputError, UsageError
-from wsstool.stages.cache import cache as cache_stage
-from wsstool.store import cache
+from wsstool.errors import BusyError, CannotWriteError, MissingInputError, UsageError
+from wsstool.stages.streams.cache import cache as cache_stage
+from wsstool.store.output import cache
 
 
 @pytest.fixture
@@ -98,13 +98,13 @@ def test_a_damaged_entry_is_made_again(folder, pipe):
 
 def test_a_cache_that_cannot_be_written_is_no_failure(folder, pipe, monkeypatch):
     made, heard = example("mask"), Heard()
-    monkeypatch.setattr("wsstool.store.part.PartFile.note", full)
+    monkeypatch.setattr("wsstool.store.output.partial_file.PartFile.note", full)
     assert len(pipe(made, messages=heard)) == made.header.layout().size
     assert heard.warned[0] == "not cached: no space" and not os.listdir(folder)
 
 
 def full(self, entry):
-    raise store.writer.CannotWriteError("no space")
+    raise CannotWriteError("no space")
 
 
 def test_settings(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import pytest
 from tests.messages import Heard
 from tests.store.records import KINDS, Example, example
 from wsstool import store
-from wsstool.errors import BusyError
+from wsstool.errors import BadInputError, BusyError
 
 
 def killed(made: Example, path: Path, at: int) -> None:
@@ -115,7 +115,7 @@ def test_records_from_damaged_input_are_not_kept(tmp_path):
     bad = bytearray(whole)
     bad[len(example("mask").header.layout().head) + 2] ^= 1
     for data, kept in ((bad, False), (whole[:-3], True)):
-        with pytest.raises(store.reader.BadInputError):
+        with pytest.raises(BadInputError):
             (tmp_path / "bad.h5").write_bytes(data)
             reader, writer = os.pipe()  # a regular file that is too short would be refused at once
             os.write(writer, data)
@@ -131,7 +131,7 @@ def test_a_finished_file_is_never_locked_for_writing(tmp_path, monkeypatch):
     """Between our open and our lock, the holder of the part may finish: its result must survive."""
     made = example("mask")
     path = tmp_path / "a.h5"
-    from wsstool.store.part import PartFile
+    from wsstool.store.output.partial_file import PartFile
 
     lock, raced = PartFile._lock, []
 

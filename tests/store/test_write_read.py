@@ -11,7 +11,7 @@ from tests.messages import Heard
 from tests.store.records import KINDS, example, read
 from wsstool import store
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, SomeFailedError, UsageError
-from wsstool.store.parse import parse_header
+from wsstool.store.input.parse import parse_header
 
 
 @pytest.mark.parametrize("kind", KINDS)

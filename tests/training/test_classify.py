@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from wsstool.data.transforms import RandomResizedCrop, shrunk
+from wsstool.data.augmentation.transforms import RandomResizedCrop, shrunk
 from wsstool.errors import UsageError
+from wsstool.training.images.tagged_images import Pictures, TaggedImages
 from wsstool.training.losses.classification import LOSSES, cross_entropy, soft_margin
 from wsstool.training.tag_scores import average_precisions, exact_match, mean_jaccard
-from wsstool.training.tagged_images import Pictures, TaggedImages
 
 
 def test_soft_margin_by_hand() -> None:

@@ -11,11 +11,11 @@ from torch import nn
 
 from wsstool.errors import UsageError
 from wsstool.registry import COTRAINERS
-from wsstool.training import selecting
-from wsstool.training.loader import EpochLoader
+from wsstool.training.cotraining import small_loss_task as selecting
+from wsstool.training.cotraining.segmentation_task import CoTraining, Setup
+from wsstool.training.epoch_loader import EpochLoader
 from wsstool.training.loop import fit
 from wsstool.training.plan import Plan, Progress
-from wsstool.training.segmentation_task import CoTraining, Setup
 
 NAMES = ("ground", "cat", "dog")
 COLOURS = torch.tensor([[90, 90, 90], [180, 80, 60], [60, 90, 180]])

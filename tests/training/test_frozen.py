@@ -6,7 +6,7 @@ import torch
 
 from wsstool.models.classifier import build_classifier
 from wsstool.models.layers import find_layer
-from wsstool.training.classify import ClassificationTask
+from wsstool.training.classification_task import ClassificationTask
 from wsstool.training.plan import Progress
 
 

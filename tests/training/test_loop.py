@@ -17,7 +17,7 @@ from torch import nn
 from wsstool.errors import BusyError, CannotWriteError, UsageError, WsstoolError
 from wsstool.models.classifier import build_classifier
 from wsstool.training.checkpoint import log_path, only_writer, part_path
-from wsstool.training.loader import EpochLoader, item_generator
+from wsstool.training.epoch_loader import EpochLoader, item_generator
 from wsstool.training.loop import Plan, Progress, finish, fit
 
 

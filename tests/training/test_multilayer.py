@@ -11,9 +11,9 @@ from torch import nn
 
 from wsstool.errors import UsageError
 from wsstool.registry import COTRAINERS
+from wsstool.training.cotraining.segmentation_task import Setup
 from wsstool.training.losses.multilayer import multilayer_loss
 from wsstool.training.plan import Progress
-from wsstool.training.segmentation_task import Setup
 
 WEIGHTS = (0.2, 0.2, 0.6)
 AT = Progress(0, 1, 0, 1)

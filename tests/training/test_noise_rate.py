@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from wsstool.training.noise_rate import LARGEST, ConfidentJoint
+from wsstool.training.cotraining.noise_rate import LARGEST, ConfidentJoint
 
 
 def world(wrong: float, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional as F
 
 from wsstool.models.classifier import build_classifier
-from wsstool.training.probe import fit_head, probe
+from wsstool.training.tag_probe import fit_head, probe
 
 
 def draw(n=60, f=5, k=3, seed=0):

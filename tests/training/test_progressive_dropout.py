@@ -8,7 +8,7 @@ import torch
 from wsstool.errors import UsageError
 from wsstool.models.classifier import build_classifier
 from wsstool.registry import ATTENTIONS
-from wsstool.training.classify import ClassificationTask
+from wsstool.training.classification_task import ClassificationTask
 from wsstool.training.plan import Progress
 from wsstool.training.progressive_dropout import peak_share, progressive_dropout
 

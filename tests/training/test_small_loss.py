@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from wsstool.errors import UsageError
+from wsstool.training.cotraining.small_loss import POOLS, keep_share, kept_count, small_loss_pixels
 from wsstool.training.losses.segmentation import (
     PIXEL_LOSSES,
     layered_losses,
@@ -11,7 +12,6 @@ from wsstool.training.losses.segmentation import (
     mean_over,
     pixel_losses,
 )
-from wsstool.training.small_loss import POOLS, keep_share, kept_count, small_loss_pixels
 
 
 def case(

@@ -11,33 +11,33 @@ import typer
 
 from wsstool import __version__
 from wsstool.cli.run import as_command
-from wsstool.cli.sentence import OneSentence
+from wsstool.cli.usage_errors import OneSentence
 
 # Command -> (module:function, group). A command file holds its own options and calls one stage.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "train-cls": ("train_cls:train_cls", "Training"),
-    "train-contour": ("train_contour:train_contour", "Training"),
-    "cam": ("cam:cam", "Labels to masks"),
-    "contour": ("contour:contour", "Labels to masks"),
-    "pseudo-mask": ("pseudo_mask:pseudo_mask", "Labels to masks"),
-    "select": ("select:select", "Labels to masks"),
-    "propose": ("propose:propose", "Boxes to masks"),
-    "cotrain": ("cotrain:cotrain", "Training"),
-    "predict": ("predict:predict", "Results"),
-    "nms": ("nms:nms", "Results"),
-    "eval": ("eval:eval_", "Results"),
-    "export": ("export:export", "Results"),
-    "import": ("import_masks:import_masks", "Data"),
-    "report": ("report:report", "Results"),
-    "sample": ("sample:sample", "Data"),
-    "info": ("info:info", "Files"),
-    "check": ("check:check", "Files"),
-    "cat": ("cat:cat", "Files"),
-    "merge": ("merge:merge", "Files"),
-    "methods": ("methods:methods", "This program"),
-    "cache": ("cache:cache", "This program"),
-    "doctor": ("doctor:doctor", "This program"),
-    "recipe": ("recipe:recipe", "This program"),
+    "train-cls": ("pipeline.train_cls:train_cls", "Training"),
+    "train-contour": ("pipeline.train_contour:train_contour", "Training"),
+    "cam": ("pipeline.cam:cam", "Labels to masks"),
+    "contour": ("pipeline.contour:contour", "Labels to masks"),
+    "pseudo-mask": ("pipeline.pseudo_mask:pseudo_mask", "Labels to masks"),
+    "select": ("pipeline.select:select", "Labels to masks"),
+    "propose": ("pipeline.propose:propose", "Boxes to masks"),
+    "cotrain": ("pipeline.cotrain:cotrain", "Training"),
+    "predict": ("pipeline.predict:predict", "Results"),
+    "nms": ("pipeline.nms:nms", "Results"),
+    "eval": ("pipeline.eval:eval_", "Results"),
+    "export": ("tools.export:export", "Results"),
+    "import": ("tools.import_masks:import_masks", "Data"),
+    "report": ("tools.report:report", "Results"),
+    "sample": ("tools.sample:sample", "Data"),
+    "info": ("tools.info:info", "Files"),
+    "check": ("tools.check:check", "Files"),
+    "cat": ("tools.cat:cat", "Files"),
+    "merge": ("tools.merge:merge", "Files"),
+    "methods": ("tools.methods:methods", "This program"),
+    "cache": ("tools.cache:cache", "This program"),
+    "doctor": ("tools.doctor:doctor", "This program"),
+    "recipe": ("tools.recipe:recipe", "This program"),
 }
 
 app = typer.Typer(

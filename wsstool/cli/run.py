@@ -18,7 +18,7 @@ import typer
 
 from wsstool.cli.console import ConsoleMessages
 from wsstool.cli.recipe_file import as_toml, defaults_of
-from wsstool.cli.without_effect import sentences
+from wsstool.cli.unused_options import sentences
 from wsstool.errors import ExitCode, WsstoolError
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}

@@ -16,11 +16,11 @@ import numpy as np
 from wsstool.data.formats import Tags
 from wsstool.data.images import image_size
 from wsstool.data.known_classes import void_ids
+from wsstool.data.label_views import find_view
 from wsstool.data.layouts import read_tags
 from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, without_suffix
 from wsstool.data.masks import read_mask
 from wsstool.data.splits import split_indices
-from wsstool.data.views import find_view
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
 from wsstool.types import SILENT, ClassList, Messages
 

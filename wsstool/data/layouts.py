@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wsstool.data.box_files import read_box_tags
-from wsstool.data.formats import LAYOUTS, Tags, class_folders, coco, file_name, npy, table, voc
-from wsstool.data.views import View, locate
+from wsstool.data.formats import LAYOUTS, Tags, coco, voc
+from wsstool.data.formats.box_file import read_box_tags
+from wsstool.data.formats.tags import class_folders, file_name, npy, table
+from wsstool.data.label_views import View, locate
 from wsstool.errors import MissingInputError, UsageError
 from wsstool.types import ClassList
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from wsstool.atomic import atomic_file
 from wsstool.data.images import explained, opened
 from wsstool.data.palettes import class_palette
-from wsstool.errors import BadInputError, CannotWriteError
+from wsstool.errors import BadInputError
 from wsstool.types import IGNORE, ClassList
 
 
@@ -83,21 +83,8 @@ def write_mask(path: str | os.PathLike[str], mask: np.ndarray, classes: ClassLis
         raise ValueError(f"a mask is (H, W) uint8 and not empty, not {mask.shape} {mask.dtype}")
     picture = Image.fromarray(np.ascontiguousarray(mask)).convert("L")
     picture.putpalette(class_palette(classes).tobytes())
-    try:
-        handle, partial = tempfile.mkstemp(prefix=".mask-", suffix=".part", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                picture.save(file, format="PNG", optimize=False)
-            # mkstemp makes private files; a mask gets the permissions of any other new file.
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(partial, 0o666 & ~umask)
-            os.replace(partial, path)
-        except BaseException:
-            os.unlink(partial)
-            raise
-    except OSError as error:
-        raise CannotWriteError(f"cannot write mask {str(path)!r}: {error.strerror or error}") from error
+    with atomic_file(path) as part:
+        picture.save(part, format="PNG", optimize=False)
 
 
 def _ids_of_colours(path: Path, colours: np.ndarray, classes: ClassList | None) -> np.ndarray:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wsstool.data.label_views import locate
 from wsstool.data.listing import IMAGE_FOLDERS, Lookup
-from wsstool.data.views import locate
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 
 

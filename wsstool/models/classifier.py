@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from wsstool.errors import UsageError
 from wsstool.models.backbones import Backbone, build_backbone
-from wsstool.models.frozen import OnBackbone
+from wsstool.models.backbones.frozen import OnBackbone
 
 NORMALIZATIONS: dict[str, tuple[list[float], list[float]]] = {
     "imagenet": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),

@@ -10,8 +10,8 @@ from torch import nn
 
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone, build_backbone
-from wsstool.models.folded import fold_norms
-from wsstool.models.frozen import OnBackbone
+from wsstool.models.backbones.folded import fold_norms
+from wsstool.models.backbones.frozen import OnBackbone
 from wsstool.models.segmenter import without_expansion
 
 CONDITIONS = ("none", "class", "vector")

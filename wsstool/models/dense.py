@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from wsstool.errors import UsageError
 from wsstool.models.backbones import rarefied_backbone
-from wsstool.models.caffe_trunks import Trunk
-from wsstool.models.fcn import FCN
-from wsstool.models.grid import single, stage_grids
+from wsstool.models.backbones.caffe_trunks import Trunk
+from wsstool.models.backbones.grid import single, stage_grids
+from wsstool.models.heads.fcn import FCN
 
 
 class Dense(nn.Module):

@@ -8,9 +8,10 @@ from typing import Any
 
 from torch import Tensor
 
-from wsstool.models import tissue_stage1
+from wsstool.errors import BadInputError
 from wsstool.models.backbones import BACKBONES, CLASSIFIER_PREFIXES, plain_shapes
 from wsstool.models.fitting import check_fit
+from wsstool.models.published import tissue_stage1
 from wsstool.models.weights import Weights, described_shapes, load_weights
 
 
@@ -24,6 +25,25 @@ def fitting_backbones(state_dict: Mapping[str, Tensor]) -> list[str]:
         if all(own.get(k) == shape for k, shape in wanted.items() if not k.endswith("num_batches_tracked")):
             fitting.append(arch)
     return fitting
+
+
+def foreign_weights_error(path: Path, command: str, made: str) -> BadInputError:
+    """Describe a state dict without metadata where a trained network is required.
+
+    The message names the backbone that it fits, and the command that makes what is needed from it.
+
+    Args:
+        path: the file.
+        command: that takes such weights as ``--init``, with ``{}`` for the name of the backbone.
+        made: what the command makes.
+    """
+    fits = fitting_backbones(load_weights(path).state_dict)
+    known = f"it fits the backbone {fits[0]}" if fits else "it fits no backbone that there is"
+    start = f"{command.format(fits[0])} --init {path}" if fits else " ".join(command.split()[:2])
+    return BadInputError(
+        f"'{path}' is a bare state dict, which names neither its network nor its classes; {known}: "
+        f"'{start}' makes {made}{' of it' if fits else ''}"
+    )
 
 
 def describe_weights(path: Path | str) -> dict[str, Any]:

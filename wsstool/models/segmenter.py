@@ -17,10 +17,8 @@ from wsstool.models.backbones import (
     default_output_stride,
     stage_before_last_stride,
 )
-from wsstool.models.deeplabv3plus import LAST_LAYER, DeepLabV3Plus
-from wsstool.models.fcn import FCN, FCN_HEADS, TRUNKS, build_fcn
-from wsstool.models.fcn_start import start_fcn
-from wsstool.models.frozen import OnBackbone
+from wsstool.models.backbones.frozen import OnBackbone
+from wsstool.models.fcn_initialisation import start_fcn
 from wsstool.models.heads import (
     DeepLabV3Head,
     FCNHead,
@@ -29,6 +27,8 @@ from wsstool.models.heads import (
     PyramidHead,
     side_by_side,
 )
+from wsstool.models.heads.deeplabv3plus import LAST_LAYER, DeepLabV3Plus
+from wsstool.models.heads.fcn import FCN, FCN_HEADS, TRUNKS, build_fcn
 
 HEADS = ("deeplabv3plus", "deeplabv3", "lraspp", "fcn", "pyramid", "linear")
 NEED_TWO_IMAGES = ("deeplabv3plus", "deeplabv3", "pyramid")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import pickle
 import warnings
 import zipfile
@@ -16,12 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, UsageError, WsstoolError
-from wsstool.models import pytorch_fcn, tissue_stage1, tissue_stage2
+from wsstool.atomic import atomic_file
+from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone, on_meta
 from wsstool.models.classifier import build_classifier
 from wsstool.models.fitting import check_fit
-from wsstool.models.mxnet_params import is_mxnet, read_params
+from wsstool.models.published import pytorch_fcn, tissue_stage1, tissue_stage2
+from wsstool.models.published.mxnet_params import is_mxnet, read_params
 
 SAFE_GLOBALS = [
     argparse.Namespace,
@@ -58,21 +58,13 @@ class Weights:
 
 
 def save_atomically(content: Any, path: Path) -> None:
-    """``torch.save`` to a file beside ``path``, forced to the disk, then renamed: never half a file.
+    """Write ``content`` with ``torch.save``, whole or not at all.
 
     Raises:
         CannotWriteError: no space, no permission, no such folder; the old file stays as it was.
     """
-    fresh = path.with_name(path.name + ".new")
-    try:
-        with open(fresh, "wb") as file:
-            torch.save(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    except (OSError, RuntimeError) as error:  # torch reports a full disk as a RuntimeError
-        fresh.unlink(missing_ok=True)
-        raise CannotWriteError(f"cannot write {path}: {error}") from error
+    with atomic_file(path) as part, open(part, "wb") as file:
+        torch.save(content, file)  # given a path, it would write the temporary name into the file
 
 
 def save_weights(

@@ -1,7 +1,7 @@
 """Suppression of duplicates among boxes, rotated boxes and masks: every rule behind one signature."""
 
 from wsstool.nms.api import run
-from wsstool.nms.regions import Regions
+from wsstool.nms.candidates import Regions
 from wsstool.nms.result import NmsResult
 
 __all__ = ["NmsResult", "Regions", "run"]

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from wsstool.nms import inputs
-from wsstool.nms.overlap import MEASURES
-from wsstool.nms.regions import Regions, falling
+from wsstool.nms.candidates import Regions, falling
 from wsstool.nms.result import NmsResult
+from wsstool.nms.shapes.boxes import MEASURES
 from wsstool.registry import NMS
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from wsstool.data.rle import decode
-from wsstool.nms.masks import Pixels, Sets
-from wsstool.nms.rotated import Rotated
+from wsstool.data.geometry.rle import decode
 from wsstool.nms.shapes import AxisAligned, Shapes
+from wsstool.nms.shapes.masks import Pixels, Sets
+from wsstool.nms.shapes.rotated_boxes import Rotated
 from wsstool.regions import Proposals
 
 

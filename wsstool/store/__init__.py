@@ -4,13 +4,16 @@ Reading: ``open_records`` (once, in order, from anywhere) and ``open_random`` (b
 Writing: ``new_header`` says what the file will be, ``create`` starts, resumes or skips it.
 """
 
-from wsstool.store.header import Header, Input, history, key_of, new_header
-from wsstool.store.random_access import RandomAccess, copy, open_random
-from wsstool.store.reader import ChecksumError, Reader, open_records
-from wsstool.store.record import Record
+from wsstool.store.build import new_header
+from wsstool.store.header import Header
+from wsstool.store.input.reader import ChecksumError, Reader, open_records
+from wsstool.store.input.record import Record
+from wsstool.store.output.copy import copy
+from wsstool.store.output.writer import Writer, create, environment
+from wsstool.store.provenance import Input, history, key_of
+from wsstool.store.random_access import RandomAccess, open_random
 from wsstool.store.schema import DONE, KINDS, SCHEMA
 from wsstool.store.shard import parse_shard, shard_indices
-from wsstool.store.writer import Writer, create, environment
 
 __all__ = [
     "DONE",

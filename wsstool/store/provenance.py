@@ -5,18 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from wsstool import __version__
 from wsstool.errors import MissingInputError
+from wsstool.store.command_line import command_line
 from wsstool.store.schema import SCHEMA
-
-if TYPE_CHECKING:
-    from wsstool.store.header import Header
 
 #: Raised by one when a stage's results change for equal options; part of every key.
 STAGE_VERSIONS: dict[str, int] = {}
@@ -87,55 +85,57 @@ def fingerprint_folder(root: Path, names: Iterable[str], *, trust_mtime: bool = 
     return mark + digest(canonical_json({"type": "wsstool-folder", "files": manifest}))
 
 
-TRAINING_STAGES = ("train-cls", "cotrain", "train-contour")
-"""Stages that write weights, not records."""
+@dataclass(frozen=True)
+class Input:
+    """One input of a stage, for keys and provenance.
 
-NEGATIVES = {
-    **{name: f"--no-{name}" for name in ("flip", "amp", "rectify", "probe", "balanced", "intercept")},
-    "head_bias": "--no-head-bias",
-    "class_aware": "--class-agnostic",
-    "inclusive": "--strict",
-}
-"""How a switch that is off is written; others are off when they are not named."""
-
-
-def result_name(stage: str, key: str) -> str:
-    """The file that a replayed command writes: named by its key, so that commands can refer to each other."""
-    return key[:12] + (".pth" if stage in TRAINING_STAGES else ".h5")
-
-
-def command_line(stage: str, params: Mapping[str, Any], inputs: list[dict[str, str]], key: str) -> str:
-    """The command that makes this result again, rebuilt from its options (never from ``sys.argv``).
-
-    Files that wsstool made are named by their keys, whatever they were called and whether they came through a
-    pipe: the commands of a history, run in order, make everything again, and equal runs give equal bytes.
-
-    >>> one = {"role": "input", "made_by": "cam", "made_key": "c" * 32}
-    >>> command_line("pseudo-mask", {"rule": "argmax", "refine": None}, [one], "a" * 32)
-    'wsstool pseudo-mask cccccccccccc.h5 --rule argmax -o aaaaaaaaaaaa.h5'
+    Args:
+        role: ``input`` (a positional record file), ``data`` (an image folder) or the option's name.
+        identity: ``{"key": ...}`` of a record or weights file, or ``{"fingerprint": ...}``.
+        path: as typed, for the rebuilt command only; not part of the key.
+        provenance: history of the input.
     """
-    words = ["wsstool", stage]
+
+    role: str
+    identity: Mapping[str, str]
+    path: str = ""
+    provenance: tuple[Mapping[str, Any], ...] = ()
+
+    @classmethod
+    def of_file(cls, path: Path, *, role: str, provenance: Sequence[Mapping[str, Any]] = ()) -> Input:
+        """A weights or list file by its content; ``provenance`` from its ``meta`` where it has one."""
+        return cls(role, {"fingerprint": fingerprint_file(Path(path))}, str(path), tuple(provenance))
+
+    @classmethod
+    def of_bytes(cls, content: bytes, *, role: str) -> Input:
+        """What came over a pipe, by its content: the same as ``of_file`` of a file that holds it."""
+        return cls(role, {"fingerprint": hashlib.blake2b(content, digest_size=16).hexdigest()})
+
+    @classmethod
+    def of_folder(cls, root: Path, names: Sequence[str], *, role: str = "data") -> Input:
+        """Images by their content."""
+        return cls(role, {"fingerprint": fingerprint_folder(Path(root), names)}, str(root))
+
+
+def key_of(stage: str, params: Mapping[str, Any], inputs: Sequence[Input]) -> str:
+    """The key of a result of ``stage``; training stages keep it in the ``meta`` of their weights."""
+    return make_key(stage, params, [{"role": one.role, **one.identity} for one in inputs])
+
+
+def history(stage: str, params: Mapping[str, Any], inputs: Sequence[Input]) -> list[dict[str, Any]]:
+    """Provenance of a result: that of all inputs, oldest first and each step once, then its own entry."""
+    steps: dict[str, dict[str, Any]] = {}
     for one in inputs:
-        made = one.get("made_by")
-        path = result_name(made, one["made_key"]) if made else one["path"]
-        if not path:
-            continue
-        if one["role"] in ("input", "data"):
-            words.insert(2, path)
-        else:
-            words += [f"--{one['role']}", path]
-    for name, value in params.items():
-        option = "--" + name.replace("_", "-")
-        if value is False and name in NEGATIVES:
-            words.append(NEGATIVES[name])
-        elif value is True:
-            words.append(option)
-        elif isinstance(value, list | tuple):
-            for one_value in value:
-                words += [option, str(one_value)]
-        elif value is not None and value is not False:
-            words += [option, str(value)]
-    return shlex.join([*words, "-o", result_name(stage, key)])
+        for step in one.provenance:
+            steps.setdefault(step["key"], dict(step))
+    key = key_of(stage, params, inputs)
+    described = []
+    for one in inputs:
+        last = one.provenance[-1] if one.provenance else None
+        made = {"made_by": last["stage"], "made_key": last["key"]} if last else {}
+        described.append({"role": one.role, "path": one.path, **one.identity, **made})
+    steps[key] = provenance_entry(stage, params, described, key)
+    return list(steps.values())
 
 
 def provenance_entry(
@@ -164,30 +164,3 @@ def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
         if canonical_json(old.get(name)) != canonical_json(new.get(name))
     ]
     return ", ".join(parts)
-
-
-def difference(old: Header, new: Header) -> str:
-    """Why a file with header ``old`` is not the result that ``new`` describes; '' when it is.
-
-    The key decides; the columns are compared too, so that images, tags or classes that a stage left out of
-    its key are seen as well. Where it was typed (``image_root``, paths in commands) makes no difference.
-    """
-    if old.stage != new.stage or old.payload != new.payload:
-        return f"it holds the {old.payload} of '{old.stage}'"
-    if old.key != new.key:
-        parts = [part] if (part := changed(old.params, new.params)) else []
-        known = {canonical_json(one) for one in old.inputs}
-        roles = sorted({one["role"] for one in new.inputs if canonical_json(one) not in known})
-        parts += [f"another {role}" for role in roles]
-        return ", ".join(parts) or "another version of the stage, or fewer inputs"
-    if old.classes != new.classes:
-        return "other classes"
-    if old.images != new.images:
-        return "other images"
-    for name in sorted({*old.columns, *new.columns}):
-        if name not in old.columns or name not in new.columns:
-            return f"column {name} is new or gone"
-        one, other = old.columns[name], new.columns[name]
-        if one.shape != other.shape or one.tobytes() != other.tobytes():
-            return f"column {name} changed"
-    return ""

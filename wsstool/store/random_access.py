@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import weakref
 from pathlib import Path
@@ -17,10 +16,9 @@ import numpy as np
 
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.store.header import Header
-from wsstool.store.reader import Reader, open_records
-from wsstool.store.record import Record
-from wsstool.store.writer import create
-from wsstool.types import SILENT, Messages
+from wsstool.store.input.reader import open_records
+from wsstool.store.input.record import Record
+from wsstool.store.output.copy import copy
 
 
 class RandomAccess:
@@ -103,15 +101,3 @@ def open_random(source: object = None, *, kinds: tuple[str, ...] = (), command: 
 def _remove(folder: str, owner: int) -> None:
     if os.getpid() == owner:  # a forked worker has a copy of the object, and must leave the file
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def copy(reader: Reader, output: Path | None, *, force: bool = False, messages: Messages = SILENT) -> None:
-    """Write what ``reader`` reads, unchanged, in stream form. Equal input gives equal bytes in any layout."""
-    header = reader.header
-    with create(
-        header, output, force=force, max_failed=sys.maxsize, messages=messages, cached=False
-    ) as writer:
-        for record in reader.records(writer.start):
-            writer.write(record.data)
-        if not writer.done:
-            writer.tail |= {name: reader.tail[name] for name in writer.tail}

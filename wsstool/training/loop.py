@@ -17,7 +17,7 @@ from wsstool.errors import UsageError, WsstoolError
 from wsstool.runtime import autocast, seed_everything
 from wsstool.training import checkpoint
 from wsstool.training.ema import Ema, States, restore, snapshot
-from wsstool.training.loader import EpochLoader, tensors_of, to_device
+from wsstool.training.epoch_loader import EpochLoader, tensors_of, to_device
 from wsstool.training.plan import Plan, Progress, Task, build_optimizer
 from wsstool.training.schedules import rate_factor
 from wsstool.types import SILENT, Messages

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from wsstool.models.heads import LinearHead
 from wsstool.models.segmenter import Segmenter
-from wsstool.training.probe import fit_head, views
+from wsstool.training.tag_probe import fit_head, views
 from wsstool.types import IGNORE, SILENT, Messages, tracked
 
 CELLS = 70_000

@@ -3,7 +3,7 @@
 ``read(path, classes) -> Tags`` says what is written; which pictures there are, splits, and whether the names
 fit
 is the business of ``wsstool.data.dataset``. The formats that look at names alone take the names instead of a
-path. Those with boxes have ``read_boxes(path) -> WrittenBoxes``, judged in ``wsstool.data.boxes``.
+path. Those with boxes have ``read_boxes(path) -> WrittenBoxes``, judged in ``wsstool.data.boxes.table``.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class WrittenBoxes:
 
     Args:
         source: the file or folder, for messages.
-        form: what the four numbers are in this format, one of ``wsstool.data.box_forms.FORMS``.
+        form: what the four numbers are in this format, one of ``wsstool.data.boxes.number_forms.FORMS``.
         images: image as the source spells it -> (rows, columns) that it states, or None.
         rows: the boxes.
         classes: what the source itself implies.

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from wsstool.data import rle
-from wsstool.data.annotation_file import read_json
+from wsstool.data.formats.annotation_file import read_json
 from wsstool.data.formats.coco import in_list
-from wsstool.data.instances import AnnotatedImage, Instance, check_shape
+from wsstool.data.geometry import rle
+from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape
 from wsstool.data.listing import Lookup
 from wsstool.errors import BadInputError
 from wsstool.types import ClassList

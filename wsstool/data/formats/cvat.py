@@ -14,12 +14,12 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
-from wsstool.data import rle
-from wsstool.data.annotation_file import read_xml
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
+from wsstool.data.formats.annotation_file import read_xml
+from wsstool.data.geometry import rle
+from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape, extent, paste
 from wsstool.data.images import MAX_PIXELS
-from wsstool.data.instances import AnnotatedImage, Instance, check_shape, extent, paste
 from wsstool.data.palettes import class_palette
 from wsstool.errors import BadInputError
 from wsstool.types import ClassList

@@ -13,14 +13,14 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
-from wsstool.data import rle
-from wsstool.data.annotation_file import read_json
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes, brush
+from wsstool.data.formats.annotation_file import read_json
+from wsstool.data.geometry import rle
+from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape
+from wsstool.data.geometry.polygons import joined
 from wsstool.data.images import MAX_PIXELS
-from wsstool.data.instances import AnnotatedImage, Instance, check_shape
 from wsstool.data.listing import is_picture
-from wsstool.data.polygons import joined
 from wsstool.errors import BadInputError, UsageError
 from wsstool.types import ClassList
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from wsstool.data.instances import AnnotatedImage
+from wsstool.data.geometry.instances import AnnotatedImage
 from wsstool.data.listing import without_suffix
 from wsstool.data.masks import write_mask
 from wsstool.data.palettes import class_palette

@@ -14,9 +14,9 @@ import numpy as np
 
 from wsstool.data.classlist import read_class_list, with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
-from wsstool.data.instances import AnnotatedImage
+from wsstool.data.geometry.instances import AnnotatedImage
+from wsstool.data.geometry.polygons import joined
 from wsstool.data.listing import without_suffix
-from wsstool.data.polygons import joined
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.types import ClassList
 

@@ -1,0 +1,46 @@
+"""Run lengths against pycocotools, and damaged ones."""
+
+import numpy as np
+import pytest
+
+from wsstool.data.geometry import rle
+from wsstool.errors import BadInputError
+
+SHAPES = [(1, 1), (3, 5), (40, 60), (200, 7)]
+
+
+def _mask(shape, share, seed):
+    rng = np.random.default_rng(seed)
+    return rng.random(shape) < share
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("share", [0, 0.02, 0.5, 1])
+def test_same_as_pycocotools(shape, share):
+    coco = pytest.importorskip("pycocotools.mask")
+    mask = _mask(shape, share, 0)
+    ours = rle.encode(mask)
+    theirs = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
+    assert rle.pack(ours["counts"]) == theirs["counts"].decode()
+    assert rle.unpack(theirs["counts"]) == ours["counts"]
+    assert (rle.decode(ours) == mask).all()
+    assert (rle.decode({"size": theirs["size"], "counts": theirs["counts"]}) == mask).all()
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {},
+        {"size": [2, 2]},
+        {"size": [2, 2], "counts": [1, 2]},
+        {"size": [2, 2], "counts": [5, -1]},
+        {"size": [2, 2], "counts": "1\x7f"},
+        {"size": [2, 2], "counts": "1Q"},
+        {"size": [2], "counts": [2]},
+        {"size": [2, 2], "counts": "four"},
+        {"size": [2, 2], "counts": None},
+    ],
+)
+def test_damage_is_named(bad):
+    with pytest.raises(BadInputError, match="run lengths"):
+        rle.decode(bad)

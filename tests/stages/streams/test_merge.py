@@ -1,0 +1,118 @@
+"""Merged parts are what one pass would have made; parts that do not belong together are refused."""
+
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.store.records import CLASSES, KINDS, example, read
+from wsstool import store
+from wsstool.errors import BadInputError
+from wsstool.stages.streams.merge import merge
+from wsstool.store.schema import KINDS as SCHEMA_KINDS
+
+
+def write_part(whole, path, chosen, shard=None, stage="made-up", inputs=(), **params):
+    """Those records of ``whole``, as a run over a part of the images writes them."""
+    old = whole.header
+    columns = {}
+    for name, (_, index, _) in SCHEMA_KINDS[old.payload].head.items():
+        column = old.columns[name]
+        if index == "image + 1":
+            columns[name] = np.concatenate([[0], np.cumsum(np.diff(column)[chosen])])
+        else:
+            columns[name] = np.concatenate([column[old.rows(i, index.split()[0])] for i in chosen])
+    header = store.new_header(
+        old.payload,
+        stage=stage,
+        params={"kind": 1, "shard": shard, **params},
+        inputs=[store.Input("data", {"fingerprint": shard or ""}, "data"), *inputs],
+        images=[old.images[i] for i in chosen],
+        sizes=old.sizes[chosen],
+        shapes=old.shapes[chosen],
+        elements=np.diff(old.offsets)[chosen],
+        classes=CLASSES,
+        labels=old.labels[chosen],
+        columns=columns,
+        attributes=old.attributes,
+    )
+    data, tails = [whole.data[i] for i in chosen], [whole.tails[i] for i in chosen]
+    replace(whole, header=header, data=data, tails=tails).write(path)
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_parts_are_one_pass(kind, tmp_path):
+    whole = example(kind, 20, failed=(5,))
+    one_pass = write_part(whole, tmp_path / "one.h5", range(20))
+    parts = [
+        write_part(whole, tmp_path / f"{i}.h5", store.shard_indices(whole.header.images, f"{i}/3"), f"{i}/3")
+        for i in range(3)
+    ]
+    files = set()
+    for ordered in itertools.permutations(parts, 3):
+        found = merge(ordered, output=tmp_path / "all.h5", force=True)
+        files.add((tmp_path / "all.h5").read_bytes())
+    assert len(files) == 1 and found["images"] == 20
+    header, records, tail = read(tmp_path / "all.h5")
+    expected, expected_records, expected_tail = read(one_pass)
+    assert (header.params, header.stage, header.attributes) == (
+        expected.params,
+        expected.stage,
+        expected.attributes,
+    )
+    assert set(header.columns) == set(expected.columns)
+    for name, column in expected.columns.items():
+        assert np.array_equal(header.columns[name], column), name
+    for a, b in zip(records, expected_records, strict=True):
+        assert a.name == b.name and np.array_equal(a.data, b.data, equal_nan=True)
+    for name in set(tail) - {"crc32"}:
+        assert np.array_equal(tail[name], expected_tail[name]), name
+    assert [step["command"].split()[1] for step in header.provenance] == ["made-up"] * 3 + ["merge"]
+    assert found["failed"] == [header.images[i] for i in np.flatnonzero(tail["status"] == 2)]
+
+
+def test_parts_of_later_stages(tmp_path):
+    """Masks made from parts of CAMs carry the part in their history only."""
+    whole = example("mask", 12)
+    paths = []
+    for i in range(2):
+        history = ({"key": f"{i}", "stage": "cam", "version": "", "command": f"wsstool cam d --shard {i}/2"},)
+        source = store.Input("input", {"key": str(i)}, f"cam{i}.h5", history)
+        chosen = store.shard_indices(whole.header.images, f"{i}/2")
+        paths.append(write_part(whole, tmp_path / f"{i}.h5", chosen, inputs=[source]))
+    with pytest.raises(BadInputError, match="missing: 1/2"):
+        merge(paths[:1], output=tmp_path / "all.h5")
+    assert merge(paths, output=tmp_path / "all.h5")["images"] == 12
+
+
+def test_what_does_not_belong_together(tmp_path):
+    whole = example("mask", 9)
+    first = write_part(whole, tmp_path / "a.h5", [0, 1, 2], "0/2")
+    weights = store.Input("weights", {"fingerprint": "x"})
+    others = {
+        "missing: 1/2": write_part(whole, tmp_path / "b.h5", [3], "0/2"),
+        "different divisions": write_part(whole, tmp_path / "c.h5", [3], "1/3"),
+        "image 'b/000002-ü.jpg' is in both": write_part(whole, tmp_path / "d.h5", [2, 3], "1/2"),
+        "another stage": write_part(whole, tmp_path / "e.h5", [3], "1/2", stage="other"),
+        "other options": write_part(whole, tmp_path / "f.h5", [3], "1/2", scale=2),
+        "other weights": write_part(whole, tmp_path / "g.h5", [3], "1/2", inputs=[weights]),
+        "another kind": write_part(example("box", 9), tmp_path / "h.h5", [3], "1/2"),
+    }
+    for words, other in others.items():
+        with pytest.raises(BadInputError, match=words):
+            merge([first, other], output=tmp_path / "all.h5")
+    assert not (tmp_path / "all.h5").exists()
+    assert merge([first, others["missing: 1/2"]], output=tmp_path / "all.h5", partial=True)["images"] == 4
+
+
+def test_damaged_parts_make_no_file(tmp_path):
+    whole = example("mask", 9)
+    paths = [write_part(whole, tmp_path / f"{i}.h5", range(i, 9, 2), f"{i}/2") for i in range(2)]
+    data = bytearray((tmp_path / "1.h5").read_bytes())
+    data[-1500] ^= 1  # behind the records
+    (tmp_path / "1.h5").write_bytes(data)
+    with pytest.raises(BadInputError, match="checksum"):
+        merge(paths, output=tmp_path / "all.h5")
+    assert not list(tmp_path.glob("all*"))

@@ -1,0 +1,327 @@
+"""cotrain and predict on a toy set: learn, resume, skip, restrict, average, and say what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsstool import store
+from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError
+from wsstool.models.weights import load_weights
+from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.train.cotrain import cotrain
+from wsstool.training import loop
+from wsstool.types import ClassList
+
+COLOURS = np.array([[110, 110, 110], [200, 70, 60], [60, 80, 200]], np.uint8)
+CLASSES = ClassList(("ground", "cat", "dog"), 0)
+FAST: dict[str, Any] = {
+    "arch": "fcn-tiny",
+    "crop_size": 32,
+    "scale_min": 0.8,
+    "scale_max": 1.2,
+    "epochs": 6,
+    "batch_size": 4,
+    "lr": 3e-3,
+    "optimizer": "adam",
+    "color_jitter": 0.0,
+    "workers": 0,
+    "device": "cpu",
+}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """16 pictures of a coloured rectangle, with tags and true masks."""
+    root = tmp_path_factory.mktemp("toy")
+    for folder in ("images", "masks"):
+        (root / folder).mkdir()
+    rng = np.random.default_rng(0)
+    rows = ["image,labels"]
+    for i in range(16):
+        height, width = (40, 36) if i % 3 else (33, 50)
+        kind, mask = 1 + i % 2, np.zeros((height, width), np.uint8)
+        y, x = rng.integers(2, 12, 2)
+        mask[y : y + 20, x : x + 20] = kind
+        image = COLOURS[mask] + rng.normal(0, 12, (height, width, 3))
+        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(root / "images" / f"{i:02d}.png")
+        Image.fromarray(mask).save(root / "masks" / f"{i:02d}.png")
+        rows.append(f"{i:02d},{CLASSES.names[kind]}")
+    (root / "labels.csv").write_text("\n".join(rows) + "\n")
+    (root / "classes.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(CLASSES.names)))
+    (root / "splits").mkdir()
+    (root / "splits" / "train.txt").write_text("".join(f"{i:02d}\n" for i in range(12)))
+    (root / "splits" / "val.txt").write_text("".join(f"{i:02d}\n" for i in range(12, 16)))
+    return root
+
+
+def truth(data: Path, name: str) -> np.ndarray:
+    return np.asarray(Image.open(data / "masks" / Path(name).name))
+
+
+def mask_file(data: Path, path: Path, n: int = 12, layers: int = 1, fail: int | None = None) -> Path:
+    """A mask file of the first pictures; a second layer holds nonsense."""
+    names = [f"images/{i:02d}.png" for i in range(n)]
+    maps = [
+        np.stack([truth(data, name)] + [255 * np.ones_like(truth(data, name))] * (layers - 1))
+        for name in names
+    ]
+    header = store.new_header(
+        "mask",
+        stage="pseudo-mask",
+        params={},
+        inputs=[],
+        images=names,
+        sizes=np.array([m.shape[1:] for m in maps]),
+        shapes=np.array([m.shape for m in maps]),
+        classes=CLASSES,
+        image_root=data,
+        attributes={"layers": [f"l{i}" for i in range(layers)]},
+    )
+    with store.create(header, path, max_failed=1) as writer:
+        for i, one in enumerate(maps):
+            if i == fail:
+                writer.fail("toy")
+            else:
+                writer.write(one)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of two networks from a mask file."""
+    folder = tmp_path_factory.mktemp("trained")
+    masks = mask_file(data, folder / "masks.h5")
+    cotrain(masks, output=folder / "seg.pth", method="coteaching", val=data, val_split="val", **FAST)
+    return folder / "seg.pth"
+
+
+def accuracy(data: Path, masks: Path) -> float:
+    with store.open_records(masks) as reader:
+        shares = [(r.data[0] == truth(data, r.name)).mean() for r in reader.records()]
+    return float(np.mean(shares))
+
+
+def test_chain_learns_and_describes_itself(data: Path, trained: Path, tmp_path: Path) -> None:
+    weights = load_weights(trained)
+    assert weights.state_dict_2 is not None
+    assert weights.meta["class_ids"] == [0, 1, 2] and weights.meta["supervision"] == "pseudo-masks"
+    assert weights.meta["summary"]["val_mean_iou"] > 0.6
+    assert [step["stage"] for step in weights.meta["provenance"]][-1] == "cotrain"
+    assert not trained.with_name("seg.pth.part").exists() and trained.with_name("seg.pth.log.jsonl").exists()
+    done = predict(data, split="val", weights=trained, output=tmp_path / "p.h5", device="cpu")
+    assert done["images"] == 4 and accuracy(data, tmp_path / "p.h5") > 0.85
+
+
+def test_up_to_date_and_forced(data: Path, trained: Path) -> None:
+    masks = trained.with_name("masks.h5")
+    options = {"output": trained, "method": "coteaching", "val": data, "val_split": "val", **FAST}
+    before = trained.read_bytes()
+    assert cotrain(masks, **options)["up_to_date"]
+    assert not cotrain(masks, force=True, **options)["up_to_date"]
+    assert trained.read_bytes() == before
+
+
+def test_workers_and_interruption_change_nothing(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    masks = mask_file(data, tmp_path / "masks.h5")
+    options = {**FAST, "epochs": 3}
+    cotrain(masks, output=tmp_path / "a.pth", **options)
+    original = loop._Run.end_epoch
+
+    def stopping(run: Any) -> Any:
+        figures = original(run)
+        if run.at.epoch == 2:
+            raise KeyboardInterrupt
+        return figures
+
+    monkeypatch.setattr(loop._Run, "end_epoch", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        cotrain(masks, output=tmp_path / "b.pth", **options)
+    monkeypatch.undo()
+    cotrain(masks, output=tmp_path / "b.pth", **{**options, "workers": 2})
+    a, b = load_weights(tmp_path / "a.pth").state_dict, load_weights(tmp_path / "b.pth").state_dict
+    assert all(np.array_equal(a[k].numpy(), b[k].numpy()) for k in a)
+
+
+def test_supervised_twin_is_named_so(data: Path, tmp_path: Path) -> None:
+    done = cotrain(data, split="train", output=tmp_path / "twin.pth", **{**FAST, "epochs": 1})
+    assert done["supervision"] == "true masks" and done["images"] == 12
+
+
+def test_init_takes_the_backbone(data: Path, trained: Path, tmp_path: Path) -> None:
+    masks = mask_file(data, tmp_path / "masks.h5")
+    cotrain(masks, output=tmp_path / "s.pth", init=trained, **{**FAST, "epochs": 1, "lr": 0.0})
+    old, new = load_weights(trained).state_dict, load_weights(tmp_path / "s.pth").state_dict
+    key = "backbone.features.0.0.weight"
+    assert np.array_equal(old[key].numpy(), new[key].numpy())
+
+
+def test_two_label_maps_an_image(data: Path, tmp_path: Path) -> None:
+    masks = mask_file(data, tmp_path / "m.h5", layers=2)
+    cotrain(masks, output=tmp_path / "s.pth", layer_weight=[0.6, 0.4], **{**FAST, "epochs": 1})
+    with pytest.raises(UsageError, match="2 times"):
+        cotrain(masks, output=tmp_path / "s.pth", layer_weight=[1.0], **FAST)
+
+
+def test_failed_images_are_left_out_and_counted(data: Path, tmp_path: Path) -> None:
+    masks = mask_file(data, tmp_path / "m.h5", fail=3)
+    with pytest.raises(SomeFailedError):
+        cotrain(masks, output=tmp_path / "s.pth", **{**FAST, "epochs": 1})
+    assert load_weights(tmp_path / "s.pth").meta["summary"]["images"] == 11
+    assert cotrain(masks, output=tmp_path / "s.pth", max_failed=1, **{**FAST, "epochs": 1})["up_to_date"]
+
+
+@pytest.mark.parametrize(
+    ("own", "error", "said"),
+    [
+        ({"noise_rate": "much"}, UsageError, "noise-rate"),
+        ({"noise_rate": 1.0}, UsageError, "noise-rate"),
+        ({"method": "magic"}, UsageError, "plain"),
+        ({"settings": ["pool=batch"]}, UsageError, "pool"),
+        ({"arch": "unet-tiny"}, UsageError, "HEAD-BACKBONE"),
+        ({"split": "train"}, UsageError, "mask file"),
+        ({"val_split": "val"}, UsageError, "--val"),
+        ({"arch": "deeplabv3-tiny", "batch_size": 1}, UsageError, "batch-size"),
+        ({"images": Path("/nowhere")}, MissingInputError, "images"),
+        ({"bias_rate": -1.0}, UsageError, "--bias-rate -1"),
+        ({"backbone_rate": float("nan")}, UsageError, "--backbone-rate nan"),
+        ({"schedule": "step", "fall_epochs": -1}, UsageError, "--fall-epochs -1"),
+        ({"arch": "fcn-tiny", "upsampling": "learned"}, UsageError, "fcn interpolates"),
+    ],
+)
+def test_what_cannot_be_done(
+    data: Path, tmp_path: Path, own: dict[str, Any], error: type[Exception], said: str
+) -> None:
+    masks = mask_file(data, tmp_path / "m.h5")
+    with pytest.raises(error, match=said):
+        cotrain(masks, output=tmp_path / "s.pth", **{**FAST, **own})
+    assert not (tmp_path / "s.pth").exists()
+
+
+def test_labels_restrict_the_classes(data: Path, trained: Path, tmp_path: Path) -> None:
+    predict(data, weights=trained, targets="labels", output=tmp_path / "p.h5", device="cpu")
+    with store.open_records(tmp_path / "p.h5") as reader:
+        for record in reader.records():
+            tagged = set(np.flatnonzero(reader.header.labels[record.index]))
+            assert set(np.unique(record.data)) <= tagged | {0}
+
+
+def test_probabilities_agree_with_the_label_maps(data: Path, trained: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {
+        "split": "val",
+        "weights": trained,
+        "device": "cpu",
+        "scale": [1.0, 1.25],
+        "flip": True,
+    }
+    predict(data, output=tmp_path / "m.h5", **options)
+    predict(data, output=tmp_path / "p.h5", probabilities=True, dtype="float32", **options)
+    labels = store.open_random(tmp_path / "m.h5")
+    with store.open_records(tmp_path / "p.h5", kinds=("cam",)) as reader:
+        for record in reader.records():
+            assert record.class_ids.tolist() == [0, 1, 2]
+            rows, columns = record.size
+            assert record.data.shape == (3, -(-rows // 4), -(-columns // 4))
+            total = record.data.sum(axis=0)
+            np.testing.assert_allclose(total, total[0, 0], rtol=1e-4)  # a distribution, scaled
+            coarse = np.kron(record.data.argmax(0), np.ones((4, 4), int))[:rows, :columns]
+            assert (coarse == labels[record.index].data[0]).mean() > 0.85
+
+
+def test_ensemble_and_refinement(data: Path, trained: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"split": "val", "weights": trained, "device": "cpu"}
+    predict(data, ensemble=True, refine="pamr", settings=["steps=2"], output=tmp_path / "e.h5", **options)
+    assert accuracy(data, tmp_path / "e.h5") > 0.85
+    cotrain(data, split="train", output=tmp_path / "one.pth", **{**FAST, "epochs": 1})
+    with pytest.raises(BadInputError, match="one network"):
+        predict(data, weights=tmp_path / "one.pth", ensemble=True, output=tmp_path / "x.h5")
+
+
+def test_workers_give_the_same_bytes(data: Path, trained: Path, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"weights": trained, "device": "cpu", "probabilities": True}
+    predict(data, output=tmp_path / "a.h5", workers=0, **options)
+    predict(data, output=tmp_path / "b.h5", workers=2, **options)
+    whole = (tmp_path / "a.h5").read_bytes()
+    assert (tmp_path / "b.h5").read_bytes() == whole
+
+
+def test_unreadable_images_fail_alone(data: Path, trained: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "a.png").write_bytes((data / "images" / "00.png").read_bytes())
+    (folder / "b.png").write_bytes((data / "images" / "01.png").read_bytes()[:300])
+    with pytest.raises(SomeFailedError):
+        predict(tmp_path, weights=trained, output=tmp_path / "p.h5", device="cpu")
+    records = store.open_random(tmp_path / "p.h5")
+    assert not records[0].failed and records[1].failed
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"scale": [0.0]},
+        {"settings": ["steps=2"]},
+        {"targets": "some"},
+        {"refine": "crf", "probabilities": True},
+    ],
+)
+def test_predict_refuses(data: Path, trained: Path, tmp_path: Path, own: dict[str, Any]) -> None:
+    with pytest.raises(UsageError):
+        predict(data, weights=trained, output=tmp_path / "p.h5", **own)
+
+
+PROBE: dict[str, Any] = {"arch": "linear-tiny", "probe": True, "penalty": 1e-3, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def start(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A segmenter whose backbone the probes start from."""
+    path = tmp_path_factory.mktemp("start") / "start.pth"
+    cotrain(data, split="train", output=path, **{**FAST, "epochs": 1})
+    return path
+
+
+def test_a_probe_learns_the_toy_set_in_one_go_and_is_reproducible(
+    data: Path, start: Path, tmp_path: Path
+) -> None:
+    masks = mask_file(data, tmp_path / "m.h5")
+    first = cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0, 1.5], **PROBE)
+    assert first["images"] == 12 and first["pixels_right"] > 0.8
+    cotrain(masks, output=tmp_path / "b.pth", init=start, scale=[1.0, 1.5], **PROBE)
+    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
+    assert cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0, 1.5], **PROBE)["up_to_date"]
+    # step-wise options do not count, those of the probe do
+    assert cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0, 1.5], **PROBE, epochs=9)[
+        "up_to_date"
+    ]
+    assert not cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0], **PROBE)["up_to_date"]
+    predict(data, split="val", weights=tmp_path / "b.pth", output=tmp_path / "p.h5", device="cpu")
+    with store.open_records(tmp_path / "p.h5", kinds=("mask",), command="test") as reader:
+        records = list(reader.records(0))
+    right = np.mean([(r.data[0] == truth(data, r.name)).mean() for r in records])
+    assert right > 0.8
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"arch": "fcn-tiny"}, "--arch linear-BACKBONE"),
+        ({"init": None}, "--init"),
+        ({"penalty": 0.0}, "--penalty"),
+        ({"penalty": float("nan")}, "--penalty"),
+        ({"scale": [1.0, float("nan")]}, "--scale"),
+        ({"scale": [1000.0]}, "--scale"),
+        ({"val_split": "val"}, "--val"),
+    ],
+)
+def test_a_probe_says_what_does_not_go_with_it(
+    data: Path, start: Path, tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        cotrain(data, split="train", output=tmp_path / "x.pth", **{"init": start, **PROBE, **change})

@@ -1,0 +1,1 @@
+"""The commands of the pipeline: from labels to masks, networks and scores."""

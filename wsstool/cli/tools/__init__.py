@@ -1,0 +1,1 @@
+"""The commands around the pipeline: files, data exchange, reports, and the program itself."""

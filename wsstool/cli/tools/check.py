@@ -1,0 +1,29 @@
+"""``wsstool check``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from wsstool.cli import options
+from wsstool.cli.run import call
+from wsstool.cli.tables import print_json
+
+
+def check(
+    sources: options.Sources,
+    full: Annotated[bool, typer.Option("--full", help="read every byte and compare the checksum")] = False,
+    json: options.Json = False,
+) -> None:
+    """Say whether record files are whole; exit 65 if one is not.
+
+    Examples: wsstool check cams.h5; wsstool check --full *.h5 && make deploy
+    """
+    result = call("streams.check:check", {"sources": sources, "full": full})
+    if json:
+        print_json(result)
+        return
+    for one in result["files"]:
+        failed = "" if not one["failed"] else f", {one['failed']} failed"
+        print(f"{one['file']}: whole, {one['kind']}, {one['images']} images{failed}")

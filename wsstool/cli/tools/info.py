@@ -1,0 +1,41 @@
+"""``wsstool info``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from wsstool.cli import options
+from wsstool.cli.run import call
+from wsstool.cli.tables import print_fields, print_json
+
+
+def info(
+    source: options.Source = None,
+    split: options.Split = None,
+    class_list: options.ClassListFile = None,
+    script: Annotated[
+        bool, typer.Option("--script", help="print the commands that make the file again, as a shell script")
+    ] = False,
+    json: options.Json = False,
+) -> None:
+    """Say what a data file, a weights file or a data folder is, and how it was made.
+
+    Examples: wsstool info data/; wsstool info data/ --split val; wsstool info masks.h5 --script > again.sh
+    """
+    found = call("streams.info:info", {"source": source, "split": split, "class_list": class_list})
+    if json:
+        print_json(found)
+    elif script:
+        print("#!/usr/bin/env bash\nset -euo pipefail")
+        print("\n".join(found.get("commands", [])))
+    else:
+        print_fields(_without_repeats(found))
+
+
+def _without_repeats(found: dict[str, Any]) -> dict[str, Any]:
+    """The fields without the history inside ``meta``, whose commands stand in ``commands``."""
+    if "meta" not in found:
+        return found
+    return {**found, "meta": {k: v for k, v in found["meta"].items() if k != "provenance"}}

@@ -1,0 +1,28 @@
+"""``wsstool merge``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from wsstool.cli import options
+from wsstool.cli.run import call
+
+
+def merge(
+    sources: options.Sources,
+    output: options.Output = None,
+    partial: Annotated[
+        bool,
+        typer.Option(
+            "--partial", help="accept that parts are missing; default: refuse", rich_help_panel="Input"
+        ),
+    ] = False,
+    force: options.Force = False,
+) -> None:
+    """Join the parts that runs with --shard made into one file.
+
+    Examples: wsstool merge cams-*.h5 -o cams.h5; wsstool merge cams-*.h5 | wsstool pseudo-mask -o masks.h5
+    """
+    call("streams.merge:merge", locals())

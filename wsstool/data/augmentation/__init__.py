@@ -1,0 +1,1 @@
+"""Random crops, box windows, and photometric transforms of training images."""

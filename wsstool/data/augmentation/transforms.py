@@ -1,0 +1,97 @@
+"""Random views of an image for a classifier: a part of random size and shape, mirrored, recoloured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from wsstool.data.augmentation.crops import jittered
+from wsstool.errors import UsageError
+
+
+@dataclass(frozen=True)
+class RandomResizedCrop:
+    """A part of the image, resized to a square.
+
+    The tags of the whole image stand for the part, so parts that are too small teach wrong tags.
+
+    Args:
+        size: side of the view, pixels, >= 1.
+        area_range: least and greatest share of the image's area, (0, 1].
+        flip: mirror left-right half of the time.
+        flip_vertical: also top-bottom, for images without an up.
+        color_jitter: brightness, contrast and saturation are multiplied by numbers of
+            [1 - jitter, 1 + jitter]; [0, 1), 0 leaves the colours alone.
+
+    Raises:
+        UsageError: a number outside its range.
+
+    Source:
+        Szegedy et al., CVPR 2015, section 6; aspect ratios 3/4 to 4/3. Written from the paper.
+    """
+
+    size: int
+    area_range: tuple[float, float] = (0.3, 1.0)
+    flip: bool = True
+    flip_vertical: bool = False
+    color_jitter: float = 0.0
+
+    def __post_init__(self) -> None:
+        low, high = self.area_range
+        if self.size < 1:
+            raise UsageError(f"image size {self.size} is below 1 pixel")
+        if not 0 < low <= high <= 1:
+            raise UsageError(f"area range {low}..{high} is not ascending within (0, 1]")
+        if not 0 <= self.color_jitter < 1:
+            raise UsageError(f"colour jitter {self.color_jitter} is not in [0, 1)")
+
+    def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """Draw a view.
+
+        Args:
+            image: (H,W,3) uint8 RGB.
+            rng: the only source of chance; always asked for the same numbers in the same order.
+
+        Returns:
+            (size,size,3) uint8.
+
+        Example:
+            >>> crop = RandomResizedCrop(8, (1.0, 1.0))
+            >>> crop(np.full((20, 30, 3), 7, np.uint8), np.random.default_rng(0)).shape
+            (8, 8, 3)
+        """
+        draws = rng.random(9)
+        low, high = self.area_range
+        height, width = image.shape[:2]
+        area = (low + (high - low) * draws[0]) * height * width
+        # the log of the ratio of width to height, held to what the image has room for
+        least = max(math.log(3 / 4), math.log(area / height**2))
+        most = min(math.log(4 / 3), math.log(width**2 / area))
+        ratio = math.exp(least + (most - least) * draws[1]) if least < most else width / height
+        columns = min(float(width), math.sqrt(area * ratio))
+        rows = min(float(height), math.sqrt(area / ratio))
+        left, top = draws[2] * (width - columns), draws[3] * (height - rows)
+        part = (left, top, min(width, left + columns), min(height, top + rows))
+        view = np.asarray(
+            Image.fromarray(image).resize((self.size, self.size), Image.Resampling.BILINEAR, box=part)
+        )
+        if self.flip and draws[4] < 0.5:
+            view = view[:, ::-1]
+        if self.flip_vertical and draws[5] < 0.5:
+            view = view[::-1]
+        if self.color_jitter:
+            view = jittered(view, *(1 + self.color_jitter * (2 * draws[6:] - 1)).tolist())
+        return np.array(view)  # a copy: the decoder's memory is not writable
+
+
+def shrunk(image: np.ndarray, longest: int) -> np.ndarray:
+    """(H,W,3) uint8, made smaller where its longer side is above ``longest`` pixels; never larger."""
+    height, width = image.shape[:2]
+    factor = longest / max(height, width)
+    if factor >= 1:
+        return image
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))

@@ -1,0 +1,75 @@
+"""Where the boxes of a data set are: the source that is named, or the only one in its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from wsstool.data.dataset import Dataset
+from wsstool.data.formats import WrittenBoxes, coco, voc, yolo
+from wsstool.data.formats.box_file import read_box_file
+from wsstool.data.label_views import locate
+from wsstool.errors import BadInputError, MissingInputError, UsageError
+
+
+def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenBoxes:
+    """The boxes of the named source, or of the only one in the folder, as they are written.
+
+    Args:
+        dataset: the pictures.
+        boxes: see ``boxes.read_boxes``.
+
+    Raises:
+        MissingInputError: no boxes, or no such file.
+        UsageError: several sources of boxes.
+        BadInputError: a file that is not of its format.
+    """
+    root = dataset.root
+    names = [dataset.classes.names[i] for i in dataset.classes.foreground]
+    if boxes is not None:
+        path = locate(root, boxes)
+        if path is None:
+            raise MissingInputError(f"there is no box file {str(boxes)!r}, neither in {str(root)!r} nor here")
+        if not path.is_dir():
+            return read_box_file(path)
+        if next(path.glob("*.xml"), None):
+            return voc.read_boxes(path)
+        return yolo.read_boxes(path, names)
+    alone = [p for p in [root / "boxes.json"] if p.is_file()]
+    instances = sorted([*root.glob("instances*.json"), *root.glob("annotations/instances*.json")])
+    found: list[tuple[str, list[Path]]] = [
+        ("boxes.json", alone),
+        ("instances*.json", instances),
+        ("Annotations/", voc.candidates(root)),
+        ("labels/", yolo.candidates(root)),
+    ]
+    found = [(name, paths) for name, paths in found if paths]
+    if not found:
+        raise MissingInputError(
+            f"no boxes in {str(root)!r}: neither boxes.json, instances*.json, Annotations/*.xml nor "
+            "labels/*.txt; --boxes names a file or folder"
+        )
+    if len(found) > 1:
+        raise UsageError(
+            f"{str(root)!r} has several sources of boxes: {', '.join(n for n, _ in found)}; name one with "
+            "--boxes"
+        )
+    name, paths = found[0]
+    if name == "Annotations/":
+        return voc.read_boxes(paths[0])
+    if name == "labels/":
+        return yolo.read_boxes(paths[0], names)
+    return _joined([coco.read_boxes(path) for path in paths])
+
+
+def _joined(files: Sequence[WrittenBoxes]) -> WrittenBoxes:
+    """Several files of one format, such as those of the splits, as one."""
+    first = files[0]
+    for other in files[1:]:
+        if other.classes.names != first.classes.names:
+            raise BadInputError(f"{first.source} and {other.source} have other categories; name one")
+        if twice := sorted(set(first.images) & set(other.images)):
+            raise BadInputError(f"{first.source} and {other.source} both list {twice[0]!r}; name one")
+        first = replace(first, images={**first.images, **other.images}, rows=first.rows + other.rows)
+    return first

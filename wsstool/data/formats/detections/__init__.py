@@ -1,0 +1,1 @@
+"""Foreign formats of scored detections, one per file."""

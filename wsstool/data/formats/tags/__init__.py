@@ -1,0 +1,1 @@
+"""Foreign formats of image-level labels, one per file."""

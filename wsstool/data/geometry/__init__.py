@@ -1,0 +1,1 @@
+"""Shapes of objects: polygons, run lengths, and masks drawn from them."""

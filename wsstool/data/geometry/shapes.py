@@ -1,0 +1,71 @@
+"""True masks of objects from what annotation files hold: run lengths, lists of them, or polygons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from wsstool.data.geometry import rle
+from wsstool.data.geometry.polygons import fill
+from wsstool.errors import BadInputError
+
+_FAR = 10
+"""A corner this many image sizes away is a mistake, and its outline would take for ever to draw."""
+
+
+def shape_mask(shape: Any, size: tuple[int, int]) -> np.ndarray:
+    """The mask of a ``segmentation`` entry.
+
+    Args:
+        shape: run lengths (a mapping with ``size`` and ``counts``), or a list of run lengths and polygons,
+            whose union counts.
+        size: rows and columns of the image.
+
+    Returns:
+        (H, W) bool.
+
+    Raises:
+        BadInputError: none of these, unreadable run lengths, or run lengths of another size.
+    """
+    if isinstance(shape, Mapping):
+        mask = rle.decode(shape)
+        if mask.shape != size:
+            raise BadInputError(
+                f"run lengths of {mask.shape[1]} x {mask.shape[0]} pixels, "
+                f"the image has {size[1]} x {size[0]}"
+            )
+        return mask
+    if isinstance(shape, Sequence) and not isinstance(shape, str):
+        drawn = polygon_mask([part for part in shape if not isinstance(part, Mapping)], size)
+        return np.logical_or.reduce([drawn, *(shape_mask(p, size) for p in shape if isinstance(p, Mapping))])
+    raise BadInputError("a shape that is neither run lengths nor polygons")
+
+
+def polygon_mask(polygons: Sequence[Any], size: tuple[int, int]) -> np.ndarray:
+    """The union of polygons, the pixels that COCO's tools give. Those of less than three corners are empty.
+
+    Args:
+        polygons: each x1, y1, x2, y2, ..., pixels, (0, 0) being the upper left corner of the first pixel.
+        size: rows and columns.
+
+    Raises:
+        BadInputError: an odd number of coordinates, or one that is not a finite number or far outside.
+
+    >>> polygon_mask([[1, 0, 3, 0, 3, 2, 1, 2]], (2, 4)).astype(int).tolist()
+    [[0, 1, 1, 0], [0, 1, 1, 0]]
+    """
+    parts = []
+    for corners in polygons:
+        try:
+            points = np.asarray(corners, np.float64).reshape(-1, 2)
+        except (TypeError, ValueError):
+            raise BadInputError("a polygon whose coordinates are not pairs of numbers") from None
+        if not np.isfinite(points).all():
+            raise BadInputError("a polygon with a coordinate that is not a finite number")
+        if (np.abs(points) > _FAR * max(*size, 1)).any():
+            raise BadInputError("a polygon with a corner far outside the image")
+        if len(points) >= 3:
+            parts.append(points)
+    return fill(parts, size)

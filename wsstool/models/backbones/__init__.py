@@ -1,0 +1,271 @@
+"""Backbones: networks cut after their last feature map, torchvision's and two more, at any output stride.
+
+The stride is lowered by the rule in ``atrous``.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from wsstool.errors import UsageError
+from wsstool.models.backbones.atrous import dilate
+from wsstool.models.backbones.resnet38d import resnet38d_layers
+from wsstool.models.backbones.tiny import tiny_features
+
+TORCHVISION = {
+    "mobilenet-v2": "mobilenet_v2",
+    "mobilenet-v3-small": "mobilenet_v3_small",
+    "mobilenet-v3-large": "mobilenet_v3_large",
+    "resnet-18": "resnet18",
+    "resnet-34": "resnet34",
+    "resnet-50": "resnet50",
+    "resnet-101": "resnet101",
+    "resnet-152": "resnet152",
+    "resnext-50": "resnext50_32x4d",
+    "wide-resnet-50": "wide_resnet50_2",
+    "vgg-11": "vgg11",
+    "vgg-16": "vgg16",
+    "vgg-16-bn": "vgg16_bn",
+    "vgg-19": "vgg19",
+    "efficientnet-b0": "efficientnet_b0",
+    "efficientnet-b1": "efficientnet_b1",
+    "efficientnet-b2": "efficientnet_b2",
+    "efficientnet-b3": "efficientnet_b3",
+    "efficientnet-v2-s": "efficientnet_v2_s",
+    "convnext-tiny": "convnext_tiny",
+    "convnext-small": "convnext_small",
+    "convnext-base": "convnext_base",
+    "regnet-y-400mf": "regnet_y_400mf",
+    "regnet-y-1.6gf": "regnet_y_1_6gf",
+    "regnet-x-1.6gf": "regnet_x_1_6gf",
+}
+BACKBONES = ("tiny", "resnet38d", *TORCHVISION)
+"""Every backbone name; ``tiny`` is ours and learns from scratch."""
+
+CLASSIFIER_PREFIXES = ("classifier.", "fc.", "fc8.")
+"""Where torchvision keeps its ImageNet classifier, and ResNet-38d its head: not part of a backbone."""
+
+PROBE_SIZE = 256
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One named part of a backbone: name below the backbone, stride and channels of its output."""
+
+    name: str
+    stride: int
+    channels: int
+
+
+class Backbone(nn.Sequential):
+    """The layers of a network up to its last feature map, under their published names.
+
+    Maps (B,3,H,W) to (B, ``out_channels``, ceil(H / ``stride``), ceil(W / ``stride``)); networks of the VGG
+    family round down instead.
+
+    Attributes:
+        arch: the name it was built by.
+        stages: its parts in order, each with the stride and the channels of its output.
+        last_stage: name of the part that gives the last feature map.
+        memory_format: of weights and images for inference; channels last makes most convolutions faster.
+    """
+
+    arch: str
+    stages: tuple[Stage, ...]
+    memory_format = torch.channels_last
+
+    @property
+    def last_stage(self) -> str:
+        return self.stages[-1].name
+
+    @property
+    def out_channels(self) -> int:
+        return self.stages[-1].channels
+
+    @property
+    def stride(self) -> int:
+        return self.stages[-1].stride
+
+    def stage_at(self, stride: int) -> Stage:
+        """The last part whose output has ``stride``: where a decoder takes its fine features.
+
+        Raises:
+            UsageError: no part has that stride.
+        """
+        fitting = [stage for stage in self.stages if stage.stride == stride]
+        if not fitting:
+            have = ", ".join(str(s) for s in sorted({stage.stride for stage in self.stages}))
+            raise UsageError(f"{self.arch} has no features of stride {stride}; there are: {have}")
+        return fitting[-1]
+
+    def with_fine(self, x: Tensor, name: str) -> tuple[Tensor, Tensor]:
+        """One pass: the features behind the part ``name``, and the last ones."""
+        fine, last = self.features_of(x, (name, self.last_stage))
+        return fine, last
+
+    def features_of(self, x: Tensor, names: Sequence[str]) -> list[Tensor]:
+        """One pass: the features behind each of the parts ``names``."""
+        found = {}
+        for stage in self.stages:
+            x = self.get_submodule(stage.name)(x)
+            if stage.name in names:
+                found[stage.name] = x
+        return [found[name] for name in names]
+
+
+def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
+    """A backbone with random weights.
+
+    Args:
+        arch: a name of ``BACKBONES``.
+        output_stride: image pixels a step of the last map: 32, 16, 8 or 4; None keeps the network's own
+            (32, ``tiny`` and ``resnet38d`` 8). Halving it takes about four times the time in the layers
+            concerned.
+
+    Raises:
+        UsageError: no such backbone, or it cannot have that stride.
+
+    Example:
+        >>> backbone = build_backbone("mobilenet-v2", output_stride=16)
+        >>> backbone(torch.zeros(1, 3, 65, 96)).shape
+        torch.Size([1, 1280, 5, 6])
+    """
+    probe = _probe(arch)
+    own_stride = _measure_stages(probe)[-1].stride
+    wanted = own_stride if output_stride is None else output_stride
+    if wanted not in (32, 16, 8, 4) or wanted > own_stride:
+        possible = ", ".join(str(s) for s in (32, 16, 8, 4) if s <= own_stride)
+        raise UsageError(f"{arch} cannot have output stride {wanted}; possible are {possible}")
+    backbone = _plain_backbone(arch)
+    if wanted < own_stride:
+        strides = _input_strides(probe)
+        for network in (backbone, probe):
+            dilate(network, strides, wanted)
+    for module in backbone.modules():
+        if hasattr(module, "inplace"):  # a layer watched by a CAM must not be overwritten by the next one
+            module.inplace = False  # type: ignore[assignment]
+    backbone.arch = arch
+    backbone.stages = _measure_stages(probe)
+    return backbone
+
+
+def rarefied_backbone(backbone: Backbone) -> Backbone:
+    """The same network at stride 1, with the same weights: every layer dilated by the strides before it.
+
+    Its maps hold those of the plain network at every ``stride``-th position, and as many more between them.
+
+    Source:
+        Long et al., CVPR 2015, section 3.1 (filter rarefaction). Written from the paper.
+    """
+    dense = _plain_backbone(backbone.arch)
+    dilate(dense, _input_strides(_probe(backbone.arch)), 1)
+    dense.load_state_dict(backbone.state_dict())
+    dense.arch = backbone.arch
+    dense.stages = tuple(Stage(stage.name, 1, stage.channels) for stage in backbone.stages)
+    return dense.train(backbone.training).to(next(backbone.parameters()).device)
+
+
+def default_output_stride(arch: str, wanted: int = 16) -> int:
+    """``wanted``, or the network's own stride where that is smaller already."""
+    return min(wanted, _measure_stages(_probe(arch))[-1].stride)
+
+
+def stage_before_last_stride(backbone: Backbone) -> Stage:
+    """The last part before the plain network halves its maps for the last time, as it is in ``backbone``."""
+    own = _measure_stages(_probe(backbone.arch))
+    name = [stage.name for stage in own if stage.stride < own[-1].stride][-1]
+    return next(stage for stage in backbone.stages if stage.name == name)
+
+
+def plain_shapes(arch: str) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the state dict of a backbone."""
+    return {name: tuple(value.shape) for name, value in _probe(arch).state_dict().items()}
+
+
+def _probe(arch: str) -> Backbone:
+    """The plain network on the meta device: shapes without arithmetic."""
+    with on_meta(arch):
+        return _plain_backbone(arch).to("meta")
+
+
+def on_meta(arch: str) -> AbstractContextManager[Any]:
+    """Networks on this backbone are built without memory for their weights inside this context."""
+    # torchvision computes the widths of a RegNet with tensors, which have no values on meta
+    return nullcontext() if "regnet" in arch else torch.device("meta")
+
+
+def _plain_backbone(arch: str) -> Backbone:
+    if arch == "tiny":
+        return Backbone(OrderedDict(features=tiny_features()))
+    if arch == "resnet38d":
+        backbone = Backbone(resnet38d_layers())
+        # As fast for its wide layers, and Grad-CAM is then the published program's to 1e-5; in another order
+        # of summation some rectifiers near 0 switch, and its gradients with them, by 5e-4.
+        backbone.memory_format = torch.contiguous_format
+        return backbone
+    if arch not in TORCHVISION:
+        raise UsageError(f"no backbone '{arch}'; there are: {', '.join(BACKBONES)}")
+    # Only here: it brings torch's compiler along, which doubles the time that a command takes to start.
+    from torchvision import models
+
+    build: Callable[..., nn.Module] = getattr(models, TORCHVISION[arch])
+    whole = build(weights=None)
+    kept = {n: m for n, m in whole.named_children() if n not in ("avgpool", "classifier", "fc")}
+    return Backbone(OrderedDict(kept))
+
+
+def _stage_modules(backbone: Backbone) -> dict[str, nn.Module]:
+    """The parts by name: the children of ``features`` or ``trunk_output``, else the backbone's own."""
+    parts: dict[str, nn.Module] = {}
+    for name, child in backbone.named_children():
+        if name in ("features", "trunk_output"):
+            parts |= {f"{name}.{key}": module for key, module in child.named_children()}
+        else:
+            parts[name] = child
+    return parts
+
+
+def watch(
+    backbone: Backbone, watched: dict[str, nn.Module], note: Callable[[str, Any, Tensor], None]
+) -> None:
+    """Run a probe image through a backbone on the meta device and note input and output of some modules."""
+
+    def hook_for(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        return lambda _, inputs, output: note(name, inputs, output)
+
+    hooks = [module.register_forward_hook(hook_for(name)) for name, module in watched.items()]
+    was_training = backbone.training
+    try:
+        backbone.eval()(torch.empty(1, 3, PROBE_SIZE, PROBE_SIZE, device="meta"))
+    finally:
+        backbone.train(was_training)
+        for hook in hooks:
+            hook.remove()
+
+
+def _measure_stages(probe: Backbone) -> tuple[Stage, ...]:
+    stages: list[Stage] = []
+
+    def note(name: str, inputs: Any, output: Tensor) -> None:
+        stages.append(Stage(name, PROBE_SIZE // output.shape[-1], output.shape[1]))
+
+    watch(probe, _stage_modules(probe), note)
+    return tuple(stages)
+
+
+def _input_strides(probe: Backbone) -> dict[str, int]:
+    """Stride of the input of every convolution and max pooling, by name."""
+    strides: dict[str, int] = {}
+
+    def note(name: str, inputs: Any, output: Tensor) -> None:
+        strides[name] = PROBE_SIZE // inputs[0].shape[-1]
+
+    watch(probe, {n: m for n, m in probe.named_modules() if isinstance(m, nn.Conv2d | nn.MaxPool2d)}, note)
+    return strides

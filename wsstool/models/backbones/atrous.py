@@ -1,0 +1,66 @@
+"""The à trous rule: a network with finer maps, of the same weights.
+
+A convolution or pooling that would shrink a map below the wanted stride keeps its size, and everything behind
+it is dilated by what was left out. The activations on the positions that the plain network has stay the same
+(up to layers that see the whole image).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from wsstool.errors import UsageError
+from wsstool.models.backbones.spread_pool import SpreadMaxPool
+
+
+def dilate(network: nn.Module, strides: Mapping[str, int], output_stride: int) -> None:
+    """Lower the stride of a network in place.
+
+    Args:
+        network: as it is published.
+        strides: stride of the input of every convolution and max pooling in it, by name.
+        output_stride: that no map exceeds afterwards.
+
+    Raises:
+        UsageError: a layer that would have to change is not square.
+    """
+    for name, stride in strides.items():
+        module = network.get_submodule(name)
+        kernel, step = _single(module.kernel_size, name), _single(module.stride, name)
+        if stride < output_stride or (kernel == 1 and step == 1):
+            continue
+        parent, _, key = name.rpartition(".")
+        setattr(network.get_submodule(parent), key, _dilated(module, stride // output_stride))
+
+
+def _dilated(module: nn.Module, factor: int) -> nn.Module:
+    """The same layer at stride 1 with its taps ``factor`` times as far apart."""
+    kernel = _single(module.kernel_size, "kernel")
+    if isinstance(module, nn.MaxPool2d):
+        return SpreadMaxPool(kernel, factor, factor * _single(module.padding, "padding"))
+    assert isinstance(module, nn.Conv2d)
+    dilation = factor * _single(module.dilation, "dilation")
+    convolution = nn.Conv2d(
+        module.in_channels,
+        module.out_channels,
+        kernel,
+        stride=1,
+        padding=dilation * (kernel - 1) // 2 if kernel % 2 else "same",
+        dilation=dilation,
+        groups=module.groups,
+        bias=module.bias is not None,
+        device=module.weight.device,
+    )
+    convolution.weight, convolution.bias = module.weight, module.bias
+    return convolution
+
+
+def _single(value: Any, name: str) -> int:
+    """A kernel, stride or padding given as a number or as two equal ones."""
+    first, second = value if isinstance(value, tuple) else (value, value)
+    if first != second:
+        raise UsageError(f"layer {name} is not square, its stride cannot be changed")
+    return int(first)

@@ -1,0 +1,190 @@
+"""DeepLabv3+: an atrous pyramid on a dilated backbone, and a decoder that looks at fine features again.
+
+Modules are named as in the published programs, so that their weights files fit as they are.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from wsstool.models.backbones import Backbone
+from wsstool.models.backbones.frozen import OnBackbone
+
+MULTI_GRID = (1, 2, 4)
+"""Dilation of the blocks of a ResNet's last layer, relative to each other."""
+
+LAST_LAYER = "decoder.last_conv.8."
+"""What belongs to the classes of a training set, by the beginning of its names in a state dict."""
+
+
+class AtrousBranch(nn.Module):
+    """Convolution at a rate, batch norm, ReLU: (B,F,h,w) -> (B,width,h,w)."""
+
+    def __init__(self, in_channels: int, width: int, kernel: int, rate: int) -> None:
+        super().__init__()
+        padding = 0 if kernel == 1 else rate
+        self.atrous_conv = nn.Conv2d(in_channels, width, kernel, padding=padding, dilation=rate, bias=False)
+        self.bn = nn.BatchNorm2d(width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.bn(self.atrous_conv(x)))
+
+
+class AtrousPyramid(nn.Module):
+    """Four rates and the whole image side by side, joined by a 1x1 convolution.
+
+    Args:
+        in_channels: channels of the feature map.
+        rates: dilation of the 3x3 branches, feature pixels; a 1x1 branch comes first.
+        width: channels of each branch and of the result.
+    Notes:
+        The branch of the whole image normalises one value a channel and image, so a training batch needs two.
+    Example:
+        >>> AtrousPyramid(8, (6, 12, 18), 4).eval()(torch.zeros(1, 8, 5, 6)).shape
+        torch.Size([1, 4, 5, 6])
+    """
+
+    def __init__(self, in_channels: int, rates: tuple[int, int, int], width: int) -> None:
+        super().__init__()
+        self.aspp1 = AtrousBranch(in_channels, width, 1, 1)
+        self.aspp2, self.aspp3, self.aspp4 = (AtrousBranch(in_channels, width, 3, rate) for rate in rates)
+        self.global_avg_pool = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1),
+            nn.Conv2d(in_channels, width, 1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+        )
+        self.conv1 = nn.Conv2d(5 * width, width, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        self.dropout = nn.Dropout(0.5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        image = self.global_avg_pool(x).expand(-1, -1, *x.shape[-2:])  # (B, width, h, w)
+        branches = [self.aspp1(x), self.aspp2(x), self.aspp3(x), self.aspp4(x), image]
+        return self.dropout(F.relu(self.bn1(self.conv1(torch.cat(branches, 1)))))
+
+
+class Decoder(nn.Module):
+    """The pyramid's result on the grid of fine features, refined by two 3x3 convolutions and classified.
+
+    Args:
+        low_channels: channels of the fine feature map; it enters with 48.
+        n_classes: channels of the result.
+        width: channels of the pyramid's result and in between.
+    Example:
+        >>> Decoder(8, 3, 4).eval()(torch.zeros(1, 8, 9, 9), torch.zeros(1, 4, 3, 3)).shape
+        torch.Size([1, 3, 9, 9])
+    """
+
+    def __init__(self, low_channels: int, n_classes: int, width: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(low_channels, 48, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(48)
+        self.last_conv = nn.Sequential(
+            nn.Conv2d(width + 48, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+            nn.ReLU(),
+            nn.Dropout(0.1),
+            nn.Conv2d(width, n_classes, 1),
+        )
+
+    def forward(self, low: Tensor, high: Tensor) -> Tensor:
+        low = F.relu(self.bn1(self.conv1(low)))  # (B, 48, h_low, w_low)
+        high = F.interpolate(high, low.shape[-2:], mode="bilinear", align_corners=True)
+        return self.last_conv(torch.cat([high, low], 1))  # (B, C, h_low, w_low)
+
+
+class DeepLabV3Plus(OnBackbone):
+    """Backbone, pyramid, decoder; logits at the size of the input, corners on corners.
+
+    Args:
+        backbone: changed in place: see ``set_multi_grid``; all weights start anew.
+        n_classes: C.
+        width: channels of the pyramid and the decoder.
+    Notes:
+        The result depends on where the corners of the input are, so views are never padded.
+    Source:
+        Chen et al., ECCV 2018, with the multi-grid of Chen et al., "Rethinking atrous convolution", 2017;
+        names and details as in Han et al., Medical Image Analysis 2022. Written from the papers.
+    """
+
+    backbone: Backbone
+    input_multiple = 1  #: views are padded to a multiple of so many pixels
+
+    def __init__(self, backbone: Backbone, n_classes: int, *, width: int = 256) -> None:
+        super().__init__()
+        set_multi_grid(backbone)
+        rate = max(1, 96 // backbone.stride)
+        low = backbone.stage_at(4)
+        self.backbone = backbone
+        self.low_stage = low.name
+        self.aspp = AtrousPyramid(backbone.out_channels, (rate, 2 * rate, 3 * rate), width)
+        self.decoder = Decoder(low.channels, n_classes, width)
+        _start_anew(self)
+
+    def class_maps(self, x: Tensor) -> Tensor:
+        """(B,3,H,W) -> logits (B,C,h,w) on the grid of the fine features."""
+        low, high = self.backbone.with_fine(x, self.low_stage)
+        return self.decoder(low, self.aspp(high))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B,3,H,W) -> logits (B,C,H,W)."""
+        maps = self.class_maps(x).float()
+        return F.interpolate(maps, x.shape[-2:], mode="bilinear", align_corners=True)
+
+    @property
+    def default_layer(self) -> str:
+        """Name of the last feature layer."""
+        return f"backbone.{self.backbone.last_stage}"
+
+
+def set_multi_grid(backbone: Backbone) -> None:
+    """Dilate the 3x3 convolutions of a ResNet as DeepLab does; other backbones stay as they are.
+
+    A layer whose stride was taken away is dilated by it throughout, its first block included (the à trous
+    rule would leave that one as it was), and the blocks of the last layer by 1, 2 and 4 times as much.
+
+    Example:
+        >>> from wsstool.models.backbones import build_backbone
+        >>> backbone = build_backbone("resnet-50", output_stride=16)
+        >>> set_multi_grid(backbone)
+        >>> [block.conv2.dilation[0] for block in backbone.layer4]
+        [2, 4, 8]
+    """
+    if not backbone.arch.startswith("resnet-"):
+        return
+    for layer in (1, 2, 3, 4):
+        unit = max(1, 2 ** (layer + 1) // backbone.stride)
+        for number, block in enumerate(backbone.get_submodule(f"layer{layer}").children()):
+            rate = unit * (MULTI_GRID[number] if layer == 4 else 1)
+            for module in block.modules():
+                if isinstance(module, nn.Conv2d) and module.kernel_size == (3, 3):
+                    module.dilation = module.padding = (rate, rate)
+
+
+def without_last_layer(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict without the layer that belongs to its classes: a warm start for others."""
+    return {name: value for name, value in state_dict.items() if not name.startswith(LAST_LAYER)}
+
+
+def _start_anew(network: DeepLabV3Plus) -> None:
+    """Backbone: normal with variance 2 / (k k outputs); the rest: He's normal; batch norm: 1 and 0."""
+    for name, module in network.named_modules():
+        if isinstance(module, nn.Conv2d):
+            if name.startswith("backbone."):
+                rows, columns = module.kernel_size
+                fan_out = rows * columns * module.out_channels // module.groups
+                nn.init.normal_(module.weight, 0.0, math.sqrt(2.0 / fan_out))
+            else:
+                nn.init.kaiming_normal_(module.weight)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.ones_(module.weight)
+            nn.init.zeros_(module.bias)

@@ -1,0 +1,1 @@
+"""The machinery below the methods: suppression, score decay, groups, and the compiled path."""

@@ -1,0 +1,1 @@
+"""The published non-maximum suppression methods, one per file."""

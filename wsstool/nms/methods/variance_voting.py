@@ -1,0 +1,128 @@
+"""Variance voting: kept boxes move to where their sure neighbours are."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from wsstool.nms.candidates import Regions, nearest, result
+from wsstool.nms.engine.decay import Decayed, decayed
+from wsstool.nms.engine.factor import Factor
+from wsstool.nms.methods.soft import decay_of
+from wsstool.nms.result import NmsResult
+
+
+def variance_voting(
+    boxes: np.ndarray | Regions,
+    scores: np.ndarray,
+    *,
+    iou_threshold: float = 0.5,
+    kernel: str = "gaussian",
+    sigma: float = 0.5,
+    score_floor: float = 0.001,
+    sigma_t: float = 0.02,
+    vote_threshold: float = 0.01,
+    weights: str = "variance",
+) -> NmsResult:
+    """Hard or soft NMS in which each picked box M moves, side by side, to the mean of its neighbours.
+
+        x = sum(p_i x_i / std_i^2) / sum(p_i / std_i^2),   p_i = exp(-(1 - IoU(M, b_i))^2 / sigma_t)
+
+    over M and the boxes that are neither picked nor dropped yet. Needs the column ``std`` (N, 4): the
+    standard deviation of each side, in any unit. Scores follow the hard or soft rule on the overlaps of the
+    input.
+
+    Args:
+        boxes: ``Regions`` with that column; no rotated boxes or masks.
+        scores: (N,) at least 0.
+        iou_threshold: of ``hard`` and ``linear``.
+        kernel: ``hard``, ``linear`` or ``gaussian``, see ``soft``.
+        sigma, score_floor: see ``soft``.
+        sigma_t: width of the vote, (0, inf); smaller listens to closer boxes only. 0.02 in the paper, 0.01
+            in code.
+        vote_threshold: boxes with at most this IoU with M do not vote.
+        weights: ``variance`` as above; ``deviation`` for the older softer-NMS: 1 / std, no p_i. It was used
+            with ``vote_threshold`` 0.9, and boxes that are picked already vote too, from where they have
+            moved to.
+    Raises:
+        ValueError: no ``std`` or one that is not above 0, another kernel or ``weights``, a sigma not above 0.
+    Source:
+        He et al., KL-Loss, CVPR 2019, algorithm 1 (``deviation``: its first version, softer-NMS, 2018).
+        Written from the paper and a description of the code.
+    """
+    regions = Regions.of(boxes)
+    std = np.asarray(regions.column("std", "standard deviation of each side, (N, 4)"), np.float64).reshape(
+        -1, 4
+    )
+    if weights not in ("variance", "deviation") or not sigma_t > 0:
+        raise ValueError(
+            f"weights '{weights}', sigma_t {sigma_t}: variance or deviation, and sigma_t above 0"
+        )
+    if not (std > 0).all():
+        raise ValueError("standard deviations must be above 0")
+    coordinates = regions.averaged("variance voting")
+    above = regions.bound(iou_threshold)
+    factor = Hard(above) if kernel == "hard" else decay_of(kernel, sigma, above)
+    found = decayed(regions, scores, factor, score_floor, track=True)
+    was_picked = np.zeros(len(regions), bool)
+    was_picked[found.keep] = True
+    i, j, value = regions.shapes.pairs(regions.group, regions.n_groups, max(0.0, vote_threshold))
+    head, voter, value = np.concatenate([i, j]), np.concatenate([j, i]), np.concatenate([value, value])
+    present = (found.left[voter] < 0) | (found.left[voter] >= found.left[head])
+    if weights == "deviation":
+        votes = np.flatnonzero(was_picked[head] & (present | was_picked[voter]))
+        moved = _in_turn(coordinates, 1 / std, found, head[votes], voter[votes])
+    else:
+        votes = np.flatnonzero(was_picked[head] & present)
+        near = np.exp(-((1 - value[votes].astype(np.float64)) ** 2) / sigma_t)
+        moved = _at_once(coordinates, 1 / std**2, found.keep, head[votes], voter[votes], near)
+    return result(
+        regions,
+        scores,
+        found.keep,
+        nearest(regions, found.keep),
+        boxes=moved,
+        new_scores=found.scores,
+    )
+
+
+class Hard(Factor):
+    """0 where the overlap is above a threshold."""
+
+    def __init__(self, above: float) -> None:
+        self.above = above
+
+    def __call__(self, value: np.ndarray, picked: np.ndarray) -> np.ndarray:
+        return (value <= self.above).astype(value.dtype)
+
+
+def _at_once(
+    coordinates: np.ndarray,
+    weights: np.ndarray,
+    keep: np.ndarray,
+    head: np.ndarray,
+    voter: np.ndarray,
+    near: np.ndarray,
+) -> np.ndarray:
+    """(K, 4) means over the kept boxes and those that vote for them."""
+    total, moved = weights[keep], (weights * coordinates)[keep]
+    row = np.zeros(len(weights), np.int64)
+    row[keep] = np.arange(len(keep))
+    for side in range(4):
+        weight = near * weights[voter, side]
+        total[:, side] += np.bincount(row[head], weight, len(keep))
+        moved[:, side] += np.bincount(row[head], weight * coordinates[voter, side], len(keep))
+    return moved / total
+
+
+def _in_turn(
+    coordinates: np.ndarray, weights: np.ndarray, found: Decayed, head: np.ndarray, voter: np.ndarray
+) -> np.ndarray:
+    """The same without ``near``, one pick after the other: those that moved vote from where they are."""
+    moved = coordinates.copy()
+    order = np.argsort(head, kind="stable")
+    head, voter = head[order], voter[order]
+    for k in found.keep[np.argsort(found.left[found.keep], kind="stable")]:
+        first, last = np.searchsorted(head, [k, k + 1])
+        who = np.append(voter[first:last], k)
+        moved[k] = (weights[who] * moved[who]).sum(0) / weights[who].sum(0)
+    return moved[found.keep]

@@ -1,0 +1,1 @@
+"""Methods that fill a box without proposals."""

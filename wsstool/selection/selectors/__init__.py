@@ -1,0 +1,1 @@
+"""Methods that choose among the proposals of a box."""

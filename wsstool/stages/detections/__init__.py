@@ -1,0 +1,1 @@
+"""`nms` reads and writes boxes or proposals, in our format and in foreign ones."""

@@ -1,0 +1,118 @@
+"""The images and classes of detections as a COCO file or a data folder numbers them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from wsstool.data.boxes.ground_truth import TrueObjects
+from wsstool.data.detections import Detections
+from wsstool.data.listing import Lookup
+from wsstool.errors import BadInputError, UsageError
+
+
+def with_ids(found: Detections, objects: TrueObjects, form: str | None) -> Detections:
+    """Detections whose images and classes are called by their ids in a COCO file, to be written as results.
+
+    Shares of an image become pixels where its size is known.
+
+    Args:
+        found: with file names, and class names or numbers.
+        objects: of the COCO file.
+        form: the foreign format that ``found`` was read from; None: a record file.
+    Raises:
+        BadInputError: an image or a class that is not there.
+    """
+    image = image_places(found, objects, form, "the COCO file")
+    classes = category_ids(found, objects, form)
+    boxes, sizes = found.boxes, objects.sizes[image]
+    scaled = found.fractions and bool((sizes > 0).all())
+    if scaled:
+        boxes = boxes * sizes[:, [1, 0, 1, 0]]
+    return replace(
+        found,
+        images=objects.ids,
+        image=image,
+        boxes=boxes,
+        classes=classes,
+        names={},
+        rows=(),
+        fractions=found.fractions and not scaled,
+    )
+
+
+def require_ids(found: Detections, form: str | None) -> None:
+    """Refuse to make up ids: file names are no image ids, places in a list of classes no category ids.
+
+    Raises:
+        UsageError: names in place of numbers.
+    """
+    unnamed = all(name in (f"class-{key}", "object") for key, name in found.names.items())
+    if form == "yolo" or not unnamed or not all(name.isdecimal() for name in found.images):
+        raise UsageError(
+            "COCO results need the ids of images and categories; --instances names the COCO file that has "
+            "them (or write a table: -o NAME.csv)"
+        )
+
+
+def image_places(found: Detections, objects: TrueObjects, form: str | None, source: str) -> np.ndarray:
+    """(N,) number of the image in the truth.
+
+    Raises:
+        BadInputError: an image of a detection that is not there.
+    """
+    ids = {name: k for k, name in enumerate(objects.ids)}
+    lookup = Lookup(objects.names)
+    places = []
+    for name in found.images:
+        place = ids.get(name) if form == "coco" else lookup.find(name, f"'{source}'")
+        if place is None and form == "coco":
+            place = lookup.find(name, f"'{source}'")
+        places.append(-1 if place is None else place)
+    image = np.array(places, np.int64)[found.image] if places else np.zeros(0, np.int64)
+    if (image < 0).any():
+        missing = found.images[int(found.image[int(np.flatnonzero(image < 0)[0])])]
+        raise BadInputError(f"image '{missing}' of the detections is not in the truth")
+    return image
+
+
+def category_ids(found: Detections, objects: TrueObjects, form: str | None) -> np.ndarray:
+    """(N,) category of the truth: by name where the source has names, else by number.
+
+    Raises:
+        BadInputError: a class that is not there, or none of the categories is.
+    """
+    if not found.names:
+        known = sorted(objects.categories)
+        if form == "yolo":  # numbered from 0, in the order of the categories
+            real = [key for key in known if objects.categories[key] != "background"]
+            if len(found) and found.classes.max() >= len(real):
+                raise BadInputError(f"class {found.classes.max()} of the detections is not in the truth")
+            return np.array(real, np.int64)[found.classes]
+        return _checked(found.classes, objects)
+    ids = {name: key for key, name in objects.categories.items()}
+    ids |= {name.replace(" ", "_"): key for name, key in ids.items()}
+    table = np.full(max(found.names) + 1, -1)
+    for key, name in found.names.items():
+        number = name.removeprefix("class-")  # of a file without names
+        table[key] = ids.get(name, int(number) if number != name and number.isdecimal() else -1)
+    classes = table[found.classes]
+    if (classes < 0).any():
+        name = found.names[int(found.classes[int(np.flatnonzero(classes < 0)[0])])]
+        raise BadInputError(f"class '{name}' of the detections is not in the truth")
+    return _checked(classes, objects)
+
+
+def _checked(classes: np.ndarray, objects: TrueObjects) -> np.ndarray:
+    """Categories that the truth lacks count nowhere, as in pycocotools; with none of them nothing would."""
+    own, true = sorted(set(classes.tolist())), sorted(objects.categories)
+    if own and not set(own) & set(true):
+        raise BadInputError(
+            f"none of the categories of the detections ({_some(own)}) is in the truth ({_some(true)})"
+        )
+    return classes
+
+
+def _some(ids: list[int]) -> str:
+    return ", ".join(map(str, ids[:5])) + (", ..." if len(ids) > 5 else "")

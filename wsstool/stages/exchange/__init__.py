@@ -1,0 +1,1 @@
+"""`export` and `import`: record files to foreign formats and back."""

@@ -1,0 +1,94 @@
+"""Pictures with boxes for a stage: opened together, with what they add to the key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wsstool import store
+from wsstool.data.boxes.table import BoxTable, read_boxes
+from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.errors import UsageError
+from wsstool.stages.inputs.tags import has_train_split
+from wsstool.store.provenance import canonical_json, digest
+from wsstool.training.images.object_images import Object
+from wsstool.types import Messages
+
+
+@dataclass(frozen=True)
+class Boxed:
+    """Pictures and their boxes.
+
+    Attributes:
+        dataset: the pictures.
+        table: their boxes, in the same order.
+        inputs: for the key and the history: the pictures, and the boxes as they are used. True masks have no
+            part in them.
+        split: the part that was taken, None for all.
+    """
+
+    dataset: Dataset
+    table: BoxTable
+    inputs: list[store.Input]
+    split: str | None
+
+    def objects(self) -> list[Object]:
+        """Every usable box, picture by picture."""
+        return [
+            Object(i, k, boxes.xyxy[k], int(boxes.class_ids[k]), int(boxes.ids[k]))
+            for i, boxes in enumerate(self.table.boxes)
+            for k in range(len(boxes))
+        ]
+
+
+def open_boxed(
+    data: Path,
+    *,
+    boxes: Path | None = None,
+    box_format: str = "auto",
+    split: str | None = None,
+    class_list: Path | None = None,
+    shard: str | None = None,
+    training: bool = False,
+    messages: Messages,
+) -> Boxed:
+    """The pictures of a folder, whatever tags it has, and their boxes.
+
+    Args:
+        data: data folder.
+        boxes, box_format: see ``data.boxes.table.read_boxes``.
+        split, class_list: see ``open_dataset``.
+        shard: see ``store.shard_indices``.
+        training: without a split, the split ``train`` if there is one, and only pictures that have a box.
+        messages: told what is left out.
+
+    Raises:
+        BadInputError: there are boxes, but none that can be used; in a shard that is no error.
+        Those of ``open_dataset`` and ``read_boxes``.
+    """
+    if training and split is None and has_train_split(data):
+        split = "train"
+    try:
+        dataset = open_dataset(data, split=split, class_list=class_list, labels="images")
+    except UsageError:  # the split may be named by a COCO file alone
+        dataset = open_dataset(data, split=split, class_list=class_list)
+    dataset = dataset.subset(store.shard_indices(dataset.names, shard))
+    table = read_boxes(dataset, boxes, box_format=box_format, messages=messages)
+    if shard is None:  # a part may well have none
+        table.check_usable()
+    if training:
+        kept = np.flatnonzero(table.counts)
+        dataset, table = dataset.subset(kept), table.subset(kept)
+    return Boxed(
+        dataset, table, [store.Input.of_folder(dataset.root, dataset.names), _used(table, boxes)], split
+    )
+
+
+def _used(table: BoxTable, boxes: Path | None) -> store.Input:
+    """The boxes by what they say, whichever file says it."""
+    content = [[one.xyxy.tolist(), one.class_ids.tolist(), one.ids.tolist()] for one in table.boxes] + [
+        list(table.classes.names)
+    ]
+    return store.Input("boxes", {"fingerprint": digest(canonical_json(content))}, str(boxes or ""))

@@ -1,0 +1,206 @@
+"""What a segmenter is trained and judged on: pictures with label maps, from records or a folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from wsstool import store
+from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.images import image_size
+from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.stages.inputs.image_folder import image_folder
+from wsstool.training.images.tagged_images import Pictures
+from wsstool.types import SILENT, ClassList, Messages
+
+
+class RecordMasks:
+    """Number -> (L,H,W) label maps of a ``mask`` file, by memory map; picklable."""
+
+    def __init__(self, records: store.RandomAccess) -> None:
+        self.records = records
+
+    def __call__(self, number: int) -> np.ndarray:
+        data = self.records[number].data
+        return data if data.ndim == 3 else data[None]
+
+
+class FolderMasks:
+    """Number -> (1,H,W) true mask of a data folder; picklable.
+
+    Raises:
+        BadInputError: damaged, of another size than the picture, or with unknown classes.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+
+    def __call__(self, number: int) -> np.ndarray:
+        mask = self.dataset.mask(number)
+        assert mask is not None, "pictures without a mask were left out"
+        return mask[None]
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Pictures with label maps.
+
+    Attributes:
+        paths: N image files.
+        sizes: (N, 2) rows and columns that the masks are made for; (0, 0) where unknown.
+        masks: number -> (L,H,W) uint8.
+        layers: names of the L label maps.
+        numbers: the pictures that have a mask to learn from.
+        failed: numbers whose mask could not be made by the stage before.
+        classes: the class list.
+        inputs: for the key and the history.
+        supervision: ``pseudo-masks`` or ``true masks``.
+    """
+
+    paths: list[Path]
+    sizes: np.ndarray
+    masks: RecordMasks | FolderMasks
+    layers: tuple[str, ...]
+    numbers: list[int]
+    failed: list[int]
+    classes: ClassList
+    inputs: list[store.Input]
+    supervision: str
+
+
+def masked_records(source: object, images: Path | None, command: str) -> Masked:
+    """The pictures and pseudo-masks of a ``mask`` file, or of standard input.
+
+    Raises:
+        MissingInputError: the pictures are not there.
+        BadInputError: a file of another kind, damaged, or without a single labelled pixel.
+    """
+    records = store.open_random(source, kinds=("mask",), command=command)
+    header = records.header
+    folder = image_folder(header, images, source)
+    failed = np.flatnonzero(records.tail["status"] != store.DONE).tolist()
+    numbers = [i for i in range(len(records)) if i not in set(failed) and not records[i].failed]
+    if not numbers:
+        raise BadInputError(
+            f"'{source or '-'}' has no image with a labelled pixel; there is nothing to learn"
+        )
+    return Masked(
+        paths=[folder / name for name in header.images],
+        sizes=np.asarray(header.sizes),
+        masks=RecordMasks(records),
+        layers=header.layers,
+        numbers=numbers,
+        failed=failed,
+        classes=header.classes,
+        inputs=[header.as_input(path=source)],
+        supervision="pseudo-masks",
+    )
+
+
+def masked_folder(
+    data: Path,
+    *,
+    split: str | None = None,
+    class_list: Path | None = None,
+    masks: Path | None = None,
+    role: str = "data",
+    messages: Messages = SILENT,
+) -> Masked:
+    """The pictures and true masks of a data folder.
+
+    Raises:
+        MissingInputError: no picture of the split has a mask.
+        UsageError: no class list.
+    """
+    dataset = open_dataset(data, split=split, class_list=class_list, masks=masks, messages=messages)
+    if not dataset.classes.names:
+        raise UsageError(f"'{data}' has no class list; name one with --class-list")
+    files = [dataset.mask_path(i) for i in range(len(dataset))]
+    numbers = [i for i, file in enumerate(files) if file is not None]
+    if not numbers:
+        raise MissingInputError(
+            f"no image in '{data}' has a mask; masks stand in masks/ or where --masks says"
+        )
+    content = [os.path.relpath(file, dataset.root) for file in files if file is not None]
+    chosen = [dataset.names[i] for i in numbers]
+    fingerprint = store.Input.of_folder(dataset.root, [*chosen, *content]).identity
+    path = str(dataset.root) if role == "data" else ""
+    return Masked(
+        paths=[dataset.path(i) for i in range(len(dataset))],
+        sizes=dataset.sizes(),
+        masks=FolderMasks(dataset),
+        layers=("masks",),
+        numbers=numbers,
+        failed=[],
+        classes=dataset.classes,
+        inputs=[store.Input(role, fingerprint, path)],
+        supervision="true masks",
+    )
+
+
+def same_classes(first: ClassList, second: ClassList, what: str) -> None:
+    """Raise BadInputError unless two class lists have the same names in the same order."""
+    if first.names != second.names:
+        odd: Sequence[str] = sorted(set(first.names) ^ set(second.names)) or ["their order"]
+        raise BadInputError(f"{what} has another class list than the training images (such as {odd[0]})")
+
+
+def open_masked(
+    source: str | Path | None,
+    images: Path | None,
+    split: str | None,
+    class_list: Path | None,
+    masks: Path | None,
+    messages: Messages = SILENT,
+) -> Masked:
+    """A folder by its true masks, anything else as a ``mask`` file.
+
+    Raises:
+        UsageError: options of a folder given with a file. Others: see the two.
+    """
+    if source is not None and Path(source).is_dir():
+        return masked_folder(Path(source), split=split, class_list=class_list, masks=masks, messages=messages)
+    if split or class_list or masks:
+        raise UsageError("--split, --class-list and --masks choose from a folder; a mask file has its own")
+    return masked_records(source, images, "cotrain")
+
+
+def open_validation(
+    source: str | Path | None, data: Masked, val: Path | None, val_split: str | None, class_list: Path | None
+) -> Masked | None:
+    """The pictures whose true masks choose the epoch; None where none are asked for.
+
+    Raises:
+        UsageError: a split without a folder.
+        BadInputError: another class list than the training data's.
+    """
+    if val is None and val_split is None:
+        return None
+    if val is None and (source is None or not Path(source).is_dir()):
+        raise UsageError("--val-split needs --val: the data folder that has the true masks")
+    valid = masked_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
+    same_classes(data.classes, valid.classes, f"'{val or source}'")
+    return valid
+
+
+def usable_numbers(data: Masked, pictures: Pictures, messages: Messages) -> tuple[list[int], set[int]]:
+    """Numbers of the pictures to learn from, and those that failed; says what is left out."""
+    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | pictures.failed
+    for i in data.numbers:
+        if i not in reasons and (size := image_size(data.paths[i])) != (
+            planned := tuple(data.sizes[i].tolist())
+        ):
+            reasons[i] = f"{size[1]} x {size[0]} pixels, its mask is {planned[1]} x {planned[0]}"
+    for i, reason in sorted(reasons.items()):
+        messages.warn(f"left out: {data.paths[i].name}: {reason}")
+    empty = len(data.paths) - len({*data.numbers, *reasons})
+    if empty:
+        messages.say(f"left out: {empty} images without a labelled pixel or without a mask")
+    numbers = [i for i in data.numbers if i not in reasons]
+    if len(numbers) < 2:
+        raise BadInputError(f"{len(numbers)} usable images are too few to train on")
+    return numbers, set(reasons)

@@ -1,0 +1,137 @@
+"""Images with tags for a training stage: of a data folder, or those that a record file names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from wsstool import store
+from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.splits import split_files
+from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.store.provenance import canonical_json, digest
+from wsstool.training.images.tagged_images import Pictures
+from wsstool.types import SILENT, ClassList, Messages
+
+
+@dataclass(frozen=True)
+class TaggedSource:
+    """Images with tags, wherever they come from: ``tags`` (N,K), one column a class but background."""
+
+    paths: list[Path]
+    tags: np.ndarray
+    classes: ClassList
+    inputs: list[store.Input]
+    split: str | None = None
+
+
+def open_tagged(
+    data: Path,
+    split: str | None,
+    labels: Path | None,
+    class_list: Path | None,
+    images: Path | None,
+    messages: Messages = SILENT,
+) -> TaggedSource:
+    """The training images: a data folder's (of its split ``train`` unless told), or a record file's.
+
+    Raises:
+        BadInputError: no tags.
+        MissingInputError: the images of the record file are not where it says.
+        UsageError: options of a folder given for a record file; see ``open_dataset``.
+    """
+    if data.is_file():
+        if split or labels or class_list:
+            raise UsageError(
+                "--split, --labels and --class-list choose from a folder; a record file has its own"
+            )
+        return _of_records(data, images)
+    if split is None and has_train_split(data):
+        split = "train"
+    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list, messages=messages)
+    source = _of_folder(dataset, "data")
+    return replace(source, split=split)
+
+
+def has_train_split(root: Path) -> bool:
+    """Whether a data folder has a split of that name, as a list or as a folder."""
+    folders = (root / "train", root / "images" / "train")
+    return any(f.is_dir() for f in folders) or any(p.stem == "train" for p in split_files(root))
+
+
+def open_validation(
+    data: Path, split: str | None, labels: Path | None, class_list: Path | None, classes: ClassList
+) -> TaggedSource | None:
+    """The images of the validation split, or None without one.
+
+    Raises:
+        BadInputError: other classes than those of training.
+        UsageError: a record file has no splits.
+    """
+    if split is None:
+        return None
+    if data.is_file():
+        raise UsageError("--val-split chooses from a data folder; a record file has no splits")
+    source = _of_folder(open_dataset(data, split=split, labels=labels, class_list=class_list), "val")
+    if source.classes.names != classes.names:
+        raise BadInputError(
+            f"the split '{split}' of '{data}' has another class list than the training images"
+        )
+    return source
+
+
+def _of_folder(dataset: Dataset, role: str) -> TaggedSource:
+    if dataset.labels is None or not dataset.classes.names:
+        raise BadInputError(f"'{dataset.root}' has no tags; give a label file with --labels")
+    images = store.Input.of_folder(dataset.root, dataset.names)
+    identity = {**images.identity, "labels": _label_digest(dataset.labels, dataset.classes)}
+    return TaggedSource(
+        [dataset.path(i) for i in range(len(dataset))],
+        dataset.labels[:, list(dataset.classes.foreground)],
+        dataset.classes,
+        [store.Input(role, identity, str(dataset.root) if role == "data" else "")],
+    )
+
+
+def _of_records(path: Path, images: Path | None) -> TaggedSource:
+    with store.open_records(path, kinds=("cam", "mask"), command="train-cls") as reader:
+        header = reader.header
+    if header.labels is None:
+        raise BadInputError(f"'{path}' holds no labels to train on")
+    root = Path(images or header.image_root)
+    paths = [root / name for name in header.images]
+    if missing := [p for p in paths if not p.is_file()]:
+        raise MissingInputError(
+            f"no image '{missing[0]}'; say with --images where the images of '{path}' are"
+        )
+    pixels = store.Input.of_folder(root, header.images, role="images")
+    return TaggedSource(
+        paths,
+        np.asarray(header.labels)[:, list(header.classes.foreground)],
+        header.classes,
+        [header.as_input(path=path), pixels],
+    )
+
+
+def _label_digest(labels: np.ndarray, classes: ClassList) -> str:
+    return digest(canonical_json([classes.names, classes.background, labels.tolist()]))
+
+
+def usable_items(source: TaggedSource, pictures: Pictures, messages: Messages) -> tuple[list[int], int]:
+    """Numbers of the images to use, and how many have no tag; says what is left out."""
+    for i, reason in sorted(pictures.failed.items()):
+        messages.warn(f"left out: {reason} ({source.paths[i].name})")
+    bare = np.flatnonzero(source.tags.sum(1) == 0).tolist()
+    if bare:
+        messages.warn(f"left out: {len(bare)} images without a tag, first {source.paths[bare[0]].name}")
+    out = {*bare, *pictures.failed}
+    items = [i for i in range(len(source.paths)) if i not in out]
+    if not items:
+        raise BadInputError("no image is readable and has a tag; there is nothing to train on")
+    names = [source.classes.names[c] for c in source.classes.foreground]
+    unseen = [names[k] for k in np.flatnonzero(source.tags[items].sum(0) == 0)]
+    if unseen:
+        messages.warn(f"no image has the tag {', '.join(unseen)}")
+    return items, len(bare)

@@ -1,0 +1,1 @@
+"""Trained networks opened from weights files: classifiers, segmenters, contour networks."""

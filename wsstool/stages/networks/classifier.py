@@ -1,0 +1,46 @@
+"""Trained classifiers for the stages that read them: ours, or published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from wsstool.errors import BadInputError
+from wsstool.models.recognise import foreign_weights_error
+from wsstool.models.weights import UndescribedError, build_from_weights
+from wsstool.stages.networks.output_names import named_outputs
+from wsstool.types import ClassList
+
+
+def load_classifier(
+    path: Path, classes: ClassList, *, is_named: bool = False
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The classifier of a weights file, in eval mode on the CPU, and its description, with class names.
+
+    Args:
+        path: weights file.
+        classes, is_named: where a published file has the names of its classes from, see ``named_outputs``.
+
+    Raises:
+        MissingInputError: no such file.
+        BadInputError: a segmenter or another network; a bare state dict; damaged; or ``classes`` has another
+            number of classes.
+    """
+    try:
+        model, meta = build_from_weights(path)
+    except UndescribedError as error:
+        raise foreign_weights_error(path, "wsstool train-cls DATA --arch {}", "a classifier") from error
+    if meta["task"] != "classification":
+        what = {"segmentation": "a segmenter", "contour": "a contour network"}.get(meta["task"], meta["task"])
+        raise BadInputError(f"'{path}' is {what}, not a classifier, which 'wsstool train-cls' makes")
+    named, ids = named_outputs(meta, classes, path, is_named=is_named)
+    return model, {
+        **meta,
+        "classes": list(named.names),
+        "class_ids": ids,
+        "background": named.background,
+        "palette": [list(colour) for colour in named.palette],
+        "named": True,
+    }

@@ -1,0 +1,110 @@
+"""A trained segmenter: its networks, what it says about itself, its classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from wsstool.errors import BadInputError, UsageError
+from wsstool.models.recognise import foreign_weights_error
+from wsstool.models.segmenter import split_arch
+from wsstool.models.weights import build_model, load_state, load_weights
+from wsstool.stages.networks.output_names import named_outputs
+from wsstool.types import ClassList
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a segmenter's weights file holds.
+
+    Attributes:
+        networks: one, or two of an ensemble, in eval mode on their device.
+        meta: the description in the file.
+        classes: the class list.
+        ids: (C,) class id of each output.
+    """
+
+    networks: list[nn.Module]
+    meta: dict[str, Any]
+    classes: ClassList
+    ids: np.ndarray
+
+    @property
+    def input_multiple(self) -> int:
+        """Views are padded to a multiple of so many pixels."""
+        return int(self.networks[0].input_multiple)  # type: ignore[arg-type]
+
+    @property
+    def names(self) -> tuple[str | None, ...]:
+        """What each output is called; None for a background."""
+        known = self.classes.background
+        return tuple(None if i == known else self.classes.names[i] for i in self.ids.tolist())
+
+
+def open_segmenter(
+    weights: Path,
+    device: torch.device,
+    listed: ClassList,
+    *,
+    ensemble: bool = False,
+    is_named: bool = False,
+    arch: str | None = None,
+) -> Trained:
+    """The segmenter of a weights file.
+
+    Args:
+        weights: the file.
+        device: where the networks go.
+        listed, is_named: where a published file has the names of its classes from, see ``named_outputs``.
+        ensemble: both networks.
+        arch: HEAD-BACKBONE of a published file whose entries fit more than one network.
+
+    Raises:
+        UsageError: another ``arch`` than that of a file that says its own.
+        BadInputError: a classifier, weights that do not fit, one network where two are asked for, or a class
+            list of another length.
+        MissingInputError: no such file.
+    """
+    loaded = load_weights(weights)
+    task = loaded.meta.get("task", "segmentation")
+    if task == "contour":
+        raise BadInputError(f"'{weights}' is a contour network; it segments the objects of --boxes")
+    if task != "segmentation":
+        raise BadInputError(
+            f"'{weights}' is a classifier; predict reads a segmenter, which 'wsstool cotrain' makes"
+        )
+    if not loaded.meta:
+        raise foreign_weights_error(weights, "wsstool cotrain MASKS --arch deeplabv3plus-{}", "a segmenter")
+    meta = _of_arch(loaded.meta, arch, weights)
+    states = [loaded.state_dict]
+    if ensemble:
+        if loaded.state_dict_2 is None:
+            raise BadInputError(
+                f"'{weights}' holds one network; --ensemble needs two, as '--method coteaching' trains"
+            )
+        states.append(loaded.state_dict_2)
+    networks = []
+    for state in states:
+        network = build_model(meta, weights)
+        load_state(network, state, weights)
+        networks.append(network.eval().to(device))
+    classes, ids = named_outputs(meta, listed, weights, is_named=is_named)
+    return Trained(networks, meta, classes, np.array(ids))
+
+
+def _of_arch(meta: dict[str, Any], arch: str | None, weights: Path) -> dict[str, Any]:
+    """The description with the architecture that was asked for; only published files leave a choice."""
+    if arch is None:
+        return meta
+    head, backbone = split_arch(arch)
+    spelled = f"{head}-{backbone}"
+    if meta.get("named", True) and meta.get("arch") != spelled:
+        raise UsageError(
+            f"'{weights}' says itself that it is {meta.get('arch')}; --arch is for files that do not"
+        )
+    return {**meta, "arch": spelled, "what": spelled}

@@ -1,0 +1,100 @@
+"""A segmenter asked about boxes: how much more likely each pixel is of the box's class than of any other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from wsstool.data.augmentation.box_windows import margin_window
+from wsstool.errors import BadInputError
+from wsstool.models.class_probabilities import class_probabilities
+from wsstool.models.classifier import normalise
+from wsstool.models.contour_maps import Window
+from wsstool.regions import Boxes
+from wsstool.stages.networks.segmenter import Trained, open_segmenter
+from wsstool.types import ClassList
+
+
+@dataclass(frozen=True)
+class ClassMapper:
+    """A segmenter, and which of its outputs the classes of the boxes are.
+
+    The map of a box of class c is ``p_c / (p_c + max over the others p_k)``, 0.5 where c is as likely as the
+    likeliest other class.
+
+    Attributes:
+        trained: the segmenter.
+        outputs: (C,) number of the output of each class of the boxes, -1 for those that no box has.
+        margins: of the windows that are written; the network sees whole pictures.
+        flip: also the mirrored picture.
+    """
+
+    trained: Trained
+    outputs: np.ndarray
+    margins: tuple[float, ...]
+    flip: bool = False
+
+    @property
+    def meta(self) -> dict[str, Any]:
+        """The description in the weights file."""
+        return self.trained.meta
+
+    def windows(self, boxes: Boxes, size: tuple[int, int]) -> list[Window]:
+        """The window of each box that its map is written for."""
+        return [margin_window(box, max(self.margins), size) for box in boxes.xyxy]
+
+    def __call__(self, picture: np.ndarray, boxes: Boxes) -> list[np.ndarray]:
+        """The map of each box on its window, (h, w) float32, 0 to 1; ``picture``: (H,W,3) uint8."""
+        if not len(boxes):
+            return []
+        device = next(self.trained.networks[0].parameters()).device
+        pixels = torch.from_numpy(np.ascontiguousarray(picture)).movedim(-1, 0)[None].to(device)
+        x = normalise(pixels, self.meta["mean"], self.meta["std"])
+        stride = self.trained.input_multiple
+        probs = class_probabilities(self.trained.networks, x, flip=self.flip, stride=stride)[0].cpu().numpy()
+        found = []
+        windows = self.windows(boxes, (picture.shape[0], picture.shape[1]))
+        for class_id, (x0, y0, x1, y1) in zip(boxes.class_ids.tolist(), windows, strict=True):
+            part = probs[:, y0:y1, x0:x1]
+            output = int(self.outputs[class_id])
+            own, others = part[output], np.delete(part, output, 0).max(0, initial=0.0)
+            found.append(own / np.maximum(own + others, 1e-12))
+        return found
+
+
+def open_class_mapper(
+    weights: Path,
+    device: torch.device,
+    classes: ClassList,
+    present: Sequence[int],
+    *,
+    margins: tuple[float, ...],
+    flip: bool = False,
+) -> ClassMapper:
+    """The segmenter of a weights file, for boxes of these classes.
+
+    Args:
+        weights: the file.
+        device: where it computes.
+        classes: of the boxes.
+        present: ids of the classes that boxes are of.
+        margins, flip: see ``ClassMapper``.
+
+    Raises:
+        BadInputError: a class of a box that the segmenter does not know. Others: see ``open_segmenter``.
+    """
+    trained = open_segmenter(weights, device, classes)
+    place = {trained.classes.names[i]: k for k, i in enumerate(trained.ids.tolist())}
+    outputs = np.array([place.get(name, -1) for name in classes.names], np.int64)
+    for class_id in present:
+        if outputs[class_id] < 0:
+            raise BadInputError(
+                f"'{weights}' does not know the class '{classes.names[class_id]}' of the boxes, but "
+                f"{', '.join(list(place)[:5])}{' ...' if len(place) > 5 else ''}"
+            )
+    return ClassMapper(trained, outputs, margins, flip)

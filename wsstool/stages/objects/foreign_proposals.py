@@ -1,0 +1,121 @@
+"""Proposals of another program, by image: COCO results, SAM's output, MCG's files."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool.data.dataset import Dataset
+from wsstool.data.formats import mcg
+from wsstool.data.formats.detections import coco_masks as coco_results
+from wsstool.data.geometry.shapes import shape_mask
+from wsstool.data.listing import Lookup, find_images, without_suffix
+from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.proposals.masks import from_masks, from_sets
+from wsstool.regions import Proposals
+from wsstool.store.matfile import read_mat73
+
+Make = Callable[[tuple[int, int]], tuple[Proposals, int]]
+"""Size of the image -> its proposals, and how many did not fit."""
+
+
+def imported(path: Path, dataset: Dataset) -> dict[int, Make]:
+    """Who makes the proposals of which picture.
+
+    Args:
+        path: a JSON file or a ``.mat`` file, which is named after its image, or a folder of such files.
+        dataset: the pictures that are wanted; proposals of others in the same folder are passed over.
+
+    Raises:
+        MissingInputError: there is no such file, or nothing in the folder.
+        BadInputError: a file that cannot be read, or proposals of an image that the data folder lacks.
+        UsageError: a file of neither kind.
+    """
+    everything = find_images(dataset.root)
+    lookup = Lookup(everything)
+    wanted = {name: i for i, name in enumerate(dataset.names)}
+    results: dict[int, list[coco_results.Result]] = defaultdict(list)
+    found: dict[int, Make] = {}
+    numbers: dict[int, str] | None = None
+    for file in files(path):
+        if file.suffix.lower() == ".mat":
+            i = _place(lookup, file.stem, f"'{file}'", everything, wanted)
+            if i is not None:
+                found[i] = partial(_of_mat, file)
+            continue
+        for one in coco_results.read(file):
+            name = one.image
+            if isinstance(name, int):
+                numbers = _numbers(dataset.root) if numbers is None else numbers
+                name = numbers.get(name) or _by_number(name, everything) or str(name)
+            i = _place(lookup, name, one.source, everything, wanted)
+            if i is not None:
+                results[i].append(one)
+    return found | {i: partial(_of_results, ones) for i, ones in results.items()}
+
+
+def files(path: Path) -> list[Path]:
+    """The files that ``--import`` names."""
+    if path.is_dir():
+        found = sorted(p for p in path.iterdir() if p.suffix.lower() in (".json", ".mat"))
+        if not found:
+            raise MissingInputError(f"there is no .json or .mat file in '{path}'")
+        return found
+    if not path.is_file():
+        raise MissingInputError(f"there is no file '{path}' to import")
+    if path.suffix.lower() not in (".json", ".mat"):
+        raise UsageError(f"--import {path}: a .json file, a .mat file, or a folder of them")
+    return [path]
+
+
+def _place(
+    lookup: Lookup, name: str, source: str, everything: tuple[str, ...], wanted: dict[str, int]
+) -> int | None:
+    at = lookup.find(name, source)
+    if at is None:
+        at = lookup.find(without_suffix(name), source)  # the same picture in another format
+    if at is None:
+        raise BadInputError(f"{source} is for the image '{name}', which is not in the data folder")
+    return wanted.get(everything[at])
+
+
+def _numbers(root: Path) -> dict[int, str]:
+    """Image id -> name, of the COCO files of the data folder."""
+    paths = [root / "boxes.json", *root.glob("instances*.json"), *root.glob("annotations/instances*.json")]
+    found: dict[int, str] = {}
+    for path in sorted(p for p in paths if p.is_file()):
+        found |= coco_results.image_numbers(path)
+    return found
+
+
+def _by_number(number: int, names: tuple[str, ...]) -> str | None:
+    """The picture whose name is the number, zeros aside, as COCO's are."""
+    fitting = [n for n in names if (stem := Path(n).stem).isdecimal() and int(stem) == number]
+    return fitting[0] if len(fitting) == 1 else None
+
+
+def _of_results(results: list[coco_results.Result], size: tuple[int, int]) -> tuple[Proposals, int]:
+    masks = []
+    for one in sorted(results, key=lambda one: -one.score):
+        try:
+            masks.append(shape_mask(one.shape, size))
+        except BadInputError as error:
+            raise BadInputError(f"{one.source}: {error}") from None
+    return from_masks(size, masks)
+
+
+def _of_mat(path: Path, size: tuple[int, int]) -> tuple[Proposals, int]:
+    found: dict[str, Any] | None = mcg.read(path)
+    if found is None:
+        found = read_mat73(path, mcg.WANTED)
+    return from_sets(*mcg.sets(found, f"'{path}'", size))
+
+
+def nothing(size: tuple[int, int]) -> tuple[Proposals, int]:
+    """One superpixel and no proposal, for an image that the import does not name."""
+    return Proposals(np.zeros(size, np.uint16), np.zeros((0, 3), np.uint16)), 0

@@ -1,0 +1,1 @@
+"""`eval` reads predictions and ground truth and writes scores."""

@@ -1,0 +1,252 @@
+"""Predictions from wherever they are (mask file, CAM file, folder of masks), as label maps of one form."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from wsstool import store
+from wsstool.data.label_views import find_view
+from wsstool.data.listing import is_picture
+from wsstool.data.masks import read_mask
+from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.masks.normalise import scores_at
+from wsstool.stages.inputs.image_folder import image_folder
+from wsstool.types import IGNORE, ClassList
+
+Normalise = Literal["auto", "joint", "class", "minmax", "probability", "none"]
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One prediction of an image: a label map, and what a threshold sweep needs of a CAM.
+
+    Args:
+        labels: (H, W) uint8.
+        score: (H, W) float32, the largest foreground score in [0, 1], or None.
+        foreground: (H, W) uint8, the class that has it, or None.
+    """
+
+    labels: np.ndarray
+    score: np.ndarray | None = None
+    foreground: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What was predicted for one image; ``layers`` is empty when the stage before could not do it."""
+
+    index: int
+    name: str
+    size: tuple[int, int]
+    layers: tuple[Layer, ...]
+
+
+@dataclass
+class Predictions:
+    """All predictions of one source; iterate once.
+
+    Args:
+        name: of the source, for people.
+        kind: ``mask``, ``cam`` or ``folder``.
+        names: of the images.
+        classes: the class list.
+        labels: (N, C) uint8 image-level labels, or None.
+        root: the data folder.
+        layers: names of the predictions of each image.
+        provenance: commands that made it, oldest first.
+        scores: (N, C) image-level scores once everything was read, NaN where unknown; CAM files only.
+    """
+
+    name: str
+    kind: str
+    names: tuple[str, ...]
+    classes: ClassList
+    labels: np.ndarray | None
+    root: str
+    layers: tuple[str, ...]
+    provenance: tuple[str, ...]
+    _records: Iterator[Prediction]
+    scores: np.ndarray | None = None
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return self._records
+
+
+def open_scored(source: object) -> store.Reader | None:
+    """The record file that ``eval`` is to score, of any kind that it knows; None for a folder."""
+    if source is not None and Path(str(source)).is_dir():
+        return None
+    return store.open_records(source, kinds=("mask", "cam", "box", "proposal", "selection"), command="eval")
+
+
+@contextmanager
+def open_predictions(
+    source: object,
+    *,
+    classes: ClassList | None = None,
+    normalise: Normalise = "auto",
+    background_threshold: float = 0.3,
+    background: str = "auto",
+    command: str = "eval",
+    reader: store.Reader | None = None,
+) -> Iterator[Predictions]:
+    """Open a source for one pass.
+
+    Args:
+        source: a ``mask`` or ``cam`` file, ``-`` or None (standard input), or a folder of mask pictures.
+        classes: the class list of a folder; a file brings its own.
+        normalise: of CAMs; ``auto`` is ``probability`` for what ``predict`` wrote and ``joint`` otherwise.
+        background_threshold: a pixel of a CAM is background where no class scores more than this, [0, 1].
+        background: ``none`` forbids background in label maps made of CAMs.
+        command: for messages.
+        reader: ``source``, where it is open already.
+
+    Raises:
+        BadInputError: of another kind, damaged, or a folder without class list.
+        MissingInputError: there is no such file, or the folder holds no mask.
+    """
+    if source is not None and Path(str(source)).is_dir():
+        yield _folder(Path(str(source)), classes)
+        return
+    with reader or store.open_records(source, kinds=("mask", "cam"), command=command) as reader:
+        header = reader.header
+        name = source_name(source)
+        found = Predictions(
+            name,
+            header.payload,
+            header.images,
+            header.classes,
+            header.labels,
+            data_root(header, source),
+            header.layers,
+            tuple(step["command"] for step in header.provenance),
+            iter(()),
+        )
+        if header.payload == "mask":
+            found._records = _masks(reader)
+        else:
+            scale = Scale.of(header, normalise, background_threshold, background)
+            found._records = _cams(reader, scale, found)
+        yield found
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How the maps of a CAM file become scores in [0, 1] and labels: as ``pseudo-mask`` does by default.
+
+    ``background`` is the class id that the threshold gives, or -1; ``forbidden`` one whose maps are left out.
+    """
+
+    mode: str
+    threshold: float
+    background: int
+    forbidden: int
+
+    @classmethod
+    def of(cls, header: store.Header, mode: str, threshold: float, background: str) -> Scale:
+        """The scale for a file; see ``open_predictions`` for the options.
+
+        Raises:
+            UsageError: a background that is neither ``auto`` nor ``none``.
+        """
+        if background not in ("auto", "none"):
+            raise UsageError(f"--background {background}: auto or none")
+        if mode == "auto":
+            mode = "probability" if header.stage == "predict" else "joint"
+        known = header.classes.background
+        if background == "none":
+            return cls(mode, threshold, -1, known)
+        return cls(mode, threshold, -1 if known in header.columns["map_class"] else known, -1)
+
+    def scores(
+        self, maps: np.ndarray, class_ids: np.ndarray, size: tuple[int, int]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(K, H, W) float32 scores of one layer's (K, h, w) maps, and the (K,) ids of those kept."""
+        kept = class_ids != self.forbidden
+        return scores_at(np.asarray(maps)[kept], self.mode, size), class_ids[kept]
+
+    def layer(self, maps: np.ndarray, class_ids: np.ndarray, size: tuple[int, int]) -> Layer:
+        """Label map, and score and class for a sweep, of one layer."""
+        scores, ids = self.scores(maps, class_ids, size)
+        best = scores.max(axis=0, initial=0)
+        if len(ids):
+            label = ids.astype(np.uint8)[scores.argmax(axis=0)]
+        else:
+            label = np.full(size, self.background if self.background >= 0 else IGNORE, np.uint8)
+        if self.background < 0:
+            return Layer(label)
+        return Layer(np.where(best > self.threshold, label, np.uint8(self.background)), best, label)
+
+
+def source_name(source: object) -> str:
+    """What an evaluation calls its source.
+
+    >>> source_name("runs/masks.h5"), source_name("-")
+    ('masks.h5', 'standard input')
+    """
+    return Path(str(source)).name if source not in (None, "-") else "standard input"
+
+
+def data_root(header: store.Header, source: object) -> str:
+    """The data folder of a file; as it says itself where the images are no longer there."""
+    try:
+        return str(image_folder(header, None, source))
+    except MissingInputError:
+        return header.image_root
+
+
+def _masks(reader: Any) -> Iterator[Prediction]:
+    for record in reader.records():
+        layers = () if record.failed else tuple(Layer(labels) for labels in record.data)
+        yield Prediction(record.index, record.name, record.size, layers)
+
+
+def _cams(reader: Any, scale: Scale, found: Predictions) -> Iterator[Prediction]:
+    for record in reader.records():
+        layers: tuple[Layer, ...] = ()
+        if not record.failed:
+            layers = tuple(scale.layer(maps, record.class_ids, record.size) for maps in record.maps)
+        yield Prediction(record.index, record.name, record.size, layers)
+    header = reader.header
+    found.scores = np.full((len(header), len(header.classes)), np.nan, np.float32)
+    image = np.repeat(np.arange(len(header)), np.diff(header.columns["map_offset"]))
+    found.scores[image, header.columns["map_class"]] = reader.tail["score"]
+
+
+def _folder(folder: Path, classes: ClassList | None) -> Predictions:
+    paths = sorted(p for p in folder.rglob("*") if p.is_file() and is_picture(p.name) and p.suffix != ".jpg")
+    if not paths:
+        raise MissingInputError(f"'{folder}' holds no mask pictures")
+    if classes is None:
+        raise BadInputError(f"'{folder}' says nothing about its classes; name a class file with --class-list")
+    listed = classes
+    names = tuple(p.relative_to(folder).as_posix() for p in paths)
+
+    def read() -> Iterator[Prediction]:
+        for i, path in enumerate(paths):
+            labels = read_mask(path, listed)
+            yield Prediction(i, names[i], (labels.shape[0], labels.shape[1]), (Layer(labels),))
+
+    return Predictions(folder.name, "folder", names, listed, None, str(folder), ("masks",), (), read())
+
+
+def folder_classes(
+    source: object, truth: str | Path | None, class_list: str | Path | None
+) -> ClassList | None:
+    """The class list of a folder of masks: as named, else the one beside the masks or the truth."""
+    if source is None or not Path(str(source)).is_dir():
+        return None
+    places = [Path(str(p)) for p in (truth, source) if p is not None]
+    places += [p.parent for p in places]
+    if class_list is not None:
+        return find_view(places[0], class_list=class_list).classes
+    for place in places:
+        if place.is_dir() and (view := find_view(place)).classes is not None:
+            return view.classes
+    return None

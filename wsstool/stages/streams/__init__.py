@@ -1,0 +1,1 @@
+"""`info`, `check`, `cat`, `merge` and `cache`: any record file, whatever it holds."""

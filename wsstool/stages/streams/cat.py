@@ -1,0 +1,36 @@
+"""Copy a record file in any layout to stream form, or compress it for the archive."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from wsstool import store
+from wsstool.store.output.archive import write_compressed
+from wsstool.types import SILENT, Messages
+
+
+def cat(
+    source: object = None,
+    *,
+    output: Path | None = None,
+    compress: str | None = None,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
+    """Read a record file from anywhere and write it again.
+
+    Args:
+        source: path, ``-`` or None for standard input.
+        output: target; None: standard output.
+        compress: None: stream form, byte-identical for equal content; ``gzip``: compressed chunks
+            with checksums of their own, about 20 times smaller for masks,
+            readable by every HDF5 program and every stage.
+    Returns:
+        ``images``: number of records.
+    """
+    with store.open_records(source, command="cat") as reader:
+        if compress is None:
+            store.copy(reader, output, messages=messages)
+        else:
+            write_compressed(reader, output)
+        return {"images": len(reader.header)}

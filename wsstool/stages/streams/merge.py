@@ -1,0 +1,197 @@
+"""Join the parts of a data set that were computed apart into the file that one run would have made."""
+
+from __future__ import annotations
+
+import heapq
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool import store
+from wsstool.errors import BadInputError, UsageError
+from wsstool.store.schema import COMMON_HEAD, KINDS
+from wsstool.types import SILENT, Messages
+
+
+def merge(
+    sources: Sequence[str],
+    *,
+    output: Path | None = None,
+    partial: bool = False,
+    force: bool = False,
+    messages: Messages = SILENT,
+) -> dict[str, Any]:
+    """Join record files of one kind, made alike from different images, in the order of names.
+
+    The inputs are read side by side, one record of each at a time. The order in which they are named makes no
+    difference.
+
+    Args:
+        sources: paths; one of them may be ``-``.
+        output: target; None: standard output.
+        partial: accept that parts are missing (``--shard i/n`` of the inputs says how many there are).
+        force: see ``store.create``.
+    Returns:
+        ``images``, ``failed`` (names of the images that failed in the parts) and ``key``.
+    Raises:
+        UsageError: no inputs.
+        BadInputError: inputs that differ in kind, stage, version, options, classes or weights; an image that
+            is in two of them; a part that is missing.
+    """
+    if not sources:
+        raise UsageError("name the files to merge")
+    with ExitStack() as stack:
+        found = [stack.enter_context(store.open_records(one, command="merge")) for one in sources]
+        parts = sorted(zip(found, sources, strict=True), key=lambda part: part[0].header.images[0])
+        readers, names = [reader for reader, _ in parts], [name for _, name in parts]
+        headers = [reader.header for reader in readers]
+        _check_alike(headers, names, messages)
+        _check_shards(headers, names, partial)
+        order = _order(headers, names)
+        header = _header(headers, names, order)
+        with store.create(
+            header, output, force=force, max_failed=sys.maxsize, messages=messages, cached=False
+        ) as writer:
+            records = [reader.records() for reader in readers]
+            for place, (part, _) in enumerate(order):
+                record = next(records[part])
+                if place >= writer.start:
+                    writer.write(record.data)
+            for rest in records:
+                next(rest, None)  # compares the checksum, and brings the tail
+            if not writer.done:
+                columns = {**KINDS[header.payload].tail, "status": ("", "image", "")}
+                for name, (_, index, _) in columns.items():
+                    tails = [reader.tail[name] for reader in readers]
+                    writer.tail[name][...] = _gather(headers, order, index, tails.__getitem__)
+                machines = [reader.tail["environment"] for reader in readers]
+                if len({one.tobytes() for one in machines}) == 1:
+                    writer.tail["environment"] = machines[0]
+            failed = writer.failed
+        return {"images": len(header), "failed": failed, "key": header.key}
+
+
+def _check_alike(headers: Sequence[store.Header], names: Sequence[str], messages: Messages) -> None:
+    first = headers[0]
+    for header, name in zip(headers[1:], names[1:], strict=True):
+        pairs = {
+            "another kind": (first.payload, header.payload),
+            "another stage": (first.stage, header.stage),
+            "another version of wsstool": (_version(first), _version(header)),
+            "other options": (_options(first), _options(header)),
+            "other classes": (first.classes, header.classes),
+            "other weights": (_fixed_inputs(first), _fixed_inputs(header)),
+            "another number format": (first.dtype, header.dtype),
+            "other attributes": (first.attributes, header.attributes),
+            "other columns": (set(first.columns), set(header.columns)),
+        }
+        for what, (one, other) in pairs.items():
+            if one != other:
+                raise BadInputError(f"'{name}' has {what} than '{names[0]}'; only equal parts are merged")
+        if header.image_root != first.image_root:
+            messages.warn(f"'{name}' was made from '{header.image_root}', not '{first.image_root}'")
+
+
+def _version(header: store.Header) -> str:
+    return next((step["version"] for step in header.provenance if step["key"] == header.key), "")
+
+
+def _options(header: store.Header) -> dict[str, Any]:
+    return {name: value for name, value in header.params.items() if name != "shard"}
+
+
+def _fixed_inputs(header: store.Header) -> list[Any]:
+    """What every part is made with; their images, or the records of those, differ."""
+    return [one for one in header.inputs if one["role"] not in ("data", "input")]
+
+
+def _shard(header: store.Header) -> tuple[int, int] | None:
+    """Which part a file is; where it was made from a part, that one. None: nothing says so."""
+    found = {header.params["shard"]} if header.params.get("shard") else set()
+    for step in header.provenance:
+        words = shlex.split(step["command"])
+        found |= {words[k + 1] for k, word in enumerate(words[:-1]) if word == "--shard"}
+    return store.parse_shard(found.pop()) if len(found) == 1 else None
+
+
+def _check_shards(headers: Sequence[store.Header], names: Sequence[str], partial: bool) -> None:
+    shards = [_shard(header) for header in headers]
+    known = [shard for shard in shards if shard is not None]
+    if len({n for _, n in known}) > 1:
+        text = ", ".join(f"'{name}' is {i}/{n}" for name, (i, n) in zip(names, known, strict=False))
+        raise BadInputError(f"the inputs are parts of different divisions: {text}")
+    missing = sorted(set(range(known[0][1])) - {i for i, _ in known}) if known else []
+    if missing and not partial:
+        text = ", ".join(f"{i}/{known[0][1]}" for i in missing)
+        raise BadInputError(f"missing: {text} (a part without images has no file; --partial accepts that)")
+
+
+def _order(headers: Sequence[store.Header], names: Sequence[str]) -> list[tuple[int, int]]:
+    """(part, record) of every output record, in the order of names."""
+    listed = [[(name, p, i) for i, name in enumerate(header.images)] for p, header in enumerate(headers)]
+    order: list[tuple[int, int]] = []
+    before, before_part = "", 0
+    for name, part, i in heapq.merge(*listed):
+        if name == before:
+            raise BadInputError(f"image '{name}' is in both '{names[before_part]}' and '{names[part]}'")
+        before, before_part = name, part
+        order.append((part, i))
+    return order
+
+
+def _gather(
+    headers: Sequence[store.Header],
+    order: Sequence[tuple[int, int]],
+    index: str,
+    column: Callable[[int], np.ndarray],
+) -> np.ndarray:
+    """The rows of a column of all parts (``column(part)``) in the order of the output."""
+    base = index.partition(" ")[0]
+    return np.concatenate([column(part)[headers[part].rows(i, base)] for part, i in order])
+
+
+def _header(
+    headers: Sequence[store.Header], names: Sequence[str], order: Sequence[tuple[int, int]]
+) -> store.Header:
+    """As one run would have written it; the key and the last step of the history say that it is merged."""
+    first, kind = headers[0], KINDS[headers[0].payload]
+
+    def gathered(name: str, index: str) -> np.ndarray:
+        return _gather(headers, order, index, lambda part: headers[part].columns[name])
+
+    columns = {}
+    for name, (_, index, _) in kind.head.items():
+        if index == "image + 1":
+            counts = [np.diff(header.columns[name]) for header in headers]
+            columns[name] = np.concatenate([[0], np.cumsum([counts[part][i] for part, i in order])])
+        else:
+            columns[name] = gathered(name, index)
+    for name in set(first.columns) - set(kind.head) - set(COMMON_HEAD):
+        if all(len(header.columns[name]) == len(header) for header in headers):
+            columns[name] = gathered(name, "image")
+    elements = [np.diff(header.offsets) for header in headers]
+    inputs = [header.as_input(path=name) for header, name in zip(headers, names, strict=True)]
+    merged = store.new_header(
+        first.payload,
+        stage="merge",
+        params={},
+        inputs=inputs,
+        images=[headers[part].images[i] for part, i in order],
+        sizes=gathered("size", "image"),
+        shapes=gathered("shape", "image"),
+        elements=np.array([elements[part][i] for part, i in order]),
+        classes=first.classes,
+        labels=gathered("label", "image") if first.labels is not None else None,
+        image_root=first.image_root,
+        columns=columns,
+        attributes=first.attributes,
+        dtype=first.dtype,
+    )
+    params = {name: None if name == "shard" else value for name, value in first.params.items()}
+    return replace(merged, stage=first.stage, params=params)

@@ -1,0 +1,1 @@
+"""The trainers: `train-cls`, `train-contour` and `cotrain` read data and write weights."""

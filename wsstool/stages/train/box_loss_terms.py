@@ -1,0 +1,62 @@
+"""``--loss NAME=WEIGHT`` and ``--set``: a weighted sum of box losses from its texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import torch
+
+from wsstool.errors import UsageError
+from wsstool.registry import BOX_LOSSES
+from wsstool.training.contour_task import Term
+from wsstool.training.losses.box_targets import box_target
+
+
+def loss_terms(losses: Sequence[str], settings: Sequence[str]) -> tuple[list[Term], list[str], list[str]]:
+    """The summands that ``NAME=WEIGHT`` texts name; their canonical texts; and those of the settings.
+
+    Raises:
+        UsageError: an unknown loss or one named twice, a weight that is not positive, a setting of none
+            or out of its range.
+    """
+    weights: dict[str, float] = {}
+    for text in losses:
+        name, equals, number = text.partition("=")
+        try:
+            weight = float(number) if equals else 1.0
+        except ValueError:
+            weight = -1.0
+        if not 0 < weight < float("inf"):
+            raise UsageError(f"--loss {text}: write NAME=WEIGHT with a weight above 0")
+        if name in weights:
+            raise UsageError(f"--loss {name} is named twice")
+        BOX_LOSSES.load(name)
+        weights[name] = weight
+    if [*weights] == ["zero"]:
+        raise UsageError("--loss zero alone asks for empty maps; add --loss tightness=1")
+    own: dict[str, dict[str, Any]] = {name: {} for name in weights}
+    for pair in settings:
+        key = pair.partition("=")[0].strip().replace("-", "_")
+        owners = [name for name in weights if key in BOX_LOSSES.own_options(name)]
+        if not owners:
+            there = sorted({k for name in weights for k in BOX_LOSSES.own_options(name)})
+            raise UsageError(f"--set {pair}: these losses have: {', '.join(there) or 'no options'}")
+        for name in owners:
+            own[name] |= BOX_LOSSES.settings(name, [pair])
+    terms = [
+        Term(name, weight, partial(BOX_LOSSES.load(name), **own[name])) for name, weight in weights.items()
+    ]
+    square = torch.ones(1, 4, 4)
+    target = box_target(
+        torch.tensor([[1.0, 1.0, 3.0, 3.0]]),
+        torch.zeros(1, 3, 4, 4),
+        torch.tensor([[4, 4]]),
+        (4, 4),
+        mask=square.byte(),
+    )
+    for term in terms:
+        term.loss(square, target)  # judges the range of its options
+    described = [f"{name}={weight:g}" for name, weight in weights.items()]
+    return terms, described, [f"{k}={v}" for options in own.values() for k, v in options.items()]

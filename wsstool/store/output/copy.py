@@ -1,0 +1,22 @@
+"""Copy records to another file or to a stream."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from wsstool.store.input.reader import Reader
+from wsstool.store.output.writer import create
+from wsstool.types import SILENT, Messages
+
+
+def copy(reader: Reader, output: Path | None, *, force: bool = False, messages: Messages = SILENT) -> None:
+    """Write what ``reader`` reads, unchanged, in stream form. Equal input gives equal bytes in any layout."""
+    header = reader.header
+    with create(
+        header, output, force=force, max_failed=sys.maxsize, messages=messages, cached=False
+    ) as writer:
+        for record in reader.records(writer.start):
+            writer.write(record.data)
+        if not writer.done:
+            writer.tail |= {name: reader.tail[name] for name in writer.tail}

@@ -1,0 +1,64 @@
+"""What an output may replace: an earlier result of the same kind or the ruin of one, nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wsstool.errors import CannotWriteError, WsstoolError
+from wsstool.store.header import Header
+from wsstool.store.input.reader import SIGNATURE, open_records
+from wsstool.store.provenance import canonical_json, changed
+
+
+def check_replaceable(target: Path, header: Header, name: str) -> None:
+    """Raise CannotWriteError if ``target`` exists and was not made by the same stage as ``header``.
+
+    An empty file and a damaged HDF5 file (what ``>`` leaves of a killed run) may be replaced; a file of
+    another program, another kind or another stage may be the input itself, or somebody's work.
+    """
+    if not target.exists() or target.stat().st_size == 0:
+        return
+    with open(target, "rb") as file:
+        if not file.read(8).startswith(SIGNATURE):
+            raise CannotWriteError(
+                f"'{name}' exists and is no file of wsstool; remove it first, or use --force"
+            )
+    try:
+        with open_records(target) as reader:
+            old = reader.header
+    except WsstoolError as error:
+        if "did not write it" in str(error):
+            raise CannotWriteError(f"{error}; remove it first, or use --force") from None
+        return
+    if (old.payload, old.stage) != (header.payload, header.stage):
+        raise CannotWriteError(
+            f"'{name}' holds the {old.payload} of '{old.stage}' and not the {header.payload} of "
+            f"'{header.stage}'; remove it first, or use --force"
+        )
+
+
+def difference(old: Header, new: Header) -> str:
+    """Why a file with header ``old`` is not the result that ``new`` describes; '' when it is.
+
+    The key decides; the columns are compared too, so that images, tags or classes that a stage left out of
+    its key are seen as well. Where it was typed (``image_root``, paths in commands) makes no difference.
+    """
+    if old.stage != new.stage or old.payload != new.payload:
+        return f"it holds the {old.payload} of '{old.stage}'"
+    if old.key != new.key:
+        parts = [part] if (part := changed(old.params, new.params)) else []
+        known = {canonical_json(one) for one in old.inputs}
+        roles = sorted({one["role"] for one in new.inputs if canonical_json(one) not in known})
+        parts += [f"another {role}" for role in roles]
+        return ", ".join(parts) or "another version of the stage, or fewer inputs"
+    if old.classes != new.classes:
+        return "other classes"
+    if old.images != new.images:
+        return "other images"
+    for name in sorted({*old.columns, *new.columns}):
+        if name not in old.columns or name not in new.columns:
+            return f"column {name} is new or gone"
+        one, other = old.columns[name], new.columns[name]
+        if one.shape != other.shape or one.tobytes() != other.tobytes():
+            return f"column {name} changed"
+    return ""

@@ -1,0 +1,327 @@
+"""Write record files: streamed, resumable, complete or absent. The same bytes to a file and to a pipe."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+
+from wsstool.errors import BusyError, CannotWriteError, SomeFailedError, WsstoolError
+from wsstool.store.header import ENVIRONMENT_BYTES, Header
+from wsstool.store.input.reader import ChecksumError, Reader, open_records
+from wsstool.store.output import cache
+from wsstool.store.output.partial_file import PartFile, Sink, open_stream
+from wsstool.store.output.replace import check_replaceable, difference
+from wsstool.store.provenance import canonical_json
+from wsstool.store.schema import KINDS
+from wsstool.types import SILENT, Messages
+
+_CHUNK = 1 << 20
+
+
+def environment(**more: str) -> str:
+    """Versions of what computes, as JSON. Recorded in the tail, never part of a key."""
+    found = {"python": platform.python_version(), "numpy": np.__version__, "h5py": h5py.__version__}
+    found["hdf5"] = h5py.version.hdf5_version
+    for name in ("torch", "torchvision"):
+        if name in sys.modules:
+            found[name] = str(sys.modules[name].__version__)
+    return canonical_json({**found, **more})
+
+
+class Writer:
+    """Takes the records of a file in order. Made by ``create``; use as a context manager.
+
+    ``start`` is the first record that has to be computed: above 0 after a killed run, ``len(header)`` when
+    the output is up to date, so that a stage just loops over ``range(writer.start, len(header))``.
+    ``tail`` holds the tail columns by name; ``write`` fills them.
+    """
+
+    def __init__(
+        self,
+        header: Header,
+        part: PartFile | None,
+        stream: Sink | None,
+        max_failed: int,
+        messages: Messages,
+        env: str,
+    ) -> None:
+        self.header, self.max_failed, self.messages = header, max_failed, messages
+        self.start = self._next = 0
+        self.done = False
+        self._part, self._stream = part, stream
+        self._columns = header.tail_columns()
+        self.tail = {
+            k: np.zeros(shape, dtype) for k, (dtype, shape, _) in self._columns.items() if k != "crc32"
+        }
+        self.tail["environment"][:] = env.encode()[:ENVIRONMENT_BYTES]
+        self._per_record = [k for k, (_, _, index) in self._columns.items() if index != "file"]
+        self._dtype = np.dtype(header.dtype)
+
+    def _begin(self) -> None:
+        """Send the header, after what an earlier run left of this very file."""
+        layout = self._layout = self.header.layout()
+        ends = len(layout.head) + self.header.offsets[1:] * self._dtype.itemsize
+        self._crc = zlib.crc32(layout.head)
+        noted = b""
+        if self._part:
+            self.start, noted = self._part.resume(layout.head, ends, self._journal_ends())
+            self._next = self.start
+        if self.start:
+            self._keep(noted, int(ends[self.start - 1]))
+        else:
+            self._send(layout.head)
+
+    def _journal_ends(self) -> np.ndarray:
+        """(N,) bytes of the journal up to and with each record."""
+        counts = np.zeros(len(self.header), np.int64)
+        for name in self._per_record:
+            column, index = self.tail[name], self._columns[name][2]
+            bounds = self.header.columns.get(f"{index}_offset")
+            rows = np.ones_like(counts) if bounds is None else np.diff(bounds)
+            counts += rows * (column.itemsize * int(np.prod(column.shape[1:])))
+        return np.cumsum(counts)
+
+    def _entry(self, i: int) -> list[np.ndarray]:
+        return [self.tail[k][self.header.rows(i, self._columns[k][2])] for k in self._per_record]
+
+    def _keep(self, noted: bytes, left: int) -> None:
+        """Take over the records of a killed run: checksum and tail values; pass them on down a pipe."""
+        assert self._part
+        self.messages.say(f"resuming at record {self.start + 1} of {len(self.header)}")
+        self._crc = 0
+        while left and (data := self._part.read(min(left, _CHUNK))):
+            self._crc = zlib.crc32(data, self._crc)
+            if self._stream:
+                self._stream.write(data)
+            left -= len(data)
+        place = 0
+        for i in range(self.start):
+            for values in self._entry(i):
+                values[...] = np.frombuffer(noted, values.dtype, values.size, place).reshape(values.shape)
+                place += values.nbytes
+
+    def _send(self, data: Any, entry: bytes = b"") -> None:
+        if self._part:
+            try:
+                self._part.sink.write(data)
+                self._part.note(entry)
+            except CannotWriteError as error:
+                self._without_cache(error)
+        if self._stream:
+            self._stream.write(data)
+
+    def _without_cache(self, error: CannotWriteError) -> None:
+        """Beside a pipe the part is only the cache: the result goes on without it."""
+        if self._stream is None or self._part is None:
+            raise error
+        self.messages.warn(f"not cached: {error}")
+        self._part.discard()
+        self._part = None
+
+    def write(self, data: np.ndarray, **tail: Any) -> None:
+        """Append the next record and its tail values (``score=...``).
+
+        Raises:
+            ValueError: the record has another number of elements than the header planned, or values that its
+                dtype cannot hold.
+        """
+        self._append(np.asarray(data), 1, tail)
+
+    def fail(self, reason: str) -> None:
+        """Append the next record as failed, and say why.
+
+        Raises:
+            ValueError: rows are planned for it, and the kind has no value that marks them.
+        """
+        i = self._next
+        self.messages.warn(f"{self.header.images[i]}: {reason}")
+        count = int(self.header.offsets[i + 1] - self.header.offsets[i])
+        filler = KINDS[self.header.payload].failed
+        if filler is None and count:
+            raise ValueError(f"record {i} failed; a {self.header.payload} record that failed has no rows")
+        self._append(np.full(count, 0 if filler is None else filler, self._dtype), 2, {})
+
+    def _append(self, data: np.ndarray, status: int, tail: dict[str, Any]) -> None:
+        i = self._next
+        if i >= len(self.header):
+            raise ValueError(f"all {len(self.header)} records are written")
+        flat = np.ascontiguousarray(data, self._dtype).reshape(-1)
+        count = int(self.header.offsets[i + 1] - self.header.offsets[i])
+        if len(flat) != count:
+            raise ValueError(f"record {i} has {len(flat)} elements, planned were {count}")
+        wraps = self._dtype.kind == "u" and not np.can_cast(data.dtype, self._dtype)
+        if wraps and not np.array_equal(flat, data.reshape(-1)):
+            raise ValueError(f"record {i} has values that {self._dtype} cannot hold")
+        for name, value in tail.items():
+            self.tail[name][self.header.rows(i, self._columns[name][2])] = value
+        self.tail["status"][i] = status
+        view = flat.view(np.uint8).data if flat.size else b""
+        self._crc = zlib.crc32(view, self._crc)
+        self._send(view, b"".join(values.tobytes() for values in self._entry(i)) if self._part else b"")
+        self._next = i + 1
+
+    def _repeat(self, reader: Reader) -> None:
+        """Send the records of a complete file of this very key, tail and all."""
+        for record in reader.records():
+            self._append(record.data, 1, {})
+        self._finish(reader.tail)
+
+    @property
+    def failed(self) -> list[str]:
+        """Names of the images that failed so far, in order."""
+        return [self.header.images[i] for i in np.flatnonzero(self.tail["status"] == 2)]
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        try:
+            if kind is None:
+                self._complete()
+            elif self._part and isinstance(error, ChecksumError if self._next else Exception):
+                # Records that came from damaged ones must not be gone on with; of none there is nothing to.
+                self._part.discard()
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the output as it is: what is written can be resumed."""
+        if self._part:
+            self._part.close()
+        if self._stream:
+            self._stream.close()
+
+    def _complete(self) -> None:
+        if not self.done:
+            if self._next != len(self.header):
+                raise RuntimeError(f"{self._next} of {len(self.header)} records were written")
+            self._finish(self.tail)
+        failed = self.failed
+        if len(failed) > self.max_failed:
+            more = f" and {len(failed) - 5} more" if len(failed) > 5 else ""
+            raise SomeFailedError(
+                f"{len(failed)} of {len(self.header)} images failed: {', '.join(failed[:5])}{more}"
+            )
+
+    def _finish(self, tail: dict[str, np.ndarray]) -> None:
+        layout = self._layout
+        end = bytearray(layout.size - layout.tail_offset)
+        for name, (offset, dtype, _) in layout.tail.items():
+            if name != "crc32":
+                data = tail[name].astype(dtype).tobytes()
+                end[offset - layout.tail_offset : offset - layout.tail_offset + len(data)] = data
+        end[-4:] = zlib.crc32(end[:-4], self._crc).to_bytes(4, "little")
+        self._send(end)
+        if self._part:
+            try:
+                self._part.commit()
+            except CannotWriteError as error:
+                self._without_cache(error)
+        self.done = True
+
+
+def create(
+    header: Header,
+    output: Path | str | None = None,
+    *,
+    force: bool = False,
+    max_failed: int = 0,
+    messages: Messages = SILENT,
+    env: str | None = None,
+    cached: bool = True,
+) -> Writer:
+    """Start, resume or skip the writing of a record file. The header leaves at once.
+
+    Args:
+        header: what the file will be.
+        output: target path; None or ``-``: standard output. A FIFO or a device is written like that, too.
+        force: compute again although the target is up to date, and do not resume.
+        max_failed: records that may fail before leaving raises SomeFailedError (the file is complete then).
+        env: text of the ``environment`` column; default: ``environment()``.
+        cached: whether WSSTOOL_CACHE holds for what goes to standard output.
+    Raises:
+        UsageError: standard output is a terminal.
+        BusyError, CannotWriteError: the output is taken, or not writable.
+    """
+    env = environment() if env is None else env
+    stream = open_stream(output)
+    if stream is not None:
+        return _to_stream(
+            header, stream, force, Writer(header, None, stream, max_failed, messages, env), cached
+        )
+    target = Path(os.path.realpath(str(output)))  # a link stays a link
+    if not force and target.exists():
+        check_replaceable(target, header, str(output))
+        status = _current(target, header, messages, str(output))
+        if status is not None:
+            writer = Writer(header, None, None, max_failed, messages, env)
+            writer.tail["status"][:] = status
+            writer.start, writer.done = len(header), True
+            with suppress(OSError):
+                os.utime(target)
+            return writer
+    part = PartFile(target, output)
+    return _begun(Writer(header, part, None, max_failed, messages, env), force)
+
+
+def _begun(writer: Writer, force: bool) -> Writer:
+    try:
+        if force and writer._part:
+            writer._part.empty()
+        writer._begin()
+    except BaseException:
+        writer.close()
+        raise
+    return writer
+
+
+def _to_stream(header: Header, stream: Sink, force: bool, writer: Writer, cached: bool) -> Writer:
+    """The result goes down a pipe: from the cache, or into it too, or just so."""
+    try:
+        folder = cache.folder() if cached else None
+        if folder is None:
+            return _begun(writer, force)
+        entry = cache.entry(folder, header.key)
+        if not force and entry.exists() and _current(entry, header, SILENT) is not None:
+            writer.messages.say(f"from the cache (key {header.key[:12]})")
+            with open_records(entry) as reader:
+                cache.touch(entry)
+                writer._begin()
+                writer._repeat(reader)
+                writer.tail["status"][:] = reader.tail["status"]
+            writer.start = len(header)
+            return writer
+        try:
+            writer._part = PartFile(entry)
+        except BusyError:
+            pass  # another run fills this entry: just compute
+        except CannotWriteError as error:
+            writer.messages.warn(f"not cached: {error}")
+    except BaseException:
+        writer.close()
+        raise
+    return _begun(writer, force)
+
+
+def _current(target: Path, header: Header, messages: Messages, name: str = "") -> np.ndarray | None:
+    """The status column of a target that holds this very result, complete; else None, and why is said."""
+    name = name or str(target)
+    try:
+        with open_records(target) as reader:
+            why = difference(reader.header, header)
+            if not why:
+                reader.drain()
+                messages.say(f"'{name}' is up to date (key {header.key[:12]})")
+                return reader.tail["status"]
+    except WsstoolError as error:
+        why = str(error)
+    messages.say(f"making '{name}' again: {why}")
+    return None

@@ -1,0 +1,118 @@
+"""The task of learning image-level tags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from wsstool.data.augmentation.transforms import shrunk
+from wsstool.errors import UsageError
+from wsstool.models.classifier import Classifier, normalise
+from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.losses.classification import LOSSES
+from wsstool.training.plan import Progress
+from wsstool.training.tag_scores import average_precisions, exact_match, mean_jaccard
+
+
+class ClassificationTask:
+    """Tags from images, validated on whole pictures at their own size.
+
+    Args:
+        model: the classifier.
+        mean, std: of the input channels, for images in [0, 1].
+        loss: a name of ``LOSSES``.
+        label_smoothing, positive_weight: see the losses.
+        backbone_rate: learning rate of the backbone relative to the head's, >= 0; 0 trains the head
+            alone, on the features of the frozen backbone (batch statistics frozen too).
+        attention: ``(features, head weight, epoch)`` -> features that the head sees in training, or None.
+        validation: pictures and their tags (N,K), or None.
+        longest: longer side above which a validation picture is made smaller, pixels.
+    """
+
+    def __init__(
+        self,
+        model: Classifier,
+        *,
+        mean: Sequence[float],
+        std: Sequence[float],
+        loss: str = "soft-margin",
+        label_smoothing: float = 0.0,
+        positive_weight: float = 1.0,
+        backbone_rate: float = 1.0,
+        attention: Callable[[Tensor, Tensor, int], Tensor] | None = None,
+        validation: tuple[Pictures, Sequence[int], np.ndarray] | None = None,
+        longest: int = 512,
+    ) -> None:
+        if loss not in LOSSES:
+            raise UsageError(f"no loss '{loss}'; there are: {', '.join(LOSSES)}")
+        self.model = model
+        if backbone_rate == 0:
+            model.freeze_backbone()
+        self.mean, self.std = list(mean), list(std)
+        self.loss_name = loss
+        self.measure: Callable[..., Tensor] = LOSSES[loss]
+        self.settings = {"label_smoothing": label_smoothing, "positive_weight": positive_weight}
+        self.backbone_rate = backbone_rate
+        self.attention = attention
+        self.validation = validation
+        self.longest = longest
+
+    def modules(self) -> Mapping[str, nn.Module]:
+        return {"model": self.model}
+
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """Weights and, without decay, biases and normalisation; the backbone at its own rate."""
+        groups = []
+        for part, scale in ((self.model.backbone, self.backbone_rate), (self.model.head, 1.0)):
+            parameters = [p for p in part.parameters() if p.requires_grad] if scale > 0 else []
+            groups.append({"params": [p for p in parameters if p.ndim > 1], "lr_scale": scale})
+            groups.append(
+                {"params": [p for p in parameters if p.ndim < 2], "lr_scale": scale, "weight_decay": 0.0}
+            )
+        return groups
+
+    def loss(self, batch: tuple[Tensor, Tensor], progress: Progress) -> dict[str, Any]:
+        """``loss``, and how the training views are answered: ``train_exact_match``, ``train_jaccard``."""
+        images, tags = batch
+        features = self.model.features(normalise(images, self.mean, self.std))
+        if self.attention is not None:
+            features = self.attention(features, self.model.head.weight, progress.epoch)
+        logits = self.model.logits(features)
+        truth, predicted = tags.cpu().numpy(), self._predicted(logits.detach().float().cpu())
+        return {
+            "loss": self.measure(logits, tags, **self.settings),
+            "train_exact_match": exact_match(truth, predicted),
+            "train_jaccard": mean_jaccard(truth, predicted),
+        }
+
+    def validate(self) -> dict[str, Any]:
+        """``val_loss``, ``map`` (mean over the classes that occur), ``exact_match``, ``jaccard``, ``ap``."""
+        if self.validation is None:
+            return {}
+        pictures, items, tags = self.validation
+        device = next(self.model.parameters()).device
+        rows = []
+        for i in items:
+            image = torch.from_numpy(np.ascontiguousarray(shrunk(pictures[i], self.longest)))
+            x = normalise(image.movedim(-1, 0)[None].to(device), self.mean, self.std)
+            rows.append(self.model(x).float().cpu())
+        logits = torch.cat(rows)
+        precisions = average_precisions(tags, logits.numpy())
+        known = precisions[~np.isnan(precisions)]
+        return {
+            "val_loss": float(self.measure(logits, torch.from_numpy(tags), **self.settings)),
+            "map": float(known.mean()) if len(known) else 0.0,
+            "exact_match": exact_match(tags, self._predicted(logits)),
+            "jaccard": mean_jaccard(tags, self._predicted(logits)),
+            "ap": [None if np.isnan(p) else round(float(p), 6) for p in precisions],
+        }
+
+    def _predicted(self, logits: Tensor) -> np.ndarray:
+        """(N,K) bool: every class above one half, or the best alone where one excludes the others."""
+        if self.loss_name == "cross-entropy":
+            return (logits == logits.amax(1, keepdim=True)).numpy()
+        return (logits > 0).numpy()

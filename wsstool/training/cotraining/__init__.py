@@ -1,0 +1,1 @@
+"""Methods that train segmenters on label maps, wrong ones included."""

@@ -1,0 +1,67 @@
+"""A segmenter that learns from the label maps of several depths of a classifier at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from wsstool.training.cotraining.segmentation_task import Batch, CoTraining, Setup, one_of
+from wsstool.training.losses.multilayer import multilayer_loss
+from wsstool.training.losses.segmentation import PIXEL_LOSSES
+from wsstool.training.plan import Progress
+
+
+def multilayer(
+    setup: Setup,
+    *,
+    loss: str = "cross-entropy",
+    excluded: str = "channel",
+    main: str = "",
+    divide: bool = True,
+) -> CoTraining:
+    """Label maps of several depths, weighted, with a constant channel for pixels that belong to no class.
+
+    Args:
+        setup: see ``Setup``; its noise rate is not used.
+        loss: cross-entropy, generalised, symmetric, or focal (of a map's mean, as published).
+        excluded: pixels of ``--ignore-class``: channel, a constant logit stands for them, as published; or
+            index, they are left out like 255.
+        main: layer whose map decides about the channel; default: the one with the greatest weight.
+        divide: the mean over pixels is divided by the images of the batch once more, as published. The
+            learning rate then acts like a smaller one.
+    Source:
+        Han et al., Medical Image Analysis 2022, section 3.4. Written from the paper.
+    """
+    return Multilayer(setup, loss=loss, excluded=excluded, main=main, divide=divide)
+
+
+class Multilayer(CoTraining):
+    """See ``multilayer``.
+
+    Raises:
+        UsageError: an unknown loss, form or layer.
+    """
+
+    loss_kinds = (*PIXEL_LOSSES, "focal")
+
+    def __init__(self, setup: Setup, *, loss: str, excluded: str, main: str, divide: bool) -> None:
+        one_of("excluded", excluded, ("channel", "index"))
+        self.main = setup.layer(main) if main else setup.main_layer
+        self.excluded, self.divide = excluded, divide
+        super().__init__(setup, 1, loss)
+
+    def prepared(self, batch: Batch) -> Batch:
+        return self._prepared(batch, excluded=len(self.setup.class_names))
+
+    def loss(self, batch: Batch, progress: Progress) -> dict[str, Any]:
+        x, labels = self.prepared(batch)
+        total: torch.Tensor = multilayer_loss(
+            self.networks[0](x),
+            labels,
+            self.setup.layer_weights,
+            main=self.main,
+            kind=self.loss_kind,
+            excluded=self.excluded,
+        )
+        return {"loss": total / len(x) if self.divide else total}

@@ -1,0 +1,1 @@
+"""Training images for every kind of supervision, decoded, augmented and collated."""

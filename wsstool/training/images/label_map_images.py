@@ -1,0 +1,60 @@
+"""The training set of a segmenter: pictures with their label maps, seen through random crops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+
+from wsstool.data.augmentation.crops import RandomCrop
+from wsstool.errors import BadInputError
+from wsstool.training.epoch_loader import Key, item_generator
+from wsstool.types import IGNORE
+
+
+class MaskedImages(Dataset[tuple[torch.Tensor, torch.Tensor]]):
+    """Pairs of image and label maps, indexed by (epoch, item). Picklable when its two sources are.
+
+    Args:
+        pictures: number -> (H,W,3) uint8 RGB.
+        masks: number -> (L,H,W) uint8 class ids, 255 = ignore.
+        numbers: (N,) number of the picture of each item.
+        n_classes: C; a label from C to 254 is an error.
+        view: draws the crop.
+        seed: of the crops.
+    """
+
+    def __init__(
+        self,
+        pictures: Callable[[int], np.ndarray],
+        masks: Callable[[int], np.ndarray],
+        numbers: Sequence[int],
+        n_classes: int,
+        view: RandomCrop,
+        *,
+        seed: int = 0,
+    ) -> None:
+        self.pictures, self.masks, self.numbers = pictures, masks, list(numbers)
+        self.n_classes, self.view, self.seed = n_classes, view, seed
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, key: Key) -> tuple[torch.Tensor, torch.Tensor]:
+        """Image (3,S,S) uint8 and label maps (L,S,S) uint8.
+
+        Raises:
+            BadInputError: a label that is no class.
+        """
+        epoch, item = key
+        number = self.numbers[item]
+        rng = item_generator(self.seed, epoch, item)
+        view, maps = self.view(self.pictures(number), self.masks(number), rng)
+        if ((maps >= self.n_classes) & (maps != IGNORE)).any():
+            largest = int(maps[maps != IGNORE].max())
+            raise BadInputError(
+                f"a mask holds class {largest}, but the class list ends at {self.n_classes - 1}"
+            )
+        return torch.from_numpy(view).movedim(-1, 0).contiguous(), torch.from_numpy(maps)
