@@ -188,7 +188,8 @@ class Msrc21:
     def segmenters(self) -> str:
         """Test images, without tags: networks trained on pseudo-masks and on ground-truth masks."""
         masks = self.masks(FIRST, "crf irn", "train")
-        table = Table("segmenter", "refiner", "trained on pseudo-masks", "trained on ground-truth masks", "ratio")
+        trained = ("trained on pseudo-masks", "trained on ground-truth masks")
+        table = Table("segmenter", "refiner", *trained, "ratio")
         for title, recipe in SEGMENTERS.items():
             common = ("--init", self.init, "--recipe", recipe, *QUIET)
             networks = [
