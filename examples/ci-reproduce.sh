@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Reproduce a result in CI: stages cached by key, every file checked to the last byte, a score that must be reached.
-# examples/ci-reproduce.sh DATA RECIPE MIOU [WORKDIR]
+# Reproduce a result in CI: stages are cached by key, every byte of every file is verified, and a minimum score is required.
+# Usage: examples/ci-reproduce.sh DATA RECIPE MIOU [WORKDIR]
 set -euo pipefail
 data=$(cd "$1" && pwd) recipe=$2 least=$3 work=${4:-reproduce}
 mkdir -p "$work" && cd "$work"
 
-# What a pipe carries is kept by key: a second run, or one after a crash, starts where the first one was.
+# The streams of a pipe are cached by key: a second run, or a run after a crash, continues where the first one stopped.
 export WSSTOOL_CACHE=${WSSTOOL_CACHE:-$PWD/cache}
 
 wsstool train-cls "$data" --split train --recipe "$recipe" -o cls.pth

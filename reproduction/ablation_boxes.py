@@ -192,7 +192,7 @@ def zero(on: Ablation) -> str:
                 on.score(on.masks(maps, "greedy", GREEDY_CONTOUR)),
             )
         )
-    return table(("lambda", "map at .5", "greedy by contour"), rows)
+    return table(("lambda", "map at 0.5", "greedy by contour"), rows)
 
 
 def seeds(on: Ablation) -> str:
@@ -212,10 +212,10 @@ def rates(on: Ablation) -> str:
     rows: list[tuple[object, ...]] = []
     for name, source, method, rate in (
         ("plain", str(labels), "plain", 0.0),
-        ("co-training, published rate .1", str(labels), "coteaching", 0.1),
-        (f"co-training, real share {wrong:.3f}", str(labels), "coteaching", wrong),
-        ("true masks", on.data, "plain", 0.0),
-        ("true masks, co-training, rate .1", on.data, "coteaching", 0.1),
+        ("co-training, published rate 0.1", str(labels), "coteaching", 0.1),
+        (f"co-training, actual rate {wrong:.3f}", str(labels), "coteaching", wrong),
+        ("ground-truth masks", on.data, "plain", 0.0),
+        ("ground-truth masks, co-training, rate 0.1", on.data, "coteaching", 0.1),
     ):
         weights = on.work / f"segmenter-{len(rows)}.pth"
         cotrain(
@@ -250,7 +250,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Markdown; numbers with three digits."""
 
     def shown(cell: object) -> str:
-        return "" if cell is None else f"{cell:.3f}".lstrip("0") if isinstance(cell, float) else str(cell)
+        return "" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell)
 
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join("| " + " | ".join(shown(cell) for cell in line) + " |" for line in lines)

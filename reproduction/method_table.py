@@ -3,8 +3,8 @@
     python reproduction/method_table.py [--work .reproduction] [--page docs/method-table.md]
 
 ``WSSTOOL_TEST_DATA`` names the folder with ``data/msrc21`` and ``data/weights/mobilenet_v2_imagenet1k.pth``;
-neither may be passed on with this program. What is done stays in the work folder, and a second run does only
-what is missing. All of it takes a processor core some hours; ``--part`` and ``--every`` do less.
+neither may be redistributed with this program. Finished steps stay in the work folder, and a second run
+computes only what is missing. All of it takes some hours on one core; ``--part`` and ``--every`` do less.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ ON_BACKGROUND = {
     "crf irn, threshold auto": (*REFINERS["crf irn"], "--background-threshold", "auto"),
     "random-walk, threshold auto": ("--refine", "random-walk", "--background-threshold", "auto"),
     "pamr, threshold auto": ("--refine", "pamr", "--background-threshold", "auto"),
-    "crf irn, labels, one pass at .3": (*TWO_PASSES, "--background-threshold", "0.3"),
-    "crf irn, labels, two passes at .3 and .05": (
+    "crf irn, labels, one pass at 0.3": (*TWO_PASSES, "--background-threshold", "0.3"),
+    "crf irn, labels, two passes at 0.3 and 0.05": (
         *TWO_PASSES,
         *("--background-threshold", "0.3", "--background-threshold-low", "0.05"),
     ),
@@ -95,32 +95,32 @@ def miou(result: dict[str, Any]) -> str:
 
 
 def short(value: float) -> str:
-    return f"{value:.3f}".removeprefix("0")
+    return f"{value:.3f}"
 
 
 class Msrc21:
-    """The chain on msrc21; a method for each part of the page returns its Markdown."""
+    """The chain on msrc21; one method per part of the page returns its Markdown."""
 
     def __init__(self, steps: Steps, data: Path, init: Path, seeds: Sequence[str], every: int) -> None:
         self.steps, self.data, self.init = steps, data, init
         self.seeds, self.every = seeds, every
 
     def refiners(self) -> str:
-        """Pseudo-masks of all training pictures; every pixel belongs to a tagged class."""
+        """Pseudo-masks of all training images; every pixel belongs to a tagged class."""
         table = Table("refiner", "mIoU")
         for refiner in REFINERS:
             path = self.masks(FIRST, refiner, "train")
             result = self.steps.result(f"{path.stem}.eval.json", "eval", path, "--json")
             table.add(refiner, miou(result))
         blind = short(result["rows"][0]["blind"]["miou"])
-        return f"{table}\n\nBlind, each picture in its first tag: {blind}."
+        return f"{table}\n\nBlind, each image filled with its first tag: {blind}."
 
     def seeds_by_refiners(self) -> str:
-        """The same with other class maps, for every n-th picture."""
+        """The same with other class maps, for every n-th image."""
         names = (self.data / "splits/train.txt").read_text().split()[:: self.every]
         split = self.steps.folder / f"every-{self.every}.txt"
         split.write_text("\n".join(names) + "\n")
-        table = Table("mIoU", "maps, seconds an image", *REFINERS)
+        table = Table("mIoU", "maps, seconds per image", *REFINERS)
         spent: dict[str, list[float]] = {refiner: [] for refiner in REFINERS}
         for seed in self.seeds:
             of = "train" if seed == FIRST else split  # of the first there are all
@@ -134,8 +134,8 @@ class Msrc21:
                 scores.append(short(result["rows"][0]["miou"]))
                 spent[refiner].append(self.seconds(path, count))
             table.add(seed, f"{self.seconds(self.maps(seed, of), count):.2f}", *scores)
-        table.add("seconds an image, median", "", *(f"{np.median(one):.2f}" for one in spent.values()))
-        return f"{table}\n\n{len(names)} pictures."
+        table.add("seconds per image, median", "", *(f"{np.median(one):.2f}" for one in spent.values()))
+        return f"{table}\n\n{len(names)} images."
 
     def classifier(self, name: str, *own: str | Path) -> Path:
         return self.steps.make(
@@ -163,7 +163,7 @@ class Msrc21:
         return self.steps.record(path.name)["seconds"] / images
 
     def with_background(self) -> str:
-        """Pseudo-masks of every n-th training picture in the view of objects on a background."""
+        """Pseudo-masks of the training images, with scene classes such as grass and sky as background."""
         classes = self.data / "classes_objects.txt"
         view = ("--labels", self.data / "labels_objects.csv", "--class-list", classes)
         weights = self.classifier("cls-objects.pth", *view)
@@ -172,7 +172,7 @@ class Msrc21:
             *("cam", self.data, *view, "--split", "train", "--weights", weights, *THREE_SCALES, *QUIET),
         )
         truth = ("--truth", self.data / "masks_objects", "--class-list", classes, "--json")
-        table = Table("objects on a background", "255 is background", "255 is left out", "seconds an image")
+        table = Table("objects on a background", "255 is background", "255 is left out", "seconds per image")
         for title, own in ON_BACKGROUND.items():
             name = f"masks-objects-{slug(title)}"
             path = self.steps.make(f"{name}.h5", "pseudo-mask", cams, "--images", self.data, *own, *QUIET)
@@ -186,9 +186,10 @@ class Msrc21:
         return str(table)
 
     def segmenters(self) -> str:
-        """Test pictures, without tags: networks trained on the masks of recipe ``tags``, and their twins."""
+        """Test images, without tags: networks trained on pseudo-masks and on ground-truth masks."""
         masks = self.masks(FIRST, "crf irn", "train")
-        table = Table("segmenter", "refiner", "trained on pseudo-masks", "trained on true masks", "share")
+        trained = ("trained on pseudo-masks", "trained on ground-truth masks")
+        table = Table("segmenter", "refiner", *trained, "ratio")
         for title, recipe in SEGMENTERS.items():
             common = ("--init", self.init, "--recipe", recipe, *QUIET)
             networks = [
@@ -211,7 +212,7 @@ class Msrc21:
         return str(table)
 
     def second_round(self) -> str:
-        """The linear segmenter's answers on the training pictures, restricted to their tags."""
+        """The linear segmenter's predictions on the training images, restricted to their tags."""
         answer = self.steps.make(
             "round2.h5",
             *("predict", self.data, "--split", "train", "--targets", "labels", "--probabilities"),
@@ -228,13 +229,13 @@ class Msrc21:
         return self.steps.result(f"{name}.eval.json", "eval", path, "--json")
 
     def strip(self) -> Path:
-        """Six training pictures under every refiner."""
+        """Six training images under every refiner."""
         shown = [f"{refiner}={self.masks(FIRST, refiner, 'train')}" for refiner in REFINERS]
         return picture(self.steps, "strip-msrc21", shown, self.data)
 
 
 def drawn(steps: Steps) -> Path:
-    """The strip of the drawn sample set, which may be passed on."""
+    """The strip of the drawn sample set, which may be redistributed."""
     data = steps.make("drawn", "sample", "--count", "200", "--quiet")
     demo = (data, "--recipe", "demo", *QUIET)
     weights = steps.make("drawn-cls.pth", "train-cls", *demo, "--split", "train")
@@ -293,7 +294,7 @@ def main() -> None:
     parser.add_argument("--page", type=Path, help="page whose tables are written anew; default: print them")
     parser.add_argument("--part", action="append", choices=PARTS, help="repeatable; default: all")
     parser.add_argument("--seed", action="append", choices=tuple(SEEDS), help="repeatable; default: all")
-    parser.add_argument("--every", type=int, default=1, help="other seeds: only every n-th picture")
+    parser.add_argument("--every", type=int, default=1, help="other seeds: only every n-th image")
     options = parser.parse_args()
     parts = options.part or PARTS
     steps = Steps(options.work.resolve())
