@@ -17,9 +17,11 @@ from typing import Annotated, Any, NoReturn, get_type_hints
 import typer
 
 from wsstool.cli.console import ConsoleMessages
+from wsstool.cli.declared import options_class, parameters
 from wsstool.cli.recipe_file import as_toml, defaults_of
 from wsstool.cli.unused_options import sentences
 from wsstool.errors import ExitCode, WsstoolError
+from wsstool.options import Options
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 _messages = ConsoleMessages("")
@@ -31,13 +33,18 @@ def messages() -> ConsoleMessages:
     return _messages
 
 
-def call(stage: str, arguments: dict[str, Any]) -> Any:
-    """Import ``module:function`` below ``wsstool.stages`` and call it with the command's own arguments.
+def call(stage: str, arguments: Options | dict[str, Any]) -> Any:
+    """Import ``module:function`` below ``wsstool.stages`` and call it with the options of the command.
 
-    ``arguments`` is the command's ``locals()``; a stage has the same parameter names, and ``messages``.
+    Args:
+        stage: imported only now, so that ``--help`` answers at once.
+        arguments: declared options; or for commands that spell their options out, the keywords of the stage.
     """
-    module, _, function = stage.partition(":")
-    return getattr(import_module(f"wsstool.stages.{module}"), function)(**arguments, messages=_messages)
+    module, _, name = stage.partition(":")
+    function = getattr(import_module(f"wsstool.stages.{module}"), name)
+    if isinstance(arguments, Options):
+        return function(arguments, messages=_messages)
+    return function(**arguments, messages=_messages)
 
 
 def _read_recipe(context: typer.Context, value: str | None) -> str | None:
@@ -141,31 +148,40 @@ def as_command(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         global _messages
         common = {key: arguments.pop(key) for key in _COMMON}
         if common["show_config"]:
-            sys.stdout.write(as_toml(name, _as_typed(function, arguments)))
+            sys.stdout.write(as_toml(name, _as_typed(own, arguments)))
             return
         _messages = ConsoleMessages(name, quiet=common["quiet"])
         if str(arguments.get("output", "-")) in ("-", "None") and hasattr(signal, "SIGPIPE"):
             # A filter ends quietly when its reader goes away; a command with -o must survive a closed stderr.
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        for sentence in sentences(name, arguments, _typed(arguments)):
-            _messages.warn(sentence)
         with _exit_codes(name, common["verbose"]):
+            if declared:
+                options = declared(**arguments)
+                warnings = options.warnings(_typed(arguments))
+                arguments = {"options": options}
+            else:
+                warnings = sentences(name, arguments, _typed(arguments))
+            for warning in warnings:
+                _messages.warn(warning)
             function(**arguments)
 
-    signature = inspect.signature(function)
+    declared = options_class(function)
+    own = parameters(declared) if declared else _spelled_out(function)
     extra = [
         inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for key, (annotation, default) in _COMMON.items()
     ]
+    command.__signature__ = inspect.Signature([*own, *extra])  # type: ignore[attr-defined]
+    command.__annotations__ = {one.name: one.annotation for one in (*own, *extra)}
+    return command
+
+
+def _spelled_out(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """The parameters of a command that spells its options out, as keywords with resolved annotations."""
     hints = get_type_hints(function, include_extras=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
-    own = [p.replace(kind=keyword, annotation=hints[p.name]) for p in signature.parameters.values()]
-    command.__signature__ = signature.replace(parameters=[*own, *extra])  # type: ignore[attr-defined]
-    command.__annotations__ = {
-        **hints,
-        **{key: annotation for key, (annotation, _) in _COMMON.items()},
-    }
-    return command
+    found = inspect.signature(function).parameters.values()
+    return [one.replace(kind=keyword, annotation=hints[one.name]) for one in found]
 
 
 def _typed(arguments: dict[str, Any]) -> list[str]:
@@ -174,17 +190,16 @@ def _typed(arguments: dict[str, Any]) -> list[str]:
     return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 
 
-def _as_typed(function: Callable[..., Any], arguments: dict[str, Any]) -> dict[str, Any]:
+def _as_typed(own: list[inspect.Parameter], arguments: dict[str, Any]) -> dict[str, Any]:
     """Resolved values by the name of the option (``--scale``), without the positional inputs."""
     named = {}
-    for key, hint in get_type_hints(function, include_extras=True).items():
-        for meta in getattr(hint, "__metadata__", ()):
-            if isinstance(meta, typer.models.OptionInfo) and key in arguments:
+    for one in own:
+        for meta in getattr(one.annotation, "__metadata__", ()):
+            if isinstance(meta, typer.models.OptionInfo):
                 # typer keeps the first spelling in the place of the default
                 spelled = (meta.default, *(meta.param_decls or ()))
                 longs = [d for d in spelled if isinstance(d, str) and d.startswith("--")]
-                option = longs[0][2:].split("/")[0] if longs else key.replace("_", "-")
-                named[option] = (
-                    arguments[key] if not isinstance(arguments[key], Path) else str(arguments[key])
-                )
+                option = longs[0][2:].split("/")[0] if longs else one.name.replace("_", "-")
+                value = arguments[one.name]
+                named[option] = str(value) if isinstance(value, Path) else value
     return named

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,153 +13,134 @@ import torch
 from torch import Tensor, nn
 
 from wsstool import store
-from wsstool.cams import multiscale
+from wsstool.cams import Cams, multiscale
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import normalise
+from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
-from wsstool.stages.checks import check_scales, check_share
 from wsstool.stages.inputs.image_batches import Picture, plan_batches, read_batches
 from wsstool.stages.networks.classifier import load_classifier
+from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.pseudo_masks.cam_grid import map_strides
+from wsstool.stages.records import Payload, per_image, write_all
 from wsstool.types import SILENT, ClassList, Messages
 
 
-def cam(
-    data: Path,
-    *,
-    weights: Path,
-    output: Path | None = None,
-    method: str = "cam",
-    targets: str = "labels",
-    layer: Sequence[str] | None = None,
-    scale: Sequence[float] | None = None,
-    flip: bool = False,
-    rectify: bool | None = None,
-    map_stride: int | None = None,
-    score_threshold: float = 0.5,
-    settings: Sequence[str] | None = None,
-    dtype: str = "float16",
-    split: str | None = None,
-    labels: Path | None = None,
-    class_list: Path | None = None,
-    shard: str | None = None,
-    batch_size: int = 8,
-    workers: int = 2,
-    device: str = "auto",
-    max_failed: int = 0,
-    force: bool = False,
-    messages: Messages = SILENT,
-) -> dict[str, Any]:
-    """Make the class maps of every image and write them as a ``cam`` file.
+@takes(CamOptions)
+def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
+    """Compute the class maps of every image and write them as a ``cam`` file.
 
-    Args:
-        data: data folder.
-        weights: a classifier that ``train-cls`` wrote, or a published one, see ``load_classifier``.
-        output: target; None: standard output.
-        method: name in ``registry.CAMS``.
-        targets: which classes get a map: ``labels``: those tagged; ``scores``: those with a score above
-            ``score_threshold``, found by one more forward pass; ``all``.
-        layer: names of layers, see ``models.layers.find_layer``; None: the last.
-        scale: image scales that are summed, (0, 8]; None: 1.
-        flip: also the mirror images.
-        rectify: keep the positive part of each pass; None: where several passes are summed.
-        map_stride: pixels of the image a map cell; None: the layer's stride for one scale, else 4.
-        score_threshold: see ``targets``; [0, 1], 1: none.
-        settings: ``NAME=VALUE`` options of the method.
-        dtype: ``float16`` or ``float32``.
-        split, labels, class_list, shard: which images and tags, see ``data.open_dataset``.
-        batch_size: images of equal size that go through the network together.
-        workers: threads that decode images.
-        device, max_failed, force: see ``runtime.pick_device`` and ``store.create``.
+    Each layer's maps are summed over scales and flips, and stored divided by their largest magnitude, which
+    goes into the column ``scale``.
 
     Returns:
         ``images``, ``failed`` and ``key``.
 
     Raises:
         BadInputError: weights of a segmenter, or of other classes than the data's.
-        UsageError: an option's value. Others: see the parts.
+        UsageError: no labels for ``--targets labels``, or a layer that has no map. Others: see the parts.
     """
-    scales = tuple(scale or (1.0,))
-    check_scales(scales)
-    check_share("--score-threshold", score_threshold)
-    if map_stride is not None and map_stride < 1:
-        raise UsageError(f"--map-stride {map_stride}: pixels, at least 1")
-    rectify = (len(scales) > 1 or flip) if rectify is None else rectify
-    make = CAMS.load(method)
-    own = CAMS.settings(method, settings or ())
-    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list, messages=messages)
-    dataset = dataset.subset(store.shard_indices(dataset.names, shard))
-    model, meta = load_classifier(weights, dataset.classes, is_named=class_list is not None)
-    classes = _classes(meta, dataset, weights)
-    where = pick_device(device)
-    model = model.to(where, memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
-    layers = tuple(layer or (str(model.default_layer),))
-    strides = map_strides(partial(make, **own), model, layers, len(meta["class_ids"]), scales, map_stride)
-    sizes = dataset.sizes()
-    chosen = _targets(targets, dataset, classes, sizes)
+    scales = tuple(options.scale or (1.0,))
+    rectify = (len(scales) > 1 or options.flip) if options.rectify is None else options.rectify
+    own = CAMS.settings(options.method, options.settings or ())
+    method = partial(CAMS.load(options.method), **own)
+    dataset = open_dataset(
+        options.data,
+        split=options.split,
+        labels=options.labels,
+        class_list=options.class_list,
+        messages=messages,
+    )
+    dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
+    model, meta = load_classifier(options.weights, dataset.classes, is_named=options.class_list is not None)
+    model = model.to(pick_device(options.device), memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
+    layers = tuple(options.layer or (str(model.default_layer),))
+    strides = map_strides(method, model, layers, len(meta["class_ids"]), scales, options.map_stride)
+    network = _Network(
+        model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
+    )
+    images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers)
+    classes = _classes(meta, dataset, options.weights)
+    chosen = _targets(options.targets, images, classes)
     if chosen is None:
-        messages.say("one forward pass of every image for its scores")
-        chosen = _above(dataset, sizes, model, meta, classes, score_threshold, batch_size, workers)
-    params: dict[str, Any] = {
-        "method": method,
-        "targets": targets,
-        "layer": list(layers),
-        "scale": list(scales),
-        "flip": flip,
-        "rectify": rectify,
-        "map_stride": map_stride,
-        "score_threshold": score_threshold if targets == "scores" else None,
-        "set": [f"{k}={v}" for k, v in own.items()],
-        "dtype": dtype,
-        "split": split,
-        "labels": str(labels) if labels else None,
-        "shard": shard,
-    }
-    weights_input = store.Input.of_file(weights, role="weights", provenance=meta.get("provenance", ()))
-    inputs = [store.Input.of_folder(dataset.root, dataset.names), weights_input]
-    header = _header(params, inputs, dataset, classes, sizes, chosen, layers, strides, dtype)
-    outputs = _positions(meta["class_ids"], len(classes))
-    with store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer:
-        batches = plan_batches(sizes, batch_size, writer.start)
-        paths = [dataset.path(i) for i in range(len(dataset))]
-        with messages.track(len(dataset) - writer.start, "class maps") as advance:
-            for indices, pictures in read_batches(paths, sizes, batches, workers):
-                good = [k for k, picture in enumerate(pictures) if isinstance(picture, np.ndarray)]
-                maps, scores = [], np.zeros(0)
-                if good:
-                    asked = torch.from_numpy(chosen[[indices[k] for k in good]][:, meta["class_ids"]])
-                    x = _input([pictures[k] for k in good], meta, model)
-                    found = multiscale(
-                        make,
-                        model,
-                        x,
-                        asked.to(where),
-                        layers,
-                        scales=scales,
-                        flip=flip,
-                        rectify=rectify,
-                        **own,
-                    )
-                    maps = [one.float() for one in found.maps]
-                    scores = _scores(found.logits, meta)
-                for k, i in enumerate(indices):
-                    if i < writer.start:
-                        continue
-                    if k not in good:
-                        writer.fail(str(pictures[k]))
-                    else:
-                        ids = np.flatnonzero(chosen[i])
-                        columns = outputs[ids]
-                        at = good.index(k)
-                        grids = header.columns["layer_size"][i]
-                        blocks = [
-                            _on_grid(one[at][columns], grid) for one, grid in zip(maps, grids, strict=True)
-                        ]
-                        _write(writer, blocks, scores[at][columns])
-                    advance()
-        return {"images": len(header), "failed": writer.failed, "key": header.key}
+        messages.say("computing class scores with one forward pass per image")
+        chosen = _above(images, network, classes, options.score_threshold)
+    params = options.key_params(
+        layer=list(layers), scale=list(scales), rectify=rectify, settings=[f"{k}={v}" for k, v in own.items()]
+    )
+    weights = store.Input.of_file(options.weights, role="weights", provenance=meta.get("provenance", ()))
+    inputs = [store.Input.of_folder(dataset.root, dataset.names), weights]
+    header = _header(params, inputs, images, classes, chosen, layers, strides, options.dtype)
+
+    def class_maps(numbers: list[int], pixels: list[np.ndarray]) -> Iterator[Payload]:
+        asked = torch.from_numpy(chosen[numbers][:, meta["class_ids"]])
+        maps, scores = network.class_maps(pixels, asked, layers)
+        for at, i in enumerate(numbers):
+            columns = network.outputs(np.flatnonzero(chosen[i]), len(classes))
+            grids = header.columns["layer_size"][i]
+            blocks = [_on_grid(one[at][columns], grid) for one, grid in zip(maps, grids, strict=True)]
+            yield _payload(blocks, scores[at][columns])
+
+    with store.create(
+        header, options.output, force=options.force, max_failed=options.max_failed, messages=messages
+    ) as writer:
+        results = per_image(images.batches(writer.start), class_maps, writer.start)
+        write_all(writer, results, len(header), messages, "class maps")
+    return {"images": len(header), "failed": writer.failed, "key": header.key}
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The images of a data set, read in batches of equal size."""
+
+    dataset: Dataset
+    sizes: np.ndarray
+    batch_size: int
+    workers: int
+
+    def batches(self, start: int = 0) -> Iterator[tuple[list[int], list[Picture]]]:
+        paths = [self.dataset.path(i) for i in range(len(self.dataset))]
+        return read_batches(paths, self.sizes, plan_batches(self.sizes, self.batch_size, start), self.workers)
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A classifier on its device, and the method that computes its class maps."""
+
+    model: nn.Module
+    meta: dict[str, Any]
+    method: Callable[..., Cams]
+
+    def class_maps(
+        self, pixels: list[np.ndarray], asked: Tensor, layers: Sequence[str]
+    ) -> tuple[list[Tensor], np.ndarray]:
+        """The maps of each layer, (B, C, h, w) float32, and the scores, (B, C)."""
+        x = self.input(pixels)
+        found = self.method(self.model, x, asked.to(x.device), layers)
+        return [one.float() for one in found.maps], self.as_scores(found.logits)
+
+    def scores(self, pixels: list[np.ndarray]) -> np.ndarray:
+        """(B, C) class scores in [0, 1]."""
+        with torch.no_grad():
+            return self.as_scores(self.model(self.input(pixels)))
+
+    def input(self, pixels: list[np.ndarray]) -> Tensor:
+        batch = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+        x = normalise(batch.to(next(self.model.parameters()).device), self.meta["mean"], self.meta["std"])
+        return x.contiguous(memory_format=self.model.backbone.memory_format)  # type: ignore[union-attr, arg-type]
+
+    def as_scores(self, logits: Tensor) -> np.ndarray:
+        """A softmax where one class excludes the others, else sigmoids."""
+        single = self.meta.get("single_label", False)
+        return (logits.softmax(1) if single else logits.sigmoid()).float().cpu().numpy()
+
+    def outputs(self, ids: np.ndarray, n_classes: int) -> np.ndarray:
+        """The outputs of the network that stand for class ids."""
+        positions = np.full(n_classes, -1)
+        positions[self.meta["class_ids"]] = np.arange(len(self.meta["class_ids"]))
+        return positions[ids]
 
 
 def _classes(meta: dict[str, Any], dataset: Dataset, weights: Path) -> ClassList:
@@ -175,59 +157,46 @@ def _classes(meta: dict[str, Any], dataset: Dataset, weights: Path) -> ClassList
     return classes
 
 
-def _targets(targets: str, dataset: Dataset, classes: ClassList, sizes: np.ndarray) -> np.ndarray | None:
+def _targets(targets: str, images: _Images, classes: ClassList) -> np.ndarray | None:
     """(N, C) bool: which classes get a map; None: the scores will tell."""
     if targets == "scores":
         return None
+    dataset = images.dataset
     if targets == "all":
         chosen = np.zeros((len(dataset), len(classes)), bool)
         chosen[:, list(classes.foreground)] = True
-    elif targets == "labels":
+    else:
         if dataset.labels is None:
             raise UsageError(f"'{dataset.root}' has no tags; use --targets scores or all, or name --labels")
         chosen = dataset.labels.astype(bool)
-    else:
-        raise UsageError(f"--targets {targets}: labels, scores or all")
-    chosen[sizes.sum(1) == 0] = False
+    chosen[images.sizes.sum(1) == 0] = False
     return chosen
 
 
-def _above(
-    dataset: Dataset,
-    sizes: np.ndarray,
-    model: nn.Module,
-    meta: dict[str, Any],
-    classes: ClassList,
-    threshold: float,
-    batch_size: int,
-    workers: int,
-) -> np.ndarray:
+def _above(images: _Images, network: _Network, classes: ClassList, threshold: float) -> np.ndarray:
     """(N, C) bool: the classes whose score is above ``threshold``."""
-    chosen = np.zeros((len(dataset), len(classes)), bool)
-    paths = [dataset.path(i) for i in range(len(dataset))]
-    for indices, pictures in read_batches(paths, sizes, plan_batches(sizes, batch_size), workers):
+    chosen = np.zeros((len(images.dataset), len(classes)), bool)
+    for numbers, pictures in images.batches():
         good = [k for k, picture in enumerate(pictures) if isinstance(picture, np.ndarray)]
         if good:
-            with torch.no_grad():
-                scores = _scores(model(_input([pictures[k] for k in good], meta, model)), meta)
+            scores = network.scores([pictures[k] for k in good])  # type: ignore[misc]
             for k, row in zip(good, scores > threshold, strict=True):
-                chosen[indices[k], np.array(meta["class_ids"])[row]] = True
+                chosen[numbers[k], np.array(network.meta["class_ids"])[row]] = True
     return chosen
 
 
 def _header(
     params: dict[str, Any],
     inputs: list[store.Input],
-    dataset: Dataset,
+    data: _Images,
     classes: ClassList,
-    sizes: np.ndarray,
     chosen: np.ndarray,
     layers: Sequence[str],
     strides: Sequence[int],
     dtype: str,
 ) -> store.Header:
     counts = chosen.sum(1)
-    grids = np.stack([-(-sizes // stride) for stride in strides], 1)  # (N, L, 2)
+    grids = np.stack([-(-data.sizes // stride) for stride in strides], 1)  # (N, L, 2)
     elements = counts * grids.prod(2).sum(1)
     if len(layers) == 1:
         shapes = np.concatenate([counts[:, None], grids[:, 0]], 1)
@@ -238,13 +207,13 @@ def _header(
         stage="cam",
         params=params,
         inputs=inputs,
-        images=dataset.names,
-        sizes=sizes,
+        images=data.dataset.names,
+        sizes=data.sizes,
         shapes=shapes,
         elements=elements,
         classes=classes,
-        labels=dataset.labels,
-        image_root=dataset.root,
+        labels=data.dataset.labels,
+        image_root=data.dataset.root,
         dtype=dtype,
         columns={
             "layer_size": grids,
@@ -255,25 +224,6 @@ def _header(
     )
 
 
-def _positions(class_ids: Sequence[int], n_classes: int) -> np.ndarray:
-    """(C,) class id -> output of the network."""
-    positions = np.full(n_classes, -1)
-    positions[list(class_ids)] = np.arange(len(class_ids))
-    return positions
-
-
-def _input(pictures: list[Picture], meta: dict[str, Any], model: nn.Module) -> Tensor:
-    batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)  # type: ignore[arg-type]
-    x = normalise(batch.to(next(model.parameters()).device), meta["mean"], meta["std"])
-    return x.contiguous(memory_format=model.backbone.memory_format)  # type: ignore[union-attr, arg-type]
-
-
-def _scores(logits: Tensor, meta: dict[str, Any]) -> np.ndarray:
-    """(B, C) in [0, 1]: a softmax where one class excludes the others."""
-    single = meta.get("single_label", False)
-    return (logits.softmax(1) if single else logits.sigmoid()).float().cpu().numpy()
-
-
 def _on_grid(maps: Tensor, grid: np.ndarray) -> np.ndarray:
     """(K, h, w) on another grid, bilinear with half-pixel centres; untouched where sizes agree."""
     rows, columns = int(grid[0]), int(grid[1])
@@ -282,8 +232,10 @@ def _on_grid(maps: Tensor, grid: np.ndarray) -> np.ndarray:
     return maps.cpu().numpy()
 
 
-def _write(writer: store.Writer, blocks: list[np.ndarray], scores: np.ndarray) -> None:
-    """Write one image's maps, each layer divided by its largest magnitude, which goes to the tail."""
+def _payload(blocks: list[np.ndarray], scores: np.ndarray) -> Payload:
+    """One image's maps, each layer divided by its largest magnitude, which goes to the tail."""
     largest = [float(np.abs(block).max()) if block.size else 0.0 for block in blocks]
     scaled = [block / (value or 1.0) for block, value in zip(blocks, largest, strict=True)]
-    writer.write(np.concatenate([block.reshape(-1) for block in scaled]), scale=largest, score=scores)
+    return Payload(
+        np.concatenate([block.reshape(-1) for block in scaled]), {"scale": largest, "score": scores}
+    )

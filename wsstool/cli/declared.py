@@ -1,0 +1,47 @@
+"""The command line of declared options: a typer parameter for every field of an ``Options`` class."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from wsstool.options import Declaration, Options
+
+
+def options_class(command: Callable[..., Any]) -> type[Options] | None:
+    """The ``Options`` class that a command ``f(options)`` takes, or None if it spells its options out."""
+    first = next(iter(inspect.signature(command).parameters), None)
+    hint = get_type_hints(command).get(first) if first else None
+    return hint if isinstance(hint, type) and issubclass(hint, Options) else None
+
+
+def parameters(options: type[Options]) -> list[inspect.Parameter]:
+    """One keyword parameter per option, annotated for typer."""
+    defaults = {one.name: one.default for one in fields(options)}
+    types = get_type_hints(options)
+    return [
+        inspect.Parameter(
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if defaults[name] is MISSING else defaults[name],
+            annotation=Annotated[types[name], _typer(declared)],
+        )
+        for name, declared in options.declarations().items()
+    ]
+
+
+def _typer(declared: Declaration) -> Any:
+    help = f"{declared.help} ({declared.range})" if declared.range else declared.help
+    if declared.positional:
+        return typer.Argument(help=help, metavar=declared.metavar, show_default=False)
+    return typer.Option(
+        *declared.spelling,
+        help=help,
+        rich_help_panel=declared.panel,
+        metavar=declared.metavar,
+        envvar=declared.env,
+    )

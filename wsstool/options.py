@@ -1,0 +1,230 @@
+"""Declare a command's option once: name, type, default, help, range, place in the key, when it does nothing.
+
+A command's options are one frozen dataclass that inherits from ``Options``; options that several commands
+share stand in a base class of their own. From the declaration follow the command line and its help, the check
+of the value, the entry in the key and in rebuilt commands, the reference pages, and the warning where an
+option has no effect.
+
+    @dataclass(frozen=True, kw_only=True)
+    class Optimisation(Options):
+        optimizer: Literal["sgd", "adamw"] = option("sgd", "optimiser")
+        momentum: float = option(
+            0.9, "SGD momentum", at_least=0, below=1,
+            unused=Unused(lambda o: o.optimizer != "sgd", "without --optimizer sgd"),
+        )
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from wsstool.errors import UsageError
+from wsstool.types import SILENT
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Unused:
+    """A condition on all options of a command under which one of them does nothing."""
+
+    when: Callable[[Any], bool]
+    why: str  #: completes "--x does nothing ..."
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What is said about an option beside its name, type and default; see ``option``."""
+
+    help: str
+    panel: str
+    spelling: tuple[str, ...]
+    positional: bool
+    metavar: str | None
+    env: str | None
+    at_least: float | None
+    above: float | None
+    at_most: float | None
+    below: float | None
+    key: bool | Literal["changed"]
+    unused: tuple[Unused, ...]
+
+    @property
+    def range(self) -> str:
+        """The range in words, or an empty string."""
+        low = self.at_least if self.above is None else self.above
+        high = self.at_most if self.below is None else self.below
+        if low is not None and high is not None:
+            left, right = "[" if self.above is None else "(", "]" if self.below is None else ")"
+            return f"in {left}{low:g}, {high:g}{right}"
+        if low is not None:
+            return f"{'at least' if self.above is None else 'above'} {low:g}"
+        return "" if high is None else f"{'at most' if self.below is None else 'below'} {high:g}"
+
+    def contains(self, value: float) -> bool:
+        """Whether a number lies in the range; NaN and infinity lie in none."""
+        return (
+            math.isfinite(value)
+            and (self.at_least is None or value >= self.at_least)
+            and (self.above is None or value > self.above)
+            and (self.at_most is None or value <= self.at_most)
+            and (self.below is None or value < self.below)
+        )
+
+
+def option(
+    default: Any,
+    help: str,
+    *,
+    panel: str = "Method",
+    spelling: str | tuple[str, ...] = (),
+    positional: bool = False,
+    metavar: str | None = None,
+    env: str | None = None,
+    at_least: float | None = None,
+    above: float | None = None,
+    at_most: float | None = None,
+    below: float | None = None,
+    key: bool | Literal["changed"] = True,
+    unused: Unused | tuple[Unused, ...] = (),
+) -> Any:
+    """Declare an option as a dataclass field.
+
+    Args:
+        default: value if not given; ``...``: the option is required.
+        help: for ``--help`` and the docs; the range is appended.
+        panel: heading under which ``--help`` lists it.
+        spelling: as typed, if it is not the field's name in kebab-case: ``--set``, or ``--flip/--no-flip``.
+        positional: an argument without a name.
+        metavar, env: placeholder in the help; environment variable that stands in for it.
+        at_least, above, at_most, below: range of a number, or of each number of a list.
+        key: whether the value makes another result. ``changed``: only if it differs from the default, for
+            options that came when results without them were already stored.
+        unused: when the option does nothing. It is then neither in the key nor without a warning if typed.
+    """
+    spellings = (spelling,) if isinstance(spelling, str) else spelling
+    conditions = (unused,) if isinstance(unused, Unused) else unused
+    declared = Declaration(
+        help, panel, spellings, positional, metavar, env, at_least, above, at_most, below, key, conditions
+    )
+    return field(default=MISSING if default is ... else default, metadata={"declaration": declared})
+
+
+def redeclared(owner: type[Options], name: str, default: Any, **changes: Any) -> Any:
+    """Declare an inherited option with another default, help or condition."""
+    declared = replace(owner.declarations()[name], **changes)
+    return field(default=MISSING if default is ... else default, metadata={"declaration": declared})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """The options of a command; creating an instance checks every value.
+
+    Raises:
+        UsageError: a value outside its range or choices.
+    """
+
+    def __post_init__(self) -> None:
+        types = get_type_hints(type(self))
+        for name, declared in self.declarations().items():
+            choices = choices_of(types[name])
+            value = getattr(self, name)
+            for one in value if isinstance(value, list | tuple) else (value,):
+                if choices and one is not None and one not in choices:
+                    raise UsageError(f"{spelled(self, name)} {one}: choose from {', '.join(choices)}")
+                is_number = isinstance(one, int | float) and not isinstance(one, bool)
+                if is_number and not declared.contains(one):
+                    raise UsageError(
+                        f"{spelled(self, name)} {one:g}: give a number {declared.range}".rstrip()
+                    )
+
+    @classmethod
+    def declarations(cls) -> dict[str, Declaration]:
+        """Every option by field name, in the order of declaration."""
+        return {one.name: one.metadata["declaration"] for one in _fields(cls)}
+
+    def unused(self, name: str) -> str | None:
+        """Why an option does nothing beside the others, or None."""
+        conditions = self.declarations()[name].unused
+        return next((one.why for one in conditions if one.when(self)), None)
+
+    def warnings(self, typed: Iterable[str]) -> list[str]:
+        """One sentence per reason, for the options among ``typed`` that do nothing."""
+        reasons: dict[str, list[str]] = {}
+        for name in typed:
+            if name in self.declarations() and (why := self.unused(name)):
+                reasons.setdefault(why, []).append(spelled(self, name))
+        return [
+            f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} nothing {why}"
+            for why, names in reasons.items()
+        ]
+
+    def key_params(self, **resolved: Any) -> dict[str, Any]:
+        """The options that make the result, by the name that is typed, for keys and rebuilt commands.
+
+        Args:
+            resolved: values that the stage computed, such as an automatic crop size; None leaves one out.
+        """
+        found = {}
+        for one in _fields(type(self)):
+            declared: Declaration = one.metadata["declaration"]
+            value = resolved.pop(one.name) if one.name in resolved else getattr(self, one.name)
+            counts = declared.key is True or (declared.key == "changed" and value != one.default)
+            if counts and not declared.positional and self.unused(one.name) is None:
+                found[spelled(self, one.name)[2:].replace("-", "_")] = value
+        if resolved:
+            raise TypeError(f"no such options: {', '.join(resolved)}")
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def spelled(options: Options | type[Options], name: str) -> str:
+    """The long spelling of an option, such as ``--batch-size``."""
+    long = [s.split("/")[0] for s in options.declarations()[name].spelling if s.startswith("--")]
+    return long[0] if long else "--" + name.replace("_", "-")
+
+
+def takes(options: type[Options]) -> Callable[[Function], Function]:
+    """Let a stage ``f(options, messages)`` also take keywords: ``cam("data", weights="cls.pth")``."""
+
+    def decorate(function: Function) -> Function:
+        positional = [n for n, declared in options.declarations().items() if declared.positional]
+
+        @functools.wraps(function)
+        def call(*given: Any, messages: Any = SILENT, **named: Any) -> Any:
+            if given and isinstance(given[0], options):
+                return function(*given, messages=messages, **named)
+            if len(given) > len(positional):
+                raise TypeError(f"{function.__name__} takes {len(positional)} positional arguments")
+            return function(options(**dict(zip(positional, given, strict=False)), **named), messages=messages)
+
+        call.__signature__ = signature(options)  # type: ignore[attr-defined]
+        return call  # type: ignore[return-value]
+
+    return decorate
+
+
+def signature(options: type[Options]) -> inspect.Signature:
+    """The signature of a stage with these options, for notebooks and the reference."""
+    made, types = [], get_type_hints(options)
+    for one in sorted(_fields(options), key=lambda f: not f.metadata["declaration"].positional):
+        is_positional = one.metadata["declaration"].positional
+        kind = inspect.Parameter.POSITIONAL_OR_KEYWORD if is_positional else inspect.Parameter.KEYWORD_ONLY
+        default = inspect.Parameter.empty if one.default is MISSING else one.default
+        made.append(inspect.Parameter(one.name, kind, default=default, annotation=types[one.name]))
+    return inspect.Signature(made)
+
+
+def choices_of(hint: Any) -> tuple[str, ...]:
+    """The values of a ``Literal`` in a type, such as ``list[Literal["a", "b"]] | None``; else none."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(choice for part in get_args(hint) for choice in choices_of(part))
+
+
+def _fields(options: type[Options]) -> list[Field[Any]]:
+    return [one for one in fields(options) if "declaration" in one.metadata]

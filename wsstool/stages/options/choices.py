@@ -1,0 +1,42 @@
+"""The names that an option may take where they come from a registry of methods."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from wsstool.registry import (
+    ATTENTIONS,
+    BACKGROUNDS,
+    CAMS,
+    COTRAINERS,
+    DENSE,
+    FILLERS,
+    NMS,
+    PROPOSALS,
+    REFINERS,
+    RULES,
+    SELECTORS,
+)
+
+if TYPE_CHECKING:
+    Attention = str
+    BackgroundKind = str
+    CamMethod = str
+    Cotrainer = str
+    DenseMethod = str
+    NmsMethod = str
+    Proposer = str
+    Refiner = str
+    Rule = str
+    Selection = str
+else:  # the names become choices, completion and error texts
+    Attention = Literal[ATTENTIONS.names()]
+    BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
+    CamMethod = Literal[CAMS.names()]
+    Cotrainer = Literal[COTRAINERS.names()]
+    DenseMethod = Literal[DENSE.names()]
+    NmsMethod = Literal[NMS.names()]
+    Proposer = Literal[PROPOSALS.names()]
+    Refiner = Literal[REFINERS.names()]
+    Rule = Literal[RULES.names()]
+    Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]

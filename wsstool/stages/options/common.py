@@ -1,0 +1,93 @@
+"""Options that several commands share, by what they are about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsstool.options import Options, option
+
+INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFolder(Options):
+    """A data folder, and which of its images and labels are used."""
+
+    data: Path = option(..., "data folder; its layout is recognised", positional=True)
+    split: str | None = option(
+        None,
+        "part of the data, by name or as a file of image names; default: all, for training 'train' if "
+        "present",
+        panel=INPUT,
+    )
+    labels: Path | None = option(
+        None, "label file (CSV, TSV, JSONL, .npy); default: found in DATA", panel=INPUT
+    )
+    class_list: Path | None = option(
+        None, "class file ('index name' lines), or luad, bcss; default: found in DATA", panel=INPUT
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shard(Options):
+    """One of several parts of the images, for runs on several machines."""
+
+    shard: str | None = option(
+        None, "only the I-th of N parts, I from 0; 'merge' joins them", panel=INPUT, metavar="I/N"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings(Options):
+    """Options of the chosen method."""
+
+    settings: list[str] | None = option(
+        None,
+        "option of the chosen method, as listed by 'wsstool methods'; repeatable",
+        panel=METHOD,
+        spelling="--set",
+        metavar="NAME=VALUE",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution(Options):
+    """How a command runs; never what it computes."""
+
+    workers: int = option(
+        2,
+        "processes or threads that prepare images, 0: none; results never depend on it",
+        panel=RUNTIME,
+        at_least=0,
+        key=False,
+    )
+    max_failed: int = option(
+        0, "images that may fail before the exit code is 3", panel=OUTPUT, at_least=0, key=False
+    )
+    force: bool = option(
+        False, "compute again although the output is up to date", panel=OUTPUT, spelling="--force", key=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference(Execution):
+    """How a network is run over images."""
+
+    batch_size: int = option(8, "images per batch", panel=RUNTIME, at_least=1, key=False)
+    device: str = option(
+        "auto", "auto, cpu, cuda, cuda:N or mps", panel=RUNTIME, env="WSSTOOL_DEVICE", key=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordOutput(Options):
+    """A record file, or a stream of records on standard output."""
+
+    output: Path | None = option(
+        None,
+        "output file, written whole or not at all; default: standard output",
+        panel=OUTPUT,
+        spelling=("--output", "-o"),
+        key=False,
+    )

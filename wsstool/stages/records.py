@@ -1,0 +1,69 @@
+"""The loop of every stage that writes records: one result or one error per image, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from wsstool import store
+from wsstool.errors import WsstoolError
+from wsstool.types import Messages
+
+
+class Payload(NamedTuple):
+    """What is stored for one image: its payload, and its rows of the columns behind the payload."""
+
+    data: np.ndarray
+    tail: dict[str, Any] = {}  # noqa: RUF012 - never changed
+
+
+def per_image(
+    batches: Iterable[tuple[list[int], list[np.ndarray | WsstoolError]]],
+    compute: Callable[[list[int], list[np.ndarray]], Iterable[Payload | WsstoolError]],
+    start: int = 0,
+) -> Iterator[Payload | WsstoolError]:
+    """Compute the readable images of each batch together; unreadable ones pass on as their error.
+
+    Args:
+        batches: numbers of images, and their pixels or why there are none; see ``read_batches``.
+        compute: of the numbers and pixels of the readable images of a batch, one result each.
+        start: results of images before it are dropped: they are already written.
+    """
+    for numbers, images in batches:
+        good = [k for k, image in enumerate(images) if isinstance(image, np.ndarray)]
+        found = compute([numbers[k] for k in good], [images[k] for k in good]) if good else ()  # type: ignore[misc]
+        results: list[Any] = list(images)
+        for k, result in zip(good, found, strict=True):
+            results[k] = result
+        yield from (result for i, result in zip(numbers, results, strict=True) if i >= start)
+
+
+def write_all(
+    writer: store.Writer,
+    results: Iterable[Payload | WsstoolError],
+    n_images: int,
+    messages: Messages,
+    what: str,
+) -> None:
+    """Write one result per image that is left; an error marks its image as failed.
+
+    Args:
+        writer: a file that is begun; ``writer.start`` images are in it already.
+        results: of the images from ``writer.start`` on.
+        n_images: images of the whole file, for the progress bar.
+        messages: where the progress is shown.
+        what: is counted by the progress bar, such as "class maps".
+
+    Raises:
+        SomeFailedError: more images failed than allowed, when the writer is closed.
+        CannotWriteError: no space.
+    """
+    with messages.track(n_images - writer.start, what) as advance:
+        for result in results:
+            if isinstance(result, WsstoolError):
+                writer.fail(str(result))
+            else:
+                writer.write(result.data, **result.tail)
+            advance()
