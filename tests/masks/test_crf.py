@@ -151,7 +151,7 @@ def test_a_pixel_of_equal_scores_says_nothing_as_a_hard_label():
     np.testing.assert_allclose(q, [[[0.9, 0.5, 0.1]], [[0.1, 0.5, 0.9]]], atol=1e-6)
 
 
-@pytest.mark.parametrize("probability", [0.3, 1.0, float("nan")])
+@pytest.mark.parametrize("probability", [0.3, 1 / 3, 1.0, float("nan")])
 def test_a_label_must_be_likelier_than_chance_and_not_certain(probability):
     scores = np.random.default_rng(0).random((3, 4, 4), np.float32)
     with pytest.raises(UsageError, match="label_probability"):
