@@ -215,7 +215,7 @@ class Scored(Toy):
 )
 def test_the_weights_of_the_best_epoch_are_kept(scores, best) -> None:
     task = Scored(*scores)
-    result = fit(task, EpochLoader(Blobs(), 8, seed=5), PLAN)
+    result = fit(task, EpochLoader(Blobs(8), 8, seed=5), PLAN)
     assert result.best_epoch == best
     assert [equal(result.states["model"], one) for one in task.validated] == [k == best for k in range(3)]
 
