@@ -148,6 +148,8 @@ def test_ignore_band_by_hand():
     assert ignore_band(labels, scores, 0.0) is labels
     assert ignore_band(labels, scores, 0.2).tolist() == [[1, 255]]
     assert ignore_band(labels, scores, 1.0).tolist() == [[255, 255]]
+    exactly = np.array([[[0.75, 0.75]], [[0.25, 0.5]]])
+    assert ignore_band(labels, exactly, 0.5).tolist() == [[1, 255]]  # a margin of 0.5 is wide enough
     np.testing.assert_allclose(margin(scores[:1]), scores[0], rtol=1e-6)
     with pytest.raises(UsageError):
         ignore_band(labels, scores, 2.0)

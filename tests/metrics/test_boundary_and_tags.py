@@ -47,6 +47,13 @@ def test_boundary_iou_is_that_of_each_class():
     assert parts[0].result().iou == pytest.approx(result.iou, nan_ok=True)
 
 
+@pytest.mark.parametrize(("side", "width"), [(20, 1), (53, 1), (54, 2), (200, 6)])
+def test_the_boundary_is_a_fiftieth_of_the_diagonal_wide_and_at_least_a_pixel(side, width):
+    counts = BoundaryCounts(1)
+    counts.update(np.zeros((side, side), np.uint8), np.zeros((side, side), np.uint8))
+    assert counts.truth.tolist() == [side**2 - (side - 2 * width) ** 2]
+
+
 def test_void_makes_no_boundary():
     truth = np.zeros((60, 60), np.uint8)
     truth[20:40, 20:40] = 255

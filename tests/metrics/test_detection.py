@@ -81,6 +81,38 @@ def test_iou_thresholds():
     assert found["ap50"] == 1 and found["ap75"] == 0 and found["ap"] == pytest.approx(0.5)
 
 
+def test_an_iou_equal_to_the_threshold_is_a_hit():
+    for overlap, hits in ((0.5, 1), (0.499, 0)):
+        found = scores_of(image([0.9], [[overlap]])).result()
+        assert found["ap50"] == found["voc_ap"] == hits
+    crowd = np.array([True])
+    for overlap, found in ((0.5, -1), (0.499, 0)):
+        assert match_voc(np.array([[overlap]]), np.zeros(1, bool), crowd).tolist() == [found]
+
+
+@pytest.mark.parametrize(
+    ("area", "sizes"),
+    [
+        (1023.0, {"small"}),
+        (1024.0, {"small", "medium"}),
+        (1025.0, {"medium"}),
+        (9216.0, {"medium", "large"}),
+        (9217.0, {"large"}),
+    ],
+)
+def test_an_object_on_the_limit_of_two_sizes_counts_in_both_as_in_pycocotools(area, sizes):
+    found = scores_of(image([0.9], [[1]], areas=[area], true_area=area)).result()
+    assert {size for size in ("small", "medium", "large") if found[f"ap_{size}"] == 1} == sizes
+    assert {size for size in ("small", "medium", "large") if found[f"ap_{size}"] is not None} == sizes
+
+
+@pytest.mark.parametrize(("area", "halved"), [(1023.0, {"small"}), (1024.0, {"small", "medium"})])
+def test_a_wrong_detection_counts_where_its_own_area_lies(area, halved):
+    wrong = [image([0.95, 0.9], [[0], [1]], areas=[area, true], true_area=true) for true in (500.0, 5000.0)]
+    found = scores_of(*wrong).result()
+    assert {size for size in ("small", "medium") if found[f"ap_{size}"] == 1} == {"small", "medium"} - halved
+
+
 def test_detections_in_a_crowd_are_set_aside():
     found = scores_of(image([0.9, 0.8, 0.7], [[0, 1], [0, 1], [1, 0]], crowd=[False, True])).result()
     assert found["ap"] == 1

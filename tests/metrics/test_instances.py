@@ -83,6 +83,23 @@ def test_the_other_rule_counts_by_the_box():
     assert scores_of(rows(3)).result()["by_box_area"]["objects"] == 0  # boxes of unknown size
 
 
+@pytest.mark.parametrize(("width", "shares"), [(4, (0, 0)), (5, (1, 0)), (6, (1, 0)), (7, (1, 1))])
+def test_an_iou_equal_to_the_threshold_is_in_the_share(width, shares):
+    truth = square(5, 5, 10)
+    part = truth & (np.arange(60) < 5 + width)
+    said = scores_of([{**rows(1)[0], "found": overlap(part, truth)}]).result()
+    assert said["instance_miou"] == width / 10
+    assert (said["share_50"], said["share_70"]) == shares
+
+
+@pytest.mark.parametrize(
+    ("area", "size"), [(1023, "small"), (1024, "medium"), (9215, "medium"), (9216, "large")]
+)
+def test_a_size_begins_at_its_lower_limit(area, size):
+    said = scores_of([{**rows(1)[0], "area": area}]).result()["by_size"]
+    assert {name: one["objects"] for name, one in said.items() if one["objects"]} == {size: 1}
+
+
 def test_merged_parts_are_one_pass():
     found = rows(12)
     whole, part, rest = scores_of(found), scores_of(found[:4]), scores_of(found[4:])

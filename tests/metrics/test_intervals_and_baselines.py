@@ -99,6 +99,12 @@ def test_blind_rules_on_paper():
     assert "background" not in blind.by_rule
 
 
+def test_equally_common_tags_go_to_the_lowest_class_id():
+    """Each image is of the first of its two classes, which are as common as each other."""
+    blind = blind_baseline(np.array([[5, 0, 0], [5, 0, 0]]), np.array([[1, 1, 0], [1, 1, 0]]))
+    assert blind.by_rule == {"first-tag": 1, "last-tag": 0, "commonest-tag": 1, "rarest-tag": 1}
+
+
 def test_blind_baseline_with_background():
     pixels = np.array([[9, 1], [10, 0]])
     blind = blind_baseline(pixels, np.array([[1, 1], [1, 0]]), background=0)

@@ -102,6 +102,31 @@ def test_objects_without_a_mask_count_by_their_box_only():
     assert scores.result()[0]["abo"] is None
 
 
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [((31, 33), "small"), ((32, 32), "medium"), ((95, 97), "medium"), ((96, 96), "large")],
+)
+@pytest.mark.parametrize("has_mask", [True, False])
+def test_a_size_begins_at_its_lower_limit(shape, size, has_mask):
+    height, width = shape
+    target = np.zeros((100, 100), bool)
+    target[:height, :width] = True
+    scores = ProposalScores()
+    scores.add(from_masks((100, 100), [target])[0], [target if has_mask else None], boxes_of([target]))
+    counted = {r["objects"] for r in scores.result() if r["number"] and r["of"] == "boxes"}
+    assert counted == {"all", size}
+
+
+@pytest.mark.parametrize(("width", "recalls"), [(5, (1, 0, 0)), (7, (1, 1, 0)), (4, (0, 0, 0))])
+def test_an_overlap_equal_to_the_threshold_is_recalled(width, recalls):
+    target = np.ones((1, 10), bool)
+    found, _ = from_masks((1, 10), [np.arange(10)[None] < width])
+    scores = ProposalScores()
+    scores.add(found, [target], boxes_of([target]))
+    row = next(r for r in scores.result() if r["of"] == "masks" and r["objects"] == "all")
+    assert (row["recall_50"], row["recall_70"], row["recall_85"]) == recalls
+
+
 def test_a_failed_image_and_one_without_proposals_find_nothing():
     target = np.ones((4, 4), bool)
     scores = ProposalScores()

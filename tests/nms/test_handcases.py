@@ -1,20 +1,14 @@
 """The cases that one can work out on paper."""
 
-import json
-from functools import cache
-from pathlib import Path
-
 import numpy as np
 import pytest
 
+from tests.fixtures import listed
 from wsstool.nms import run
 from wsstool.nms.methods.matrix import factors
 from wsstool.nms.shapes.boxes import diou, iou, sides
 
-
-@cache
-def cases(shared: Path) -> list[dict]:
-    return json.loads((shared / "fixtures/nms/handcases.json").read_text())
+CASES = listed("nms/handcases")
 
 
 def answer(variant: str, given: dict):
@@ -57,9 +51,8 @@ def answer(variant: str, given: dict):
     return run(given["boxes"], given["scores"], **options)
 
 
-@pytest.mark.parametrize("number", range(33))
-def test_hand_case(shared, number):
-    case = cases(shared)[number]
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_hand_case(case):
     given, expected = case["input"], case["expected"]
     if case["variant"] == "iou":
         a, b = (sides(np.array([given[k]], float), given["plus_one"]) for k in "ab")

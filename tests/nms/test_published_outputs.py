@@ -1,31 +1,23 @@
 """What published programs gave for real detections."""
 
-from functools import cache
-from pathlib import Path
+from itertools import product
 
 import numpy as np
 import pytest
 
+from tests.fixtures import arrays
 from wsstool.nms import NmsResult, run
 
-SETS = ("mmcv949", "fakebbox100")
 
-
-@cache
-def load(shared: Path, name: str) -> dict[str, np.ndarray]:
-    with np.load(shared / f"fixtures/nms/fetched_{name}.npz") as file:
-        return dict(file)
-
-
-@pytest.fixture(params=SETS)
-def data(request, shared):
-    return load(shared, request.param)
+@pytest.fixture(params=["mmcv", "coco"])
+def data(request):
+    return arrays(f"nms/{request.param}")
 
 
 @pytest.fixture
-def distinct(shared):
+def distinct():
     """The set without equal scores."""
-    return load(shared, "mmcv949")
+    return arrays("nms/mmcv")
 
 
 def nms(data, **options) -> NmsResult:
@@ -175,21 +167,24 @@ class TestEnsembleBoxes:
     """Their boxes are shares of the image; equal scores go to the higher index: one box in 711 shows it."""
 
     @pytest.fixture
-    def boxes(self, shared):
-        data = load(shared, "fakebbox100")
+    def boxes(self):
+        data = arrays("nms/coco")
         return data, data["boxes"].astype(np.float64) / 1000, data["scores"].astype(np.float64)
 
     @pytest.mark.parametrize(
-        "rule", ["avg", "max", "box_and_model_avg", "absent_model_aware_avg", "overflow"]
+        ("models", "rule"),
+        [
+            *product(
+                ["1model", "3models_w211"], ["avg", "max", "box_and_model_avg", "absent_model_aware_avg"]
+            ),
+            ("3models_w211", "overflow"),
+        ],
     )
-    @pytest.mark.parametrize("models", ["1model", "3models_w211"])
-    def test_fusion(self, boxes, rule, models):
+    def test_fusion(self, boxes, models, rule):
         data, xyxy, scores = boxes
         options = {"score_rule": rule.replace("_", "-")} if rule != "overflow" else {"overflow": True}
         if models != "1model":
             options |= {"model": np.arange(len(scores)) % 3, "model_weights": "2,1,1"}
-        elif rule == "overflow":
-            pytest.skip("no such output")
         name = f"eb_wbf_55_{models}_{rule}"
         found = run(xyxy, scores, labels=data["labels"], method="fusion", **options)
         ours = np.c_[data["labels"][found.keep], found.scores, found.boxes]

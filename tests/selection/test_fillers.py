@@ -2,11 +2,15 @@
 
 import numpy as np
 import pytest
+import skimage.data
+from skimage.transform import resize
 
 from wsstool.errors import UsageError
+from wsstool.registry import FILLERS
 from wsstool.selection.confidence import agreement, box_fit, quality
 from wsstool.selection.fillers.grabcut import grabcut
 from wsstool.selection.fillers.grabcut_map import grabcut_map
+from wsstool.selection.fillers.graph_cut import pairs_of
 from wsstool.selection.fillers.simple import box, ellipse, prior, rim
 
 
@@ -30,6 +34,12 @@ def test_the_map_and_its_unsure_pixels():
     assert unsure.tolist() == [[1, 255, 255, 0, 0]]
 
 
+def test_the_map_exactly_at_its_limits():
+    values = np.array([[0.25, 0.3125, 0.5, 0.75]], np.float32)
+    assert prior((1, 4), np.array([0, 0, 4, 1]), values).tolist() == [[0, 0, 1, 1]]
+    assert prior((1, 4), np.array([0, 0, 4, 1]), values, unsure=0.25).tolist() == [[0, 255, 255, 1]]
+
+
 @pytest.mark.parametrize(("size", "side"), [((60, 60), 128), ((240, 200), 128), ((60, 60), 40)])
 def test_grabcut_finds_what_has_its_own_colour(size, side):
     rng = np.random.default_rng(0)
@@ -46,6 +56,34 @@ def test_grabcut_where_nothing_lies_around_the_box():
     image[8:22, 8:22] = 220
     mask = grabcut((30, 30), np.array([0, 0, 30, 30]), image)
     assert (mask == 1).sum() == 14 * 14
+
+
+def test_costs_of_edges_are_the_published_ones():
+    """gamma exp(-beta |z_p - z_q|^2) / |p - q|, beta = 1 / (2 <|z_p - z_q|^2>)."""
+    board = np.zeros((2, 2, 3))
+    board[0, 0, 0] = board[1, 1, 0] = 7.0  # the mean of four pairs at 49 and two at 0 is two thirds of 49
+    p, q, cost = pairs_of(board, 50.0)
+    found = {frozenset(pair): value for *pair, value in zip(p.tolist(), q.tolist(), cost, strict=True)}
+    beside = {frozenset(pair): 50 * np.exp(-0.75) for pair in ((0, 1), (0, 2), (1, 3), (2, 3))}
+    across = {frozenset(pair): 50 / np.sqrt(2) for pair in ((0, 3), (1, 2))}
+    assert found == pytest.approx(beside | across)
+
+
+@pytest.mark.parametrize(
+    ("photograph", "given"),
+    [("astronaut", (60, 0, 400, 500)), ("rocket", (280, 60, 360, 410)), ("coffee", (150, 80, 400, 300))],
+)
+def test_with_the_constants_of_the_paper_it_is_the_grabcut_of_opencv(photograph, given):
+    pytest.importorskip("cv2")
+    whole = getattr(skimage.data, photograph)()
+    scale = 128 / max(whole.shape[:2])
+    size = tuple(round(scale * n) for n in whole.shape[:2])
+    image = (255 * resize(whole, size, anti_aliasing=True)).astype(np.uint8)
+    window = np.array(given, np.float32) * scale
+    ours = grabcut(size, window, image, gamma=50.0) == 1
+    theirs = FILLERS.load("grabcut-opencv")(size, window, image) == 1
+    assert theirs.sum() > 200
+    assert (ours & theirs).sum() / (ours | theirs).sum() > 0.95
 
 
 def two_disks():
@@ -116,3 +154,13 @@ def test_quality_falls_with_the_fit_and_with_disagreement():
     outline = good - np.pad(np.ones((4, 4), np.uint8), 3)
     assert agreement(good, outline, "contour") == 1
     assert agreement(good, np.zeros((10, 10)), "contour") == 0
+
+
+@pytest.mark.parametrize(("start", "agrees"), [(4, 0), (5, 1), (8, 1), (9, 0)])
+def test_a_contour_may_lie_two_pixels_off(start, agrees):
+    """The object starts at pixel 7: its two outermost pixels and the two around it are its boundary."""
+    mask, contour = np.zeros((24, 24), np.uint8), np.zeros((24, 24))
+    mask[7:-7, 7:-7] = 1
+    contour[start:-start, start:-start] = 1
+    contour[start + 1 : -start - 1, start + 1 : -start - 1] = 0
+    assert agreement(mask, contour, "contour") == agrees

@@ -82,6 +82,25 @@ def test_by_hand():
     assert best(proposals, prior, np.array([2, 1, 6, 5]), guide="contour")[0].tolist() == [0]
 
 
+def test_of_two_equal_removals_the_lower_number_goes():
+    """The first two are taken first, and are both too much once the last two are there; either goes."""
+    widths = {"1": 10, "2": 10, "3": 10, "4": 10, "5": 1, "6": 1, "x": 3, "l": 4, "r": 4, "p": 1, "q": 1}
+    names = list(widths)
+    superpixels = np.repeat(np.arange(len(names), dtype=np.uint16), list(widths.values()))[None]
+    nodes, count = [], len(names)
+    for held in ("12xlp", "34xrq", "135lr", "246lr"):
+        node = names.index(held[0])
+        for name in held[1:]:
+            nodes.append([node, names.index(name), 0])
+            node = count + len(nodes) - 1
+        nodes[-1][2] = 1
+    proposals = Proposals(superpixels, np.array(nodes, np.uint16))
+    prior = np.isin(superpixels, [names.index(name) for name in "123456x"]).astype(np.float32)
+    indices, score = greedy(proposals, prior, np.array([0, 0, 55, 1]), guide="region")
+    assert sorted(indices.tolist()) == [1, 2, 3]
+    assert score == pytest.approx(45 / 54)
+
+
 def test_proposals_are_clipped_and_equal_ones_are_dropped():
     superpixels = np.repeat(np.arange(4, dtype=np.uint16), 5)[None].repeat(10, 0)
     rows = [(0, 1, 1), (1, 1, 1), (1, 2, 1), (0, 2, 1)]

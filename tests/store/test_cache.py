@@ -135,6 +135,12 @@ def test_prune_takes_the_least_recently_used_and_nothing_else(folder):
     assert os.listdir(folder) == ["mine.h5"]
 
 
+@pytest.mark.parametrize(("size", "removed"), [(1050, []), (1049, ["0"]), (450, ["2", "1", "0"])])
+def test_prune_keeps_what_is_exactly_as_large(folder, size, removed):
+    fill(folder)
+    assert [one.key[0] for one in cache.prune(folder, size)] == removed
+
+
 def test_the_command(folder, pipe):
     made = example("mask")
     pipe(made)

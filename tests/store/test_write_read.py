@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests.messages import Heard
-from tests.store.records import KINDS, example, read
+from tests.store.records import CLASSES, KINDS, example, read
 from wsstool import store
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, SomeFailedError, UsageError
 from wsstool.store.input.parse import parse_header
@@ -81,6 +81,69 @@ def test_failed_records_are_listed_and_counted(tmp_path):
     with pytest.raises(SomeFailedError):  # up to date, and still as bad as before
         made.write(tmp_path / "a.h5", max_failed=1)
     made.write(tmp_path / "a.h5", max_failed=2)
+
+
+def test_a_record_failed_only_if_all_of_it_is_filler(tmp_path):
+    header = mask_header(["a", "b", "c"], rows=1, columns=4)
+    with store.create(header, tmp_path / "a.h5", max_failed=3) as writer:
+        for pixels in ([1, 255, 0, 2], [255, 255, 255, 1], [255] * 4):
+            writer.write(np.array([[pixels]], np.uint8))
+    _, records, _ = read(tmp_path / "a.h5")
+    assert [record.failed for record in records] == [False, False, True]
+
+
+def mask_header(images: list[str], *, rows: int = 2, columns: int = 3) -> store.Header:
+    size = (rows, columns)
+    return store.new_header(
+        "mask",
+        stage="made-up",
+        params={},
+        inputs=[],
+        images=images,
+        sizes=np.array([size] * len(images)),
+        shapes=np.array([(1, *size)] * len(images)),
+        classes=CLASSES,
+        attributes={"layers": ["mask"]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("images", "says"),
+    [
+        (["a", "a"], "not sorted and unique: 'a' before 'a'"),
+        (["a", "c", "b"], "not sorted and unique: 'c' before 'b'"),
+        (["../a", "b"], "leads out of its data folder"),
+    ],
+)
+def test_image_names_are_unique_sorted_and_stay_inside(images, says):
+    assert mask_header(["a", "b"]).images == ("a", "b")
+    with pytest.raises(BadInputError, match=says):
+        mask_header(images)
+
+
+@pytest.mark.parametrize(("rows", "fits"), [(65534, True), (65535, False)])
+def test_proposals_have_numbers_of_16_bits(rows, fits):
+    """65535 is no number of a proposal: it marks the rows that are not used."""
+
+    def header():
+        return store.new_header(
+            "proposal",
+            stage="made-up",
+            params={},
+            inputs=[],
+            images=["a"],
+            sizes=np.array([[2, 3]]),
+            shapes=np.array([[2, 3, -1]]),
+            elements=np.array([6 + 3 * rows]),
+            classes=CLASSES,
+            attributes={"max_proposals": rows},
+        )
+
+    if fits:
+        assert header().attributes["max_proposals"] == rows
+    else:
+        with pytest.raises(ValueError, match="max_proposals"):
+            header()
 
 
 def test_up_to_date(tmp_path):

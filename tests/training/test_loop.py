@@ -196,20 +196,28 @@ def test_learns_the_toy_set() -> None:
     assert (guesses == torch.tensor(y)).float().mean() > 0.9
 
 
-def test_best_epoch_is_kept() -> None:
-    class Falling(Toy):
-        scores = iter((0.2, 0.9, 0.4))
+class Scored(Toy):
+    """A toy whose epochs have the given scores, and that keeps a copy of what was validated."""
 
-        def validate(self):
-            self.kept = (
-                {k: v.clone() for k, v in self.model.state_dict().items()}
-                if not hasattr(self, "kept")
-                else {}
-            )
-            return {"score": next(self.scores)}
+    def __init__(self, *scores: float) -> None:
+        super().__init__()
+        self.scores, self.validated = iter(scores), []
 
-    result = fit(Falling(), EpochLoader(Blobs(), 8, seed=5), PLAN)
-    assert result.best_epoch == 1
+    def validate(self):
+        self.validated.append({k: v.clone() for k, v in self.model.state_dict().items()})
+        return {"score": next(self.scores)}
+
+
+@pytest.mark.parametrize(
+    ("scores", "best"),
+    [((0.2, 0.9, 0.4), 1), ((0.9, 0.4, 0.2), 0), ((0.2, 0.4, 0.9), 2), ((0.2, 0.9, 0.9), 1)],
+    ids=["middle", "first", "last", "first of equals"],
+)
+def test_the_weights_of_the_best_epoch_are_kept(scores, best) -> None:
+    task = Scored(*scores)
+    result = fit(task, EpochLoader(Blobs(8), 8, seed=5), PLAN)
+    assert result.best_epoch == best
+    assert [equal(result.states["model"], one) for one in task.validated] == [k == best for k in range(3)]
 
 
 def test_a_frozen_scale_moves_nothing() -> None:

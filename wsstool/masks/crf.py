@@ -98,7 +98,11 @@ def crf(
 
     Notes:
         Only the labels given take part: K = 2 or 3 instead of 21 is several times faster and cannot hand a
-        pixel to an absent class. K = 1 gives ones. Equal to pydensecrf's marginals to about 1e-4.
+        pixel to an absent class. K = 1 gives ones.
+
+        The tests compare with pydensecrf on a photograph of 48 x 64 pixels with three labels, after 1, 5 and
+        10 steps: marginals differ by at most 2e-5 with the preset ``deeplab``, 5e-4 with ``irn`` and 2e-4
+        with ``tissue``, and at least 99.9 % of the pixels get the same label.
 
     Source:
         Krähenbühl and Koltun, "Efficient inference in fully connected CRFs with Gaussian edge potentials",

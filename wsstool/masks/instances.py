@@ -35,7 +35,7 @@ def merge_instances(
         boxes: (x0, y0, x1, y1) pixels of each box.
         background: label of what no object holds.
         overlap: where objects of different classes meet: ``ignore``: 255; ``score``: the better one lies on
-            top, equal scores in the order given.
+            top, of equal scores the first given.
         min_score: the box of an object below this is 255 where no better object is; 0 keeps all.
 
     Returns:

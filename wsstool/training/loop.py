@@ -261,6 +261,7 @@ class _Run:
         return figures
 
     def _keep_best(self, figures: dict[str, Any]) -> None:
+        """Keep the weights of this epoch if its score is above that of every epoch before."""
         score = float(self.at.epoch)
         if self.plan.select:
             if self.plan.select not in figures:

@@ -69,7 +69,8 @@ class Plan:
         clip: longest gradient allowed, in the norm over all parameters; 0 means any.
         ema: decay of the average of weights that is validated and kept, 0 for none.
         amp: bfloat16 where the device has it.
-        select: score of ``validate`` whose highest epoch is kept; empty keeps the last epoch.
+        select: score of ``validate`` whose highest epoch is kept, of equal ones the first; empty keeps the
+            last epoch.
         seed: of everything random.
         checkpoint_minutes: time between checkpoints inside an epoch; each epoch ends with one anyway.
     """

@@ -67,6 +67,39 @@ class TestLayouts:
         (mask,) = table.truth(0)
         assert mask.sum() == 20 * 12 and mask[3:15, 10:30].all()
 
+    def test_yolo_triangle(self, folder):
+        write(folder / "labels" / "a.txt", "0 .2 .1 .6 .1 .6 .5")
+        table = read_boxes(open_dataset(folder))
+        assert table.of(0).xyxy.tolist() == [[10, 3, 30, 15]]
+        (mask,) = table.truth(0)
+        assert mask[4, 28] and not mask[13, 12]
+        assert mask.sum() == pytest.approx(20 * 12 / 2, rel=0.1)
+
+    @pytest.mark.parametrize(("line", "numbers"), [("0 .2 .1 .6", 3), ("0 .2 .1 .6 .1 .6 .5 .2", 7)])
+    def test_neither_a_yolo_box_nor_a_polygon(self, folder, line, numbers):
+        write(folder / "labels" / "a.txt", line)
+        with pytest.raises(BadInputError, match=f"{numbers} numbers behind the class"):
+            read_boxes(open_dataset(folder))
+
+    @pytest.mark.parametrize(
+        ("written", "read"),
+        [
+            (0, 0),
+            (0.0, 0),
+            (0.25, 0.25),
+            (1, 1),
+            (-0.1, 1),
+            (1.01, 1),
+            ("0.5", 1),
+            (None, 1),
+            (float("nan"), 1),
+        ],
+    )
+    def test_scores_of_coco(self, folder, written, read):
+        """What is not a number from 0 to 1 counts as sure."""
+        table = boxes_of(folder, [{"bbox": [1, 1, 5, 5], "score": written}])
+        assert table.scores[0].tolist() == [read]
+
     def test_files_of_the_splits_are_one(self, folder):
         coco_file(folder / "instances_train.json", [{"bbox": [1, 1, 5, 5]}])
         data = json.loads((folder / "instances_train.json").read_text())

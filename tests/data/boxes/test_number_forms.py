@@ -6,7 +6,7 @@ import pytest
 from tests.data.boxes.box_files import XYXY, boxes_of, pictures, xywh
 from tests.data.folders import write
 from tests.messages import Heard
-from wsstool.data.boxes.number_forms import FORMS, check_form, corners
+from wsstool.data.boxes.number_forms import FORMS, check_form, corners, misfits
 from wsstool.data.boxes.table import read_boxes
 from wsstool.data.dataset import open_dataset
 from wsstool.errors import BadInputError, UsageError
@@ -55,6 +55,27 @@ class TestForms:
         right = corners(numbers[30:], "xywh")
         with pytest.raises(BadInputError, match="xyxy"):
             check_form(right, "xywh", extents[30:], "x", fractions=False)
+
+    @pytest.mark.parametrize(
+        ("extent", "slack"),
+        [(1000, 20), (100, 2), (50, 2), (1, 0.02)],
+        ids=["2 %", "2 px", "2 of 50", "share"],
+    )
+    def test_how_far_a_box_may_leave_its_image(self, extent, slack):
+        """By 2 % of the side, and by 2 pixels in images of fewer than 100."""
+        inside = np.array([0.2, 0.2, 0.8, 0.8]) * extent
+        boxes = np.tile(inside, (9, 1))
+        boxes[1:5] += np.diag([-1, -1, 1, 1]) * (0.2 * extent + slack)
+        boxes[5:9] += np.diag([-1, -1, 1, 1]) * (0.2 * extent + 1.5 * slack)
+        boxes[1:5] *= 1 - 1e-9  # rounding is no misfit
+        found = misfits(boxes, "xyxy", np.full((9, 2), float(extent)))
+        assert found.tolist() == [False] * 5 + [True] * 4
+
+    @pytest.mark.parametrize(
+        ("box", "empty"), [([3, 3, 3, 9], True), ([3, 3, 9, 3], True), ([3, 3, 4, 4], False)]
+    )
+    def test_an_empty_box_is_a_misfit(self, box, empty):
+        assert misfits(np.array([box], float), "xyxy", np.full((1, 2), 50.0)).tolist() == [empty]
 
     def test_boxes_of_larger_images(self, folder):
         annotations = [{"bbox": [4 * v for v in xywh(b)]} for b in XYXY]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.fixtures import arrays, listed
 from tests.models.heads.fcn_networks import lively, small_fcn
 from wsstool.errors import UsageError
 from wsstool.models.backbones import build_backbone
@@ -21,8 +20,6 @@ from wsstool.models.backbones.spread_pool import SpreadMaxPool
 from wsstool.models.heads.fcn import FCN, FCN_HEADS, build_fcn
 from wsstool.models.heads.upscore import Upscore, bilinear_row, bilinear_weight
 from wsstool.models.segmenter import build_segmenter, split_arch
-
-PARITY = Path("fixtures/parity")
 
 
 @pytest.mark.parametrize(
@@ -45,17 +42,17 @@ def test_crop_offsets_are_the_published_ones(arch: str, offsets: list[tuple[int,
 
 
 @pytest.mark.parametrize("name", ["32s", "16s", "8s"])
-def test_the_published_names_shapes_and_order(shared: Path, name: str) -> None:
-    listed = json.loads((shared / PARITY / f"pytorch_fcn_fcn{name}.keys.json").read_text())
+def test_the_published_names_shapes_and_order(name: str) -> None:
+    published = listed(f"fcn/fcn{name}.keys")
     with torch.device("meta"):
         network = build_segmenter(f"fcn{name}-vgg16", 21)
     own = [[k, list(v.shape), str(v.dtype).removeprefix("torch.")] for k, v in network.state_dict().items()]
-    assert own == listed["keys"]
-    assert sum(p.numel() for p in network.parameters()) == listed["n_parameters"]
+    assert own == published["keys"]
+    assert sum(p.numel() for p in network.parameters()) == published["n_parameters"]
 
 
-def test_bilinear_kernels_are_the_published_programs(shared: Path) -> None:
-    stored = np.load(shared / PARITY / "pytorch_fcn_misc.npz")
+def test_bilinear_kernels_are_the_published_programs() -> None:
+    stored = arrays("fcn/bilinear")
     for kernel in (3, 4, 16, 32, 63, 64):
         row = bilinear_row(kernel).numpy()
         np.testing.assert_allclose(np.outer(row, row), stored[f"bilinear_{kernel}"], atol=1e-7)

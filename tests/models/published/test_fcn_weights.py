@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections import OrderedDict
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.fixtures import listed
 from tests.models.heads.fcn_networks import lively, small_fcn
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import normalise
@@ -136,7 +136,7 @@ def fixture_state(shared: Path) -> dict[str, Tensor]:
     assert spec and spec.loader
     rule = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(rule)
-    keys = json.loads((shared / PARITY / "pytorch_fcn_fcn8s.keys.json").read_text())["keys"]
+    keys = listed("fcn/fcn8s.keys")["keys"]
     return {name: torch.from_numpy(value) for name, value in rule.make_state(keys).items()}
 
 
@@ -177,10 +177,9 @@ def test_a_published_file_is_named(published: Path) -> None:
     assert classes.background == 0
 
 
-def of_shapes(shared: Path, name: str) -> dict[str, Tensor]:
+def of_shapes(name: str) -> dict[str, Tensor]:
     """A published state dict that is small on the disk: single zeros seen at full size."""
-    keys = json.loads((shared / PARITY / f"pytorch_fcn_{name}.keys.json").read_text())["keys"]
-    return {key: torch.zeros(1).expand(shape) for key, shape, _ in keys}
+    return {key: torch.zeros(1).expand(shape) for key, shape, _ in listed(f"fcn/{name}.keys")["keys"]}
 
 
 @pytest.mark.parametrize(
@@ -193,17 +192,17 @@ def of_shapes(shared: Path, name: str) -> dict[str, Tensor]:
     ],
 )
 def test_training_checkpoints_say_which_they_are(
-    shared: Path, tmp_path: Path, name: str, arch: str | None, says: str
+    tmp_path: Path, name: str, arch: str | None, says: str
 ) -> None:
-    content = {"epoch": 3, "iteration": 9, "arch": arch, "model_state_dict": of_shapes(shared, name)}
+    content = {"epoch": 3, "iteration": 9, "arch": arch, "model_state_dict": of_shapes(name)}
     torch.save({k: v for k, v in content.items() if v is not None}, tmp_path / "checkpoint.pth.tar")
     what = describe_weights(tmp_path / "checkpoint.pth.tar")["what"]
     assert says in what and "--arch" not in what
 
 
-def test_at_once_by_an_explicit_switch(shared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_once_by_an_explicit_switch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The same file in both networks; a file that says what it is, is believed."""
-    torch.save(of_shapes(shared, "fcn8s"), tmp_path / "fcn8s.pth")
+    torch.save(of_shapes("fcn8s"), tmp_path / "fcn8s.pth")
     monkeypatch.setattr("wsstool.stages.networks.segmenter.load_state", lambda *_: None)
     monkeypatch.setattr(nn.init, "kaiming_normal_", lambda weight, **_: weight)
     cpu, nothing = pick_device("cpu"), ClassList(())
@@ -221,8 +220,8 @@ def test_at_once_by_an_explicit_switch(shared: Path, tmp_path: Path, monkeypatch
         open_segmenter(own, cpu, nothing, arch="fcn4s-tiny")
 
 
-def test_what_is_missing_is_named(shared: Path, tmp_path: Path) -> None:
-    state = of_shapes(shared, "fcn16s")
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    state = of_shapes("fcn16s")
     del state["conv4_2.bias"]
     torch.save(state, tmp_path / "broken.pth")
     with pytest.raises(BadInputError, match=r"FCN-16s VGG-16.*missing: conv4_2.bias"):

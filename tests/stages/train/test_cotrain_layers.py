@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from tests.messages import Heard
+from tests.stages.toy import QUICK, true_mask, write_classes, write_label_maps, write_pair
 from wsstool import store
 from wsstool.cli.recipe_file import recipe_text
 from wsstool.errors import UsageError
@@ -25,13 +25,12 @@ CLASSES = ClassList(("red", "white", "blue"), -1, ((200, 60, 60), (245, 245, 245
 LAYERS = ("net.b4_5", "net.b5_2", "net.bn7")
 N, SIZE = 9, 32
 FAST: dict[str, Any] = {
+    **QUICK,
     "method": "multilayer",
     "arch": "deeplabv3plus-tiny",
     "width": 16,
-    "crop_size": SIZE,
     "scale_min": 1.0,
     "scale_max": 1.0,
-    "color_jitter": 0.0,
     "blur": 1.0,
     "normalization": "none",
     "layer_weight": ["bn7=.6", "b5_2=.2", "b4_5=.2"],
@@ -40,9 +39,6 @@ FAST: dict[str, Any] = {
     "epochs": 8,
     "batch_size": 4,
     "lr": 5e-3,
-    "optimizer": "adam",
-    "workers": 0,
-    "device": "cpu",
 }
 
 
@@ -50,42 +46,25 @@ FAST: dict[str, Any] = {
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Patches of two colours and a white corner, with true masks."""
     root = tmp_path_factory.mktemp("patches")
-    for folder in ("images", "masks"):
-        (root / folder).mkdir()
     rng = np.random.default_rng(0)
     for i in range(N):
         mask = np.zeros((SIZE, SIZE), np.uint8)
         mask[:, 8 + i :] = 2
         mask[:6, :10] = 1
-        image = np.array(CLASSES.palette)[mask] + rng.normal(0, 10, (SIZE, SIZE, 3))
-        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(root / "images" / f"{i}.png")
-        Image.fromarray(mask).save(root / "masks" / f"{i}.png")
-    (root / "classes.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(CLASSES.names)))
+        write_pair(root, str(i), mask, rng.normal(0, 10, (SIZE, SIZE, 3)), np.array(CLASSES.palette))
+    write_classes(root, CLASSES)
     return root
 
 
 @pytest.fixture(scope="module")
 def masks(data: Path) -> Path:
     """Three label maps an image: the truth, and two that are moved a little but agree about white."""
-    names = [f"images/{i}.png" for i in range(N)]
-    truth = [np.asarray(Image.open(data / "masks" / Path(name).name)) for name in names]
-    header = store.new_header(
-        "mask",
-        stage="pseudo-mask",
-        params={},
-        inputs=[],
-        images=names,
-        sizes=np.tile([SIZE, SIZE], (N, 1)),
-        shapes=np.tile([3, SIZE, SIZE], (N, 1)),
-        classes=CLASSES,
-        image_root=data,
-        attributes={"layers": list(LAYERS)},
-    )
-    with store.create(header, data / "masks.h5") as writer:
-        for one in truth:
-            moved = [np.where(one == 1, 1, np.roll(np.maximum(one, 2 * (one == 1)), k, 1)) for k in (1, -1)]
-            writer.write(np.stack([*moved, one]).astype(np.uint8))
-    return data / "masks.h5"
+    names, maps = [f"images/{i}.png" for i in range(N)], []
+    for name in names:
+        one = true_mask(data, name)
+        moved = [np.where(one == 1, 1, np.roll(np.maximum(one, 2 * (one == 1)), k, 1)) for k in (1, -1)]
+        maps.append(np.stack([*moved, one]))
+    return write_label_maps(data / "masks.h5", data, names, maps, LAYERS, CLASSES)
 
 
 @pytest.fixture(scope="module")

@@ -7,88 +7,47 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
+from tests.stages.toy import (
+    QUICK,
+    interrupted,
+    true_mask,
+    write_label_maps,
+    write_rectangles,
+    write_splits,
+)
 from wsstool import store
 from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError
 from wsstool.models.weights import load_weights
 from wsstool.stages.predict.label_maps import predict
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.training import loop
-from wsstool.types import ClassList
 
-COLOURS = np.array([[110, 110, 110], [200, 70, 60], [60, 80, 200]], np.uint8)
-CLASSES = ClassList(("ground", "cat", "dog"), 0)
 FAST: dict[str, Any] = {
+    **QUICK,
     "arch": "fcn-tiny",
-    "crop_size": 32,
     "scale_min": 0.8,
     "scale_max": 1.2,
     "epochs": 6,
     "batch_size": 4,
     "lr": 3e-3,
-    "optimizer": "adam",
-    "color_jitter": 0.0,
-    "workers": 0,
-    "device": "cpu",
 }
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """16 pictures of a coloured rectangle, with tags and true masks."""
-    root = tmp_path_factory.mktemp("toy")
-    for folder in ("images", "masks"):
-        (root / folder).mkdir()
-    rng = np.random.default_rng(0)
-    rows = ["image,labels"]
-    for i in range(16):
-        height, width = (40, 36) if i % 3 else (33, 50)
-        kind, mask = 1 + i % 2, np.zeros((height, width), np.uint8)
-        y, x = rng.integers(2, 12, 2)
-        mask[y : y + 20, x : x + 20] = kind
-        image = COLOURS[mask] + rng.normal(0, 12, (height, width, 3))
-        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(root / "images" / f"{i:02d}.png")
-        Image.fromarray(mask).save(root / "masks" / f"{i:02d}.png")
-        rows.append(f"{i:02d},{CLASSES.names[kind]}")
-    (root / "labels.csv").write_text("\n".join(rows) + "\n")
-    (root / "classes.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(CLASSES.names)))
-    (root / "splits").mkdir()
-    (root / "splits" / "train.txt").write_text("".join(f"{i:02d}\n" for i in range(12)))
-    (root / "splits" / "val.txt").write_text("".join(f"{i:02d}\n" for i in range(12, 16)))
+    """16 images of a coloured rectangle, with tags and true masks."""
+    root = write_rectangles(tmp_path_factory.mktemp("toy"), 16)
+    write_splits(root, train=range(12), val=range(12, 16))
     return root
 
 
-def truth(data: Path, name: str) -> np.ndarray:
-    return np.asarray(Image.open(data / "masks" / Path(name).name))
-
-
 def mask_file(data: Path, path: Path, n: int = 12, layers: int = 1, fail: int | None = None) -> Path:
-    """A mask file of the first pictures; a second layer holds nonsense."""
+    """A mask file of the first images; a second layer holds nonsense."""
     names = [f"images/{i:02d}.png" for i in range(n)]
-    maps = [
-        np.stack([truth(data, name)] + [255 * np.ones_like(truth(data, name))] * (layers - 1))
-        for name in names
-    ]
-    header = store.new_header(
-        "mask",
-        stage="pseudo-mask",
-        params={},
-        inputs=[],
-        images=names,
-        sizes=np.array([m.shape[1:] for m in maps]),
-        shapes=np.array([m.shape for m in maps]),
-        classes=CLASSES,
-        image_root=data,
-        attributes={"layers": [f"l{i}" for i in range(layers)]},
-    )
-    with store.create(header, path, max_failed=1) as writer:
-        for i, one in enumerate(maps):
-            if i == fail:
-                writer.fail("toy")
-            else:
-                writer.write(one)
-    return path
+    true = [true_mask(data, name) for name in names]
+    maps = [np.stack([one, *[np.full_like(one, 255)] * (layers - 1)]) for one in true]
+    return write_label_maps(path, data, names, maps, [f"l{i}" for i in range(layers)], fail=fail)
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +61,7 @@ def trained(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def accuracy(data: Path, masks: Path) -> float:
     with store.open_records(masks) as reader:
-        shares = [(r.data[0] == truth(data, r.name)).mean() for r in reader.records()]
+        shares = [(r.data[0] == true_mask(data, r.name)).mean() for r in reader.records()]
     return float(np.mean(shares))
 
 
@@ -132,18 +91,8 @@ def test_workers_and_interruption_change_nothing(
     masks = mask_file(data, tmp_path / "masks.h5")
     options = {**FAST, "epochs": 3}
     cotrain(masks, output=tmp_path / "a.pth", **options)
-    original = loop._Run.end_epoch
-
-    def stopping(run: Any) -> Any:
-        figures = original(run)
-        if run.at.epoch == 2:
-            raise KeyboardInterrupt
-        return figures
-
-    monkeypatch.setattr(loop._Run, "end_epoch", stopping)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(monkeypatch, loop._Run, "end_epoch", 2):
         cotrain(masks, output=tmp_path / "b.pth", **options)
-    monkeypatch.undo()
     cotrain(masks, output=tmp_path / "b.pth", **{**options, "workers": 2})
     a, b = load_weights(tmp_path / "a.pth").state_dict, load_weights(tmp_path / "b.pth").state_dict
     assert all(np.array_equal(a[k].numpy(), b[k].numpy()) for k in a)
@@ -304,7 +253,7 @@ def test_a_probe_learns_the_toy_set_in_one_go_and_is_reproducible(
     predict(data, split="val", weights=tmp_path / "b.pth", output=tmp_path / "p.h5", device="cpu")
     with store.open_records(tmp_path / "p.h5", kinds=("mask",), command="test") as reader:
         records = list(reader.records(0))
-    right = np.mean([(r.data[0] == truth(data, r.name)).mean() for r in records])
+    right = np.mean([(r.data[0] == true_mask(data, r.name)).mean() for r in records])
     assert right > 0.8
 
 

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from tests.models.heads.fcn_networks import lively
+from tests.stages.toy import QUICK, interrupted, write_rectangles
 from wsstool import store
 from wsstool.errors import UsageError
 from wsstool.models.classifier import normalise
@@ -23,38 +24,21 @@ from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.initial_weights import parameter_groups, start_input
 from wsstool.training import loop
 
-COLOURS = np.array([[110, 110, 110], [200, 70, 60], [60, 80, 200]], np.uint8)
 STAGES = ["fcn8s-tiny=0.003", "fcn4s-tiny", "fcn2s-tiny"]
 FAST: dict[str, Any] = {
+    **QUICK,
     "stage": STAGES,
-    "crop_size": 32,
     "epochs": 2,
     "batch_size": 3,
     "lr": 1e-3,
-    "optimizer": "adam",
-    "color_jitter": 0.0,
     "backbone_rate": 1.0,
-    "workers": 0,
-    "device": "cpu",
 }
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """6 pictures of a coloured rectangle of two sizes, with true masks."""
-    root = tmp_path_factory.mktemp("toy")
-    for folder in ("images", "masks"):
-        (root / folder).mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(6):
-        mask = np.zeros((40, 36) if i % 3 else (33, 50), np.uint8)
-        y, x = rng.integers(2, 12, 2)
-        mask[y : y + 20, x : x + 20] = 1 + i % 2
-        image = COLOURS[mask] + rng.normal(0, 12, (*mask.shape, 3))
-        Image.fromarray(image.clip(0, 255).astype(np.uint8)).save(root / "images" / f"{i:02d}.png")
-        Image.fromarray(mask).save(root / "masks" / f"{i:02d}.png")
-    (root / "classes.txt").write_text("0 ground\n1 cat\n2 dog\n")
-    return root
+    """6 images of a coloured rectangle of two sizes, with true masks."""
+    return write_rectangles(tmp_path_factory.mktemp("toy"), 6)
 
 
 def states(folder: Path) -> list[dict[str, torch.Tensor]]:
@@ -80,19 +64,8 @@ def test_three_stages_each_from_the_one_before(
     assert ["fcn8s" in c or "fcn4s" in c or "fcn2s" in c for c in commands] == [True] * 3
     assert load_weights(tmp_path / "a" / "seg.fcn8s-tiny.pth").meta["params"]["lr"] == 0.003
 
-    original, runs = loop._Run.end_epoch, []
-
-    def stopping(run: Any) -> Any:
-        figures = original(run)
-        runs.append(run.at.epoch)
-        if len(runs) == 3:  # the first epoch of the second stage
-            raise KeyboardInterrupt
-        return figures
-
-    monkeypatch.setattr(loop._Run, "end_epoch", stopping)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(monkeypatch, loop._Run, "end_epoch", 3):  # the first epoch of the second stage
         cotrain(data, output=tmp_path / "b" / "seg.pth", **FAST)
-    monkeypatch.undo()
     cotrain(data, output=tmp_path / "b" / "seg.pth", **FAST)
     for one, other in zip(states(tmp_path / "a"), states(tmp_path / "b"), strict=True):
         assert all(torch.equal(one[key], other[key]) for key in one)

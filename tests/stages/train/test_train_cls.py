@@ -12,10 +12,12 @@ import torch
 from PIL import Image
 
 from tests.messages import Heard
+from tests.stages.toy import interrupted
 from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, UsageError
 from wsstool.models.weights import build_from_weights, load_weights
 from wsstool.stages.train.train_classifier import train_cls
 from wsstool.training.checkpoint import part_path
+from wsstool.training.classification_task import ClassificationTask
 
 FAST = {
     "arch": "tiny",
@@ -93,22 +95,11 @@ def test_damaged_output_is_made_anew(data: Path, tmp_path: Path) -> None:
 
 
 def test_interrupted_run_ends_with_the_same_bytes(data: Path, tmp_path: Path, monkeypatch) -> None:
-    from wsstool.training.classification_task import ClassificationTask
-
     whole, stopped = tmp_path / "whole.pth", tmp_path / "stopped.pth"
     train_cls(data, output=whole, val_split="val", **FAST)
-    original = ClassificationTask.loss
-
-    def interrupt(self, batch, progress):
-        if progress.step == 9:
-            raise KeyboardInterrupt
-        return original(self, batch, progress)
-
-    monkeypatch.setattr(ClassificationTask, "loss", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(monkeypatch, ClassificationTask, "loss", 10):
         train_cls(data, output=stopped, val_split="val", **FAST)
     assert part_path(stopped).exists() and not stopped.exists()
-    monkeypatch.undo()
     heard = Heard()
     train_cls(data, output=stopped, val_split="val", **FAST, messages=heard)
     assert "going on at epoch 3" in heard.text
@@ -222,21 +213,10 @@ def test_each_tissue_option_counts(patches: Path, tmp_path: Path, change: dict) 
 
 
 def test_attention_goes_on_where_it_was_stopped(patches: Path, tmp_path: Path, monkeypatch) -> None:
-    from wsstool.training.classification_task import ClassificationTask
-
     options = {**TISSUE, "epochs": 6}
     train_cls(patches, output=tmp_path / "whole.pth", **options)
-    original = ClassificationTask.loss
-
-    def interrupt(self, batch, progress):
-        if progress.step == 9:
-            raise KeyboardInterrupt
-        return original(self, batch, progress)
-
-    monkeypatch.setattr(ClassificationTask, "loss", interrupt)
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted(monkeypatch, ClassificationTask, "loss", 10):
         train_cls(patches, output=tmp_path / "stopped.pth", **options)
-    monkeypatch.undo()
     heard = Heard()
     train_cls(patches, output=tmp_path / "stopped.pth", **options, messages=heard)
     assert "going on at epoch 5" in heard.text

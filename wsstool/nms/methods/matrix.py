@@ -40,7 +40,8 @@ def matrix(
     regions = Regions.of(boxes)
     order = falling(scores)
     ranked = regions.take(order)
-    i, j, value = ranked.shapes.pairs(ranked.group, ranked.n_groups, max(0.0, iou_threshold))
+    above = max(0.0, regions.bound(iou_threshold))
+    i, j, value = ranked.shapes.pairs(ranked.group, ranked.n_groups, above)
     decay = factors(i, j, value.astype(np.float64), len(order), kernel, sigma)
     new = scores[order] * decay
     stays = np.flatnonzero(new >= score_floor)

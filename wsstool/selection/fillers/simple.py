@@ -81,7 +81,7 @@ def prior(
         size, box: as in :func:`box`.
         prior: (h, w) float in [0, 1]; what is not a number is 0.
         threshold: object where the map reaches it, (0, 1].
-        unsure: 255 where the map is within this of the threshold, [0, 0.5).
+        unsure: 255 where the map is closer to the threshold than this, [0, 0.5).
     Returns:
         (h, w) uint8: 1, 0 or 255; empty where the map nowhere reaches the threshold.
 
