@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from wsstool import registry
-from wsstool.family import Registry
+from wsstool.family import TUPLES, Registry
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted((ROOT / "wsstool").rglob("*.py"))
@@ -179,7 +179,7 @@ class TestMethods:
         for option, parameter in r.own_options(name).items():
             kind = parameter.annotation
             assert parameter.default is not parameter.empty, f"{option} has no default"
-            assert kind in (float, int, str, bool, "float", "int", "str", "bool"), f"{option}: {kind}"
+            assert kind in {float, int, str, bool, "float", "int", "str", "bool"} or str(kind) in TUPLES
 
     def test_entry_is_complete(self, r, name):
         entry = r.entries()[name]

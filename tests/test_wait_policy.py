@@ -16,9 +16,7 @@ REPORT = "import os; print(os.environ.get('OMP_WAIT_POLICY'))"
 def run(*words, **settings):
     """Standard output of a fresh interpreter in which nobody chose how threads wait, but for ``settings``."""
     environment = {k: v for k, v in os.environ.items() if k not in CHOICES} | settings
-    done = subprocess.run(
-        [sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, *words], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

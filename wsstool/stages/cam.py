@@ -15,6 +15,7 @@ from wsstool import store
 from wsstool.cams import multiscale
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError
+from wsstool.family import setting_texts
 from wsstool.models.classifier import normalise
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
@@ -110,7 +111,7 @@ def cam(
         "rectify": rectify,
         "map_stride": map_stride,
         "score_threshold": score_threshold if targets == "scores" else None,
-        "set": [f"{k}={v}" for k, v in own.items()],
+        "set": setting_texts(own),
         "dtype": dtype,
         "split": split,
         "labels": str(labels) if labels else None,
