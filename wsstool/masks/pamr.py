@@ -12,7 +12,7 @@ from torch import Tensor
 
 from wsstool.errors import UsageError
 from wsstool.family import option_text
-from wsstool.masks.inputs import checked
+from wsstool.masks.inputs import checked, writable
 
 
 def pamr(
@@ -70,7 +70,7 @@ def pamr(
     offsets = [(d * dy, d * dx) for d in dilations for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
     maps = torch.from_numpy(scores)
     with torch.inference_mode():
-        colours = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float() / 255
+        colours = torch.from_numpy(writable(image)).permute(2, 0, 1).float() / 255
         affinity = _affinity(colours, offsets, sharpness)
         for _ in range(steps):
             maps = _average(maps, affinity, offsets)
