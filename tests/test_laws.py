@@ -165,6 +165,26 @@ class TestFiles:
     def test_says_its_idea_first(self):
         assert not [relative(p) for p in OUR_FILES if text(p).strip() and not ast.get_docstring(tree(p))]
 
+    def test_paragraphs_of_docstrings_are_filled(self):
+        """No short line between two long ones: the trace of an edit that did not wrap the paragraph again."""
+        found = []
+        for path in OUR_FILES:
+            lines = [line.strip() for line in text(path).splitlines()]
+            for span in docstrings(path):
+                for before, line, after in zip(*(lines[i:j] for i, j in span), strict=False):
+                    short = 0 < len(line) < 35 and not line.startswith(">>>") and line[-1] not in ".:;`])"
+                    if short and len(before) > 75 and len(after) > 50:
+                        found.append(f"{relative(path)}: {line}")
+        assert not found
+
+
+def docstrings(path: Path) -> Iterator[list[tuple[int, int]]]:
+    """Of each docstring the ranges of lines that begin 0, 1 and 2 lines after its start."""
+    for node in ast.walk(tree(path)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node):
+            first = node.body[0]
+            yield [(first.lineno - 1 + k, first.end_lineno or 0) for k in range(3)]
+
 
 @pytest.mark.parametrize(("r", "name"), METHODS, ids=[f"{r.family}-{n}" for r, n in METHODS])
 class TestMethods:

@@ -58,8 +58,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     Returns:
         (H, W, 3) uint8 RGB. Grey is repeated in three channels; 16-bit samples are divided by 257, so that
         the full range maps to 0..255 and pictures stay comparable (no stretching per picture); float samples
-        are
-        read as 0..1 when none is larger, else as 0..255; transparency is laid over white.
+        are read as 0..1 when none is larger, else as 0..255; transparency is laid over white.
 
     Raises:
         MissingInputError: there is no such file, or it may not be read.

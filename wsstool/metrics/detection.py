@@ -52,10 +52,9 @@ class DetectionScores:
     """Adds up images; the order of images matters only between equal scores.
 
     Source: the COCO evaluation as its documentation and its authors' example define it (AP over 10 IoU
-        thresholds
-    and 101 recalls; 1, 10, 100 detections an image); Everingham et al., IJCV 2010 and 2015; Dollar et al.,
-    PAMI 2012 (log-average miss rate, 9 rates of false positives from 0.01 to 1 an image). Written from the
-    descriptions.
+        thresholds and 101 recalls; 1, 10, 100 detections an image); Everingham et al., IJCV 2010 and 2015;
+        Dollar et al., PAMI 2012 (log-average miss rate, 9 rates of false positives from 0.01 to 1 an image).
+        Written from the descriptions.
     """
 
     def __init__(self) -> None:
