@@ -1,9 +1,8 @@
-"""Scores of masks of boxes: by hand, merged, resampled, and COCO's own program."""
+"""Scores of masks of boxes: by hand, merged, resampled."""
 
 import numpy as np
 import pytest
 
-from wsstool.metrics.coco_ap import Instance, coco_ap, packed
 from wsstool.metrics.instances import InstanceScores, interval, overlap
 
 
@@ -105,13 +104,3 @@ def test_images_are_drawn_whole():
     found = interval(values, image, bootstrap=500)
     assert found["units"] == 2 and found["low"] == pytest.approx(0.2) and found["high"] == pytest.approx(0.9)
     assert interval(values, image, groups=["p", "p"])["units"] == 1
-
-
-def test_average_precision():
-    pytest.importorskip("pycocotools")
-    sizes = {0: (40, 60), 1: (40, 60)}
-    truth = [packed(Instance(0, 1, square(5, 5, 20))), packed(Instance(1, 2, square(8, 30, 12)))]
-    assert coco_ap(truth, truth, sizes)["ap"] == pytest.approx(1)
-    half = [packed(Instance(0, 1, square(5, 5, 20), 0.9)), packed(Instance(1, 2, square(20, 0, 12), 0.8))]
-    assert coco_ap(truth, half, sizes)["ap"] == pytest.approx(0.5)
-    assert coco_ap(truth, [], sizes)["ap"] == 0 and coco_ap([], half, sizes)["ap"] is None

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from wsstool.errors import BadInputError
-from wsstool.metrics.coco_ap import ApParts
 from wsstool.metrics.instances import InstanceScores
 from wsstool.metrics.proposals import ProposalScores
+from wsstool.stages.mask_precision import MaskPrecision
 from wsstool.stages.score_file import FORMAT, MAPS, load, write_whole
 from wsstool.types import ClassList
 
@@ -40,7 +40,7 @@ class InstanceCounts:
     images: list[str]
     failed: int
     scores: InstanceScores
-    ap: ApParts | None = None
+    ap: MaskPrecision | None = None
     kind: str = "selection"
 
     def content(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class InstanceCounts:
             images,
             int(content["failed"]),
             scores,
-            None if ap is None else ApParts.of_content(ap),
+            None if ap is None else MaskPrecision.of_content(ap),
         )
 
     def join(self, other: InstanceCounts) -> None:
