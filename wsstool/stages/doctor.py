@@ -24,12 +24,13 @@ CORE = (
     "scikit-image",
     "pillow",
     "tifffile",
+    "pyyaml",
     "typer",
     "rich",
     "platformdirs",
     "filelock",
 )
-OPTIONAL = ("matplotlib",)
+OPTIONAL = ("numba", "opencv-contrib-python-headless")
 
 LITTLE_DISK = 2 * 10**9  #: bytes; weights, stores and a checkpoint need about as much
 LITTLE_SHARED_MEMORY = 256 * 10**6  #: bytes; a container's usual 64 MB is too little for loader workers
