@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from wsstool.data.transforms import shrunk
 from wsstool.errors import UsageError
+from wsstool.metrics.classification import average_precisions, exact_match, mean_jaccard
 from wsstool.models.classifier import Classifier, normalise
 from wsstool.training.losses.classification import LOSSES
 from wsstool.training.plan import Progress
-from wsstool.training.tag_scores import average_precisions, exact_match, mean_jaccard
 from wsstool.training.tagged_images import Pictures
 
 
