@@ -104,3 +104,15 @@ def test_images_are_drawn_whole():
     found = interval(values, image, bootstrap=500)
     assert found["units"] == 2 and found["low"] == pytest.approx(0.2) and found["high"] == pytest.approx(0.9)
     assert interval(values, image, groups=["p", "p"])["units"] == 1
+
+
+def test_rank_correlation_by_hand():
+    """Spearman's: ties share their mean rank; nothing can be said of values that never change."""
+    found = rows(4)
+    for one, score, side in zip(found, (0.1, 0.2, 0.2, 0.9), (10, 12, 14, 13), strict=True):
+        truth = square(5, 5, 15)
+        one |= {"score": score, "area": int(truth.sum()), "found": overlap(square(5, 5, side), truth)}
+    # Ranks 1, 2.5, 2.5, 4 against 1, 2, 4, 3.
+    assert scores_of(found).result()["score_order"] == pytest.approx(3 / np.sqrt(4.5 * 5))
+    assert scores_of(found[:2]).result()["score_order"] is None
+    assert scores_of([{**one, "score": 0.5} for one in found]).result()["score_order"] is None

@@ -1,7 +1,9 @@
 """Tags in ``cls_labels.npy``, as the repositories of the field pass them on: a pickled dictionary of vectors.
 
 A pickle can run any code when it is loaded. Here none runs: the names that the pickle asks for are answered
-by plain stand-ins for numpy arrays and by builtin containers, and whatever else it asks for is refused.
+by plain stand-ins for numpy arrays and by builtin containers, and whatever else it asks for is refused. Not
+by numpy's own classes: they take memory for any shape that a file claims, and a state that is made up crashes
+the process (``numpy.ndarray.__setstate__`` with a dtype that holds objects).
 """
 
 from __future__ import annotations
