@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from wsstool.data.transforms import RandomResizedCrop, shrunk
+from wsstool.data.transforms import RandomResizedCrop
 from wsstool.errors import UsageError
 from wsstool.training.losses.classification import LOSSES, cross_entropy, soft_margin
 from wsstool.training.tagged_images import Pictures, TaggedImages
@@ -75,11 +75,6 @@ def test_odd_shapes_have_views(shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 9, np.uint8)
     view = RandomResizedCrop(8, (0.1, 1.0), color_jitter=0.0)(image, np.random.default_rng(0))
     assert view.shape == (8, 8, 3) and (view == 9).all()
-
-
-def test_shrinking_only_shrinks() -> None:
-    image = np.zeros((30, 60, 3), np.uint8)
-    assert shrunk(image, 60) is image and shrunk(image, 20).shape == (10, 20, 3)
 
 
 def test_pictures_keep_what_fits_and_name_what_fails(tmp_path: Path) -> None:
