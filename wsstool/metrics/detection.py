@@ -150,7 +150,8 @@ class DetectionScores:
         right = np.cumsum(hits[_AT_50]) / counts.objects["all"]
         wrong = np.cumsum(~hits[_AT_50] & ~aside[_AT_50]) / max(1, self.images)
         rates = np.logspace(-2, 0, 9)
-        place = np.searchsorted(wrong, rates, side="right") - 1
+        # Whether a rate of exactly 0.1 counts must not hang on the last bit of the logarithms.
+        place = np.searchsorted(wrong, rates * (1 + 1e-9), side="right") - 1
         missed = np.where(place >= 0, 1 - right[place] if len(right) else 1.0, 1.0)
         return float(np.exp(np.log(np.maximum(missed, 1e-10)).mean()))
 
