@@ -28,7 +28,7 @@ SIDE, WANTED, STEP_LIMIT = 320, 1600, 60
 def scene() -> tuple[Proposals, np.ndarray, np.ndarray]:
     """Proposals of a photograph, the outline of a blob on it with gaps and clutter, and a box around it."""
     image = (transform.resize(data.astronaut(), (SIDE, SIDE)) * 255).astype(np.uint8)
-    proposals = tree(image, spaces="lab,rgb,hsv", scale=20.0, min_size=20)
+    proposals = tree(image, spaces=("lab", "rgb", "hsv"), scale=20.0, min_size=20)
     y, x = np.mgrid[:SIDE, :SIDE] / SIDE - 0.5
     blob = x**2 + (0.8 * y) ** 2 < 0.36**2 * (1 + 0.3 * np.sin(5 * np.arctan2(y, x)))
     rng = np.random.default_rng(0)

@@ -107,7 +107,7 @@ class Registry:
                     raise UsageError(f"--set {pair}: '{name}' has the presets {', '.join(presets)}")
                 found |= presets[text.strip()]
             else:
-                found[key] = _typed(pair, text.strip(), own[key].default)
+                found[key] = _typed(pair, text.strip(), own[key])
         return found
 
     def idle(self, name: str, settings: Mapping[str, Any]) -> list[str]:
@@ -120,28 +120,38 @@ class Registry:
         return said
 
 
-def _typed(pair: str, text: str, default: Any) -> Any:
-    """``text`` as the type of ``default``; a tuple is written with commas."""
+def setting_texts(own: Mapping[str, Any]) -> list[str]:
+    """Write the options of a method as the ``NAME=VALUE`` texts that ``Registry.settings`` reads.
+
+    >>> setting_texts({"scales": (50.0, 0.5), "steps": 3})
+    ['scales=50,0.5', 'steps=3']
+    """
+    return [f"{name}={option_text(value)}" for name, value in own.items()]
+
+
+def option_text(value: Any) -> str:
+    """Write the value of an option as a user types it; a tuple with commas."""
+    if isinstance(value, tuple):
+        return ",".join(str(part).removesuffix(".0") for part in value)
+    return str(value)
+
+
+def _typed(pair: str, text: str, parameter: inspect.Parameter) -> Any:
+    """``text`` as the type of an option: that of its default, for tuples that of the annotation."""
+    kind, element = type(parameter.default), TUPLES.get(str(parameter.annotation))
     try:
-        if isinstance(default, bool):
-            return {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}[
-                text.lower()
-            ]
-        if isinstance(default, int):
-            return int(text)
-        if isinstance(default, float):
-            return float(text)
-        if isinstance(default, tuple):
-            return tuple(type(default[0])(part) for part in text.split(","))
+        if element is not None:
+            return tuple(element(part.strip()) for part in text.split(",")) if text else ()
+        return _READERS.get(kind, str)(text)
     except (ValueError, KeyError) as error:
-        raise UsageError(f"--set {pair}: '{text}' is not {_KINDS[type(default)]}") from error
-    return text
+        words = _KINDS[kind] if element is None else f"{_SEVERAL[element]} separated by commas"
+        raise UsageError(f"--set {pair}: '{text}' is not {words}") from error
 
 
-_KINDS: dict[type, str] = {
-    bool: "yes or no",
-    int: "a whole number",
-    float: "a number",
-    tuple: "a row of values with commas between",
-}
-"""The types of options in words."""
+TUPLES: dict[str, type] = {f"tuple[{one.__name__}, ...]": one for one in (int, float, str)}
+"""The annotations of options that take several values -> the type of one value."""
+
+_SWITCHES = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+_READERS: dict[type, Callable[[str], Any]] = {bool: lambda s: _SWITCHES[s.lower()], int: int, float: float}
+_KINDS = {bool: "yes or no", int: "a whole number", float: "a number"}
+_SEVERAL = {int: "whole numbers", float: "numbers"}

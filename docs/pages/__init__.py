@@ -48,6 +48,7 @@ def methods_page() -> str:
     """Every registered method: name, paper, cost, first line of its docstring, own options."""
     import inspect
 
+    from wsstool.family import setting_texts
     from wsstool.registry import REGISTRIES
 
     parts = []
@@ -56,8 +57,8 @@ def methods_page() -> str:
         lines.append("| --- | --- | --- | --- | --- |")
         for name, entry in registry.entries().items():
             first = (inspect.getdoc(entry.load()) or "").splitlines()[0]
-            own = registry.own_options(name).values()
-            options = ", ".join(f"`{p.name}={p.default}`" for p in own) or "-"
+            own = {key: p.default for key, p in registry.own_options(name).items()}
+            options = ", ".join(f"`{text}`" for text in setting_texts(own)) or "-"
             lines.append(f"| `{name}` | {first} | {entry.paper} | {entry.cost} | {options} |")
         parts.append("\n".join(lines))
     return "\n\n".join(parts)

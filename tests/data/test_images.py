@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image
 
-from wsstool.data.images import image_size, read_image
+from wsstool.data.images import _read_tiff, image_size, read_image
 from wsstool.errors import BadInputError, MissingInputError
 
 RED = (200, 30, 40)
@@ -71,6 +71,13 @@ def test_first_page_of_many(tmp_path, scene):
     pages = [Image.fromarray(scene), Image.fromarray(np.zeros((3, 3, 3), np.uint8))]
     pages[0].save(tmp_path / "a.tif", save_all=True, append_images=pages[1:])
     assert np.array_equal(read_image(tmp_path / "a.tif"), scene)
+
+
+def test_ycbcr_is_read_by_tifffile_too(tmp_path, scene):
+    """Pillow before 13 takes such a file for RGB, and then for one that is cut short."""
+    Image.fromarray(scene).convert("YCbCr").save(tmp_path / "a.tif")
+    found = _read_tiff(tmp_path / "a.tif")
+    assert np.abs(found.astype(int) - scene).max() <= 2
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif"])

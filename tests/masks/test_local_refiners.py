@@ -72,7 +72,7 @@ def test_pamr_equals_a_loop_over_pixels():
                 weight /= weight.sum()
                 out[:, i, j] = sum(w * maps[:, y, x] for w, (y, x) in zip(weight, at, strict=True))
         maps = out
-    np.testing.assert_allclose(pamr(scores, image, steps=2, dilations="1,2"), maps, atol=1e-5)
+    np.testing.assert_allclose(pamr(scores, image, steps=2, dilations=(1, 2)), maps, atol=1e-5)
 
 
 def test_pamr_does_not_depend_on_how_many_rows_it_takes_at_a_time(monkeypatch):
@@ -94,9 +94,9 @@ def test_pamr_limits():
 @pytest.mark.parametrize(
     "own",
     [
-        {"dilations": "a"},
-        {"dilations": "0,1"},
-        {"dilations": ""},
+        {"dilations": (-1,)},
+        {"dilations": (0, 1)},
+        {"dilations": ()},
         {"steps": -1},
         {"sharpness": -1.0},
         {"sharpness": float("nan")},

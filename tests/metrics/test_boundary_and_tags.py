@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 
 from wsstool.metrics.boundary import BoundaryCounts, boundary
-from wsstool.metrics.classification import average_precision, classification_scores
+from wsstool.metrics.classification import (
+    average_precision,
+    classification_scores,
+    exact_match,
+    mean_jaccard,
+)
 
 
 def eroded_boundary(mask: np.ndarray, distance: int) -> np.ndarray:
@@ -91,5 +96,14 @@ def test_tag_scores_on_paper():
     assert ours.exact_match == pytest.approx(2 / 3)
     assert ours.jaccard == pytest.approx((1 + 1 / 3 + 1) / 3)
     assert math.isnan(average_precision(np.zeros(2, bool), np.zeros(2)))
+    assert exact_match(labels, scores > 0.85) == pytest.approx(2 / 3)
     with pytest.raises(ValueError, match="labels are"):
         classification_scores(labels[:2], scores)
+
+
+def test_overlap_of_sets_by_hand():
+    labels = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0]])
+    predicted = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0]])
+    assert mean_jaccard(labels, predicted) == pytest.approx((1 / 3 + 1 + 1 + 0) / 4)
+    assert math.isnan(mean_jaccard(labels[:0], predicted[:0]))
+    assert math.isnan(exact_match(labels[:0], predicted[:0]))

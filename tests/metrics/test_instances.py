@@ -1,9 +1,8 @@
-"""Scores of masks of boxes: by hand, merged, resampled, and COCO's own program."""
+"""Scores of masks of boxes: by hand, merged, resampled."""
 
 import numpy as np
 import pytest
 
-from wsstool.metrics.coco_ap import Instance, coco_ap, packed
 from wsstool.metrics.instances import InstanceScores, interval, overlap
 
 
@@ -124,11 +123,13 @@ def test_images_are_drawn_whole():
     assert interval(values, image, groups=["p", "p"])["units"] == 1
 
 
-def test_average_precision():
-    pytest.importorskip("pycocotools")
-    sizes = {0: (40, 60), 1: (40, 60)}
-    truth = [packed(Instance(0, 1, square(5, 5, 20))), packed(Instance(1, 2, square(8, 30, 12)))]
-    assert coco_ap(truth, truth, sizes)["ap"] == pytest.approx(1)
-    half = [packed(Instance(0, 1, square(5, 5, 20), 0.9)), packed(Instance(1, 2, square(20, 0, 12), 0.8))]
-    assert coco_ap(truth, half, sizes)["ap"] == pytest.approx(0.5)
-    assert coco_ap(truth, [], sizes)["ap"] == 0 and coco_ap([], half, sizes)["ap"] is None
+def test_rank_correlation_by_hand():
+    """Spearman's: ties share their mean rank; nothing can be said of values that never change."""
+    found = rows(4)
+    for one, score, side in zip(found, (0.1, 0.2, 0.2, 0.9), (10, 12, 14, 13), strict=True):
+        truth = square(5, 5, 15)
+        one |= {"score": score, "area": int(truth.sum()), "found": overlap(square(5, 5, side), truth)}
+    # Ranks 1, 2.5, 2.5, 4 against 1, 2, 4, 3.
+    assert scores_of(found).result()["score_order"] == pytest.approx(3 / np.sqrt(4.5 * 5))
+    assert scores_of(found[:2]).result()["score_order"] is None
+    assert scores_of([{**one, "score": 0.5} for one in found]).result()["score_order"] is None

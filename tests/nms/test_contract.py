@@ -81,7 +81,7 @@ class TestEveryRule:
             own = np.flatnonzero(labels == label)
             some = {name: column[own] for name, column in more.items()}
             if method == "fusion":
-                some["model_weights"] = "1,1,1"
+                some["model_weights"] = (1.0, 1.0, 1.0)
             parts.append(own[run(boxes[own], scores[own], method=method, **some).keep])
         np.testing.assert_array_equal(np.sort(whole.keep), np.sort(np.concatenate(parts)))
 

@@ -11,6 +11,7 @@ from tests.nms.boxes import detections, slow_greedy, slow_soft
 from wsstool.nms import run
 from wsstool.nms.engine import decay, suppression
 from wsstool.nms.engine import stepwise as staged
+from wsstool.nms.engine.factor import Factor
 from wsstool.nms.engine.islands import islands
 from wsstool.nms.shapes import AxisAligned
 
@@ -193,3 +194,8 @@ def test_matrix_does_not_depend_on_what_follows():
     factor = dict(zip(whole.keep.tolist(), (whole.scores / whole.original_scores).tolist(), strict=True))
     for k, ratio in zip(order[some.keep].tolist(), some.scores / some.original_scores, strict=True):
         assert ratio == pytest.approx(factor[k], rel=1e-5)
+
+
+def test_a_factor_is_a_contract_and_no_factor():
+    with pytest.raises(TypeError, match="Protocol"):
+        Factor()

@@ -149,7 +149,7 @@ class TestArguments:
             {"method": "cluster", "penalty": "much"},
             {"method": "matrix", "kernel": "x"},
             {"method": "voting", "score_rule": "sum"},
-            {"method": "fusion", "model_weights": "1,x"},
+            {"method": "fusion", "model_weights": (1.0, 0.0)},
             {"method": "adaptive", "kernel": "x", "density": [0, 0]},
             {"method": "variance-voting", "std": [[0, 1, 1, 1]] * 2},
             {"measure": "area"},

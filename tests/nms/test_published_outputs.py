@@ -184,7 +184,7 @@ class TestEnsembleBoxes:
         data, xyxy, scores = boxes
         options = {"score_rule": rule.replace("_", "-")} if rule != "overflow" else {"overflow": True}
         if models != "1model":
-            options |= {"model": np.arange(len(scores)) % 3, "model_weights": "2,1,1"}
+            options |= {"model": np.arange(len(scores)) % 3, "model_weights": (2.0, 1.0, 1.0)}
         name = f"eb_wbf_55_{models}_{rule}"
         found = run(xyxy, scores, labels=data["labels"], method="fusion", **options)
         ours = np.c_[data["labels"][found.keep], found.scores, found.boxes]

@@ -79,14 +79,16 @@ class TestMethod:
 @pytest.mark.parametrize(
     ("name", "options"),
     [
-        ("tree", {"spaces": "cmyk"}),
+        ("tree", {"spaces": ("cmyk",)}),
         ("tree", {"texture": -1.0}),
         ("tree", {"scale": 0.0}),
-        ("felzenszwalb", {"scales": "50,x"}),
-        ("slic", {"segments": ""}),
+        ("felzenszwalb", {"scales": (50.0, -1.0)}),
+        ("slic", {"segments": ()}),
         ("slic", {"compactness": 0.0}),
-        ("selective-search", {"similarities": "cq"}),
-        ("selective-search", {"spaces": ""}),
+        ("selective-search", {"similarities": ("cq",)}),
+        ("selective-search", {"spaces": ()}),
+        ("selective-search", {"similarities": ()}),
+        ("tree", {"spaces": ()}),
     ],
 )
 def test_options_out_of_range_are_refused(name, options):
@@ -97,7 +99,10 @@ def test_options_out_of_range_are_refused(name, options):
 def test_the_tree_finds_more_with_more_spaces():
     image = noise((50, 60))
     tree = PROPOSALS.load("tree")
-    one, three = tree(image, spaces="lab", min_size=5), tree(image, spaces="lab,rgb,hsv", min_size=5)
+    one, three = (
+        tree(image, spaces=("lab",), min_size=5),
+        tree(image, spaces=("lab", "rgb", "hsv"), min_size=5),
+    )
     assert one.n_superpixels == three.n_superpixels
     assert len(one) == 2 * one.n_superpixels - 1, "one tree: all superpixels and all merges"
     assert len(one) < len(three) <= one.n_superpixels + 3 * (one.n_superpixels - 1)

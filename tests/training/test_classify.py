@@ -1,4 +1,4 @@
-"""Losses and scores of tags against arithmetic and torchmetrics; views; the pictures' cache."""
+"""Losses of tags against arithmetic; views; the pictures' cache."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from wsstool.data.augmentation.transforms import RandomResizedCrop, shrunk
+from wsstool.data.augmentation.transforms import RandomResizedCrop
 from wsstool.errors import UsageError
 from wsstool.training.images.tagged_images import Pictures, TaggedImages
 from wsstool.training.losses.classification import LOSSES, cross_entropy, soft_margin
-from wsstool.training.tag_scores import average_precisions, exact_match, mean_jaccard
 
 
 def test_soft_margin_by_hand() -> None:
@@ -40,29 +39,6 @@ def test_cross_entropy_by_hand() -> None:
 def test_smoothing_keeps_sure_answers_from_being_free(loss: str) -> None:
     logits, tags = torch.tensor([[30.0, -30.0]]), torch.tensor([[1.0, 0.0]])
     assert LOSSES[loss](logits, tags).item() < 1e-6 < LOSSES[loss](logits, tags, label_smoothing=0.1).item()
-
-
-def test_average_precision_against_torchmetrics() -> None:
-    from torchmetrics.functional.classification import multilabel_average_precision
-
-    rng = np.random.default_rng(0)
-    tags, scores = rng.integers(0, 2, (50, 4)), rng.integers(0, 8, (50, 4)) / 8  # with many ties
-    expected = multilabel_average_precision(torch.tensor(scores), torch.tensor(tags), 4, average=None)
-    np.testing.assert_allclose(average_precisions(tags, scores), expected.numpy(), atol=1e-6)
-
-
-def test_scores_by_hand() -> None:
-    tags, scores = np.array([[1, 0], [0, 0], [1, 0]]), np.array([[0.9, 0.1], [0.8, 0.2], [0.7, 0.3]])
-    found = average_precisions(tags, scores)
-    assert found[0] == pytest.approx((1 + 2 / 3) / 2) and np.isnan(found[1])
-    assert exact_match(tags, scores > 0.75) == pytest.approx(1 / 3)
-
-
-def test_overlap_of_sets_by_hand() -> None:
-    tags = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0], [0, 0, 0]])
-    predicted = np.array([[1, 0, 1], [0, 0, 0], [1, 0, 0], [0, 1, 0]])
-    assert mean_jaccard(tags, predicted) == pytest.approx((1 / 3 + 1 + 1 + 0) / 4)
-    assert np.isnan(mean_jaccard(tags[:0], predicted[:0]))
 
 
 def test_a_view_of_everything_is_the_resized_image() -> None:
@@ -99,11 +75,6 @@ def test_odd_shapes_have_views(shape: tuple[int, int]) -> None:
     image = np.full((*shape, 3), 9, np.uint8)
     view = RandomResizedCrop(8, (0.1, 1.0), color_jitter=0.0)(image, np.random.default_rng(0))
     assert view.shape == (8, 8, 3) and (view == 9).all()
-
-
-def test_shrinking_only_shrinks() -> None:
-    image = np.zeros((30, 60, 3), np.uint8)
-    assert shrunk(image, 60) is image and shrunk(image, 20).shape == (10, 20, 3)
 
 
 def test_pictures_keep_what_fits_and_name_what_fails(tmp_path: Path) -> None:

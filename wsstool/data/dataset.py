@@ -1,8 +1,8 @@
 """A data set is a table of pictures and tags; ``open_dataset`` recognises the layout of a folder.
 
 What ``--split``, ``--labels``, ``--class-list`` and ``--masks`` name is looked up in the data folder first,
-then from the
-working directory. A label file ``labels_VIEW.csv`` belongs to ``classes_VIEW.txt`` and ``masks_VIEW/``.
+then from the working directory. A label file ``labels_VIEW.csv`` belongs to ``classes_VIEW.txt`` and
+``masks_VIEW/``.
 """
 
 from __future__ import annotations

@@ -58,8 +58,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     Returns:
         (H, W, 3) uint8 RGB. Grey is repeated in three channels; 16-bit samples are divided by 257, so that
         the full range maps to 0..255 and pictures stay comparable (no stretching per picture); float samples
-        are
-        read as 0..1 when none is larger, else as 0..255; transparency is laid over white.
+        are read as 0..1 when none is larger, else as 0..255; transparency is laid over white.
 
     Raises:
         MissingInputError: there is no such file, or it may not be read.
@@ -198,7 +197,7 @@ def _tiff_orientation(page: object) -> int:
 
 
 def _read_tiff(path: Path) -> np.ndarray:
-    """The TIFF files that Pillow refuses: 16-bit colour, separate planes, more than four channels."""
+    """The TIFF files that Pillow refuses: 16-bit colour, separate planes, more than four channels, YCbCr."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
@@ -219,5 +218,8 @@ def _read_tiff(path: Path) -> np.ndarray:
             pixels = 255 - pixels
         colour = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
         upright = Image.fromarray(np.ascontiguousarray(colour))
+        jpeg = (tifffile.COMPRESSION.JPEG, tifffile.COMPRESSION.OJPEG)  # decoded to RGB
+        if page.photometric == tifffile.PHOTOMETRIC.YCBCR and page.compression not in jpeg:
+            upright = Image.frombytes("YCbCr", upright.size, upright.tobytes()).convert("RGB")
         turn = _UPRIGHT.get(_tiff_orientation(page))
         return np.array(upright if turn is None else upright.transpose(turn), dtype=np.uint8)

@@ -1,9 +1,8 @@
 """Which layout a folder has: every format is asked, and two that fit are an error, never a guess.
 
 Files that state tags (tables, ``cls_labels.npy``, VOC annotations, COCO instances) and tags in file names
-stand against
-each other; folders as classes are read only where nothing states tags. ``boxes.json`` beside a label table
-is no rival.
+stand against each other; folders as classes are read only where nothing states tags. ``boxes.json`` beside a
+label table is no rival.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from wsstool.errors import UsageError
-from wsstool.masks.inputs import checked
+from wsstool.masks.inputs import checked, writable
 from wsstool.masks.permutohedral import Permutohedral
 from wsstool.runtime import pick_device
 
@@ -192,7 +192,7 @@ def _spatial(height: int, width: int, sigma: float, where: torch.device) -> Perm
 
 def _bilateral(image: np.ndarray, sigma_xy: float, sigma_rgb: float, where: torch.device) -> Permutohedral:
     height, width = image.shape[:2]
-    colours = torch.from_numpy(np.ascontiguousarray(image)).to(where).view(-1, 3).T / sigma_rgb
+    colours = torch.from_numpy(writable(image)).to(where).view(-1, 3).T / sigma_rgb
     return Permutohedral(torch.cat([_positions(height, width, where) / sigma_xy, colours]), normalised=True)
 
 

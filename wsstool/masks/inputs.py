@@ -8,13 +8,13 @@ from wsstool.errors import BadInputError
 
 
 def checked(scores: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """The scores as contiguous float32, after checking that they lie over the image.
+    """Return the scores as contiguous, writable float32, after checking that they lie over the image.
 
     Args:
         scores: (K, H, W), finite.
         image: (H, W, 3) uint8.
     Returns:
-        (K, H, W) float32, contiguous; ``scores`` itself if it is that already.
+        (K, H, W) float32, contiguous, writable; ``scores`` itself if it is that already.
 
     Raises:
         BadInputError: an image of another size or form, or scores that are NaN or infinite.
@@ -30,4 +30,9 @@ def checked(scores: np.ndarray, image: np.ndarray) -> np.ndarray:
         )
     if not np.isfinite(scores).all():
         raise BadInputError("the score maps hold NaN or infinite values")
-    return np.ascontiguousarray(scores, np.float32)
+    return writable(scores.astype(np.float32, copy=False))
+
+
+def writable(array: np.ndarray) -> np.ndarray:
+    """Return the array contiguous and writable, copied if it is not: torch warns of read-only arrays."""
+    return np.require(array, requirements=["C", "W"])

@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wsstool.errors import UsageError
-from wsstool.masks.inputs import checked
+from wsstool.family import option_text
+from wsstool.masks.inputs import checked, writable
 
 
 def pamr(
@@ -19,7 +20,7 @@ def pamr(
     image: np.ndarray,
     *,
     steps: int = 10,
-    dilations: str = "1,2,4,8,12,24",
+    dilations: tuple[int, ...] = (1, 2, 4, 8, 12, 24),
     sharpness: float = 10.0,
 ) -> np.ndarray:
     """Sharpen score maps along the edges of the image by local averages only.
@@ -33,7 +34,7 @@ def pamr(
         scores: (K, H, W) float32 in [0, 1].
         image: (H, W, 3) uint8 RGB.
         steps: averages; 0 returns the scores.
-        dilations: distances in pixels, separated by commas.
+        dilations: distances in pixels.
         sharpness: 0 averages blindly, larger follows weaker edges.
 
     Returns:
@@ -58,21 +59,18 @@ def pamr(
         >>> bool(np.allclose(out, 1))
         True
     """
-    try:
-        reach = [int(d) for d in dilations.split(",")]
-    except ValueError:
-        reach = []
-    if not reach or min(reach) < 1 or steps < 0:
-        raise UsageError(f"pamr needs dilations such as 1,2,4 and steps >= 0, not '{dilations}' and {steps}")
+    if not dilations or min(dilations) < 1 or steps < 0:
+        typed = option_text(dilations)
+        raise UsageError(f"pamr needs dilations such as 1,2,4 and steps >= 0, not '{typed}' and {steps}")
     if not 0 <= sharpness < math.inf:
         raise UsageError(f"pamr needs a sharpness of 0 or more, not {sharpness:g}")
     scores = checked(scores, image)
     if scores.size == 0 or steps == 0:
         return scores.copy()
-    offsets = [(d * dy, d * dx) for d in reach for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
+    offsets = [(d * dy, d * dx) for d in dilations for dy in (-1, 0, 1) for dx in (-1, 0, 1) if dy or dx]
     maps = torch.from_numpy(scores)
     with torch.inference_mode():
-        colours = torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).float() / 255
+        colours = torch.from_numpy(writable(image)).permute(2, 0, 1).float() / 255
         affinity = _affinity(colours, offsets, sharpness)
         for _ in range(steps):
             maps = _average(maps, affinity, offsets)

@@ -7,6 +7,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from wsstool.errors import UsageError
+from wsstool.image_size import shrink, size_within
 from wsstool.masks.ignore import margin
 from wsstool.masks.inputs import checked
 from wsstool.masks.resize import resize
@@ -68,28 +69,15 @@ def random_walk(
     k, height, width = scores.shape
     if k == 1 or scores.size == 0:
         return np.ones_like(scores, np.float32)
-    factor = max(1.0, max(height, width) / longest_side)
-    size = (max(1, round(height / factor)), max(1, round(width / factor)))
+    size = size_within((height, width), longest_side)
     small = resize(scores, size)
-    colours = _shrunk(image, size)
+    colours = shrink(image, size, "blocks") / 255
     tie = (np.float64(strength) * margin(small) ** 2 + 1e-6).ravel()
     seeds = (small.argmax(0).ravel()[:, None] == np.arange(k)).astype(np.float64)
     system = _laplacian(colours, beta) + sparse.diags(tie)
     factors = splu(system.tocsc(), permc_spec="MMD_AT_PLUS_A", options={"SymmetricMode": True})
     walk = factors.solve(tie[:, None] * seeds)
     return resize(walk.T.reshape(k, *size).clip(0, 1), (height, width))
-
-
-def _shrunk(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(h, w, 3) float64 colours in [0, 1], each the mean of the pixels that fall into it."""
-    height, width = image.shape[:2]
-    if (height, width) == size:
-        return image / 255
-    rows = np.arange(size[0]) * height // size[0]
-    columns = np.arange(size[1]) * width // size[1]
-    sums = np.add.reduceat(np.add.reduceat(image, rows, axis=0, dtype=np.float64), columns, axis=1)
-    counts = np.diff(rows, append=height)[:, None] * np.diff(columns, append=width)
-    return sums / counts[:, :, None] / 255
 
 
 def _laplacian(colours: np.ndarray, beta: float) -> sparse.csr_matrix:

@@ -104,6 +104,7 @@ def boundary(labels: np.ndarray, distance: int, *, ignore: int = IGNORE) -> np.n
 
 def _running(values: np.ndarray, distance: int, take: np.ufunc, neutral: int) -> np.ndarray:
     """Minimum or maximum over squares of side ``2 * distance + 1``, by doubling windows along each axis."""
+    # scipy.ndimage.minimum_filter and maximum_filter give the same and take 1.2 to 7 times as long.
     for axis in (0, 1):
         pad = [(0, 0), (0, 0)]
         pad[axis] = (distance, distance)

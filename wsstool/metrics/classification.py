@@ -51,6 +51,45 @@ def average_precision(positive: np.ndarray, scores: np.ndarray) -> float:
     return float(np.sum(np.diff(recall, prepend=0) * precision))
 
 
+def average_precisions(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Compute the average precision of each class: two (N, K) arrays -> (K,), NaN without a positive."""
+    return np.array([average_precision(t, s) for t, s in zip(labels.T, scores.T, strict=True)], np.float64)
+
+
+def exact_match(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Compute the share of images whose set of labels is right in every class.
+
+    Args:
+        labels, predicted: (N, K), 0 or 1.
+
+    Returns:
+        [0, 1], or NaN without an image.
+    """
+    right = (np.asarray(labels, bool) == np.asarray(predicted, bool)).all(axis=1)
+    return float(right.mean()) if len(right) else math.nan
+
+
+def mean_jaccard(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Compute the mean over images of |T and P| / |T or P|, T the set of labels and P the set predicted.
+
+    Two empty sets count as 1: nothing was there and nothing was found.
+
+    Args:
+        labels, predicted: (N, K), 0 or 1.
+
+    Returns:
+        [0, 1], or NaN without an image.
+
+    Example:
+        >>> mean_jaccard(np.array([[1, 1], [0, 0]]), np.array([[1, 0], [0, 0]]))
+        0.75
+    """
+    truth, found = np.asarray(labels, bool), np.asarray(predicted, bool)
+    both, either = (truth & found).sum(axis=1), (truth | found).sum(axis=1)
+    overlap = np.where(either > 0, both / np.maximum(either, 1), 1.0)
+    return float(overlap.mean()) if len(overlap) else math.nan
+
+
 def classification_scores(
     labels: np.ndarray, scores: np.ndarray, *, threshold: float = 0.5
 ) -> ClassificationScores:
@@ -71,14 +110,12 @@ def classification_scores(
     labels, scores = np.asarray(labels, bool), np.asarray(scores)
     if labels.shape != scores.shape or labels.ndim != 2:
         raise ValueError(f"labels are {labels.shape} and scores {scores.shape}")
-    precision = np.array([average_precision(t, s) for t, s in zip(labels.T, scores.T, strict=True)])
+    precision = average_precisions(labels, scores)
     known = ~np.isnan(precision)
     predicted = scores >= threshold
-    both, either = (labels & predicted).sum(axis=1), (labels | predicted).sum(axis=1)
-    overlap = np.where(either > 0, both / np.maximum(either, 1), 1.0)
     return ClassificationScores(
         precision,
         float(precision[known].mean()) if known.any() else math.nan,
-        float((labels == predicted).all(axis=1).mean()) if len(labels) else math.nan,
-        float(overlap.mean()) if len(labels) else math.nan,
+        exact_match(labels, predicted),
+        mean_jaccard(labels, predicted),
     )

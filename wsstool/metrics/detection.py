@@ -52,10 +52,9 @@ class DetectionScores:
     """Adds up images; the order of images matters only between equal scores.
 
     Source: the COCO evaluation as its documentation and its authors' example define it (AP over 10 IoU
-        thresholds
-    and 101 recalls; 1, 10, 100 detections an image); Everingham et al., IJCV 2010 and 2015; Dollar et al.,
-    PAMI 2012 (log-average miss rate, 9 rates of false positives from 0.01 to 1 an image). Written from the
-    descriptions.
+        thresholds and 101 recalls; 1, 10, 100 detections an image); Everingham et al., IJCV 2010 and 2015;
+        Dollar et al., PAMI 2012 (log-average miss rate, 9 rates of false positives from 0.01 to 1 an image).
+        Written from the descriptions.
     """
 
     def __init__(self) -> None:
@@ -151,7 +150,8 @@ class DetectionScores:
         right = np.cumsum(hits[_AT_50]) / counts.objects["all"]
         wrong = np.cumsum(~hits[_AT_50] & ~aside[_AT_50]) / max(1, self.images)
         rates = np.logspace(-2, 0, 9)
-        place = np.searchsorted(wrong, rates, side="right") - 1
+        # Whether a rate of exactly 0.1 counts must not hang on the last bit of the logarithms.
+        place = np.searchsorted(wrong, rates * (1 + 1e-9), side="right") - 1
         missed = np.where(place >= 0, 1 - right[place] if len(right) else 1.0, 1.0)
         return float(np.exp(np.log(np.maximum(missed, 1e-10)).mean()))
 

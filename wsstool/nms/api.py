@@ -56,9 +56,8 @@ def run(
         invalid: ``error`` or ``drop``: what happens to NaN or infinite values, x2 < x1, y2 < y1.
         own: further options of the method, see ``wsstool methods``.
     Returns:
-        ``NmsResult`` of arrays as ``boxes`` came: numpy, or tensors on the same device. Results do not
-        depend on the
-        device nor on the number of threads: all arithmetic is done on the processor, in one order.
+        ``NmsResult`` of arrays as ``boxes`` came: numpy, or tensors on the same device. Results do not depend
+        on the device nor on the number of threads: all arithmetic is done on the processor, in one order.
     Raises:
         ValueError: arrays that do not fit together, bad values, a missing column, an option's value.
         UsageError: no such method.

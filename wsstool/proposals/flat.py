@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
 from wsstool.errors import UsageError
+from wsstool.family import option_text
 from wsstool.proposals.contacts import contacts
 from wsstool.proposals.histograms import lab
 from wsstool.proposals.rank import outline_score
@@ -22,13 +25,14 @@ from wsstool.proposals.superpixels import (
 from wsstool.proposals.trees import regions
 from wsstool.regions import Proposals
 
+T = TypeVar("T", int, float)
 _NO_MERGES = np.zeros((0, 2), np.int64)
 
 
 def felzenszwalb(
     image: np.ndarray,
     *,
-    scales: str = "50,100,200,400,800",
+    scales: tuple[float, ...] = (50.0, 100.0, 200.0, 400.0, 800.0),
     sigma: float = 0.8,
     min_size: int = 20,
     max_side: int = 512,
@@ -40,7 +44,7 @@ def felzenszwalb(
 
     Args:
         image: (H, W, 3) uint8.
-        scales: values of k with commas between: larger ones give fewer and larger components.
+        scales: values of k: larger ones give fewer and larger components.
         sigma: of the Gaussian before, pixels.
         min_size: smallest component, pixels; doubled until there are few enough.
         max_side: larger images are made this small first, pixels; 0: never. The map has the image's size.
@@ -50,8 +54,7 @@ def felzenszwalb(
         UsageError: an option's value.
     Source: Felzenszwalb and Huttenlocher, IJCV 2004; scikit-image's code.
     """
-    chosen = sorted(numbers("scales", scales))
-
+    chosen = sorted(positive("scales", scales))
     seen = _seen(image, max_side)
     fine = coarse_enough(lambda coarser: felzenszwalb_map(seen, chosen[0], sigma, min_size * coarser))
     return _flat(seen, fine, [felzenszwalb_map(seen, k, sigma, min_size) for k in chosen[1:]], image)
@@ -60,7 +63,7 @@ def felzenszwalb(
 def slic(
     image: np.ndarray,
     *,
-    segments: str = "25,50,100,200,400",
+    segments: tuple[int, ...] = (25, 50, 100, 200, 400),
     compactness: float = 10.0,
     max_side: int = 512,
 ) -> Proposals:
@@ -71,8 +74,7 @@ def slic(
 
     Args:
         image: (H, W, 3) uint8.
-        segments: about how many in each map, with commas between; the most are
-            halved until there are few enough.
+        segments: about how many in each map; the most are halved until there are few enough.
         compactness: weight of place against colour: high values give squares.
         max_side: larger images are made this small first, pixels; 0: never. The map has the image's size.
 
@@ -81,26 +83,21 @@ def slic(
         UsageError: an option's value.
     Source: Achanta et al., SLIC Superpixels, PAMI 2012; scikit-image's code.
     """
-    chosen = sorted(numbers("segments", segments), reverse=True)
-
+    chosen = sorted(positive("segments", segments), reverse=True)
     seen = _seen(image, max_side)
-    fine = coarse_enough(lambda coarser: slic_map(seen, max(1, int(chosen[0]) // coarser), compactness))
-    return _flat(seen, fine, [slic_map(seen, int(count), compactness) for count in chosen[1:]], image)
+    fine = coarse_enough(lambda coarser: slic_map(seen, max(1, chosen[0] // coarser), compactness))
+    return _flat(seen, fine, [slic_map(seen, count, compactness) for count in chosen[1:]], image)
 
 
-def numbers(name: str, text: str) -> list[float]:
-    """Numbers above 0 with commas between.
+def positive(name: str, values: tuple[T, ...]) -> tuple[T, ...]:
+    """Pass ``values`` through if they are finite numbers above 0, at least one.
 
     Raises:
         UsageError: something else.
     """
-    try:
-        found = [float(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    if not found or not all(0 < value < float("inf") for value in found):
-        raise UsageError(f"{name} '{text}': write numbers above 0 with commas between")
-    return found
+    if not values or not all(0 < value < math.inf for value in values):
+        raise UsageError(f"{name} '{option_text(values)}': write numbers above 0, separated by commas")
+    return values
 
 
 def _seen(image: np.ndarray, max_side: int) -> np.ndarray:

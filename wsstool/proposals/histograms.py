@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -61,14 +61,14 @@ SPACES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 """Colour space -> function from (H, W, 3) uint8 to (H, W, C) float32 in [0, 1]."""
 
 
-def in_space(image: np.ndarray, name: str) -> np.ndarray:
-    """The image in a colour space of ``SPACES``, (H, W, C) float32 in [0, 1].
+def check_spaces(names: Sequence[str]) -> None:
+    """Raise UsageError unless there is at least one name and all are colour spaces of ``SPACES``."""
+    if unknown := [name for name in names or [""] if name not in SPACES]:
+        raise UsageError(f"no colour space '{unknown[0]}'; there are: {', '.join(SPACES)}")
 
-    Raises:
-        UsageError: no space of that name.
-    """
-    if name not in SPACES:
-        raise UsageError(f"no colour space '{name}'; there are: {', '.join(SPACES)}")
+
+def in_space(image: np.ndarray, name: str) -> np.ndarray:
+    """Convert an RGB image to a colour space of ``SPACES``, (H, W, C) float32 in [0, 1]."""
     return np.asarray(SPACES[name](image), np.float32)
 
 

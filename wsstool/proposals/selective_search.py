@@ -7,9 +7,10 @@ from itertools import product
 import numpy as np
 
 from wsstool.errors import UsageError
+from wsstool.family import option_text
 from wsstool.proposals.contacts import contacts
-from wsstool.proposals.flat import numbers
-from wsstool.proposals.histograms import colour_histograms, in_space, lab, texture_histograms
+from wsstool.proposals.flat import positive
+from wsstool.proposals.histograms import check_spaces, colour_histograms, in_space, lab, texture_histograms
 from wsstool.proposals.merging import merge_tree
 from wsstool.proposals.rank import outline_score
 from wsstool.proposals.superpixels import (
@@ -29,9 +30,9 @@ SIMILARITIES = "ctsf"
 def selective_search(
     image: np.ndarray,
     *,
-    spaces: str = "hsv,lab",
-    similarities: str = "ctsf,tsf",
-    scales: str = "50,100",
+    spaces: tuple[str, ...] = ("hsv", "lab"),
+    similarities: tuple[str, ...] = ("ctsf", "tsf"),
+    scales: tuple[float, ...] = (50.0, 100.0),
     sigma: float = 0.8,
     min_size: int = 20,
     max_side: int = 512,
@@ -44,11 +45,10 @@ def selective_search(
 
     Args:
         image: (H, W, 3) uint8.
-        spaces: colour spaces with commas between, of rgb, lab, hsv, rgi, grey.
-        similarities: sets with commas between, each some of the letters c (colour), t (texture), s (size:
-            small regions merge first) and f (fill: regions that fit into each other merge first), which add
-            up.
-        scales: values of k of Felzenszwalb's partition, with commas between.
+        spaces: colour spaces: rgb, lab, hsv, rgi, grey.
+        similarities: sets of the letters c (colour), t (texture), s (size: small regions merge first) and f
+            (fill: regions that fit into each other merge first); those of one set add up.
+        scales: values of k of Felzenszwalb's partition.
         sigma: of the Gaussian before, pixels.
         min_size: smallest superpixel of a partition, pixels; doubled until there are few enough.
         max_side: larger images are made this small first, pixels; 0: never. The map has the image's size.
@@ -63,25 +63,25 @@ def selective_search(
     Source: Uijlings, van de Sande, Gevers and Smeulders, IJCV 2013, section 3; written from the paper.
     """
     check_image(image)
-    sets = [part.strip() for part in similarities.split(",")]
-    if not all(part and set(part) <= set(SIMILARITIES) for part in sets):
-        raise UsageError(f"similarities '{similarities}': sets of the letters c, t, s, f, commas between")
-    ks = numbers("scales", scales)
+    if not similarities or not all(part and set(part) <= set(SIMILARITIES) for part in similarities):
+        typed = option_text(similarities)
+        raise UsageError(f"similarities '{typed}': write sets of the letters c, t, s, f, separated by commas")
+    positive("scales", scales)
     seen = within(image, max_side)
-    values = [in_space(seen, space.strip()) for space in spaces.split(",")]
-
+    check_spaces(spaces)
+    values = [in_space(seen, space) for space in spaces]
     fine = coarse_enough(
-        lambda coarser: felzenszwalb_map(255 * values[0], min(ks), sigma, min_size * coarser)
+        lambda coarser: felzenszwalb_map(255 * values[0], min(scales), sigma, min_size * coarser)
     )
     colours = lab(seen)
     grown = []
-    for channels, k in product(values, ks):
+    for channels, k in product(values, scales):
         partition = snapped(renumbered(felzenszwalb_map(255 * channels, k, sigma, min_size)), fine)
         own = partition[fine]
         pairs, areas = contacts(own, colours).pairs, np.bincount(own.reshape(-1))
         boxes = superpixel_boxes(own)
         colour, texture = colour_histograms(own, channels), texture_histograms(own, channels)
-        for part in sets:
+        for part in similarities:
             both = [h for letter, h in (("c", colour), ("t", texture)) if letter in part]
             histograms = np.hstack(both) if both else np.zeros((len(areas), 1))
             merges = merge_tree(

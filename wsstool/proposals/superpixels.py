@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from wsstool.errors import BadInputError, UsageError
+from wsstool.image_size import shrink, size_within
 
 LARGEST_NUMBER = 65534
 """Superpixels and rows of one image together: node numbers are 16 bits wide, and 65535 is padding."""
@@ -27,18 +28,8 @@ def within(image: np.ndarray, max_side: int) -> np.ndarray:
     """The image, or a smaller copy where its longer side has more than ``max_side`` pixels; 0: no limit."""
     if max_side < 0:
         raise UsageError(f"max-side {max_side}: pixels, or 0 for no limit")
-    longest = max(image.shape[:2])
-    if not max_side or longest <= max_side:
-        return image
-    rows, columns = (max(1, round(n * max_side / longest)) for n in image.shape[:2])
-    return smaller(image, rows, columns)
-
-
-def smaller(image: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """The image with its pixels averaged to a smaller size, (rows, columns, 3) uint8."""
-    from PIL import Image
-
-    return np.asarray(Image.fromarray(image).resize((columns, rows), Image.Resampling.BOX))
+    size = image.shape[0], image.shape[1]
+    return shrink(image, size_within(size, max_side), "box") if max_side else image
 
 
 def enlarged(labels: np.ndarray, size: tuple[int, int]) -> np.ndarray:

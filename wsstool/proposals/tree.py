@@ -6,7 +6,14 @@ import numpy as np
 
 from wsstool.errors import UsageError
 from wsstool.proposals.contacts import contacts
-from wsstool.proposals.histograms import colour_histograms, in_space, lab, scaled_lab, texture_histograms
+from wsstool.proposals.histograms import (
+    check_spaces,
+    colour_histograms,
+    in_space,
+    lab,
+    scaled_lab,
+    texture_histograms,
+)
 from wsstool.proposals.merging import merge_tree
 from wsstool.proposals.rank import outline_score
 from wsstool.proposals.superpixels import check_image, coarse_enough, felzenszwalb_map, within
@@ -17,7 +24,7 @@ from wsstool.regions import Proposals, superpixel_boxes
 def tree(
     image: np.ndarray,
     *,
-    spaces: str = "lab,rgb",
+    spaces: tuple[str, ...] = ("lab", "rgb"),
     scale: float = 50.0,
     sigma: float = 0.8,
     min_size: int = 30,
@@ -33,7 +40,7 @@ def tree(
 
     Args:
         image: (H, W, 3) uint8.
-        spaces: colour spaces with commas between, of rgb, lab, hsv, rgi, grey; one tree each.
+        spaces: colour spaces, one tree each: rgb, lab, hsv, rgi, grey.
         scale: k of the superpixels: fewer and larger ones for larger values.
         sigma: of the Gaussian before, pixels.
         min_size: smallest superpixel, pixels; doubled until there are few enough.
@@ -51,6 +58,7 @@ def tree(
     the order and the shared superpixels are our own.
     """
     check_image(image)
+    check_spaces(spaces)
     if min(texture, size, fill) < 0:
         raise UsageError("tree: texture, size and fill are weights from 0")
     seen = within(image, max_side)
@@ -60,7 +68,7 @@ def tree(
     areas, boxes = np.bincount(labels.reshape(-1)), superpixel_boxes(labels)
     grain = texture * texture_histograms(labels, in_space(seen, "grey")) if texture else None
     trees = []
-    for space in (part.strip() for part in spaces.split(",")):
+    for space in spaces:
         values = scaled_lab(colours) if space == "lab" else in_space(seen, space)
         histograms = colour_histograms(labels, values)
         if grain is not None:

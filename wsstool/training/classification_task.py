@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wsstool.data.augmentation.transforms import shrunk
 from wsstool.errors import UsageError
+from wsstool.image_size import shrink, size_within
+from wsstool.metrics.classification import average_precisions, exact_match, mean_jaccard
 from wsstool.models.classifier import Classifier, normalise
 from wsstool.training.images.tagged_images import Pictures
 from wsstool.training.losses.classification import LOSSES
 from wsstool.training.plan import Progress
-from wsstool.training.tag_scores import average_precisions, exact_match, mean_jaccard
 
 
 class ClassificationTask:
@@ -97,7 +97,9 @@ class ClassificationTask:
         device = next(self.model.parameters()).device
         rows = []
         for i in items:
-            image = torch.from_numpy(np.ascontiguousarray(shrunk(pictures[i], self.longest)))
+            picture = pictures[i]
+            size = size_within((picture.shape[0], picture.shape[1]), self.longest)
+            image = torch.from_numpy(np.ascontiguousarray(shrink(picture, size, "triangle")))
             x = normalise(image.movedim(-1, 0)[None].to(device), self.mean, self.std)
             rows.append(self.model(x).float().cpu())
         logits = torch.cat(rows)

@@ -65,7 +65,6 @@ class TestEval:
         assert eval_([files["prior"]], min_area=10**6)["rows"][0]["scored"] == 0
 
     def test_average_precision(self, files):
-        pytest.importorskip("pycocotools")
         assert eval_([files["prior"]], ap=True)["rows"][0]["ap"]["ap"] == pytest.approx(1)
 
     def test_a_file_with_every_object(self, files, tmp_path):
@@ -99,7 +98,6 @@ class TestEval:
                 eval_(names, **options)
 
     def test_parts_with_average_precision(self, root, files, tmp_path):
-        pytest.importorskip("pycocotools")
         for name, part in (("a", (0, 3, 4)), ("b", (1, 2))):
             maps = write_maps(tmp_path / f"{name}-c.h5", root, part)
             select(None, contour=str(maps), method="ellipse", output=tmp_path / f"{name}.h5")

@@ -85,7 +85,7 @@ def test_one_broken_check_does_not_hide_the_others(monkeypatch):
     result = doctor()
     assert not result["ok"]
     assert {one["check"]: one["state"] for one in result["checks"]}["device"] == "fail"
-    assert len(result["checks"]) == 7
+    assert len(result["checks"]) == 8
 
 
 def test_command_prints_json_and_exits_by_the_result(tmp_path, monkeypatch):

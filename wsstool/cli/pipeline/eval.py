@@ -85,7 +85,7 @@ def eval_(
         bool,
         typer.Option(
             "--ap",
-            help="of masks of boxes: also COCO's average precision (extra coco)",
+            help="of masks of boxes: also COCO's average precision",
             rich_help_panel=options.METHOD,
         ),
     ] = False,

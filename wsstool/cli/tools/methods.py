@@ -5,6 +5,7 @@ from __future__ import annotations
 from wsstool.cli import options
 from wsstool.cli.run import call
 from wsstool.cli.tables import print_json, print_table
+from wsstool.family import setting_texts
 
 
 def methods(json: options.Json = False) -> None:
@@ -27,4 +28,4 @@ def methods(json: options.Json = False) -> None:
 
 
 def _settings(own: dict[str, object]) -> str:
-    return " ".join(f"{name}={value}" for name, value in own.items()) or "-"
+    return " ".join(setting_texts(own)) or "-"

@@ -85,13 +85,3 @@ class RandomResizedCrop:
         if self.color_jitter:
             view = jittered(view, *(1 + self.color_jitter * (2 * draws[6:] - 1)).tolist())
         return np.array(view)  # a copy: the decoder's memory is not writable
-
-
-def shrunk(image: np.ndarray, longest: int) -> np.ndarray:
-    """(H,W,3) uint8, made smaller where its longer side is above ``longest`` pixels; never larger."""
-    height, width = image.shape[:2]
-    factor = longest / max(height, width)
-    if factor >= 1:
-        return image
-    size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.BILINEAR))

@@ -1,9 +1,8 @@
 """One foreign format a file: each knows where tags are written and turns them into class names.
 
 ``read(path, classes) -> Tags`` says what is written; which pictures there are, splits, and whether the names
-fit
-is the business of ``wsstool.data.dataset``. The formats that look at names alone take the names instead of a
-path. Those with boxes have ``read_boxes(path) -> WrittenBoxes``, judged in ``wsstool.data.boxes.table``.
+fit is the business of ``wsstool.data.dataset``. The formats that look at names alone take the names instead
+of a path. Those with boxes have ``read_boxes(path) -> WrittenBoxes``, judged in ``wsstool.data.boxes.table``.
 """
 
 from __future__ import annotations

@@ -6,11 +6,11 @@ A line may also be a polygon, ``class x1 y1 x2 y2 x3 y3 ...``, or end with a sco
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from wsstool.data.classlist import read_class_list, with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
@@ -21,6 +21,7 @@ from wsstool.errors import BadInputError, MissingInputError
 from wsstool.types import ClassList
 
 _NAME_LISTS = ("classes.txt", "obj.names")
+_MOST_CLASSES = 65535
 _YAMLS = ("data.yaml", "dataset.yaml", "data.yml")
 
 
@@ -99,33 +100,34 @@ def _names(folder: Path) -> list[str]:
                 return [classes.names[i] for i in classes.foreground]
         for name in _YAMLS:
             if (place / name).is_file():
-                return _yaml_names((place / name).read_text(encoding="utf-8", errors="replace"))
+                return _yaml_names(place / name)
     return []
 
 
-def _yaml_names(text: str) -> list[str]:
-    """The entry ``names`` of such a file: ``[a, b]``, or lines ``- a`` or ``0: a``.
+def _yaml_names(path: Path) -> list[str]:
+    """The entry ``names`` of such a file: a list, or a mapping from numbers to names.
 
-    >>> _yaml_names("nc: 2\\nnames:\\n  0: cat\\n  1: 'wild dog'\\n"), _yaml_names("names: [cat, dog]")
-    (['cat', 'wild dog'], ['cat', 'dog'])
+    Raises:
+        BadInputError: no YAML, or ``names`` of another form.
     """
-    found = re.search(r"^names:[ \t]*(\[[^\]]*\]|(?:\n[ \t]*(?:-|\d+:)[^\n]*)+)", text, re.MULTILINE)
-    if not found:
-        return []
-    block = found[1]
-    parts = block[1:-1].split(",") if block.startswith("[") else block.strip().splitlines()
-    return [_unquoted(re.sub(r"^\s*(-|\d+:)\s*", "", part).strip()) for part in parts]
-
-
-def _unquoted(text: str) -> str:
-    """A YAML text without its quotes, or without a comment behind it."""
     try:
-        if text.startswith('"'):
-            return str(json.JSONDecoder().raw_decode(text)[0])
+        # Texts stay as they are written: a class called "no" is not False. No tag makes an object.
+        content = yaml.load(path.read_text("utf-8", errors="replace"), yaml.BaseLoader)
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise BadInputError(f"YOLO description {str(path)!r} is no YAML: {reason}") from None
+    names = content.get("names") if isinstance(content, dict) else None
+    if not names or isinstance(names, str):  # a path to a list of names elsewhere counts as none
+        return []
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    try:
+        found = {int(number): name for number, name in names.items()}
     except ValueError:
-        pass
-    single = re.match(r"'((?:[^']|'')*)'", text)
-    return single[1].replace("''", "'") if single else text.split(" #")[0].strip().strip("'\"")
+        found = {-1: ""}
+    if not all(0 <= k < _MOST_CLASSES and isinstance(name, str) for k, name in found.items()):
+        raise BadInputError(f"YOLO description {str(path)!r}: 'names' is a list, or 'NUMBER: NAME' per class")
+    return [found.get(k, f"class-{k}") for k in range(max(found) + 1)]
 
 
 def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) -> None:

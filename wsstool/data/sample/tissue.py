@@ -1,8 +1,7 @@
 """Tissue-like mosaics: patches of four textures that meet at organic boundaries, every pixel of one of them.
 
 All textures go through the same two stain colours with a tone and contrast of their own in every patch:
-colour and
-brightness say nothing about the class, only structure does. White gaps belong to no class (255).
+colour and brightness say nothing about the class, only structure does. White gaps belong to no class (255).
 """
 
 from __future__ import annotations

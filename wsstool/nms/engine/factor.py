@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import numpy as np
 
 
-class Factor:
+class Factor(Protocol):
     """What a pick does to the scores of the others: 0 to 1, and 1 where they do not overlap."""
 
     def __call__(self, value: np.ndarray, picked: np.ndarray) -> np.ndarray:
         """Factors for overlaps ``value`` above 0 with the regions ``picked``, which broadcasts against it."""
-        raise AttributeError("a factor says how overlaps weigh")
+        ...

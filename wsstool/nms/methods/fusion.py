@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from wsstool.family import option_text
 from wsstool.nms.candidates import Regions, falling, result
 from wsstool.nms.result import NmsResult
 from wsstool.nms.shapes.boxes import Sides, iou, sides
@@ -17,7 +18,7 @@ def fusion(
     *,
     iou_threshold: float = 0.55,
     score_rule: str = "avg",
-    model_weights: str = "",
+    model_weights: tuple[float, ...] = (),
     overflow: bool = False,
 ) -> NmsResult:
     """Each box, the best first, joins the fused box that it overlaps most, which moves at once.
@@ -33,7 +34,7 @@ def fusion(
         score_rule: ``avg``: s min(models, boxes) / sum of weights; ``max``: s / largest weight;
             ``box-and-model-avg`` and ``absent-model-aware-avg``: sum of scores over the sum of the weights
             of the boxes, times the share of the models that took part; or with those that did not in the sum.
-        model_weights: one number a model with commas between; empty: 1 each.
+        model_weights: one number per model; empty: 1 each.
         overflow: ``avg`` without the minimum, so that scores may rise above 1.
     Returns:
         ``keep`` holds the best box of each fused one, ``cluster`` where each box went.
@@ -69,13 +70,12 @@ def fusion(
     return result(regions, scores, keep, keep[members], boxes=fused, new_scores=new)
 
 
-def _weights(text: str, n_models: int) -> np.ndarray:
-    try:
-        found = np.array([float(part) for part in text.split(",")]) if text else np.ones(n_models)
-    except ValueError:
-        raise ValueError(f"model_weights '{text}': numbers with commas between") from None
+def _weights(given: tuple[float, ...], n_models: int) -> np.ndarray:
+    found = np.array(given, np.float64) if len(given) else np.ones(n_models)
     if len(found) < n_models or not (np.isfinite(found) & (found > 0)).all():
-        raise ValueError(f"model_weights '{text}': one number above 0 for each of {n_models} models")
+        raise ValueError(
+            f"model_weights '{option_text(given)}': one number above 0 for each of {n_models} models"
+        )
     return found
 
 

@@ -14,9 +14,8 @@ def sides(boxes: np.ndarray, plus_one: bool = False) -> Sides:
     """Columns of (N, 4) boxes and their areas.
 
     ``plus_one`` is the pixel-inclusive convention, in which x2 and y2 are the last pixel of the box: every
-    width,
-    height and overlap is one more than plain: the plain rule with x2 and y2 moved by one, in float64, which
-    holds float32 coordinates moved by one exactly.
+    width, height and overlap is one more than plain: the plain rule with x2 and y2 moved by one, in float64,
+    which holds float32 coordinates moved by one exactly.
     """
     boxes = boxes.astype(np.float64) if plus_one else boxes
     x1, y1, x2, y2 = (np.ascontiguousarray(column) for column in boxes.T[:4])

@@ -113,8 +113,7 @@ def shared_area(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """(P,) area that two convex quadrilaterals share.
 
     The shared polygon has its corners among the corners of each that lie in the other and the crossings of
-    their
-    sides: at most 24 points, which are put in order around their mean.
+    their sides: at most 24 points, which are put in order around their mean.
 
     Args:
         a, b: (P, 4, 2) corners in order, either way round.

@@ -5,16 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from wsstool.errors import UsageError
+from wsstool.image_size import shrink, size_within
 from wsstool.regions import pixel_bounds
-from wsstool.selection.fillers.graph_cut import (
-    Mixture,
-    cut,
-    enlarged,
-    pairs_of,
-    resized,
-    shrunk,
-    surroundings,
-)
+from wsstool.selection.fillers.graph_cut import Mixture, cut, enlarged, pairs_of, surroundings
 
 
 def grabcut(
@@ -66,8 +59,8 @@ def grabcut(
     inside[y0:y1, x0:x1] = True
     if not inside.any():
         return np.zeros(size, np.uint8)
-    small = shrunk(size, longest_side)
-    colours, free = resized(image, small), resized(inside, small) >= 0.5
+    small = size_within(size, longest_side)
+    colours, free = shrink(image, small, "gaussian"), shrink(inside, small, "gaussian") >= 0.5
     known = surroundings(free, components * 4)
     mask = free & ~known
     pairs = pairs_of(colours, gamma)

@@ -5,16 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from wsstool.errors import UsageError
+from wsstool.image_size import shrink, size_within
 from wsstool.regions import pixel_bounds
-from wsstool.selection.fillers.graph_cut import (
-    Mixture,
-    cut,
-    enlarged,
-    pairs_of,
-    resized,
-    shrunk,
-    surroundings,
-)
+from wsstool.selection.fillers.graph_cut import Mixture, cut, enlarged, pairs_of, surroundings
 
 _SUREST = 0.95
 """What the colours may still turn over: a map is never surer than this."""
@@ -85,10 +78,10 @@ def grabcut_map(
     x0, y0, x1, y1 = pixel_bounds(box, size)
     inside = np.zeros(size, bool)
     inside[y0:y1, x0:x1] = True
-    small = shrunk(size, longest_side)
-    rgb, free = resized(image, small), resized(inside, small) >= 0.5
+    small = size_within(size, longest_side)
+    rgb, free = shrink(image, small, "gaussian"), shrink(inside, small, "gaussian") >= 0.5
     known = surroundings(free, components * 4)
-    scores = resized(np.nan_to_num(prior, nan=0.0), small).clip(1 - _SUREST, _SUREST)
+    scores = shrink(np.nan_to_num(prior, nan=0.0), small, "gaussian").clip(1 - _SUREST, _SUREST)
     mask = (scores >= threshold) & ~known
     told = trust * (np.log(scores / (1 - scores)) - np.log(threshold / (1 - threshold)))
     pairs = pairs_of(rgb, gamma)

@@ -6,7 +6,6 @@ import numpy as np
 from scipy.ndimage import zoom
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
-from skimage.transform import resize
 
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 """Neighbouring pixels p and q by number, and what it costs to part them."""
@@ -15,19 +14,6 @@ _STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # each pair of neighbours once
 _SCALE = 16  # capacities are integers
 _CERTAIN = 1 << 24
 _VARIANCE = 4.0  # squared grey levels, added to every mixture: flat colours stay finite
-
-
-def shrunk(size: tuple[int, int], longest_side: int) -> tuple[int, int]:
-    """(h, w) of a window made smaller, so that its longer side has at most so many pixels."""
-    scale = min(1.0, longest_side / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
-def resized(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(h, w, ...) float64 values at a smaller size, anti-aliased."""
-    if values.shape[:2] == size:
-        return values.astype(np.float64)
-    return resize(values.astype(np.float64), size, order=1, anti_aliasing=True)
 
 
 def enlarged(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:

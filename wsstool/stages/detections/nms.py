@@ -13,6 +13,7 @@ from wsstool import store
 from wsstool.data.boxes.ground_truth import read_objects
 from wsstool.data.detections import Detections, form_to_write, invalid, invalid_error, joined
 from wsstool.errors import BadInputError, UsageError
+from wsstool.family import setting_texts
 from wsstool.nms import NmsResult, run
 from wsstool.registry import NMS
 from wsstool.stages.detections import files
@@ -95,7 +96,7 @@ def nms(
         "top_before": top_before,
         "top_after": top_after,
         "drop_invalid": drop_invalid,
-        "set": [f"{k}={v}" for k, v in own.items() if k != "iou_threshold"],
+        "set": setting_texts({k: v for k, v in own.items() if k != "iou_threshold"}),
     }
     forms = [files.foreign(source) or files.piped(source) for source in listed]
     to_file = output is not None and str(output) != "-"

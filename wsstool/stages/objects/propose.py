@@ -14,6 +14,7 @@ import numpy as np
 from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError, WsstoolError
+from wsstool.family import setting_texts
 from wsstool.parallel import map_in_processes
 from wsstool.proposals.limit import limited
 from wsstool.proposals.superpixels import LARGEST_NUMBER
@@ -89,7 +90,7 @@ def propose(
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))
     params: dict[str, Any] = {
         "method": None if import_ else method,
-        "set": [f"{k}={v}" for k, v in own.items()],
+        "set": setting_texts(own),
         "max_proposals": max_proposals,
         "min_area": min_area,
         "max_area": max_area,

@@ -14,6 +14,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
+from wsstool.family import setting_texts
 from wsstool.parallel import map_in_threads
 from wsstool.stages.inputs.boxes import open_boxed
 from wsstool.stages.inputs.image_batches import read_picture
@@ -90,7 +91,7 @@ def select(
         beside = _beside(maker, given, folder) if baselines else []
         params = {
             "method": method,
-            "set": [f"{k}={v}" for k, v in maker.own.items()],
+            "set": setting_texts(maker.own),
             "fallback": fallback,
             "box_format": None if box_format == "auto" else box_format,
             "split": split,

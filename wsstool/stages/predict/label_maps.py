@@ -15,6 +15,7 @@ import torch
 from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError, WsstoolError
+from wsstool.family import setting_texts
 from wsstool.models.class_probabilities import class_probabilities, on_grid
 from wsstool.models.classifier import normalise
 from wsstool.registry import DENSE, REFINERS
@@ -143,7 +144,7 @@ def predict(
         **({"dense": dense} if dense else {}),
         **({"gate_threshold": gate_threshold, "gate_form": gate_form} if gated else {}),
         "refine": refine,
-        "set": [f"{k}={v}" for k, v in own.items()],
+        "set": setting_texts(own),
         "dtype": dtype if probabilities else None,
         "split": split,
         "labels": str(labels) if labels else None,

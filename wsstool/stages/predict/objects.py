@@ -10,6 +10,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError, WsstoolError
+from wsstool.family import setting_texts
 from wsstool.regions import pixel_bounds
 from wsstool.selection.confidence import quality
 from wsstool.selection.fillers.simple import ellipse
@@ -93,7 +94,7 @@ def predict_objects(
         "predict",
         threshold=threshold,
         refine=refine,
-        set=[f"{k}={v}" for k, v in own.items()] or None,
+        set=setting_texts(own) or None,
     )
     with (
         store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer,

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from wsstool import __version__
+from wsstool import __version__, wait_policy
 from wsstool.types import SILENT, Messages
 
 CORE = (
@@ -24,12 +24,13 @@ CORE = (
     "scikit-image",
     "pillow",
     "tifffile",
+    "pyyaml",
     "typer",
     "rich",
     "platformdirs",
     "filelock",
 )
-OPTIONAL = ("matplotlib",)
+OPTIONAL = ("numba", "opencv-contrib-python-headless")
 
 LITTLE_DISK = 2 * 10**9  #: bytes; weights, stores and a checkpoint need about as much
 LITTLE_SHARED_MEMORY = 256 * 10**6  #: bytes; a container's usual 64 MB is too little for loader workers
@@ -49,6 +50,7 @@ def doctor(*, messages: Messages = SILENT) -> dict[str, Any]:
         "packages": _packages_complete,
         "torch pair": _torch_pair,
         "device": _device,
+        "waiting": _waiting,
         "record files": lambda: _records_work(Path(tempfile.gettempdir())),
         "this folder": lambda: _folder_works(Path.cwd()),
         "cache folder": _cache_works,
@@ -156,6 +158,19 @@ def _device() -> Finding:
     elif torch.version.cuda:
         text += f"; torch is built for CUDA {torch.version.cuda}, but no GPU is usable here"
     return "ok", text
+
+
+def _waiting() -> Finding:
+    """How threads wait for each other, and who decided it."""
+    if wait_policy.DECIDED_BY == "torch":
+        return "warn", (
+            "torch was imported before wsstool, so its threads spin while they wait, which is slow beside "
+            "other busy processes; import wsstool first, or set OMP_WAIT_POLICY=PASSIVE"
+        )
+    chosen = ", ".join(f"{k}={os.environ[k]}" for k in wait_policy.CHOICES if k in os.environ)
+    if wait_policy.DECIDED_BY == "wsstool":
+        return "ok", f"threads wait passively: {chosen}, set by wsstool"
+    return "ok", f"{chosen}, from the environment"
 
 
 def _records_work(folder: Path) -> Finding:

@@ -16,6 +16,7 @@ from wsstool import store
 from wsstool.cams import Cams, multiscale
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError
+from wsstool.family import setting_texts
 from wsstool.models.classifier import normalise
 from wsstool.options import takes
 from wsstool.registry import CAMS
@@ -68,7 +69,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         messages.say("computing class scores with one forward pass per image")
         chosen = _above(images, network, classes, options.score_threshold)
     params = options.key_params(
-        layer=list(layers), scale=list(scales), rectify=rectify, settings=[f"{k}={v}" for k, v in own.items()]
+        layer=list(layers), scale=list(scales), rectify=rectify, settings=setting_texts(own)
     )
     weights = store.Input.of_file(options.weights, role="weights", provenance=meta.get("provenance", ()))
     inputs = [store.Input.of_folder(dataset.root, dataset.names), weights]

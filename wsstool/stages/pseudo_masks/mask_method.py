@@ -10,7 +10,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError
-from wsstool.family import Registry
+from wsstool.family import Registry, setting_texts
 from wsstool.masks.method import Method
 from wsstool.masks.normalise import MODES
 from wsstool.registry import BACKGROUNDS, REFINERS, RULES
@@ -77,7 +77,7 @@ def mask_method(
     return method, {
         "rule": rule,
         "refine": refine,
-        "set": [f"{k}={v}" for k, v in pairs.items()],
+        "set": setting_texts(pairs),
         "normalise": normalise,
         "background": background,
     }

@@ -58,8 +58,7 @@ def score_boxes(
 
     Returns:
         ``of`` (``box`` or ``mask``), ``scores``, ``classes`` (name -> AP, AP50, VOC AP, miss rate), ``curve``
-        (precision at 101 recalls),
-        ``images``, ``boxes``, ``objects``, ``definition``.
+        (precision at 101 recalls), ``images``, ``boxes``, ``objects``, ``definition``.
     Raises:
         MissingInputError: no truth, or no masks where they are asked for.
         BadInputError: invalid boxes or scores, detections of images or classes that the truth does not

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,13 @@ from wsstool.data.dataset import Dataset
 from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.metrics.coco_ap import ApParts, Instance, packed
 from wsstool.metrics.instances import InstanceScores, overlap
 from wsstool.regions import Boxes
 from wsstool.selection.confidence import box_fit
 from wsstool.selection.fillers.simple import box as filled
 from wsstool.selection.fillers.simple import ellipse
 from wsstool.stages.scoring.fail_under import require_least
+from wsstool.stages.scoring.mask_precision import MaskPrecision, MaskRuns
 from wsstool.stages.scoring.object_score_file import InstanceCounts, write_objects
 from wsstool.stages.scoring.predictions import data_root, source_name
 from wsstool.types import SILENT, ClassList, Messages, tracked
@@ -65,7 +66,7 @@ def score_instances(
         ``ap``.
 
     Raises:
-        MissingInputError: the named truth has no boxes, or the COCO API is not installed.
+        MissingInputError: the named truth has no boxes.
         BadInputError: truth of another size, or that cannot be read.
         BelowThresholdError: see ``fail_under``; its ``summary`` is what would be returned.
         UsageError: options that do not fit.
@@ -87,10 +88,10 @@ def score_instances(
         [header.images[i] for i in chosen],
         0,
         InstanceScores(len(header.classes)),
-        ApParts() if ap else None,
+        MaskPrecision() if ap else None,
     )
     number = {index: k for k, index in enumerate(chosen)}
-    pending: list[tuple[int, dict[str, Any], dict[str, Any] | None]] = []
+    pending: list[tuple[int, dict[str, Any], MaskRuns | None]] = []
     for record in tracked(reader.records(), messages, len(header), "objects"):
         if record.index in number:
             found.failed += record.failed
@@ -99,7 +100,7 @@ def score_instances(
         one["score"] = float(reader.tail["score"][row])
         found.scores.update(**one, fallback=bool(reader.tail["fallback"][row]))
         if found.ap is not None and instance is not None:
-            found.ap.found.append({**instance, "score": one["score"]})
+            found.ap.found.append(replace(instance, score=one["score"]))
     summary = summarise_instances(
         found,
         min_area=min_area,
@@ -194,8 +195,8 @@ def find_objects(header: store.Header, root: Path, truth: Path | None, messages:
 
 
 def _objects(
-    record: store.Record, image: int, table: BoxTable | None, ap: ApParts | None
-) -> list[tuple[int, dict[str, Any], dict[str, Any] | None]]:
+    record: store.Record, image: int, table: BoxTable | None, ap: MaskPrecision | None
+) -> list[tuple[int, dict[str, Any], MaskRuns | None]]:
     """Number of the box, what is measured of it, and its mask packed for average precision."""
     columns, rows = record.header.columns, record.header.rows(record.index, "box")
     true: dict[int, np.ndarray] = {}
@@ -206,7 +207,7 @@ def _objects(
         if ap is not None:
             ap.sizes[image] = record.size
             pairs = zip(objects.class_ids.tolist(), masks, strict=True)
-            ap.truth += [packed(Instance(image, c, m)) for c, m in pairs if m is not None]
+            ap.truth += [MaskRuns.of_mask(image, c, m) for c, m in pairs if m is not None]
     found = []
     for k, window in zip(range(rows.start, rows.stop), record.windows, strict=True):
         x0, y0, x1, y1 = columns["window"][k].tolist()
@@ -230,7 +231,7 @@ def _objects(
                 both = (shape & shown).sum()
                 one[name] = float(both / max(shape.sum() + truth.sum() - both, 1))
         scored = ap is not None and image in ap.sizes
-        found.append((k, one, packed(Instance(image, one["class_id"], whole)) if scored else None))
+        found.append((k, one, MaskRuns.of_mask(image, one["class_id"], whole) if scored else None))
     return found
 
 

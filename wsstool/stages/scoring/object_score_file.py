@@ -12,9 +12,9 @@ import numpy as np
 
 from wsstool.atomic import write_text
 from wsstool.errors import BadInputError
-from wsstool.metrics.coco_ap import ApParts
 from wsstool.metrics.instances import InstanceScores
 from wsstool.metrics.proposals import ProposalScores
+from wsstool.stages.scoring.mask_precision import MaskPrecision
 from wsstool.stages.scoring.score_file import FORMAT, MAPS, load
 from wsstool.types import ClassList
 
@@ -41,7 +41,7 @@ class InstanceCounts:
     images: list[str]
     failed: int
     scores: InstanceScores
-    ap: ApParts | None = None
+    ap: MaskPrecision | None = None
     kind: str = "selection"
 
     def content(self) -> dict[str, Any]:
@@ -73,7 +73,7 @@ class InstanceCounts:
             images,
             int(content["failed"]),
             scores,
-            None if ap is None else ApParts.of_content(ap),
+            None if ap is None else MaskPrecision.of_content(ap),
         )
 
     def join(self, other: InstanceCounts) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from wsstool.errors import UsageError
+from wsstool.family import setting_texts
 from wsstool.registry import BOX_LOSSES
 from wsstool.training.contour_task import Term
 from wsstool.training.losses.box_targets import box_target
@@ -59,4 +60,4 @@ def loss_terms(losses: Sequence[str], settings: Sequence[str]) -> tuple[list[Ter
     for term in terms:
         term.loss(square, target)  # judges the range of its options
     described = [f"{name}={weight:g}" for name, weight in weights.items()]
-    return terms, described, [f"{k}={v}" for options in own.values() for k, v in options.items()]
+    return terms, described, [text for options in own.values() for text in setting_texts(options)]

@@ -9,6 +9,7 @@ from typing import Any
 
 from wsstool import store
 from wsstool.errors import UsageError
+from wsstool.family import setting_texts
 from wsstool.models.heads.fcn import FCN_HEADS
 from wsstool.models.segmenter import NEED_TWO_IMAGES, split_arch
 from wsstool.models.weights import load_weights
@@ -157,7 +158,7 @@ def cotrain(
     backbone_rate = backbone_rate_of(backbone_rate, init)
     params: dict[str, Any] = {
         "method": method,
-        "set": [f"{k}={v}" for k, v in own.items()],
+        "set": setting_texts(own),
         "noise_rate": rate if "pool" in COTRAINERS.own_options(method) else None,  # only selection uses it
         "layer_weight": layer_weights(layer_weight, data.layers),
         "ignore_class": ignore_class,

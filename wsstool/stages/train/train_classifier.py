@@ -11,6 +11,7 @@ from torch import nn
 
 from wsstool import store
 from wsstool.errors import UsageError
+from wsstool.family import setting_texts
 from wsstool.models.backbones import default_output_stride
 from wsstool.models.classifier import NORMALIZATIONS, build_classifier
 from wsstool.models.layers import find_layer
@@ -153,7 +154,7 @@ def train_cls(
         "dropout": dropout,
         "head_bias": head_bias,
         "attention": attention,
-        "set": [f"{k}={v}" for k, v in own.items()] or None,
+        "set": setting_texts(own) or None,
         "normalization": normalization,
         "split": split,
         "val_split": val_split,

@@ -1,8 +1,9 @@
 """Tags in ``cls_labels.npy``, as the repositories of the field pass them on: a pickled dictionary of vectors.
 
 A pickle can run any code when it is loaded. Here none runs: the names that the pickle asks for are answered
-by
-plain stand-ins for numpy arrays and by builtin containers, and whatever else it asks for is refused.
+by plain stand-ins for numpy arrays and by builtin containers, and whatever else it asks for is refused. Not
+by numpy's own classes: they take memory for any shape that a file claims, and a state that is made up crashes
+the process (``numpy.ndarray.__setstate__`` with a dtype that holds objects).
 """
 
 from __future__ import annotations
@@ -35,8 +36,7 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
     all.
 
     Keys that are numbers are VOC names without their underscore (2007000032), or COCO image numbers. Without
-    a
-    class list, vectors of 20 are VOC's classes; others get the names ``class-1``, ``class-2``, ...
+    a class list, vectors of 20 are VOC's classes; others get the names ``class-1``, ``class-2``, ...
 
     Raises:
         MissingInputError: there is no such file.

@@ -1,9 +1,8 @@
 """Tags in a table beside the pictures: CSV, TSV or JSON lines, as names or as one column a class.
 
 ``image,labels`` with names separated by spaces (or by ``;``, ``|``, ``,`` when names hold spaces), or
-``image`` and one
-column of 0 and 1 for each class. JSON lines hold the same fields; ``labels`` may be a list, a text or a
-dictionary.
+``image`` and one column of 0 and 1 for each class. JSON lines hold the same fields; ``labels`` may be a list,
+a text or a dictionary.
 """
 
 from __future__ import annotations

@@ -1,0 +1,54 @@
+"""What pyproject.toml declares is what the package imports, no more and no less."""
+
+import ast
+import re
+import sys
+import tomllib
+
+from tests.test_laws import MODULES, ROOT, tree
+from wsstool.stages.program.doctor import CORE, OPTIONAL
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+DEVELOPMENT = {"test", "dev"}  # extras that only the tests and the checks need
+SOLD_AS = {
+    "PIL": "pillow",
+    "skimage": "scikit-image",
+    "yaml": "pyyaml",
+    "cv2": "opencv-contrib-python-headless",
+}
+
+
+def distributions(requirements):
+    return {re.match(r"[\w-]+", one)[0].lower() for one in requirements}
+
+
+def imported():
+    """Distributions that the package imports, at whatever depth, also by ``import_module("name")``."""
+    names = set()
+    for node in (node for path in MODULES for node in ast.walk(tree(path))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(node.module or "")
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
+            names |= {one.value for one in node.args if isinstance(one, ast.Constant)}
+    tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"wsstool"}
+    return {SOLD_AS.get(one, one) for one in tops}
+
+
+CORE_DECLARED = distributions(PROJECT["dependencies"])
+EXTRAS = {k: v for k, v in PROJECT["optional-dependencies"].items() if k not in DEVELOPMENT}
+EXTRAS_DECLARED = distributions(one for extra in EXTRAS.values() for one in extra)
+
+
+def test_what_is_imported_is_declared():
+    assert imported() - CORE_DECLARED - EXTRAS_DECLARED == set()
+
+
+def test_what_is_declared_is_imported():
+    assert (CORE_DECLARED | EXTRAS_DECLARED) - imported() == set()
+
+
+def test_doctor_looks_at_all_of_them():
+    assert set(CORE) == CORE_DECLARED
+    assert set(OPTIONAL) == EXTRAS_DECLARED

@@ -1,0 +1,54 @@
+"""The options of a method, typed as texts on the command line."""
+
+import pytest
+
+from wsstool import registry
+from wsstool.errors import UsageError
+from wsstool.family import Registry, setting_texts
+from wsstool.registry import NMS, PROPOSALS, REFINERS
+
+ROWS = [
+    (REFINERS, "pamr", "dilations=1, 2,4", (1, 2, 4)),
+    (PROPOSALS, "felzenszwalb", "scales=50,0.5", (50.0, 0.5)),
+    (PROPOSALS, "slic", "segments=100", (100,)),
+    (PROPOSALS, "selective-search", "spaces=hsv, lab", ("hsv", "lab")),
+    (PROPOSALS, "selective-search", "similarities=ctsf,tsf", ("ctsf", "tsf")),
+    (PROPOSALS, "tree", "spaces=lab", ("lab",)),
+    (NMS, "fusion", "model-weights=2,1", (2.0, 1.0)),
+    (NMS, "fusion", "model_weights=", ()),
+]
+
+
+@pytest.mark.parametrize(("family", "method", "text", "values"), ROWS, ids=[row[2] for row in ROWS])
+def test_several_values_are_written_with_commas(family, method, text, values):
+    (found,) = family.settings(method, [text]).values()
+    assert found == values
+    assert [type(one) for one in found] == [type(one) for one in values]
+
+
+@pytest.mark.parametrize(
+    ("family", "method", "text", "message"),
+    [
+        (REFINERS, "pamr", "dilations=1,x", "'1,x' is not whole numbers separated by commas"),
+        (NMS, "fusion", "model_weights=1;2", "'1;2' is not numbers separated by commas"),
+        (REFINERS, "pamr", "steps=many", "'many' is not a whole number"),
+    ],
+)
+def test_other_texts_are_refused(family, method, text, message):
+    with pytest.raises(UsageError, match=message):
+        family.settings(method, [text])
+
+
+def test_what_a_file_records_is_what_a_user_types():
+    typed = ["scales=50,100,200", "sigma=0.8"]
+    assert setting_texts(PROPOSALS.settings("felzenszwalb", typed)) == typed
+
+
+@pytest.mark.parametrize(
+    ("family", "method"),
+    [(one, name) for one in vars(registry).values() if isinstance(one, Registry) for name in one],
+)
+def test_defaults_can_be_typed(family, method):
+    presets = {"preset"}  # stands for other options
+    defaults = {k: p.default for k, p in family.own_options(method).items() if k not in presets}
+    assert family.settings(method, setting_texts(defaults)) == defaults
