@@ -7,16 +7,17 @@ SHELL := bash
 VENV ?= .venv
 PYTHON ?= python3
 JOBS ?= 2
+LOWEST ?= .venv-lowest
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 PAGES = $(shell grep -rl --include='*.md' -F '[[[cog' README.md docs 2>/dev/null)
 
-.PHONY: help test test-slow lint docs demo bench reproduction clean
+.PHONY: help test test-slow test-lowest lint docs demo bench reproduction clean
 
 help:  ## list these targets
-	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z.-]+:.*## / {printf "make %-12s %s\n", $$1, $$2}' Makefile
 
 .venv: $(READY)  ## make the environment, or bring it up to date
 
@@ -32,6 +33,11 @@ test: $(READY)  ## the fast tests, a few minutes
 
 test-slow: $(READY)  ## the slow tests: whole chains, faults over real processes
 	$(PYTEST) -n $(JOBS) -m slow
+
+test-lowest:  ## the fast tests with the lowest versions that pyproject.toml allows, in an environment of their own
+	$(PYTHON) -m venv $(LOWEST)
+	$(LOWEST)/bin/python -m pip install --quiet --constraint tests/lowest.txt --editable '.[test]'
+	OMP_NUM_THREADS=1 $(LOWEST)/bin/python -m pytest -n $(JOBS) --dist worksteal
 
 lint: $(READY)  ## style, types, and generated pages that are out of date
 	$(BIN)/ruff check .
@@ -52,4 +58,4 @@ reproduction: $(READY)  ## the method table of docs/method-table.md on msrc21, s
 	OMP_NUM_THREADS=1 $(BIN)/python reproduction/method_table.py
 
 clean:  ## remove the environment, the demo's files and those of the method table
-	rm -rf $(VENV) .demo .reproduction
+	rm -rf $(VENV) $(LOWEST) .demo .reproduction

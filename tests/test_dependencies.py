@@ -52,3 +52,14 @@ def test_what_is_declared_is_imported():
 def test_doctor_looks_at_all_of_them():
     assert set(CORE) == CORE_DECLARED
     assert set(OPTIONAL) == EXTRAS_DECLARED
+
+
+def test_the_lowest_versions_are_the_bounds():
+    """``make test-lowest`` installs exactly what the lower bounds promise to work."""
+    lines = (ROOT / "tests" / "lowest.txt").read_text("utf-8").splitlines()
+    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    bounds = dict(re.match(r"([\w-]+)>=([\d.]+)", one).groups() for one in PROJECT["dependencies"])
+    assert pinned.keys() == bounds.keys()
+    for name, bound in bounds.items():
+        lowest = pinned[name].split(".")
+        assert lowest == [*bound.split("."), "0", "0"][: len(lowest)], name
