@@ -1,4 +1,4 @@
-"""The program: which commands there are, and in which groups. No torch, no HDF5 on import."""
+"""The program and its commands, in groups. Importing it loads neither torch nor h5py."""
 
 from __future__ import annotations
 
@@ -10,47 +10,49 @@ from typing import Annotated
 import typer
 
 from wsstool import __version__
+from wsstool.cli.help_text import PanelCommand, summary
 from wsstool.cli.run import as_command
 from wsstool.cli.usage_errors import OneSentence
 
-# Command -> (module:function, group). A command file holds its own options and calls one stage.
+# Command -> (module:function, group), in the order of the help. A command file calls one stage.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "train-cls": ("pipeline.train_cls:train_cls", "Training"),
-    "train-contour": ("pipeline.train_contour:train_contour", "Training"),
-    "cam": ("pipeline.cam:cam", "Labels to masks"),
-    "contour": ("pipeline.contour:contour", "Labels to masks"),
-    "pseudo-mask": ("pipeline.pseudo_mask:pseudo_mask", "Labels to masks"),
-    "select": ("pipeline.select:select", "Labels to masks"),
-    "propose": ("pipeline.propose:propose", "Boxes to masks"),
-    "cotrain": ("pipeline.cotrain:cotrain", "Training"),
-    "predict": ("pipeline.predict:predict", "Results"),
+    "sample": ("tools.sample:sample", "Data"),
+    "import": ("tools.import_masks:import_masks", "Data"),
+    "train-cls": ("pipeline.train_cls:train_cls", "From image-level labels to masks"),
+    "cam": ("pipeline.cam:cam", "From image-level labels to masks"),
+    "pseudo-mask": ("pipeline.pseudo_mask:pseudo_mask", "From image-level labels to masks"),
+    "train-contour": ("pipeline.train_contour:train_contour", "From boxes to masks"),
+    "contour": ("pipeline.contour:contour", "From boxes to masks"),
+    "propose": ("pipeline.propose:propose", "From boxes to masks"),
+    "select": ("pipeline.select:select", "From boxes to masks"),
+    "cotrain": ("pipeline.cotrain:cotrain", "From masks to a segmenter"),
+    "predict": ("pipeline.predict:predict", "From masks to a segmenter"),
     "nms": ("pipeline.nms:nms", "Results"),
     "eval": ("pipeline.eval:eval_", "Results"),
-    "export": ("tools.export:export", "Results"),
-    "import": ("tools.import_masks:import_masks", "Data"),
     "report": ("tools.report:report", "Results"),
-    "sample": ("tools.sample:sample", "Data"),
+    "export": ("tools.export:export", "Results"),
     "info": ("tools.info:info", "Files"),
     "check": ("tools.check:check", "Files"),
     "cat": ("tools.cat:cat", "Files"),
     "merge": ("tools.merge:merge", "Files"),
-    "methods": ("tools.methods:methods", "This program"),
-    "cache": ("tools.cache:cache", "This program"),
-    "doctor": ("tools.doctor:doctor", "This program"),
-    "recipe": ("tools.recipe:recipe", "This program"),
+    "cache": ("tools.cache:cache", "Files"),
+    "methods": ("tools.methods:methods", "Reference and setup"),
+    "recipe": ("tools.recipe:recipe", "Reference and setup"),
+    "doctor": ("tools.doctor:doctor", "Reference and setup"),
 }
 
 app = typer.Typer(
     name="wsstool",
     cls=OneSentence,
-    help="Turn cheap labels into pixel masks and trained segmenters. Each stage reads and writes HDF5; "
-    "stages can be piped, cached and run again alone.",
+    help="Train segmentation networks from image-level labels or boxes. Every command reads and writes HDF5 "
+    "files, so commands can be piped, cached and rerun one by one.",
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 some images failed, 4 below --fail-under, 65 bad input, "
-    "66 input missing, 74 cannot write, 75 output busy, 130 interrupted, 141 reader gone.",
+    epilog="Exit codes: 0 done, 1 failed, 2 usage error, 3 some images failed, 4 score below --fail-under, "
+    "65 bad input, 66 missing input, 74 cannot write, 75 output in use, 130 interrupted, "
+    "141 reader closed the pipe.",
 )
 
 
@@ -73,7 +75,8 @@ def _register() -> None:
     for name, (target, group) in COMMANDS.items():
         module, _, function = target.partition(":")
         command = getattr(import_module(f"wsstool.cli.{module}"), function)
-        app.command(name, rich_help_panel=group)(as_command(command, name))
+        options = {"cls": PanelCommand, "short_help": summary(command.__doc__), "rich_help_panel": group}
+        app.command(name, **options)(as_command(command, name))
 
 
 _register()
