@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -41,20 +43,6 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("tools.doctor:doctor", "Reference and setup"),
 }
 
-app = typer.Typer(
-    name="wsstool",
-    cls=OneSentence,
-    help="Train segmentation networks from image-level labels or boxes. Every command reads and writes HDF5 "
-    "files, so commands can be piped, cached and rerun one by one.",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 failed, 2 usage error, 3 some images failed, 4 score below --fail-under, "
-    "65 bad input, 66 missing input, 74 cannot write, 75 output in use, 130 interrupted, "
-    "141 reader closed the pipe.",
-)
-
 
 def _version(value: bool) -> None:
     if value:
@@ -62,7 +50,6 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and exit")
@@ -71,21 +58,45 @@ def _main(
     pass
 
 
-def _register() -> None:
-    for name, (target, group) in COMMANDS.items():
+def program(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Assemble the program from some of its commands; each one takes milliseconds to import."""
+    made = typer.Typer(
+        name="wsstool",
+        cls=OneSentence,
+        help="Train segmentation networks from image-level labels or boxes. Every command reads and writes "
+        "HDF5 files, so commands can be piped, cached and rerun one by one.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Exit codes: 0 done, 1 failed, 2 usage error, 3 some images failed, "
+        "4 score below --fail-under, 65 bad input, 66 missing input, 74 cannot write, 75 output in use, "
+        "130 interrupted, 141 reader closed the pipe.",
+    )
+    made.callback()(_main)
+    for name in names:
+        target, group = COMMANDS[name]
         module, _, function = target.partition(":")
         command = getattr(import_module(f"wsstool.cli.{module}"), function)
-        options = {"cls": PanelCommand, "short_help": summary(command.__doc__), "rich_help_panel": group}
-        app.command(name, **options)(as_command(command, name))
+        register = made.command(
+            name, cls=PanelCommand, short_help=summary(command.__doc__), rich_help_panel=group
+        )
+        register(as_command(command, name))
+    return made
 
 
-_register()
+@cache
+def __getattr__(name: str) -> Any:
+    if name == "app":  # the program with all commands
+        return program()
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def main() -> None:
     """Entry point of the ``wsstool`` script."""
+    first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        app(prog_name="wsstool")
+        program([first] if first in COMMANDS else COMMANDS)(prog_name="wsstool")
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:  # help for a full disk: commands answer for their own errors

@@ -5,14 +5,11 @@ from __future__ import annotations
 import inspect
 import textwrap
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 from wsstool.stages.options.common import INPUT, METHOD, MODEL, OUTPUT, RUNTIME, TRAINING
-
-if TYPE_CHECKING:
-    from typer import Context
 
 PANELS = (INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT)
 """The panels of options, in the order of the help."""
@@ -36,20 +33,21 @@ def summary(text: str | None) -> str:
 class PanelCommand(TyperCommand):
     """A command whose help lists the options panel by panel."""
 
-    def format_help_text(self, ctx: Context, formatter: Any) -> None:
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write the docstring of the command."""
         _write_text(formatter, self.help or "")
 
-    def collect_usage_pieces(self, ctx: Context) -> list[str]:
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the words after the name of the command in the usage line."""
         arguments = [p for p in self.get_params(ctx) if isinstance(p, TyperArgument)]
         words = [_argument(p) if p.required else f"[{_argument(p)}]" for p in arguments]
         return [self.options_metavar or "", *words]
 
-    def format_options(self, ctx: Context, formatter: Any) -> None:
+    def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then one section per panel."""
         sections: dict[str, list[tuple[str, str]]] = {one: [] for one in (_ARGUMENTS, *PANELS)}
-        for parameter in sorted(self.get_params(ctx), key=lambda p: not (p.required or "-o" in p.opts)):
+        parameters: list[Any] = sorted(self.get_params(ctx), key=lambda p: not (p.required or "-o" in p.opts))
+        for parameter in parameters:
             is_argument = isinstance(parameter, TyperArgument)
             title = _ARGUMENTS if is_argument else parameter.rich_help_panel or RUNTIME
             sections[title] += _rows([parameter], ctx)
@@ -59,21 +57,22 @@ class PanelCommand(TyperCommand):
 class GroupedCommands(TyperGroup):
     """A program whose help lists its commands group by group."""
 
-    def format_help_text(self, ctx: Context, formatter: Any) -> None:
+    def format_help_text(self, ctx: Any, formatter: Any) -> None:
         """Write what the program is for."""
         _write_text(formatter, self.help or "")
 
-    def format_epilog(self, ctx: Context, formatter: Any) -> None:
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Write the text after the options."""
         _write_text(formatter, self.epilog or "")
 
-    def format_options(self, ctx: Context, formatter: Any) -> None:
+    def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the groups of commands, then the options of the program."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for name, command in self.commands.items():
             if not command.hidden:
                 row = (name, command.get_short_help_str())
-                groups.setdefault(command.rich_help_panel or "Commands", []).append(row)
+                group = getattr(command, "rich_help_panel", None) or "Commands"
+                groups.setdefault(group, []).append(row)
         _write(formatter, groups)
         _write(formatter, {"Options": _rows(self.get_params(ctx), ctx)})
 
@@ -105,7 +104,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
 
 
-def _rows(parameters: Iterable[Any], ctx: Context) -> list[tuple[str, str]]:
+def _rows(parameters: Iterable[Any], ctx: Any) -> list[tuple[str, str]]:
     """What is typed, and what it means, for each parameter that is not hidden."""
     rows = []
     for parameter in parameters:
@@ -131,7 +130,7 @@ def _argument(parameter: TyperArgument) -> str:
     return word if parameter.nargs == 1 else f"{word}..."
 
 
-def _placeholder(parameter: Any, ctx: Context) -> str:
+def _placeholder(parameter: Any, ctx: Any) -> str:
     """What stands for the value of an option: its choices, or a word such as FLOAT."""
     if parameter.metavar:
         return str(parameter.metavar)
