@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
@@ -27,6 +28,12 @@ class Entry:
         return _named(self.target)
 
 
+@cache
+def _installed() -> Any:
+    """Return the entry points of all packages; reading their files takes milliseconds."""
+    return entry_points()
+
+
 def _named(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)
@@ -42,7 +49,7 @@ class Registry:
     def entries(self) -> dict[str, Entry]:
         """All methods, our own first, then those of other packages by name."""
         found = dict(self._entries)
-        for point in sorted(entry_points(group=f"wsstool.{self.family}"), key=lambda p: p.name):
+        for point in sorted(_installed().select(group=f"wsstool.{self.family}"), key=lambda p: p.name):
             found.setdefault(point.name, Entry(point.value, "from another package"))
         return found
 

@@ -36,7 +36,7 @@ def test_one_line(line, says, capsys):
 def test_no_word_at_all_is_answered_with_the_help(capsys):
     with pytest.raises(SystemExit) as stop:
         app([])
-    assert stop.value.code == 2 and "Commands:" in "".join(capsys.readouterr())
+    assert stop.value.code == 2 and "From boxes to masks:" in "".join(capsys.readouterr())
 
 
 @pytest.mark.parametrize("line", [["--version"], ["cam", "--help"], ["recipe", "tags"]])

@@ -1,57 +1,47 @@
-"""The program: which commands there are, and in which groups. No torch, no HDF5 on import."""
+"""The program and its commands, in groups. Importing it loads neither torch nor h5py."""
 
 from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from functools import cache
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from wsstool import __version__
+from wsstool.cli.help_text import PanelCommand, summary
 from wsstool.cli.run import as_command
 from wsstool.cli.usage_errors import OneSentence
 
-# Command -> (module:function, group). A command file holds its own options and calls one stage.
+# Command -> (module:function, group), in the order of the help. A command file calls one stage.
 COMMANDS: dict[str, tuple[str, str]] = {
-    "train-cls": ("pipeline.train_cls:train_cls", "Training"),
-    "train-contour": ("pipeline.train_contour:train_contour", "Training"),
-    "cam": ("pipeline.cam:cam", "Labels to masks"),
-    "contour": ("pipeline.contour:contour", "Labels to masks"),
-    "pseudo-mask": ("pipeline.pseudo_mask:pseudo_mask", "Labels to masks"),
-    "select": ("pipeline.select:select", "Labels to masks"),
-    "propose": ("pipeline.propose:propose", "Boxes to masks"),
-    "cotrain": ("pipeline.cotrain:cotrain", "Training"),
-    "predict": ("pipeline.predict:predict", "Results"),
+    "sample": ("tools.sample:sample", "Data"),
+    "import": ("tools.import_masks:import_masks", "Data"),
+    "train-cls": ("pipeline.train_cls:train_cls", "From image-level labels to masks"),
+    "cam": ("pipeline.cam:cam", "From image-level labels to masks"),
+    "pseudo-mask": ("pipeline.pseudo_mask:pseudo_mask", "From image-level labels to masks"),
+    "train-contour": ("pipeline.train_contour:train_contour", "From boxes to masks"),
+    "contour": ("pipeline.contour:contour", "From boxes to masks"),
+    "propose": ("pipeline.propose:propose", "From boxes to masks"),
+    "select": ("pipeline.select:select", "From boxes to masks"),
+    "cotrain": ("pipeline.cotrain:cotrain", "From masks to a segmenter"),
+    "predict": ("pipeline.predict:predict", "From masks to a segmenter"),
     "nms": ("pipeline.nms:nms", "Results"),
     "eval": ("pipeline.eval:eval_", "Results"),
-    "export": ("tools.export:export", "Results"),
-    "import": ("tools.import_masks:import_masks", "Data"),
     "report": ("tools.report:report", "Results"),
-    "sample": ("tools.sample:sample", "Data"),
+    "export": ("tools.export:export", "Results"),
     "info": ("tools.info:info", "Files"),
     "check": ("tools.check:check", "Files"),
     "cat": ("tools.cat:cat", "Files"),
     "merge": ("tools.merge:merge", "Files"),
-    "methods": ("tools.methods:methods", "This program"),
-    "cache": ("tools.cache:cache", "This program"),
-    "doctor": ("tools.doctor:doctor", "This program"),
-    "recipe": ("tools.recipe:recipe", "This program"),
+    "cache": ("tools.cache:cache", "Files"),
+    "methods": ("tools.methods:methods", "Reference and setup"),
+    "recipe": ("tools.recipe:recipe", "Reference and setup"),
+    "doctor": ("tools.doctor:doctor", "Reference and setup"),
 }
-
-app = typer.Typer(
-    name="wsstool",
-    cls=OneSentence,
-    help="Turn cheap labels into pixel masks and trained segmenters. Each stage reads and writes HDF5; "
-    "stages can be piped, cached and run again alone.",
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 some images failed, 4 below --fail-under, 65 bad input, "
-    "66 input missing, 74 cannot write, 75 output busy, 130 interrupted, 141 reader gone.",
-)
 
 
 def _version(value: bool) -> None:
@@ -60,7 +50,6 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version and exit")
@@ -69,20 +58,45 @@ def _main(
     pass
 
 
-def _register() -> None:
-    for name, (target, group) in COMMANDS.items():
+def program(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
+    """Assemble the program from some of its commands; each one takes milliseconds to import."""
+    made = typer.Typer(
+        name="wsstool",
+        cls=OneSentence,
+        help="Train segmentation networks from image-level labels or boxes. Every command reads and writes "
+        "HDF5 files, so commands can be piped, cached and rerun one by one.",
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Exit codes: 0 done, 1 failed, 2 usage error, 3 some images failed, "
+        "4 score below --fail-under, 65 bad input, 66 missing input, 74 cannot write, 75 output in use, "
+        "130 interrupted, 141 reader closed the pipe.",
+    )
+    made.callback()(_main)
+    for name in names:
+        target, group = COMMANDS[name]
         module, _, function = target.partition(":")
         command = getattr(import_module(f"wsstool.cli.{module}"), function)
-        app.command(name, rich_help_panel=group)(as_command(command, name))
+        register = made.command(
+            name, cls=PanelCommand, short_help=summary(command.__doc__), rich_help_panel=group
+        )
+        register(as_command(command, name))
+    return made
 
 
-_register()
+@cache
+def __getattr__(name: str) -> Any:
+    if name == "app":  # the program with all commands
+        return program()
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
 def main() -> None:
     """Entry point of the ``wsstool`` script."""
+    first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
-        app(prog_name="wsstool")
+        program([first] if first in COMMANDS else COMMANDS)(prog_name="wsstool")
     except KeyboardInterrupt:
         sys.exit(130)
     except OSError as error:  # help for a full disk: commands answer for their own errors

@@ -20,17 +20,20 @@ def options_class(command: Callable[..., Any]) -> type[Options] | None:
 
 
 def parameters(options: type[Options]) -> list[inspect.Parameter]:
-    """One keyword parameter per option, annotated for typer."""
+    """Return one keyword parameter per option, annotated for typer: the command's own come first."""
     defaults = {one.name: one.default for one in fields(options)}
     types = get_type_hints(options)
+    declared = options.declarations()
+    order = dict.fromkeys(n for owner in options.__mro__ for n in vars(owner).get("__annotations__", ()))
     return [
         inspect.Parameter(
             name,
             inspect.Parameter.KEYWORD_ONLY,
             default=inspect.Parameter.empty if defaults[name] is MISSING else defaults[name],
-            annotation=Annotated[types[name], _typer(declared)],
+            annotation=Annotated[types[name], _typer(declared[name])],
         )
-        for name, declared in options.declarations().items()
+        for name in order
+        if name in declared
     ]
 
 

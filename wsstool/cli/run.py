@@ -1,4 +1,4 @@
-"""How a command runs: common options, recipes, and every error as one sentence and an exit code."""
+"""Run a command: common options, recipes, and every error as one sentence and an exit code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, NoReturn, get_type_hints
@@ -24,13 +25,13 @@ from wsstool.errors import ExitCode, WsstoolError
 from wsstool.options import Options
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
-_messages = ConsoleMessages("")
-_context: typer.Context | None = None
+_running: ContextVar[ConsoleMessages] = ContextVar("messages", default=ConsoleMessages(""))  # noqa: B039
+_CONTEXT = "context"  # the parameter in which typer passes its context
 
 
 def messages() -> ConsoleMessages:
-    """The messages object of the running command."""
-    return _messages
+    """Return the messages object of the running command."""
+    return _running.get()
 
 
 def call(stage: str, arguments: Options | dict[str, Any]) -> Any:
@@ -43,13 +44,11 @@ def call(stage: str, arguments: Options | dict[str, Any]) -> Any:
     module, _, name = stage.partition(":")
     function = getattr(import_module(f"wsstool.stages.{module}"), name)
     if isinstance(arguments, Options):
-        return function(arguments, messages=_messages)
-    return function(**arguments, messages=_messages)
+        return function(arguments, messages=messages())
+    return function(**arguments, messages=messages())
 
 
 def _read_recipe(context: typer.Context, value: str | None) -> str | None:
-    global _context
-    _context = context
     if value is not None:
         # The long spelling is the one name of an option in a recipe: --scale, not scales.
         known = {
@@ -69,7 +68,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
         Annotated[
             str | None,
             typer.Option(
-                help="defaults for these options: a recipe's name or a TOML file",
+                help="recipe, by name or as a TOML file, that sets the defaults of these options",
                 callback=_read_recipe,
                 is_eager=True,
                 rich_help_panel="Runtime",
@@ -82,7 +81,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
             bool,
             typer.Option(
                 "--show-config",
-                help="print the resolved options as TOML, do nothing",
+                help="print the resolved options as TOML and exit",
                 rich_help_panel="Runtime",
             ),
         ],
@@ -90,14 +89,17 @@ _COMMON: dict[str, tuple[Any, Any]] = {
     ),
     "quiet": (
         Annotated[
-            bool, typer.Option("--quiet", "-q", help="only warnings and errors", rich_help_panel="Runtime")
+            bool,
+            typer.Option("--quiet", "-q", help="print only warnings and errors", rich_help_panel="Runtime"),
         ],
         False,
     ),
     "verbose": (
         Annotated[
             bool,
-            typer.Option("--verbose", help="a traceback with an unexpected error", rich_help_panel="Runtime"),
+            typer.Option(
+                "--verbose", help="print a traceback for unexpected errors", rich_help_panel="Runtime"
+            ),
         ],
         False,
     ),
@@ -145,32 +147,32 @@ def as_command(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def command(**arguments: Any) -> None:
-        global _messages
+        context: typer.Context | None = arguments.pop(_CONTEXT, None)
         common = {key: arguments.pop(key) for key in _COMMON}
         if common["show_config"]:
             sys.stdout.write(as_toml(name, _as_typed(own, arguments)))
             return
-        _messages = ConsoleMessages(name, quiet=common["quiet"])
+        _running.set(ConsoleMessages(name, quiet=common["quiet"]))
         if str(arguments.get("output", "-")) in ("-", "None") and hasattr(signal, "SIGPIPE"):
             # A filter ends quietly when its reader goes away; a command with -o must survive a closed stderr.
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         with _exit_codes(name, common["verbose"]):
             if declared:
                 options = declared(**arguments)
-                warnings = options.warnings(_typed(arguments))
+                warnings = options.warnings(_typed(arguments, context))
                 arguments = {"options": options}
             else:
-                warnings = sentences(name, arguments, _typed(arguments))
+                warnings = sentences(name, arguments, _typed(arguments, context))
             for warning in warnings:
-                _messages.warn(warning)
+                messages().warn(warning)
             function(**arguments)
 
     declared = options_class(function)
     own = parameters(declared) if declared else _spelled_out(function)
-    extra = [
-        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
-        for key, (annotation, default) in _COMMON.items()
-    ]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    extra = [inspect.Parameter(_CONTEXT, keyword, annotation=typer.Context)]
+    for key, (annotation, default) in _COMMON.items():
+        extra.append(inspect.Parameter(key, keyword, default=default, annotation=annotation))
     command.__signature__ = inspect.Signature([*own, *extra])  # type: ignore[attr-defined]
     command.__annotations__ = {one.name: one.annotation for one in (*own, *extra)}
     return command
@@ -184,9 +186,9 @@ def _spelled_out(function: Callable[..., Any]) -> list[inspect.Parameter]:
     return [one.replace(kind=keyword, annotation=hints[one.name]) for one in found]
 
 
-def _typed(arguments: dict[str, Any]) -> list[str]:
-    """Names of the options that stand on the command line, not in a recipe nor by default."""
-    sources = {name: _context.get_parameter_source(name) for name in arguments} if _context else {}
+def _typed(arguments: dict[str, Any], context: typer.Context | None) -> list[str]:
+    """Return the names of the options that stand on the command line, not in a recipe nor by default."""
+    sources = {name: context.get_parameter_source(name) for name in arguments} if context else {}
     return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 
 

@@ -6,11 +6,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from typer.core import TyperGroup
 from typer.exceptions import TyperException
 
+from wsstool.cli.help_text import GroupedCommands
 
-class OneSentence(TyperGroup):
+
+class OneSentence(GroupedCommands):
     """The program's commands; a word that is none of theirs is answered with one line on stderr."""
 
     def main(

@@ -21,19 +21,25 @@ def cache(
     ] = None,
     max_size: Annotated[
         str | None,
-        typer.Option(help="bytes to leave, as 500M or 10G; the least recently used go first", metavar="SIZE"),
+        typer.Option(
+            help="size to prune to, such as 500M or 10G; the least recently used results go first",
+            metavar="SIZE",
+            rich_help_panel=options.METHOD,
+        ),
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Look at the cache of results inside pipes, and tidy it.
+    """List or remove cached results of commands in pipes.
 
-    A stage that writes to a pipe keeps its result when WSSTOOL_CACHE is set: to 1 for the user's cache
-    folder, or to a folder. The same stage with the same inputs and options then sends it again without
-    computing, and goes on where it was interrupted. With -o FILE the file itself does that, and nothing is
+    A command that writes to a pipe keeps its result when WSSTOOL_CACHE is set: to 1 for the user's cache
+    folder, or to a folder. The same command with the same inputs and options then sends the stored result,
+    and resumes where it was interrupted. With -o FILE, the file itself serves this purpose, and nothing is
     cached.
 
-    Examples: WSSTOOL_CACHE=1 wsstool cam data --weights cls.pth | wsstool pseudo-mask -o masks.h5;
-    wsstool cache prune --max-size 10G
+    Examples:
+        WSSTOOL_CACHE=1 wsstool cam data/ --weights cls.pth | wsstool pseudo-mask -o masks.h5
+        wsstool cache ls
+        wsstool cache prune --max-size 10G
     """
     found = call("streams.cache:cache", {"action": action, "keys": keys, "max_size": max_size})
     if json:

@@ -18,9 +18,12 @@ def cat(
         typer.Option(help="compress for the archive; default: stream form", rich_help_panel="Output"),
     ] = None,
 ) -> None:
-    """Copy a record file of any layout to stream form, or compress it.
+    """Copy a record file to stream form, or compress it.
 
-    Examples: wsstool cat repacked.h5 | wsstool pseudo-mask -o masks.h5;
-    wsstool cat masks.h5 --compress gzip -o masks.gz.h5
+    The input may have any HDF5 layout, such as that of h5repack; only stream form can be piped.
+
+    Examples:
+        wsstool cat repacked.h5 | wsstool pseudo-mask -o masks.h5
+        wsstool cat masks.h5 --compress gzip -o masks.gz.h5
     """
     call("streams.cat:cat", locals())

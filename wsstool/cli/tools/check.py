@@ -13,12 +13,21 @@ from wsstool.cli.tables import print_json
 
 def check(
     sources: options.Sources,
-    full: Annotated[bool, typer.Option("--full", help="read every byte and compare the checksum")] = False,
+    full: Annotated[
+        bool,
+        typer.Option(
+            "--full", help="read every byte and compare the checksum", rich_help_panel=options.METHOD
+        ),
+    ] = False,
     json: options.Json = False,
 ) -> None:
-    """Say whether record files are whole; exit 65 if one is not.
+    """Check that record files are complete and undamaged.
 
-    Examples: wsstool check cams.h5; wsstool check --full *.h5 && make deploy
+    The exit code is 65 if one is not.
+
+    Examples:
+        wsstool check cams.h5
+        wsstool check --full *.h5 && make deploy
     """
     result = call("streams.check:check", {"sources": sources, "full": full})
     if json:

@@ -10,9 +10,11 @@ from wsstool.cli.tables import print_fields, print_json
 
 
 def doctor(json: options.Json = False) -> None:
-    """Say whether this environment is sound; exit 1 if it is not.
+    """Check this environment; exit code 1 if it has a problem.
 
-    Examples: wsstool doctor; wsstool doctor --json > environment.json
+    Examples:
+        wsstool doctor
+        wsstool doctor --json > environment.json
     """
     found = call("program.doctor:doctor", {})
     if json:

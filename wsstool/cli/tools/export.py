@@ -62,12 +62,15 @@ def export(
     ] = False,
     max_failed: options.MaxFailed = 0,
 ) -> None:
-    """Write label maps as palette PNGs, or instance masks for COCO, CVAT, Label Studio, YOLO or VOC.
+    """Convert masks to PNG, COCO, CVAT, Label Studio, YOLO or VOC.
 
-    Examples: wsstool export masks.h5 -o masks;
-    wsstool predict data --weights seg.pth | wsstool export -o out;
-    wsstool export selection.h5 --format cvat -o for-cvat.xml;
-    wsstool export selection.h5 --set shape=polygon -o instances.json
+    Label maps become palette PNGs; the instance masks of a selection file become one of the other formats.
+
+    Examples:
+        wsstool export masks.h5 -o masks
+        wsstool predict data/ --weights seg.pth | wsstool export -o out
+        wsstool export selection.h5 --format cvat -o for-cvat.xml
+        wsstool export selection.h5 --set shape=polygon -o instances.json
     """
     found = call("exchange.export:export", locals())
     what = "label maps" if found["format"] == "png" else "masks"

@@ -30,10 +30,13 @@ def import_masks(
     like: options.Like = None,
     force: options.Force = False,
 ) -> None:
-    """Read the instance masks of another program into a selection file; 'train-contour --boxes' reads boxes.
+    """Read the instance masks of another annotation program.
 
-    Examples: wsstool import annotations.xml --images data/ -o masks.h5;
-    wsstool import results.json --like instances.json | wsstool export --format cvat -o for-cvat.xml
+    The result is a selection file. 'train-contour --boxes' reads boxes.
+
+    Examples:
+        wsstool import annotations.xml --images data/ -o masks.h5
+        wsstool import results.json --like instances.json | wsstool export --format cvat -o for-cvat.xml
     """
     found = call("exchange.import_masks:import_masks", locals())
     messages().say(f"{found['masks']} masks in {found['images']} images")

@@ -16,13 +16,23 @@ def info(
     split: options.Split = None,
     class_list: options.ClassListFile = None,
     script: Annotated[
-        bool, typer.Option("--script", help="print the commands that make the file again, as a shell script")
+        bool,
+        typer.Option(
+            "--script",
+            help="print the commands that make the file again, as a shell script",
+            rich_help_panel=options.OUTPUT,
+        ),
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Say what a data file, a weights file or a data folder is, and how it was made.
+    """Describe a record file, a weights file or a data folder.
 
-    Examples: wsstool info data/; wsstool info data/ --split val; wsstool info masks.h5 --script > again.sh
+    For a file, the description includes the commands that made it.
+
+    Examples:
+        wsstool info data/
+        wsstool info data/ --split val
+        wsstool info masks.h5 --script > again.sh
     """
     found = call("streams.info:info", {"source": source, "split": split, "class_list": class_list})
     if json:

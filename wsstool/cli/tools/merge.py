@@ -21,8 +21,10 @@ def merge(
     ] = False,
     force: options.Force = False,
 ) -> None:
-    """Join the parts that runs with --shard made into one file.
+    """Join the files of several runs with --shard into one.
 
-    Examples: wsstool merge cams-*.h5 -o cams.h5; wsstool merge cams-*.h5 | wsstool pseudo-mask -o masks.h5
+    Examples:
+        wsstool merge cams-*.h5 -o cams.h5
+        wsstool merge cams-*.h5 | wsstool pseudo-mask -o masks.h5
     """
     call("streams.merge:merge", locals())

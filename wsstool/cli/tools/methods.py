@@ -9,9 +9,11 @@ from wsstool.family import setting_texts
 
 
 def methods(json: options.Json = False) -> None:
-    """List all methods: the option that takes the name, paper, cost, settings.
+    """List all methods with paper, cost and settings.
 
-    Examples: wsstool methods; wsstool methods --json | jq '.methods[].name'
+    Examples:
+        wsstool methods
+        wsstool methods --json | jq '.methods[].name'
     """
     found = call("program.methods:methods", {})
     if json:

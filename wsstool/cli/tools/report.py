@@ -26,7 +26,9 @@ def report(
     twin: Annotated[
         str | None,
         typer.Option(
-            help="mask file of the supervised twin: FILE or NAME=FILE", rich_help_panel=options.INPUT
+            help="mask file of the fully supervised reference",
+            metavar="[NAME=]FILE",
+            rich_help_panel=options.INPUT,
         ),
     ] = None,
     log: Annotated[
@@ -45,7 +47,7 @@ def report(
         ),
     ] = 3,
     title: Annotated[
-        str, typer.Option(help="heading", rich_help_panel=options.OUTPUT)
+        str, typer.Option(help="heading of the page", metavar="TEXT", rich_help_panel=options.OUTPUT)
     ] = "Weakly supervised segmentation",
     classes_with_truth: Annotated[
         bool,
@@ -63,13 +65,11 @@ def report(
     ] = None,
     ignored_prediction: Annotated[
         Literal["wrong", "background", "skip"],
-        typer.Option(help="what a prediction of 255 is", rich_help_panel=options.METHOD),
+        typer.Option(help="how to count predicted pixels with value 255", rich_help_panel=options.METHOD),
     ] = "wrong",
     background_threshold: Annotated[
         float,
-        typer.Option(
-            help="of CAMs: background where no class scores more, 0 to 1", rich_help_panel=options.METHOD
-        ),
+        typer.Option(help="CAM files only: score of the background, 0 to 1", rich_help_panel=options.METHOD),
     ] = 0.3,
     background: options.Background = "auto",
     bootstrap: Annotated[
@@ -77,11 +77,14 @@ def report(
     ] = 1000,
     seed: options.Seed = 0,
 ) -> None:
-    """Write scores, pictures, training curves and history of a chain as one HTML file.
+    """Write an HTML report with scores, images and curves.
 
-    Examples: wsstool report cam.h5 pseudo.h5 -o report.html;
-    wsstool report contours.h5 selection.h5 -o masks.html;
-    wsstool report CAM=cam.h5 prediction=test.h5 --twin twin.h5 --log seg.jsonl -o report.html
+    It shows every file of a pipeline side by side, and the commands that made them.
+
+    Examples:
+        wsstool report cam.h5 pseudo.h5 -o report.html
+        wsstool report contours.h5 selection.h5 -o masks.html
+        wsstool report CAM=cam.h5 prediction=test.h5 --twin twin.h5 --log seg.jsonl -o report.html
     """
     found = call("report.report:report", locals())
     messages().say(f"{found['output']} ({found['bytes'] / 1e6:.1f} MB)")

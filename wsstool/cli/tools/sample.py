@@ -33,8 +33,12 @@ def sample(
         typer.Option("--force", help="replace a folder that is not empty", rich_help_panel=options.OUTPUT),
     ] = False,
 ) -> None:
-    """Write a small data set to disk: pictures, tags, masks, splits, drawn by rule, nothing downloaded.
+    """Draw a small data set: images, labels, boxes and masks.
 
-    Examples: wsstool sample -o data/; wsstool sample --kind tissue --count 200 --seed 7 -o tissue/
+    The images are drawn from a random seed; nothing is downloaded.
+
+    Examples:
+        wsstool sample -o data/
+        wsstool sample --kind tissue --count 200 --seed 7 -o tissue/
     """
     call("program.sample:sample", locals())

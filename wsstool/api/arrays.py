@@ -1,0 +1,221 @@
+"""Methods on arrays in memory: class maps, refiners, label maps."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from wsstool.api.maps import ClassMaps
+from wsstool.api.pixels import as_pixels
+from wsstool.cams import multiscale
+from wsstool.errors import UsageError
+from wsstool.family import Registry
+from wsstool.masks.method import Method
+from wsstool.registry import CAMS, REFINERS, RULES
+
+
+class Family:
+    """The methods of a registry as functions: ``family.NAME(...)``, with ``_`` in place of ``-``."""
+
+    def __init__(self, name: str, registry: Registry, call: Callable[..., Any]) -> None:
+        self.__name__, self._registry, self._call = name, registry, call
+        self.__doc__ = inspect.getdoc(call)
+
+    def __dir__(self) -> list[str]:
+        return sorted(self._names())
+
+    def __repr__(self) -> str:
+        return f"<wsstool.{self.__name__}: {', '.join(dir(self))}>"
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        names = self._names()
+        if name not in names:
+            raise AttributeError(f"wsstool.{self.__name__} has no method '{name}'; it has {', '.join(names)}")
+        function = partial(self._call, names[name])
+        own = self._registry.own_options(names[name]).values()
+        parameters = list(inspect.signature(self._call).parameters.values())[1:-1]
+        function.__doc__ = inspect.getdoc(self._registry.load(names[name]))
+        function.__signature__ = inspect.Signature([*parameters, *own])  # type: ignore[attr-defined]
+        return function
+
+    def _names(self) -> dict[str, str]:
+        return {one.replace("++", "_plus_plus").replace("-", "_"): one for one in self._registry}
+
+
+def class_maps(
+    method: str,
+    network: nn.Module,
+    image: Any,
+    targets: Sequence[int | str] | None = None,
+    *,
+    layer: str | None = None,
+    scale: float | Sequence[float] = 1.0,
+    flip: bool = False,
+    rectify: bool | None = None,
+    **own: Any,
+) -> ClassMaps:
+    """Compute the class activation maps of one image: ``ws.cams.NAME(network, image, targets)``.
+
+    NAME is a method of ``wsstool cam --method``, with ``_plus_plus`` for ``++``.
+
+    Args:
+        network: a classifier from ``load_classifier``.
+        image: (H, W, 3) uint8 array, or a Pillow image.
+        targets: the K classes that get a map, as class ids or names; None: all.
+        layer: layer to read the maps from; None: the last.
+        scale: image scale, or several, over which the maps are summed, > 0.
+        flip: sum with the horizontally flipped image.
+        rectify: keep only the positive part of each pass; None: if several passes are summed.
+        own: options of the method.
+
+    Returns:
+        ``ClassMaps``: ``data`` (K, h, w) float32 in raw scale, ``class_ids``, ``classes``.
+
+    Raises:
+        ValueError: an image of another shape or type, or a class that the network does not have.
+        TypeError: a network that ``load_classifier`` did not load.
+    """
+    if not hasattr(network, "class_ids"):
+        raise TypeError("the network needs the attributes that load_classifier gives it")
+    x = network.prepare(image)  # type: ignore[operator]
+    outputs = _outputs(network, targets)
+    asked = torch.zeros(1, len(network.class_ids), dtype=torch.bool)  # type: ignore[arg-type]
+    asked[0, outputs] = True
+    scales = (float(scale),) if isinstance(scale, int | float) else tuple(scale)
+    found = multiscale(
+        partial(CAMS.load(method), **own),
+        network,
+        x,
+        asked.to(x.device),
+        (layer or str(network.default_layer),),
+        scales=scales,
+        flip=flip,
+        rectify=(len(scales) > 1 or flip) if rectify is None else rectify,
+    )
+    ids = np.array(network.class_ids)[outputs]
+    rows, columns = x.shape[2:]
+    maps = found.maps[0][0, outputs].detach().float().cpu().numpy()
+    return ClassMaps(maps, ids, (rows, columns), network.classes, network.background)  # type: ignore[arg-type]
+
+
+def _outputs(network: Any, targets: Sequence[int | str] | None) -> list[int]:
+    """The outputs of a network that stand for classes."""
+    ids = list(network.class_ids)
+    if targets is None:
+        return list(range(len(ids)))
+    found = []
+    for one in targets:
+        known = one in network.classes if isinstance(one, str) else one in ids
+        number = network.classes.index(one) if known and isinstance(one, str) else one
+        if number not in ids:
+            names = ", ".join(f"{i} {network.classes[i]}" for i in ids)
+            raise ValueError(f"the network has no class {one!r}; it has {names}")
+        found.append(ids.index(number))
+    return found
+
+
+def refined(method: str, image: Any, scores: Any, **own: Any) -> np.ndarray:
+    """Sharpen score maps along the edges of the image: ``ws.refine.NAME(image, scores)``.
+
+    NAME is a method of ``wsstool pseudo-mask --refine``, with ``_`` in place of ``-``.
+
+    Args:
+        image: (H, W, 3) uint8 array, or a Pillow image.
+        scores: (K, H, W) in [0, 1], background included; an array or a tensor.
+        own: options of the method; for the softmax output of a segmenter, ``crf`` takes
+            ``unary="probabilities"``.
+
+    Returns:
+        (K, H, W) float32.
+
+    Raises:
+        ValueError: an image of another shape or type.
+        BadInputError: scores of another size, or that are not finite.
+        UsageError: an option's value.
+    """
+    values = scores.detach().cpu().numpy() if isinstance(scores, torch.Tensor) else scores
+    return _refiner(method, own)(np.array(values, np.float32), as_pixels(image))  # type: ignore[no-any-return]
+
+
+def _refiner(method: str, own: dict[str, Any]) -> Callable[..., Any]:
+    """A refiner with its options bound; a ``preset`` stands for several of them."""
+    preset = [f"preset={own['preset']}"] if own.get("preset") else []
+    named = {key: value for key, value in own.items() if key != "preset"}
+    return partial(REFINERS.load(method), **{**REFINERS.settings(method, preset), **named})
+
+
+cams = Family("cams", CAMS, class_maps)
+refine = Family("refine", REFINERS, refined)
+
+
+def label_map(
+    maps: ClassMaps | np.ndarray,
+    image: Any = None,
+    *,
+    refine: str | None = None,
+    rule: str = "argmax",
+    normalise: str = "auto",
+    background: str | int = "auto",
+    background_threshold: float = 0.3,
+    ignore_margin: float = 0.0,
+    class_ids: Sequence[int] | None = None,
+    **own: Any,
+) -> np.ndarray:
+    """Turn the class maps of one image into a label map.
+
+    Args:
+        maps: ``ClassMaps``, or a (K, h, w) array.
+        image: (H, W, 3) uint8 array, or a Pillow image; needed for ``refine``.
+        refine: a method of ``wsstool pseudo-mask --refine``; None: the maps decide alone.
+        rule: a method of ``wsstool pseudo-mask --rule``.
+        normalise: how maps are brought to [0, 1]: ``joint``, ``class``, ``minmax``, ``probability`` or
+            ``none``; ``auto``: ``class`` before ``crf``, else ``joint``.
+        background: class id of the background; ``auto``: that of the maps, 0 for an array; ``none``: every
+            pixel belongs to a class with a map.
+        background_threshold: score of the background where the maps have none, [0, 1].
+        ignore_margin: pixels whose best score is less than this above the second become 255, [0, 1].
+        class_ids: class id of each map of an array; None: 1, 2, ...
+        own: options of the refiner or the rule.
+
+    Returns:
+        (H, W) uint8 class ids, of the size of the image; 255 where nothing is decided.
+
+    Raises:
+        UsageError: an option's value, or a refiner without an image.
+        BadInputError: maps that are not finite.
+        TypeError: an option that neither the refiner nor the rule has.
+    """
+    data = np.asarray(maps, np.float32)
+    given = maps if isinstance(maps, ClassMaps) else None
+    ids = np.arange(1, len(data) + 1) if class_ids is None else np.asarray(class_ids)
+    ids = given.class_ids if given and class_ids is None else ids
+    known = given.background if given else 0
+    if refine is not None and image is None:
+        raise UsageError(f"refine='{refine}' needs the image")
+    pixels = None if image is None else as_pixels(image)
+    size = pixels.shape[:2] if pixels is not None else given.size if given else data.shape[1:]
+    for_rule = {key: own.pop(key) for key in list(own) if key in RULES.own_options(rule)}
+    if own and refine is None:
+        raise TypeError(f"no such option without refine: {', '.join(own)}")
+    is_gated = RULES.takes(rule, "tags")
+    if background == "auto":
+        used = -1 if is_gated else known  # tags leave no pixel over for a background
+    else:
+        used = -1 if background == "none" else int(background)
+    method = Method(
+        rule=partial(RULES.load(rule), **for_rule),
+        gated=is_gated,
+        refine=_refiner(refine, own) if refine else None,
+        normalise=("class" if refine == "crf" else "joint") if normalise == "auto" else normalise,
+        background=used,
+        forbidden=known if used < 0 and given else -1,
+        threshold=background_threshold,
+        ignore_margin=ignore_margin,
+    )
+    return method.label_map(data, ids, (int(size[0]), int(size[1])), pixels, ids)

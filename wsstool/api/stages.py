@@ -1,0 +1,126 @@
+"""Every stage as a function that takes plain Python values and returns a ``Result``."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import types
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from wsstool.api.results import Result
+from wsstool.types import Advance
+
+# Public name -> "module:function" below wsstool.stages.
+STAGES = {
+    "train_cls": "train.train_classifier:train_cls",
+    "cam": "pseudo_masks.cam:cam",
+    "pseudo_mask": "pseudo_masks.pseudo_mask:pseudo_mask",
+    "train_contour": "train.train_contour:train_contour",
+    "contour": "objects.contour:contour",
+    "propose": "objects.propose:propose",
+    "select": "objects.select:select",
+    "cotrain": "train.cotrain:cotrain",
+    "predict": "predict.any_weights:predict",
+    "nms_files": "detections.nms:nms",
+    "evaluate": "scoring.evaluate:eval_",
+    "report": "report.report:report",
+    "export": "exchange.export:export",
+    "import_masks": "exchange.import_masks:import_masks",
+    "sample": "program.sample:sample",
+    "info": "streams.info:info",
+    "check": "streams.check:check",
+    "merge": "streams.merge:merge",
+}
+_STREAMS = ("source", "sources", "output")  # None or "-": standard input or output, on the command line
+_SCORES = {"evaluate"}  # return their result; the output file is optional
+
+
+@functools.cache
+def __getattr__(name: str) -> Callable[..., Result]:
+    if name not in STAGES:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    module, _, function = STAGES[name].partition(":")
+    return as_function(name, getattr(import_module(f"wsstool.stages.{module}"), function))
+
+
+def as_function(name: str, stage: Callable[..., Any]) -> Callable[..., Result]:
+    """Wrap a stage for use in Python.
+
+    Paths may be strings, a single value stands for a list of one, and ``settings`` may be a dictionary.
+    Warnings are issued with ``warnings.warn``; other messages go to the logger ``wsstool``.
+
+    Args:
+        name: public name.
+        stage: a function of ``wsstool.stages``.
+    """
+    parameters = _parameters(stage)
+    streams = [key for key in _STREAMS if key in parameters and not (key == "output" and name in _SCORES)]
+    for key in streams:
+        if parameters[key].default is None:
+            parameters[key] = parameters[key].replace(default=inspect.Parameter.empty)
+    signature = inspect.Signature(list(parameters.values()))
+
+    @functools.wraps(stage)
+    def function(*args: Any, **kwargs: Any) -> Result:
+        given = signature.bind_partial(*args, **kwargs).arguments
+        given |= given.pop("arguments", {})  # of predict, which passes its options on
+        for key in streams:
+            if given.get(key, parameters[key].default) in (None, "-", inspect.Parameter.empty):
+                raise TypeError(f"{name}() needs {key}='FILE': only commands use standard input and output")
+        fitted = {key: _fitted(value, parameters.get(key)) for key, value in given.items()}
+        found = Result(stage(**fitted, messages=_PythonMessages()) or {})
+        if given.get("output") is not None:
+            found.setdefault("output", str(given["output"]))
+        return found
+
+    function.__name__ = function.__qualname__ = name
+    function.__signature__ = signature  # type: ignore[attr-defined]
+    return function
+
+
+def _parameters(stage: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """The parameters of a stage, with resolved annotations, without ``messages``."""
+    hints = get_type_hints(inspect.unwrap(stage))
+    return {
+        key: one.replace(annotation=hints.get(key, one.annotation))
+        for key, one in inspect.signature(stage).parameters.items()
+        if key != "messages"
+    }
+
+
+def _fitted(value: Any, parameter: inspect.Parameter | None) -> Any:
+    """A value as the stage expects it: paths for strings, lists for single values."""
+    if value is None or parameter is None:
+        return value
+    hint = parameter.annotation
+    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
+    rows = [kind for kind in kinds if get_origin(kind) in (list, Sequence)]
+    if rows:
+        if isinstance(value, Mapping):
+            value = [f"{key}={one}" for key, one in value.items()]
+        alone = isinstance(value, str | Path) or not hasattr(value, "__iter__")
+        items = [value] if alone else list(value)
+        if get_args(rows[0]) == (Path,):
+            return [Path(one) for one in items]
+        return [str(one) if isinstance(one, Path) else one for one in items]
+    return Path(value) if isinstance(value, str) and Path in kinds and str not in kinds else value
+
+
+class _PythonMessages:
+    """Messages of a stage that was called from Python."""
+
+    def say(self, text: str) -> None:
+        logging.getLogger("wsstool").info(text)
+
+    def warn(self, text: str) -> None:
+        warnings.warn(text, stacklevel=2)
+
+    @contextmanager
+    def track(self, total: int, what: str) -> Iterator[Advance]:
+        yield lambda n=1: None
