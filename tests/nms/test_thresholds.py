@@ -131,7 +131,7 @@ PUBLISHED = {
         "beta": 1.0,
         "vote_plus_one": False,
     },
-    "fusion": {"iou_threshold": 0.55, "score_rule": "avg", "model_weights": "", "overflow": False},
+    "fusion": {"iou_threshold": 0.55, "score_rule": "avg", "model_weights": (), "overflow": False},
 }
 """What the papers, or the code of their authors, use."""
 

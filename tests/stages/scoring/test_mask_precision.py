@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from wsstool.stages.scoring.label_maps.mask_precision import NAMES, MaskPrecision, MaskRuns
+from wsstool.stages.scoring.mask_precision import NAMES, MaskPrecision, MaskRuns
 
 from wsstool.errors import BadInputError
 

@@ -21,7 +21,7 @@ from wsstool.selection.confidence import box_fit
 from wsstool.selection.fillers.simple import box as filled
 from wsstool.selection.fillers.simple import ellipse
 from wsstool.stages.scoring.fail_under import require_least
-from wsstool.stages.scoring.label_maps.mask_precision import MaskPrecision, MaskRuns
+from wsstool.stages.scoring.mask_precision import MaskPrecision, MaskRuns
 from wsstool.stages.scoring.object_score_file import InstanceCounts, write_objects
 from wsstool.stages.scoring.predictions import data_root, source_name
 from wsstool.types import SILENT, ClassList, Messages, tracked

@@ -14,7 +14,7 @@ from wsstool.atomic import write_text
 from wsstool.errors import BadInputError
 from wsstool.metrics.instances import InstanceScores
 from wsstool.metrics.proposals import ProposalScores
-from wsstool.stages.scoring.label_maps.mask_precision import MaskPrecision
+from wsstool.stages.scoring.mask_precision import MaskPrecision
 from wsstool.stages.scoring.score_file import FORMAT, MAPS, load
 from wsstool.types import ClassList
 
