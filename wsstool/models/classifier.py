@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from wsstool.errors import UsageError
 from wsstool.models.backbones import Backbone, build_backbone
 from wsstool.models.backbones.frozen import OnBackbone
+from wsstool.models.fan.sizes import SIZES as FAN_SIZES
+from wsstool.models.fan_classifier import FanClassifier, build_fan_classifier
 
 NORMALIZATIONS: dict[str, tuple[list[float], list[float]]] = {
     "imagenet": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
@@ -116,20 +118,23 @@ def build_classifier(
     pool: str = "average",
     dropout: float = 0.0,
     head_bias: bool = True,
-) -> Classifier:
+    token_head: bool = False,
+) -> Classifier | FanClassifier:
     """A classifier with random weights and zero-mean head.
 
     Args:
         arch: a name of ``wsstool.models.backbones.BACKBONES``.
         n_classes: number of outputs: the classes that are not background.
         output_stride: 32, 16, 8 or 4; None keeps the network's own.
-        pool: average, max, lse or topk.
+        pool: average, max, lse or topk; a FAN reads its class token instead and knows average alone.
         dropout: share of feature channels dropped in training, [0, 1).
         head_bias: give the head a bias; its weights then start small, normal with deviation 0.01, without one
             they are Xavier-uniform, as the published stage 1 of WSSS-Tissue has them.
+        token_head: of a FAN: also classify every token.
 
     Raises:
-        UsageError: unknown backbone or pooling, impossible stride, no classes.
+        UsageError: unknown backbone or pooling, impossible stride, no classes, a token head on a network
+            without tokens.
 
     Example:
         >>> build_classifier("tiny", 3)(torch.zeros(2, 3, 64, 64)).shape
@@ -137,6 +142,21 @@ def build_classifier(
     """
     if n_classes < 1:
         raise UsageError("a classifier needs at least one class that is not background")
+    if arch in FAN_SIZES:
+        if pool != "average":
+            raise UsageError(f"--pool {pool}: {arch} reads its class token and pools no map")
+        return build_fan_classifier(
+            arch,
+            n_classes,
+            output_stride=output_stride,
+            dropout=dropout,
+            head_bias=head_bias,
+            token_head=token_head,
+        )
+    if token_head:
+        raise UsageError(
+            f"{arch} has no tokens, and so no token head; those that have: {', '.join(FAN_SIZES)}"
+        )
     backbone: Backbone = build_backbone(arch, output_stride=output_stride)
     head = nn.Conv2d(backbone.out_channels, n_classes, 1, bias=head_bias)
     if head.bias is None:

@@ -16,6 +16,7 @@ from wsstool.errors import UsageError
 from wsstool.models.backbones import rarefied_backbone
 from wsstool.models.backbones.caffe_trunks import Trunk
 from wsstool.models.backbones.grid import single, stage_grids
+from wsstool.models.fan.token_attention import TokenAttention
 from wsstool.models.heads.fcn import FCN
 
 
@@ -118,9 +119,9 @@ def _with_one_map(network: nn.Module) -> FCN:
     """The network, if each of its scores is a function of the pixels around it, on one grid."""
     if not isinstance(network, FCN) or len(network.taps) > 1:
         raise UsageError("--dense wants an FCN with a single score map, such as fcn32s-BACKBONE")
-    if any(isinstance(layer, nn.AdaptiveAvgPool2d) for layer in network.modules()):
+    if any(isinstance(layer, nn.AdaptiveAvgPool2d | TokenAttention) for layer in network.modules()):
         raise UsageError(
-            f"{network.backbone.arch} looks at the whole image in its layers (squeeze-and-excitation): "
-            "its scores do not move with the image, and --dense does not go with it"
+            f"{network.backbone.arch} looks at the whole image in its layers (attention, "
+            "squeeze-and-excitation): its scores do not move with the image, and --dense does not go with it"
         )
     return network

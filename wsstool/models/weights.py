@@ -20,7 +20,7 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError, Wsstool
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone, on_meta
 from wsstool.models.classifier import build_classifier
 from wsstool.models.fitting import check_fit
-from wsstool.models.published import pytorch_fcn, tissue_stage1, tissue_stage2
+from wsstool.models.published import fan, pytorch_fcn, tissue_stage1, tissue_stage2
 from wsstool.models.published.mxnet_params import is_mxnet, read_params
 
 SAFE_GLOBALS = [
@@ -29,12 +29,17 @@ SAFE_GLOBALS = [
     np.dtype,
     np.ndarray,
     np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
+    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # type: ignore[attr-defined]
+    (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
     *(type(np.dtype(t)) for t in ("f8", "f4", "i8", "i4", "u1", "?")),
 ]
-"""All that a weights file may hold beside tensors and plain containers."""
+"""All that a weights file may hold beside tensors and plain containers; numpy 1 had it under other names."""
 
 CONTAINERS = ("state_dict", "state_dict_ema", "model_state_dict", "model", "net", "module")
 """Keys under which other programs keep the state dict, in order of preference."""
+
+AVERAGED = "state_dict_ema"
+"""Key of the weights averaged over the training, beside the last ones: of a FAN they are preferred."""
 
 
 class UndescribedError(BadInputError):
@@ -141,8 +146,8 @@ def load_weights(path: Path | str) -> Weights:
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: truncated, damaged, not safe to open, without a state dict, or the published stage 1 of
-            WSSS-Tissue with entries missing or too many.
+        BadInputError: truncated, damaged, not safe to open, without a state dict, the published stage 1 of
+            WSSS-Tissue with entries missing or too many, or a published FAN of an unknown size.
     """
     if is_mxnet(path):
         return Weights(tissue_stage1.from_mxnet(read_params(path)))
@@ -153,6 +158,8 @@ def load_weights(path: Path | str) -> Weights:
     second = content.get("state_dict_2")
     state = _unwrapped(content, path)
     if not isinstance(meta, Mapping):
+        if fan.is_published(state) and isinstance(content.get(AVERAGED), Mapping):
+            state = _unwrapped(content[AVERAGED], path)  # the published results are those of the average
         return _published(state, path, content.get("arch"))
     return Weights(state, dict(meta), _unwrapped(second, path) if isinstance(second, Mapping) else None)
 
@@ -164,6 +171,8 @@ def _published(state: dict[str, Tensor], path: Path | str, arch: object) -> Weig
     """
     if tissue_stage1.is_published(state) and tissue_stage1.HEAD in state:
         return Weights(tissue_stage1.renamed(state), tissue_stage1.describe(state, path))
+    if fan.is_published(state):
+        return Weights(fan.renamed(state), fan.describe(fan.modern_names(state), path))
     return Weights(state, pytorch_fcn.describe(state, arch) or tissue_stage2.describe(state))
 
 
@@ -238,6 +247,7 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
             pool=meta.get("pool", "average"),
             dropout=meta.get("dropout", 0.0),
             head_bias=meta.get("head_bias", True),
+            token_head=meta.get("token_head", False),
         )
     if task == "segmentation":
         from wsstool.models.segmenter import build_segmenter

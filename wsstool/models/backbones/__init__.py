@@ -1,12 +1,12 @@
-"""Backbones: networks cut after their last feature map, torchvision's and two more, at any output stride.
+"""Backbones: networks cut after their last feature map, torchvision's and our own, at any output stride.
 
-The stride is lowered by the rule in ``atrous``.
+The stride is lowered by the rule in ``atrous``; that of FAN is fixed, since its tokens are.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +18,8 @@ from wsstool.errors import UsageError
 from wsstool.models.backbones.atrous import dilate
 from wsstool.models.backbones.resnet38d import resnet38d_layers
 from wsstool.models.backbones.tiny import tiny_features
+from wsstool.models.fan.sizes import SIZES as FAN_SIZES
+from wsstool.models.fan.trunk import EXPANDED, fan_layers
 
 TORCHVISION = {
     "mobilenet-v2": "mobilenet_v2",
@@ -46,11 +48,14 @@ TORCHVISION = {
     "regnet-y-1.6gf": "regnet_y_1_6gf",
     "regnet-x-1.6gf": "regnet_x_1_6gf",
 }
-BACKBONES = ("tiny", "resnet38d", *TORCHVISION)
-"""Every backbone name; ``tiny`` is ours and learns from scratch."""
+BACKBONES = ("tiny", "resnet38d", *FAN_SIZES, *TORCHVISION)
+"""Every backbone name; ``tiny`` and ``fan-micro`` are ours and learn from scratch."""
 
 CLASSIFIER_PREFIXES = ("classifier.", "fc.", "fc8.")
 """Where torchvision keeps its ImageNet classifier, and ResNet-38d its head: not part of a backbone."""
+
+GROUPS = ("features", "trunk_output", *EXPANDED)
+"""Children whose own children are the parts of a backbone."""
 
 PROBE_SIZE = 256
 
@@ -126,8 +131,8 @@ def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
     Args:
         arch: a name of ``BACKBONES``.
         output_stride: image pixels a step of the last map: 32, 16, 8 or 4; None keeps the network's own
-            (32, ``tiny`` and ``resnet38d`` 8). Halving it takes about four times the time in the layers
-            concerned.
+            (32; FAN 16; ``tiny`` and ``resnet38d`` 8). Halving it takes about four times the time in the
+            layers concerned.
 
     Raises:
         UsageError: no such backbone, or it cannot have that stride.
@@ -140,9 +145,10 @@ def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
     probe = _probe(arch)
     own_stride = _measure_stages(probe)[-1].stride
     wanted = own_stride if output_stride is None else output_stride
-    if wanted not in (32, 16, 8, 4) or wanted > own_stride:
-        possible = ", ".join(str(s) for s in (32, 16, 8, 4) if s <= own_stride)
-        raise UsageError(f"{arch} cannot have output stride {wanted}; possible are {possible}")
+    possible = [own_stride] if arch in FAN_SIZES else [s for s in (32, 16, 8, 4) if s <= own_stride]
+    if wanted not in possible:
+        spelled = ", ".join(map(str, possible))
+        raise UsageError(f"{arch} cannot have output stride {wanted}; possible are {spelled}")
     backbone = _plain_backbone(arch)
     if wanted < own_stride:
         strides = _input_strides(probe)
@@ -161,9 +167,13 @@ def rarefied_backbone(backbone: Backbone) -> Backbone:
 
     Its maps hold those of the plain network at every ``stride``-th position, and as many more between them.
 
+    Raises:
+        UsageError: a FAN, whose tokens are at stride 16.
     Source:
         Long et al., CVPR 2015, section 3.1 (filter rarefaction). Written from the paper.
     """
+    if backbone.arch in FAN_SIZES:
+        raise UsageError(f"{backbone.arch} cannot have output stride 1: its tokens are at stride 16")
     dense = _plain_backbone(backbone.arch)
     dilate(dense, _input_strides(_probe(backbone.arch)), 1)
     dense.load_state_dict(backbone.state_dict())
@@ -210,6 +220,8 @@ def _plain_backbone(arch: str) -> Backbone:
         # of summation some rectifiers near 0 switch, and its gradients with them, by 5e-4.
         backbone.memory_format = torch.contiguous_format
         return backbone
+    if arch in FAN_SIZES:
+        return Backbone(fan_layers(FAN_SIZES[arch]))
     if arch not in TORCHVISION:
         raise UsageError(f"no backbone '{arch}'; there are: {', '.join(BACKBONES)}")
     # Only here: it brings torch's compiler along, which doubles the time that a command takes to start.
@@ -222,14 +234,17 @@ def _plain_backbone(arch: str) -> Backbone:
 
 
 def _stage_modules(backbone: Backbone) -> dict[str, nn.Module]:
-    """The parts by name: the children of ``features`` or ``trunk_output``, else the backbone's own."""
-    parts: dict[str, nn.Module] = {}
-    for name, child in backbone.named_children():
-        if name in ("features", "trunk_output"):
-            parts |= {f"{name}.{key}": module for key, module in child.named_children()}
-        else:
-            parts[name] = child
-    return parts
+    """The parts by name, in order: the backbone's children, or what is inside those of ``GROUPS``."""
+
+    def below(prefix: str, group: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+        for key, child in group.named_children():
+            name = prefix + key
+            if name in GROUPS:
+                yield from below(f"{name}.", child)
+            else:
+                yield name, child
+
+    return dict(below("", backbone))
 
 
 def watch(

@@ -1,0 +1,124 @@
+"""The published weights of FAN-Hybrid classifiers, with and without token head (STL).
+
+The names in these files are those of our trunk and our head side by side; ours have them below ``backbone.``
+and ``head.``. Older files spell some names otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from wsstool.errors import BadInputError
+from wsstool.models.fan.sizes import SIZES, STRIDE, Size
+from wsstool.models.published.checkpoints import without_names
+
+FIRST = "patch_embed.backbone.stem.0.weight"
+"""A name that no other network has."""
+
+TRUNK = ("patch_embed.", "pos_embed.", "blocks.")
+"""How the names below ``backbone.`` begin; the others are the head's."""
+
+_FUSED = re.compile(r"(cls_attn_blocks\.\d+\.attn\.)qkv(\..+)")
+_IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+
+
+def is_published(state_dict: Mapping[str, Tensor]) -> bool:
+    """Whether a state dict is meant to be a FAN-Hybrid classifier."""
+    return FIRST in state_dict and "cls_token" in state_dict and "head.weight" in state_dict
+
+
+def modern_names(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The names of older files as the newer ones spell them; the fused layer of class attention in three.
+
+    Example:
+        >>> import torch
+        >>> list(modern_names({"pos_embeder.token_projection.bias": torch.zeros(1)}))
+        ['pos_embed.token_projection.bias']
+    """
+    state: dict[str, Tensor] = {}
+    for name, value in state_dict.items():
+        name = re.sub(r"^pos_embeder\.", "pos_embed.", name)
+        if fused := _FUSED.fullmatch(name):
+            state |= {
+                f"{fused[1]}{one}{fused[2]}": part for one, part in zip("qkv", value.chunk(3), strict=True)
+            }
+        else:
+            state[name] = value
+    return state
+
+
+def renamed(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The published names, old or new, as our classifier spells them."""
+    return {
+        f"{'backbone' if name.startswith(TRUNK) else 'head'}.{name}": value
+        for name, value in modern_names(state_dict).items()
+    }
+
+
+def published_names(state_dict: Mapping[str, Any]) -> dict[str, Any]:
+    """Back from our names to the published ones, in their order: what the published programs read.
+
+    Example:
+        >>> published_names({"backbone.blocks.0.gamma1": 1, "head.cls_token": 2, "head.head.bias": 3})
+        {'cls_token': 2, 'blocks.0.gamma1': 1, 'head.bias': 3}
+    """
+    state = {re.sub(r"^(backbone|head)\.", "", name): value for name, value in state_dict.items()}
+    first = {name: value for name, value in state.items() if name == "cls_token"}
+    return first | state
+
+
+def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, Any]:
+    """The description that a published file lacks.
+
+    Returns:
+        ``meta`` as ``train-cls`` writes it, and ``what`` the file is, in words; the classes have no names yet
+        (``named`` is False).
+
+    Raises:
+        BadInputError: the widths and depths are those of no member of the family.
+    """
+    arch = _arch_of(state_dict, source)
+    n, has_tokens = len(state_dict["head.weight"]), "aux_head.weight" in state_dict
+    head = " with token head (STL)" if has_tokens else ""
+    return {
+        "what": f"FAN-Hybrid {SIZES[arch].title}{head}, {n} classes",
+        "arch": arch,
+        "task": "classification",
+        **without_names(n),
+        **_IMAGENET,
+        "output_stride": STRIDE,
+        "token_head": has_tokens,
+        "single_label": True,
+        "image_size": 224,
+    }
+
+
+def _arch_of(state_dict: Mapping[str, Tensor], source: Path | str) -> str:
+    """The member of the family that has these widths and depths."""
+    dim, depth = state_dict["cls_token"].shape[-1], _count(state_dict, r"blocks")
+    stem_depths = tuple(
+        _count(state_dict, rf"patch_embed\.backbone\.stages\.{stage}\.blocks") for stage in (0, 1)
+    )
+    found = (dim, depth, len(state_dict[FIRST]), stem_depths)
+    for arch, size in SIZES.items():
+        if found == _measures(size):
+            return arch
+    known = ", ".join(f"{arch} {size.dim} and {size.depth}" for arch, size in SIZES.items())
+    raise BadInputError(
+        f"{source} is a FAN of no size that there is: {dim} channels and {depth} blocks, with "
+        f"{stem_depths[0]} and {stem_depths[1]} in the stem; there are: {known}"
+    )
+
+
+def _measures(size: Size) -> tuple[int, int, int, tuple[int, int]]:
+    return size.dim, size.depth, size.stem_channels[0], size.stem_depths
+
+
+def _count(state_dict: Mapping[str, Tensor], group: str) -> int:
+    """How many numbered members a group of names has."""
+    return len({match[1] for name in state_dict if (match := re.match(rf"{group}\.(\d+)\.", name))})
