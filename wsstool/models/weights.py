@@ -18,7 +18,9 @@ from torch import Tensor, nn
 from wsstool.atomic import atomic_file
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone, on_meta
-from wsstool.models.classifier import build_classifier
+from wsstool.models.classifier import Classifier, build_classifier
+from wsstool.models.fan.class_head import LAST_LAYERS
+from wsstool.models.fan_classifier import FanClassifier
 from wsstool.models.fitting import check_fit
 from wsstool.models.published import fan, pytorch_fcn, tissue_stage1, tissue_stage2
 from wsstool.models.published.mxnet_params import is_mxnet, read_params
@@ -217,12 +219,34 @@ def load_backbone(backbone: Backbone, path: Path | str) -> None:
         MissingInputError: no such file.
         BadInputError: not a weights file, or of another architecture.
     """
+    _load_backbone(backbone, load_weights(path), path)
+
+
+def load_start(classifier: Classifier | FanClassifier, path: Path | str) -> None:
+    """Start a classifier from a file: its backbone, and of a FAN the class attention too, if it is there.
+
+    The last layers, which know the classes, are left as they are.
+
+    Raises:
+        MissingInputError: no such file.
+        BadInputError: not a weights file, or of another architecture.
+    """
     weights = load_weights(path)
+    _load_backbone(classifier.backbone, weights, path)  # type: ignore[arg-type]
+    found = {k.removeprefix("head."): v for k, v in weights.state_dict.items() if k.startswith("head.")}
+    if isinstance(classifier, FanClassifier) and "cls_token" in found:
+        last = {k: v for k, v in classifier.head.state_dict().items() if k.startswith(LAST_LAYERS)}
+        kept = {k: v for k, v in found.items() if not k.startswith(LAST_LAYERS)}
+        load_state(classifier.head, kept | last, f"{path} (start weights for {classifier.backbone.arch})")
+
+
+def _load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> None:
     state = weights.state_dict
     if any(name.startswith("backbone.") for name in state):
         state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
     state = {k: v for k, v in state.items() if not k.startswith(CLASSIFIER_PREFIXES)}
-    load_state(backbone, state, f"{path} (start weights for {backbone.arch})")
+    what = f"{weights.meta['what']}; " if "what" in weights.meta else ""
+    load_state(backbone, state, f"{path} ({what}start weights for {backbone.arch})")
 
 
 def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file") -> nn.Module:

@@ -13,6 +13,7 @@ from wsstool.errors import UsageError
 from wsstool.image_size import shrink, size_within
 from wsstool.metrics.classification import average_precisions, exact_match, mean_jaccard
 from wsstool.models.classifier import Classifier, normalise
+from wsstool.models.fan_classifier import FanClassifier
 from wsstool.training.images.tagged_images import Pictures
 from wsstool.training.losses.classification import LOSSES
 from wsstool.training.plan import Progress
@@ -28,14 +29,15 @@ class ClassificationTask:
         label_smoothing, positive_weight: see the losses.
         backbone_rate: learning rate of the backbone relative to the head's, >= 0; 0 trains the head
             alone, on the features of the frozen backbone (batch statistics frozen too).
-        attention: ``(features, head weight, epoch)`` -> features that the head sees in training, or None.
+        attention: ``(features, head weight, epoch)`` -> features that the head sees in training, or None;
+            of a ``Classifier`` alone, whose head is linear.
         validation: pictures and their tags (N,K), or None.
         longest: longer side above which a validation picture is made smaller, pixels.
     """
 
     def __init__(
         self,
-        model: Classifier,
+        model: Classifier | FanClassifier,
         *,
         mean: Sequence[float],
         std: Sequence[float],
@@ -65,14 +67,14 @@ class ClassificationTask:
         return {"model": self.model}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Weights and, without decay, biases and normalisation; the backbone at its own rate."""
+        """Weights and, without decay, biases, normalisation and class token; the backbone at its own rate."""
         groups = []
         for part, scale in ((self.model.backbone, self.backbone_rate), (self.model.head, 1.0)):
-            parameters = [p for p in part.parameters() if p.requires_grad] if scale > 0 else []
-            groups.append({"params": [p for p in parameters if p.ndim > 1], "lr_scale": scale})
-            groups.append(
-                {"params": [p for p in parameters if p.ndim < 2], "lr_scale": scale, "weight_decay": 0.0}
-            )
+            trained = [(n, p) for n, p in part.named_parameters() if p.requires_grad] if scale > 0 else []
+            decayed = [p for name, p in trained if p.ndim > 1 and name != "cls_token"]
+            others = [p for name, p in trained if p.ndim < 2 or name == "cls_token"]
+            groups.append({"params": decayed, "lr_scale": scale})
+            groups.append({"params": others, "lr_scale": scale, "weight_decay": 0.0})
         return groups
 
     def loss(self, batch: tuple[Tensor, Tensor], progress: Progress) -> dict[str, Any]:
@@ -80,6 +82,7 @@ class ClassificationTask:
         images, tags = batch
         features = self.model.features(normalise(images, self.mean, self.std))
         if self.attention is not None:
+            assert isinstance(self.model, Classifier)
             features = self.attention(features, self.model.head.weight, progress.epoch)
         logits = self.model.logits(features)
         truth, predicted = tags.cpu().numpy(), self._predicted(logits.detach().float().cpu())

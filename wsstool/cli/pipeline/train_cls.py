@@ -22,7 +22,7 @@ def train_cls(
     output: options.TrainedWeights = Path("cls.pth"),
     arch: Annotated[
         str,
-        _own("backbone: tiny, mobilenet-v2, resnet-18, resnet38d, vgg-16, convnext-tiny, ...", options.MODEL),
+        _own("backbone: tiny, mobilenet-v2, resnet-18, resnet38d, vgg-16, fan-tiny, ...", options.MODEL),
     ] = "mobilenet-v2",
     init: options.StartWeights = None,
     output_stride: Annotated[

@@ -12,6 +12,9 @@ from wsstool.models.fan.start_weights import DEVIATION, start_blocks
 BLOCKS = 2
 """Of class attention."""
 
+LAST_LAYERS = ("head.", "aux_head.")
+"""How the names of the layers that know the classes begin."""
+
 
 class ClassTokenHead(nn.Module):
     """A class token that attends to the tokens of the image, two blocks, a norm, and linear layers.

@@ -23,6 +23,7 @@ from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
 from wsstool.stages.inputs.image_batches import Picture, plan_batches, read_batches
 from wsstool.stages.networks.classifier import load_classifier
+from wsstool.stages.networks.whole_tokens import say_padding
 from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.pseudo_masks.cam_grid import map_strides
 from wsstool.stages.records import Payload, per_image, write_all
@@ -63,6 +64,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )
     images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers)
+    say_padding(model, images.sizes, messages)
     classes = _classes(meta, dataset, options.weights)
     chosen = _targets(options.targets, images, classes)
     if chosen is None:

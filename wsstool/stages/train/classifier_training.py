@@ -14,6 +14,7 @@ from torch import Tensor
 
 from wsstool.data.augmentation.transforms import RandomResizedCrop
 from wsstool.models.classifier import Classifier
+from wsstool.models.fan_classifier import FanClassifier
 from wsstool.registry import ATTENTIONS
 from wsstool.stages.inputs.tags import TaggedSource, usable_items
 from wsstool.training.classification_task import ClassificationTask
@@ -79,7 +80,7 @@ def by_probe(model: Classifier, lesson: Lesson, params: Mapping[str, Any]) -> Le
 
 
 def by_steps(
-    model: Classifier,
+    model: Classifier | FanClassifier,
     lesson: Lesson,
     params: Mapping[str, Any],
     *,

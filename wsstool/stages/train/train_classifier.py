@@ -13,13 +13,14 @@ from wsstool import store
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
 from wsstool.models.backbones import default_output_stride
-from wsstool.models.classifier import NORMALIZATIONS, build_classifier
+from wsstool.models.classifier import NORMALIZATIONS, Classifier, build_classifier
 from wsstool.models.layers import find_layer
-from wsstool.models.weights import load_backbone
+from wsstool.models.weights import load_start
 from wsstool.registry import ATTENTIONS
 from wsstool.runtime import pick_device, seed_everything
 from wsstool.stages.checks import backbone_rate_of, check_failed, check_penalty, check_scales, check_share
 from wsstool.stages.inputs.tags import open_tagged, open_validation, usable_items
+from wsstool.stages.networks.whole_tokens import check_training
 from wsstool.stages.train.classifier_training import Lesson, attention_of, by_probe, by_steps
 from wsstool.stages.train.run import TrainingRun
 from wsstool.training.images.tagged_images import Pictures
@@ -213,9 +214,10 @@ def train_cls(
             dropout=dropout,
             head_bias=head_bias,
         )
+        check_training(model, probe=probe, attention=attention, image_size=image_size, messages=messages)
         kept = _named(model, () if probe else frozen)
         if init is not None:
-            load_backbone(model.backbone, init)  # type: ignore[arg-type]
+            load_start(model, init)
         elif frozen and not probe:
             messages.warn("frozen layers keep their random weights; give start weights with --init")
         if not probe:
@@ -229,6 +231,7 @@ def train_cls(
         )
         lesson = Lesson(pictures, items, source.tags[items], mean, std, where, messages, about)
         if probe:
+            assert isinstance(model, Classifier)
             state, figures = by_probe(model, lesson, run.params)
         else:
             state, figures = by_steps(
