@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from typer.testing import CliRunner
 
 from tests.models.fan.parity import PUBLISHED, fixture_state, key_list, zeros
+from wsstool.cli.app import app
 from wsstool.errors import BadInputError
 from wsstool.models.classifier import NORMALIZATIONS, normalise
 from wsstool.models.fan.class_head import combined_logits
@@ -61,6 +63,14 @@ class TestFiles:
         assert described["parameters"] == key_list(shared, arch)["n_parameters"]
         title = arch.removeprefix("fan-")
         assert described["what"] == f"FAN-Hybrid {title} with token head (STL), 1000 classes"
+
+    def test_info_says_which_it_is(self, shared: Path, tmp_path: Path) -> None:
+        torch.save({"state_dict_ema": zeros(shared, "fan-small")}, tmp_path / "x.pth.tar")
+        result = CliRunner().invoke(app, ["info", str(tmp_path / "x.pth.tar")])
+        assert result.exit_code == 0, result.stderr
+        rows = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
+        assert ["what", "FAN-Hybrid small with token head (STL), 1000 classes"] in rows
+        assert ["classes", "class_0 to class_999, 1000 in all"] in rows and len(rows) < 30
 
     def test_without_token_head(self, shared: Path, tmp_path: Path) -> None:
         state = {k: v for k, v in zeros(shared, "fan-tiny").items() if not k.startswith("aux_head.")}

@@ -10,6 +10,9 @@ from wsstool.cli import options
 from wsstool.cli.run import call
 from wsstool.cli.tables import print_fields, print_json
 
+MOST_LISTED = 100
+"""Entries of a list in a description that are printed."""
+
 
 def info(
     source: options.Source = None,
@@ -48,4 +51,11 @@ def _without_repeats(found: dict[str, Any]) -> dict[str, Any]:
     """The fields without the history inside ``meta``, whose commands stand in ``commands``."""
     if "meta" not in found:
         return found
-    return {**found, "meta": {k: v for k, v in found["meta"].items() if k != "provenance"}}
+    return {**found, "meta": {k: _short(v) for k, v in found["meta"].items() if k != "provenance"}}
+
+
+def _short(value: Any) -> Any:
+    """A list that would fill several screens by its ends; ``--json`` has it whole."""
+    if isinstance(value, list) and len(value) > MOST_LISTED:
+        return f"{value[0]} to {value[-1]}, {len(value)} in all"
+    return value
