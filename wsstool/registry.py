@@ -226,6 +226,98 @@ DENSE = Registry(
     },
 )
 
+CORRUPTIONS = Registry(
+    "corruptions",
+    {
+        "gaussian-noise": Entry(
+            "wsstool.corruptions.noise:gaussian_noise",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 normal draw a value",
+        ),
+        "shot-noise": Entry(
+            "wsstool.corruptions.noise:shot_noise",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 Poisson draw a value",
+        ),
+        "impulse-noise": Entry(
+            "wsstool.corruptions.noise:impulse_noise",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 uniform draw a value",
+        ),
+        "speckle-noise": Entry(
+            "wsstool.corruptions.noise:speckle_noise",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 normal draw a value",
+        ),
+        "gaussian-blur": Entry(
+            "wsstool.corruptions.blur:gaussian_blur",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "2 passes of 9 to 49 taps",
+        ),
+        "motion-blur": Entry(
+            "wsstool.corruptions.motion:motion_blur",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "21 to 41 shifted copies",
+        ),
+        "glass-blur": Entry(
+            "wsstool.corruptions.glass:glass_blur",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "2 blurs, 1 to 3 shuffles",
+        ),
+        "defocus-blur": Entry(
+            "wsstool.corruptions.blur:defocus_blur",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 Fourier transform and back a channel",
+        ),
+        "snow": Entry(
+            "wsstool.corruptions.snow:snow",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "21 to 25 shifted copies of one channel",
+        ),
+        "fog": Entry(
+            "wsstool.corruptions.fog:fog",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 uniform draw a pixel of the enclosing square",
+        ),
+        "frost": Entry(
+            "wsstool.corruptions.frost:frost", "Hendrycks and Dietterich, ICLR 2019", "one pass; photographs"
+        ),
+        "frost-synthetic": Entry(
+            "wsstool.corruptions.frost:frost_synthetic", "a texture of our own", "as fog"
+        ),
+        "spatter": Entry(
+            "wsstool.corruptions.spatter:spatter",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 normal draw a pixel, blurs, distances",
+        ),
+        "brightness": Entry(
+            "wsstool.corruptions.colour:brightness", "Hendrycks and Dietterich, ICLR 2019", "one pass"
+        ),
+        "contrast": Entry(
+            "wsstool.corruptions.colour:contrast", "Hendrycks and Dietterich, ICLR 2019", "one pass"
+        ),
+        "jpeg-compression": Entry(
+            "wsstool.corruptions.digital:jpeg_compression", "Hendrycks and Dietterich, ICLR 2019", "1 JPEG"
+        ),
+        "saturate": Entry(
+            "wsstool.corruptions.colour:saturate", "Hendrycks and Dietterich, ICLR 2019", "one pass"
+        ),
+        "pixelate": Entry(
+            "wsstool.corruptions.digital:pixelate", "Hendrycks and Dietterich, ICLR 2019", "2 resizings"
+        ),
+        "zoom-blur": Entry(
+            "wsstool.corruptions.zoom:zoom_blur",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "10 to 15 enlargements",
+        ),
+        "elastic-transform": Entry(
+            "wsstool.corruptions.elastic:elastic_transform",
+            "Michaelis et al., 2019",
+            "2 uniform draws a pixel, 1 look-up",
+        ),
+    },
+)
+
 REGISTRIES = (
     ATTENTIONS,
     CAMS,
@@ -239,6 +331,7 @@ REGISTRIES = (
     NMS,
     COTRAINERS,
     DENSE,
+    CORRUPTIONS,
     EXPORTS,
 )
 """All families, in the order of the pipeline."""

@@ -30,7 +30,7 @@ CORE = (
     "platformdirs",
     "filelock",
 )
-OPTIONAL = ("numba", "opencv-contrib-python-headless")
+OPTIONAL = ("numba", "opencv-contrib-python-headless", "imagecorruptions-imaug")
 
 LITTLE_DISK = 2 * 10**9  #: bytes; weights, stores and a checkpoint need about as much
 LITTLE_SHARED_MEMORY = 256 * 10**6  #: bytes; a container's usual 64 MB is too little for loader workers

@@ -10,6 +10,7 @@ from wsstool.registry import (
     BACKGROUNDS,
     BOX_LOSSES,
     CAMS,
+    CORRUPTIONS,
     COTRAINERS,
     DENSE,
     EXPORTS,
@@ -35,10 +36,11 @@ PLACES: dict[str, Registry] = {
     "cotrain --method": COTRAINERS,
     "train-contour --loss": BOX_LOSSES,
     "predict --dense": DENSE,
+    "wsstool.corruptions.corrupt": CORRUPTIONS,
     "export --format": EXPORTS,
     "nms --method": NMS,
 }
-"""The command and option -> the registry whose names it takes."""
+"""The command and option, or the function, -> the registry whose names it takes."""
 
 
 def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
