@@ -35,7 +35,7 @@ def jpeg_compression(image: np.ndarray, severity: int, generator: np.random.Gene
     quality = constants_of(image, severity, JPEG)
     file = BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality)
-    return np.array(Image.open(file))
+    return np.array(Image.open(file, formats=["JPEG"]))
 
 
 def pixelate(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:

@@ -73,7 +73,7 @@ def frost_synthetic(image: np.ndarray, severity: int, generator: np.random.Gener
     """
     clear, icy = constants_of(image, severity, FROST)
     ridges = 1 - np.abs(2 * plasma(image.shape[:2], 1.6, generator) - 1)
-    ice = (70 + 185 * ridges**2)[..., None] * np.float32([0.86, 0.95, 1.0])
+    ice = (70 + 185 * ridges**2)[..., None] * np.array([0.86, 0.95, 1.0], np.float32)
     return to_levels(image * np.float32(clear) + ice * np.float32(icy))
 
 
@@ -105,8 +105,8 @@ def _images_of(folder: Path) -> tuple[Path, ...]:
 def _read(path: Path, covers: tuple[int, int]) -> np.ndarray:
     """(h, w, 3) uint8, at least as high and wide as asked for."""
     try:
-        with Image.open(path) as photo:
-            photo = photo.convert("RGB")
+        with Image.open(path) as file:
+            photo = file.convert("RGB")
     except (OSError, UnidentifiedImageError) as error:
         raise BadInputError(f"cannot read the photograph of frost '{path}': {error}") from error
     scale = max(1.0, covers[0] / photo.height, covers[1] / photo.width)

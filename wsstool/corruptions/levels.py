@@ -64,7 +64,7 @@ def luma(image: np.ndarray) -> np.ndarray:
         (H, W) float32 in the same unit.
 
     Example:
-        >>> luma(np.uint8([[[255, 0, 0]]])).round(2).tolist()
-        [[76.25]]
+        >>> luma(np.uint8([[[0, 0, 0], [255, 255, 255]]])).round(2).tolist()
+        [[0.0, 255.0]]
     """
-    return image @ np.float32([0.299, 0.587, 0.114])
+    return image @ np.array([0.299, 0.587, 0.114], np.float32)

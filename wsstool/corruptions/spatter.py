@@ -17,9 +17,8 @@ SPATTER = (
     (0.65, 0.3, 1, 0.65, 1.5, True),
     (0.67, 0.4, 1, 0.65, 1.5, True),
 )
-WATER = np.float32([175, 238, 238])
-MUD = np.float32([63, 42, 20])
-EMBOSS = np.array([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]])
+WATER = np.array([175, 238, 238], np.float32)
+MUD = np.array([63, 42, 20], np.float32)
 
 
 def spatter(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
@@ -56,11 +55,16 @@ def spatter(image: np.ndarray, severity: int, generator: np.random.Generator) ->
 
 def _shine(drops: np.ndarray) -> np.ndarray:
     """How light falls on drops, (H, W) uint8 -> (H, W) float32: embossed by the distance to their rims."""
-    edges = canny(drops, 50, 150)
-    distance = distance_to(edges) if edges.any() else np.full(drops.shape, 20.0)
-    heights = equalised(_mean(np.minimum(distance, 20)).astype(np.uint8))
-    embossed = ndimage.correlate(heights.astype(np.float32), EMBOSS, mode="mirror")
-    return np.rint(_mean(np.clip(embossed, 0, 255)))
+    heights = equalised(_mean(distance_to(canny(drops, 50, 150))).astype(np.uint8))
+    return np.rint(_mean(_embossed(heights)))
+
+
+def _embossed(heights: np.ndarray) -> np.ndarray:
+    """Light from the lower right: correlate with [-2 -1 0, -1 1 1, 0 1 2], cut to [0, 255]."""
+    padded = np.pad(heights.astype(np.int16), 1, "reflect")
+    slope = 2 * (padded[2:, 2:] - padded[:-2, :-2])
+    slope += padded[1:-1, 2:] + padded[2:, 1:-1] - padded[1:-1, :-2] - padded[:-2, 1:-1]
+    return np.clip(slope + heights, 0, 255)
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
