@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from wsstool.options import Options, option
+from wsstool.stages.options.choices import Refiner
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataFolder(Options):
-    """A data folder, and which of its images and labels are used."""
+class ImageFolder(Options):
+    """A data folder, and which of its images are used."""
 
     data: Path = option(..., "data folder; its layout is recognised", positional=True)
     split: str | None = option(
@@ -21,14 +23,70 @@ class DataFolder(Options):
         "present",
         panel=INPUT,
     )
-    labels: Path | None = option(
-        None, "label file (CSV, TSV, JSONL, .npy); default: found in DATA", panel=INPUT
-    )
     class_list: Path | None = option(
         None,
         "class file ('index name' lines), or luad, bcss; default: found in DATA",
         panel=INPUT,
         key="changed",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFolder(ImageFolder):
+    """A data folder, and which of its images and labels are used."""
+
+    labels: Path | None = option(
+        None, "label file (CSV, TSV, JSONL, .npy); default: found in DATA", panel=INPUT
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxAnnotations(Options):
+    """The boxes of the objects in a data folder."""
+
+    boxes: Path | None = option(
+        None,
+        "box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: found in DATA",
+        panel=INPUT,
+        key=False,
+    )
+    box_format: Literal["auto", "xywh", "xyxy", "cxcywh"] = option(
+        "auto",
+        "meaning of the four numbers of a box; auto: as its format says, refused where that cannot be",
+        panel=INPUT,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxWindows(Options):
+    """The windows around boxes that a network maps."""
+
+    margin: list[float] | None = option(
+        None,
+        "margin around a box, as a share of its side; repeatable, the maps are averaged; default 0.25",
+        panel=METHOD,
+        at_least=0,
+        at_most=4,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordInput(Options):
+    """A record file, or a stream of records on standard input."""
+
+    source: str | None = option(None, "input file; '-' or nothing: standard input", positional=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesOfRecords(Options):
+    """Where the images of a record file are."""
+
+    images: Path | None = option(
+        None,
+        "folder with the images of the input file; default: the one it was made from",
+        panel=INPUT,
+        env="WSSTOOL_IMAGES",
+        key=False,
     )
 
 
@@ -51,6 +109,15 @@ class Settings(Options):
         panel=METHOD,
         spelling="--set",
         metavar="NAME=VALUE",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refinement(Settings):
+    """A method that refines score maps with the image."""
+
+    refine: Refiner | None = option(
+        None, "refine the score maps with the image; default: no refinement", panel=METHOD
     )
 
 
