@@ -52,9 +52,7 @@ def pseudo_mask(options: PseudoMaskOptions, *, messages: Messages = SILENT) -> d
         return label_class_maps(reader, reread, only(ClassMapOptions, options, why), messages)
 
 
-def _reread(
-    reader: store.Reader, source: object, stack: ExitStack
-) -> tuple[Records, dict[str, np.ndarray]]:
+def _reread(reader: store.Reader, source: object, stack: ExitStack) -> tuple[Records, dict[str, np.ndarray]]:
     """The records of ``reader`` as often as asked, and its tail; a pipe is kept in a temporary file."""
     if source is None or str(source) == "-" or not Path(str(source)).is_file():
         folder = stack.enter_context(TemporaryDirectory(prefix="wsstool-"))
