@@ -1,4 +1,4 @@
-"""The part of a key that is made of options: it stays what it was, so that finished results stay up to date."""
+"""The options in a key stay what they were, so that finished results stay up to date."""
 
 from pathlib import Path
 

@@ -23,12 +23,6 @@ class ImageFolder(Options):
         "present",
         panel=INPUT,
     )
-    class_list: Path | None = option(
-        None,
-        "class file ('index name' lines), or luad, bcss; default: found in DATA",
-        panel=INPUT,
-        key="changed",
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +32,26 @@ class DataFolder(ImageFolder):
     labels: Path | None = option(
         None, "label file (CSV, TSV, JSONL, .npy); default: found in DATA", panel=INPUT
     )
+    class_list: Path | None = option(
+        None,
+        "class file ('index name' lines), or luad, bcss; default: found in DATA",
+        panel=INPUT,
+        key="changed",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
-class BoxAnnotations(Options):
-    """The boxes of the objects in a data folder."""
+class Shard(Options):
+    """One of several parts of the images, for runs on several machines."""
+
+    shard: str | None = option(
+        None, "only the I-th of N parts, I from 0; 'merge' joins them", panel=INPUT, metavar="I/N"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxSource(Options):
+    """Where the boxes of the images are, and how they are written."""
 
     boxes: Path | None = option(
         None,
@@ -51,9 +60,7 @@ class BoxAnnotations(Options):
         key=False,
     )
     box_format: Literal["auto", "xywh", "xyxy", "cxcywh"] = option(
-        "auto",
-        "meaning of the four numbers of a box; auto: as its format says, refused where that cannot be",
-        panel=INPUT,
+        "auto", "box coordinates; auto: as the file format says, an error where they do not fit", panel=INPUT
     )
 
 
@@ -63,7 +70,7 @@ class BoxWindows(Options):
 
     margin: list[float] | None = option(
         None,
-        "margin around a box, as a share of its side; repeatable, the maps are averaged; default 0.25",
+        "margin around a box as a share of its sides; repeatable, the maps are averaged; default 0.25",
         panel=METHOD,
         at_least=0,
         at_most=4,
@@ -91,15 +98,6 @@ class ImagesOfRecords(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shard(Options):
-    """One of several parts of the images, for runs on several machines."""
-
-    shard: str | None = option(
-        None, "only the I-th of N parts, I from 0; 'merge' joins them", panel=INPUT, metavar="I/N"
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     """Options of the chosen method."""
 
@@ -122,7 +120,19 @@ class Refinement(Settings):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Execution(Options):
+class Completion(Options):
+    """When a command has succeeded, and when it has nothing to do."""
+
+    max_failed: int = option(
+        0, "images that may fail before the exit code is 3", panel=OUTPUT, at_least=0, key=False
+    )
+    force: bool = option(
+        False, "compute again although the output is up to date", panel=OUTPUT, spelling="--force", key=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution(Completion):
     """How a command runs; never what it computes."""
 
     workers: int = option(
@@ -131,12 +141,6 @@ class Execution(Options):
         panel=RUNTIME,
         at_least=0,
         key=False,
-    )
-    max_failed: int = option(
-        0, "images that may fail before the exit code is 3", panel=OUTPUT, at_least=0, key=False
-    )
-    force: bool = option(
-        False, "compute again although the output is up to date", panel=OUTPUT, spelling="--force", key=False
     )
 
 

@@ -12,7 +12,7 @@ from wsstool.stages.options.common import (
     METHOD,
     MODEL,
     OUTPUT,
-    BoxAnnotations,
+    BoxSource,
     BoxWindows,
     DataFolder,
     ImageFolder,
@@ -30,7 +30,7 @@ class Prediction(ImageFolder, Shard, Refinement, Inference, RecordOutput):
     """What both kinds of output take."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)
-    class_list: Path | None = redeclared(ImageFolder, "class_list", None, key=True)
+    class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
     flip: bool = option(
         False, "average with the horizontally flipped image", panel=METHOD, spelling="--flip/--no-flip"
     )
@@ -104,7 +104,7 @@ class LabelMapOptions(Prediction, DataFolder):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectMaskOptions(Prediction, BoxAnnotations, BoxWindows):
+class ObjectMaskOptions(Prediction, BoxSource, BoxWindows):
     """A network that masks the objects of boxes."""
 
     threshold: float = option(
