@@ -22,7 +22,7 @@ import numpy as np
 from wsstool.stages.objects.contour import contour
 from wsstool.stages.objects.propose import propose
 from wsstool.stages.objects.select import select
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
 from wsstool.stages.scoring.evaluate import eval_
 from wsstool.stages.train.cotrain import cotrain

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -32,6 +33,40 @@ def pixel_bounds(box: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int,
         found.append((first, min(max(math.ceil(high - _ROUNDING), first + (low < end and high > 0)), end)))
     (left, right), (top, bottom) = found
     return left, top, max(left, right), max(top, bottom)
+
+
+def box_mask(box: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Mark the pixels that a box touches.
+
+    Args:
+        box: (4,) xyxy in pixels; sides may lie within pixels and outside the image.
+        size: (H, W) of the image.
+    Returns:
+        (H, W) bool.
+
+    >>> box_mask(np.array([0.5, -3, 2, 1.2]), (3, 4)).astype(int).tolist()
+    [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
+    """
+    x0, y0, x1, y1 = pixel_bounds(box, (size[0], size[1]))
+    inside = np.zeros(size[:2], bool)
+    inside[y0:y1, x0:x1] = True
+    return inside
+
+
+def box_in_window(box: np.ndarray, window: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Move a box from pixels of the image to pixels of a window of it.
+
+    Args:
+        box: (4,) xyxy.
+        window: (4,) xyxy; only its first two numbers count.
+    Returns:
+        (4,) xyxy, float32 if ``box`` is.
+
+    >>> box_in_window(np.array([5, 7, 9, 8], np.float32), (2, 4, 10, 10)).tolist()
+    [3.0, 3.0, 7.0, 4.0]
+    """
+    x0, y0 = window[0], window[1]
+    return box - np.array([x0, y0, x0, y0], np.float32)
 
 
 @dataclass(frozen=True)

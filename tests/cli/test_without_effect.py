@@ -1,5 +1,8 @@
 """Options that do nothing are said to, when they were typed."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import typer
 import typer.main
@@ -7,6 +10,7 @@ import typer.main
 from wsstool.cli.app import app
 from wsstool.cli.unused_options import _IDLE, SELECTING, sentences
 from wsstool.registry import COTRAINERS
+from wsstool.stages.options.predict import PredictOptions
 
 COMMANDS = typer.main.get_command(app).commands
 
@@ -22,12 +26,12 @@ def test_the_methods_that_select_are_those_with_a_pool():
 
 
 def test_only_what_was_typed_is_told():
-    values = {"gate": None, "gate_threshold": 0.1, "gate_form": "forbid", "probabilities": True}
-    assert sentences("predict", values, []) == []
-    assert sentences("predict", values, ["gate_form"]) == ["--gate-form does nothing without --gate"]
-    told = sentences("predict", values, ["gate_threshold", "gate_form"])
+    options = PredictOptions(data=Path("data"), weights=Path("seg.pth"), probabilities=True)
+    assert options.warnings([]) == []
+    assert options.warnings(["gate_form"]) == ["--gate-form does nothing without --gate"]
+    told = options.warnings(["gate_threshold", "gate_form"])
     assert told == ["--gate-threshold, --gate-form do nothing without --gate"]
-    assert sentences("predict", values | {"gate": "cls.pth"}, ["gate_form"]) == []
+    assert replace(options, gate=Path("cls.pth")).warnings(["gate_form"]) == []
     assert sentences("eval", {}, ["truth"]) == []
 
 

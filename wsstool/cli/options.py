@@ -12,16 +12,11 @@ import typer
 
 from wsstool.registry import (
     ATTENTIONS,
-    BACKGROUNDS,
-    CAMS,
     COTRAINERS,
-    DENSE,
     EXPORTS,
     FILLERS,
     NMS,
     PROPOSALS,
-    REFINERS,
-    RULES,
     SELECTORS,
 )
 
@@ -29,26 +24,16 @@ INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "T
 
 if TYPE_CHECKING:
     Attention = str
-    CamMethod = str
     NmsMethod = str
-    Refiner = str
-    Rule = str
-    BackgroundKind = str
     Cotrainer = str
     Proposer = str
-    DenseWay = str
     Selection = str
     ExportFormat = str
 else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
-    CamMethod = Literal[CAMS.names()]
     NmsMethod = Literal[NMS.names()]
-    Refiner = Literal[REFINERS.names()]
-    Rule = Literal[RULES.names()]
-    BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
     Cotrainer = Literal[COTRAINERS.names()]
     Proposer = Literal[PROPOSALS.names()]
-    DenseWay = Literal[DENSE.names()]
     Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
     ExportFormat = Literal[("png", *EXPORTS.names())]
 
@@ -151,10 +136,6 @@ Settings = Annotated[
         metavar="NAME=VALUE",
     ),
 ]
-Scales = Annotated[
-    list[float] | None,
-    _option("--scale", help="image scale to average over, (0, 8]; repeatable; default 1", panel=METHOD),
-]
 Margins = Annotated[
     list[float] | None,
     _option(
@@ -162,10 +143,6 @@ Margins = Annotated[
         help="around a box, share of its side; repeatable, the maps are averaged; default 0.25",
         panel=METHOD,
     ),
-]
-Layers = Annotated[
-    list[str] | None,
-    _option("--layer", help="layer to read maps from; repeatable; default: the last", panel=METHOD),
 ]
 Flip = Annotated[bool, _option("--flip/--no-flip", help="average with the mirrored image", panel=METHOD)]
 Background = Annotated[
@@ -175,10 +152,6 @@ Background = Annotated[
         help="'auto': as the class list says; 'none': every pixel belongs to a class that is tagged",
         panel=METHOD,
     ),
-]
-Refine = Annotated[
-    Refiner | None,
-    _option("--refine", help="sharpen the score maps with the image; default: no refinement", panel=METHOD),
 ]
 
 # Model
@@ -191,7 +164,6 @@ StartWeights = Annotated[
         panel=MODEL,
     ),
 ]
-Arch = Annotated[str, _option("--arch", help="network; 'wsstool methods' lists the parts", panel=MODEL)]
 
 # Runtime
 Device = Annotated[

@@ -39,29 +39,6 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
         Idle((*_STEPS, "flip_vertical", "image_size", "area", "momentum"), lambda v: v["probe"], _SOLVED),
         Idle(("scale", "penalty", "balanced", "intercept"), lambda v: not v["probe"], "without --probe"),
     ),
-    "cam": (Idle(("score_threshold",), lambda v: v["targets"] != "scores", "without --targets scores"),),
-    "pseudo-mask": (
-        Idle(
-            ("background_threshold", "background_threshold_low", "background_power"),
-            lambda v: v["background"] != "auto",
-            "with --background none or white, where no score is compared with it",
-        ),
-        Idle(
-            ("background_threshold",),
-            lambda v: v["background"] == "auto" and v["background_power"] is not None,
-            "with --background-power, which stands in place of a constant",
-        ),
-        Idle(
-            ("background_threshold", "background_threshold_low", "background_power"),
-            lambda v: v["rule"] == "multilayer" and v["background"] == "auto",
-            "with --rule multilayer, where every pixel goes to a class that is tagged",
-        ),
-        Idle(
-            ("background_threshold", "background_threshold_low", "background_power"),
-            lambda v: v["rule"] == "threshold",
-            "with --rule threshold, which has its own: --set high=..., --set low=...",
-        ),
-    ),
     "cotrain": (
         Idle(
             (*_STEPS, "method", "noise_rate", "crop_size", "scale_min", "scale_max"),
@@ -89,10 +66,6 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
     ),
     "propose": (
         Idle(("method", "settings", "workers"), lambda v: v["import_"] is not None, "with --import"),
-    ),
-    "predict": (
-        Idle(("gate_threshold", "gate_form"), lambda v: v["gate"] is None, "without --gate"),
-        Idle(("dtype",), lambda v: not v["probabilities"], "without --probabilities"),
     ),
 }
 

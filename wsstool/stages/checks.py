@@ -1,14 +1,38 @@
-"""Range checks of option values, and the limit on failed images; a NaN lies in no range."""
+"""Checks of options beside the other ones or the input, and the limit on failed images."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import TypeVar
 
 from wsstool.errors import SomeFailedError, UsageError
+from wsstool.options import Options, spelled
 from wsstool.types import ClassList
 
+Kind = TypeVar("Kind", bound=Options)
+
 LARGEST_SCALE = 8.0
+
+
+def only(kind: type[Kind], options: Options, why: str, ignored: Sequence[str] = ()) -> Kind:
+    """Reduce the options of a command to those of the kind of input or output at hand.
+
+    Args:
+        kind: a base class of ``type(options)``.
+        options: of the command.
+        why: completes the error "--x ...".
+        ignored: options of another kind that may be set all the same.
+
+    Raises:
+        UsageError: another option of another kind is not at its default.
+    """
+    own = kind.declarations()
+    for one in fields(options):
+        if one.name not in own and one.name not in ignored and getattr(options, one.name) != one.default:
+            raise UsageError(f"{spelled(options, one.name)} {why}")
+    return kind(**{name: getattr(options, name) for name in own})
 
 
 def check_scales(scales: Sequence[float]) -> None:

@@ -8,7 +8,7 @@ import torch
 from tests.stages.tissue import write_tree
 from wsstool.errors import BadInputError
 from wsstool.models.classifier import build_classifier
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
 
 

@@ -13,7 +13,7 @@ from wsstool.regions import Boxes
 from wsstool.stages.networks.segmenter import Trained
 from wsstool.stages.networks.segmenter_on_boxes import ClassMapper
 from wsstool.stages.objects.contour import contour
-from wsstool.stages.predict.any_weights import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.program.sample import sample
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.types import ClassList

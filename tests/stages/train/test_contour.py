@@ -13,7 +13,7 @@ from wsstool.data.geometry import rle
 from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, UsageError
 from wsstool.models.weights import load_weights
 from wsstool.stages.objects.contour import contour
-from wsstool.stages.predict.any_weights import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.train.train_contour import train_contour
 from wsstool.types import Silent
 

@@ -15,7 +15,7 @@ from wsstool import store
 from wsstool.cli.recipe_file import recipe_text
 from wsstool.errors import UsageError
 from wsstool.models.weights import load_weights
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.scoring.evaluate import eval_
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.layer_weights import layer_weights

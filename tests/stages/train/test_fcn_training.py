@@ -19,7 +19,7 @@ from wsstool.errors import UsageError
 from wsstool.models.classifier import normalise
 from wsstool.models.heads.fcn import FCN, build_fcn
 from wsstool.models.weights import build_from_weights, load_weights, save_weights
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.initial_weights import parameter_groups, start_input
 from wsstool.training import loop

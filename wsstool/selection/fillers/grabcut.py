@@ -6,7 +6,7 @@ import numpy as np
 
 from wsstool.errors import UsageError
 from wsstool.image_size import shrink, size_within
-from wsstool.regions import pixel_bounds
+from wsstool.regions import box_mask
 from wsstool.selection.fillers.graph_cut import Mixture, cut, enlarged, pairs_of, surroundings
 
 
@@ -54,9 +54,7 @@ def grabcut(
         raise UsageError(
             "--set iterations and components are at least 1, gamma in [0, 1e6) and longest_side at least 8"
         )
-    x0, y0, x1, y1 = pixel_bounds(box, size)
-    inside = np.zeros(size, bool)
-    inside[y0:y1, x0:x1] = True
+    inside = box_mask(box, size)
     if not inside.any():
         return np.zeros(size, np.uint8)
     small = size_within(size, longest_side)

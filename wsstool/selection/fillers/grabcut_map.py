@@ -6,7 +6,7 @@ import numpy as np
 
 from wsstool.errors import UsageError
 from wsstool.image_size import shrink, size_within
-from wsstool.regions import pixel_bounds
+from wsstool.regions import box_mask
 from wsstool.selection.fillers.graph_cut import Mixture, cut, enlarged, pairs_of, surroundings
 
 _SUREST = 0.95
@@ -75,9 +75,7 @@ def grabcut_map(
         )
     if not all(0 <= value < 1e6 for value in (gamma, trust, colours)):
         raise UsageError("--set gamma, trust and colours are 0 or more")
-    x0, y0, x1, y1 = pixel_bounds(box, size)
-    inside = np.zeros(size, bool)
-    inside[y0:y1, x0:x1] = True
+    inside = box_mask(box, size)
     small = size_within(size, longest_side)
     rgb, free = shrink(image, small, "gaussian"), shrink(inside, small, "gaussian") >= 0.5
     known = surroundings(free, components * 4)

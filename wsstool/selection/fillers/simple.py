@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from wsstool.errors import UsageError
-from wsstool.regions import pixel_bounds
+from wsstool.regions import box_mask, pixel_bounds
 from wsstool.types import IGNORE
 
 
@@ -21,10 +21,7 @@ def box(size: tuple[int, int], box: np.ndarray) -> np.ndarray:
     Source:
         The baseline of every paper on boxes. Independent.
     """
-    mask = np.zeros(size, np.uint8)
-    x0, y0, x1, y1 = pixel_bounds(box, size)
-    mask[y0:y1, x0:x1] = 1
-    return mask
+    return box_mask(box, size).astype(np.uint8)
 
 
 def ellipse(size: tuple[int, int], box: np.ndarray) -> np.ndarray:
@@ -97,7 +94,4 @@ def prior(
     mask = (values >= threshold).astype(np.uint8)
     if unsure:
         mask[np.abs(values - threshold) < unsure] = IGNORE
-    x0, y0, x1, y1 = pixel_bounds(box, size)
-    inside = np.zeros(size, bool)
-    inside[y0:y1, x0:x1] = True
-    return np.where(inside, mask, np.uint8(0))
+    return np.where(box_mask(box, size), mask, np.uint8(0))

@@ -17,7 +17,7 @@ from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.models.contour import ContourNet
 from wsstool.models.contour_maps import Shown, Window, joined, view_maps
 from wsstool.models.weights import Weights, build_from_weights, load_weights
-from wsstool.regions import Boxes
+from wsstool.regions import Boxes, box_in_window
 from wsstool.runtime import pick_device
 from wsstool.stages.inputs.boxes import Boxed, open_boxed
 from wsstool.stages.inputs.image_batches import read_batches
@@ -273,10 +273,7 @@ def mapped(opened: Opened, start: int, workers: int) -> Iterator[Mapped | Wsstoo
         else:
             boxes = table.of(i)
             windows = mapper.windows(boxes, (picture.shape[0], picture.shape[1]))
-            placed = [
-                box - np.array([x0, y0, x0, y0], np.float32)
-                for box, (x0, y0, _, _) in zip(boxes.xyxy, windows, strict=True)
-            ]
+            placed = [box_in_window(box, window) for box, window in zip(boxes.xyxy, windows, strict=True)]
             yield Mapped(
                 mapper(picture, boxes), placed, [picture[y0:y1, x0:x1] for x0, y0, x1, y1 in windows]
             )

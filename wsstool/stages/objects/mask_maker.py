@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wsstool.regions import Proposals, pixel_bounds
+from wsstool.regions import Proposals, box_in_window, box_mask, pixel_bounds
 from wsstool.registry import FILLERS, SELECTORS
 from wsstool.selection.confidence import quality
 from wsstool.selection.map_kind import map_kind
@@ -124,7 +124,7 @@ class Maker:
         if self.takes_map and (prior is None or not np.nan_to_num(prior, nan=0.0).any()):
             return np.zeros(size, np.uint8), "empty map"
         if not self.takes_proposals:
-            box = scene.boxes[k] - np.array([x0, y0, x0, y0], np.float32)
+            box = box_in_window(scene.boxes[k], scene.windows[k])
             given: dict[str, Any] = {"prior": prior} if self.takes_map else {}
             if self.takes_image:
                 assert scene.image is not None
@@ -158,11 +158,7 @@ def drawn(
     """(h, w) uint8: the union of proposals, clipped to the box, in a window of the image."""
     held = proposals.members()[chosen].any(0)
     mask = held[proposals.superpixels[window]]
-    x0, y0, x1, y1 = pixel_bounds(box, proposals.superpixels.shape)  # type: ignore[arg-type]
-    top, left = window[0].start, window[1].start
-    inside = np.zeros_like(mask)
-    inside[max(0, y0 - top) : y1 - top, max(0, x0 - left) : x1 - left] = True
-    return (mask & inside).astype(np.uint8)
+    return (mask & box_mask(box, proposals.superpixels.shape)[window]).astype(np.uint8)
 
 
 def masks_of(
@@ -194,6 +190,5 @@ def masks_of(
 
 def _judge(scene: Scene, k: int, guide: str) -> Callable[[np.ndarray], float]:
     """The quality of a mask of box ``k``."""
-    left, top = scene.windows[k][:2].tolist()
-    box = scene.boxes[k] - np.array([left, top, left, top], np.float32)
+    box = box_in_window(scene.boxes[k], scene.windows[k])
     return lambda mask: quality(np.where(mask == IGNORE, 1, mask), box, scene.maps[k], guide)

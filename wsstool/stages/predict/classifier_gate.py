@@ -9,12 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import normalise
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.types import ClassList
-
-FORMS = ("forbid", "multiply")
 
 
 @dataclass(frozen=True)
@@ -89,17 +86,11 @@ def open_gate(
     Raises:
         BadInputError: weights of a segmenter, damaged, or of other classes.
         MissingInputError: no such file.
-        UsageError: a threshold outside [0, 1), an unknown form.
     """
-    if not 0 <= threshold < 1:
-        raise UsageError(f"--gate-threshold {threshold:g}: a score from 0 to below 1")
-    if form not in FORMS:
-        raise UsageError(f"--gate-form {form}: {' or '.join(FORMS)}")
     classifier, meta = load_classifier(path, listed, is_named=is_named)
     own = [meta["classes"][i] for i in meta["class_ids"]]
-    odd = sorted(set(own) ^ {name for name in names if name is not None})
-    if odd:
-        raise BadInputError(f"the gate '{path}' is for other classes than the segmenter (such as {odd[0]})")
+    wanted = ClassList(tuple(sorted(name for name in names if name is not None)))
+    wanted.require_same(ClassList(tuple(sorted(own))), f"the segmenter and its gate '{path}'")
     order = [-1 if name is None else own.index(name) for name in names]
     return Gate(
         classifier.to(device),

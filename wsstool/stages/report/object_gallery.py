@@ -12,7 +12,7 @@ from wsstool import store
 from wsstool.data.boxes.table import BoxTable
 from wsstool.data.palettes import class_palette
 from wsstool.errors import WsstoolError
-from wsstool.regions import pixel_bounds
+from wsstool.regions import box_in_window, box_mask
 from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, label_borders
 from wsstool.report.page import Gallery, Panel, Sample
 from wsstool.stages.inputs.image_batches import read_picture
@@ -106,7 +106,7 @@ def _sample(
     x0, y0, x1, y1 = header.columns["window"][row].tolist()
     window = slice(y0, y1), slice(x0, x1)
     crop, class_id = image[window], int(header.columns["box_class"][row])
-    inner = header.columns["box"][row] - np.array([x0, y0, x0, y0], np.float32)
+    inner = box_in_window(header.columns["box"][row], header.columns["window"][row])
     number = int(header.columns["box_id"][row])
     mask = record.windows[row - int(header.columns["box_offset"][i])]
     colours = palette.copy()
@@ -133,11 +133,8 @@ def _sample(
 
 def _boxed(crop: np.ndarray, box: np.ndarray) -> np.ndarray:
     """The crop with the outline of the box."""
-    x0, y0, x1, y1 = pixel_bounds(box, crop.shape[:2])  # type: ignore[arg-type]
-    inside = np.zeros(crop.shape[:2], np.uint8)
-    inside[y0:y1, x0:x1] = 1
     shown = crop.copy()
-    shown[label_borders(inside)] = _BOX
+    shown[label_borders(box_mask(box, crop.shape).astype(np.uint8))] = _BOX
     return shown
 
 

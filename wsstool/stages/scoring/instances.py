@@ -16,9 +16,8 @@ from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.instances import InstanceScores, overlap
-from wsstool.regions import Boxes
+from wsstool.regions import Boxes, box_in_window, box_mask
 from wsstool.selection.confidence import box_fit
-from wsstool.selection.fillers.simple import box as filled
 from wsstool.selection.fillers.simple import ellipse
 from wsstool.stages.scoring.fail_under import require_least
 from wsstool.stages.scoring.mask_precision import MaskPrecision, MaskRuns
@@ -211,9 +210,9 @@ def _objects(
     found = []
     for k, window in zip(range(rows.start, rows.stop), record.windows, strict=True):
         x0, y0, x1, y1 = columns["window"][k].tolist()
-        inner = columns["box"][k] - np.array([x0, y0, x0, y0], np.float32)
+        inner = box_in_window(columns["box"][k], columns["window"][k])
         mask = window == 1
-        hull = filled(mask.shape, inner) == 1
+        hull = box_mask(inner, mask.shape)
         one: dict[str, Any] = {
             "image": image,
             "class_id": int(columns["box_class"][k]),
