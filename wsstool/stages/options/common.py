@@ -25,7 +25,10 @@ class DataFolder(Options):
         None, "label file (CSV, TSV, JSONL, .npy); default: found in DATA", panel=INPUT
     )
     class_list: Path | None = option(
-        None, "class file ('index name' lines), or luad, bcss; default: found in DATA", panel=INPUT
+        None,
+        "class file ('index name' lines), or luad, bcss; default: found in DATA",
+        panel=INPUT,
+        key="changed",
     )
 
 
