@@ -177,8 +177,8 @@ class Options:
             declared: Declaration = one.metadata["declaration"]
             value = getattr(self, one.name) if self.unused(one.name) is None else None
             value = resolved.pop(one.name, value)
-            is_changed = value is not None and value != one.default
-            if not declared.positional and (declared.key is True or (declared.key == "changed" and is_changed)):
+            counts = declared.key is True or (declared.key == "changed" and value not in (None, one.default))
+            if counts and not declared.positional:
                 found[spelled(self, one.name)[2:].replace("-", "_")] = value
         if resolved:
             raise TypeError(f"no such options: {', '.join(resolved)}")

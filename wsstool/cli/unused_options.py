@@ -87,9 +87,6 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
             "with --window image, which has no margin",
         ),
     ),
-    "propose": (
-        Idle(("method", "settings", "workers"), lambda v: v["import_"] is not None, "with --import"),
-    ),
     "predict": (
         Idle(("gate_threshold", "gate_form"), lambda v: v["gate"] is None, "without --gate"),
         Idle(("dtype",), lambda v: not v["probabilities"], "without --probabilities"),

@@ -20,12 +20,12 @@ from wsstool.proposals.masks import from_masks, from_sets
 from wsstool.regions import Proposals
 from wsstool.store.matfile import read_mat73
 
-Make = Callable[[tuple[int, int]], tuple[Proposals, int]]
+ReadProposals = Callable[[tuple[int, int]], tuple[Proposals, int]]
 """Size of the image -> its proposals, and how many did not fit."""
 
 
-def imported(path: Path, dataset: Dataset) -> dict[int, Make]:
-    """Who makes the proposals of which picture.
+def imported(path: Path, dataset: Dataset) -> dict[int, ReadProposals]:
+    """Find the proposals of each image; they are read when they are asked for.
 
     Args:
         path: a JSON file or a ``.mat`` file, which is named after its image, or a folder of such files.
@@ -40,7 +40,7 @@ def imported(path: Path, dataset: Dataset) -> dict[int, Make]:
     lookup = Lookup(everything)
     wanted = {name: i for i, name in enumerate(dataset.names)}
     results: dict[int, list[coco_results.Result]] = defaultdict(list)
-    found: dict[int, Make] = {}
+    found: dict[int, ReadProposals] = {}
     numbers: dict[int, str] | None = None
     for file in files(path):
         if file.suffix.lower() == ".mat":

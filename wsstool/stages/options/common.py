@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from wsstool.options import Options, option
 
@@ -11,8 +12,8 @@ INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "T
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataFolder(Options):
-    """A data folder, and which of its images and labels are used."""
+class ImageFolder(Options):
+    """A data folder, and which of its images are used."""
 
     data: Path = option(..., "data folder; its layout is recognised", positional=True)
     split: str | None = option(
@@ -21,6 +22,12 @@ class DataFolder(Options):
         "present",
         panel=INPUT,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFolder(ImageFolder):
+    """A data folder, and which of its images and labels are used."""
+
     labels: Path | None = option(
         None, "label file (CSV, TSV, JSONL, .npy); default: found in DATA", panel=INPUT
     )
@@ -42,6 +49,21 @@ class Shard(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BoxSource(Options):
+    """Where the boxes of the images are, and how they are written."""
+
+    boxes: Path | None = option(
+        None,
+        "box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: found in DATA",
+        panel=INPUT,
+        key=False,
+    )
+    box_format: Literal["auto", "xywh", "xyxy", "cxcywh"] = option(
+        "auto", "box coordinates; auto: as the file format says, an error where they do not fit", panel=INPUT
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings(Options):
     """Options of the chosen method."""
 
@@ -55,7 +77,19 @@ class Settings(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Execution(Options):
+class Completion(Options):
+    """When a command has succeeded, and when it has nothing to do."""
+
+    max_failed: int = option(
+        0, "images that may fail before the exit code is 3", panel=OUTPUT, at_least=0, key=False
+    )
+    force: bool = option(
+        False, "compute again although the output is up to date", panel=OUTPUT, spelling="--force", key=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution(Completion):
     """How a command runs; never what it computes."""
 
     workers: int = option(
@@ -64,12 +98,6 @@ class Execution(Options):
         panel=RUNTIME,
         at_least=0,
         key=False,
-    )
-    max_failed: int = option(
-        0, "images that may fail before the exit code is 3", panel=OUTPUT, at_least=0, key=False
-    )
-    force: bool = option(
-        False, "compute again although the output is up to date", panel=OUTPUT, spelling="--force", key=False
     )
 
 

@@ -13,7 +13,7 @@ from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.regions import pixel_bounds
 from wsstool.selection.confidence import quality
 from wsstool.selection.fillers.simple import ellipse
-from wsstool.stages.networks.contour_network import mapped, open_maps
+from wsstool.stages.objects.box_maps import open_maps
 from wsstool.stages.predict.label_maps import Refiner, find_refiner
 from wsstool.types import SILENT, Messages
 
@@ -99,7 +99,7 @@ def predict_objects(
         store.create(header, output, force=force, max_failed=max_failed, messages=messages) as writer,
         messages.track(len(header) - writer.start, "objects") as advance,
     ):
-        for found in mapped(opened, writer.start, workers):
+        for found in opened.maps(writer.start, workers):
             if isinstance(found, WsstoolError):
                 writer.fail(str(found))
             else:
@@ -119,7 +119,7 @@ def predict_objects(
             advance()
         if fallbacks := int(writer.tail["fallback"].sum()):
             messages.say(f"the ellipse stands in for {fallbacks} of {len(writer.tail['fallback'])} objects")
-    return opened.told(writer, fallbacks=fallbacks)
+    return opened.summary(writer, fallbacks=fallbacks)
 
 
 def refined(refiner: Refiner, one: np.ndarray, box: np.ndarray, pixels: np.ndarray) -> np.ndarray:
