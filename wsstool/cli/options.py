@@ -13,44 +13,28 @@ import typer
 from wsstool.registry import (
     ATTENTIONS,
     BACKGROUNDS,
-    CAMS,
     COTRAINERS,
     DENSE,
-    EXPORTS,
-    FILLERS,
-    NMS,
-    PROPOSALS,
     REFINERS,
     RULES,
-    SELECTORS,
 )
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
 if TYPE_CHECKING:
     Attention = str
-    CamMethod = str
-    NmsMethod = str
     Refiner = str
     Rule = str
     BackgroundKind = str
     Cotrainer = str
-    Proposer = str
     DenseWay = str
-    Selection = str
-    ExportFormat = str
 else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
-    CamMethod = Literal[CAMS.names()]
-    NmsMethod = Literal[NMS.names()]
     Refiner = Literal[REFINERS.names()]
     Rule = Literal[RULES.names()]
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
     Cotrainer = Literal[COTRAINERS.names()]
-    Proposer = Literal[PROPOSALS.names()]
     DenseWay = Literal[DENSE.names()]
-    Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
-    ExportFormat = Literal[("png", *EXPORTS.names())]
 
 
 def _option(
@@ -102,10 +86,6 @@ Images = Annotated[
         panel=INPUT,
         env="WSSTOOL_IMAGES",
     ),
-]
-Like = Annotated[
-    Path | None,
-    _option("--like", help="COCO file whose image and category ids COCO results use", panel=INPUT),
 ]
 Truth = Annotated[
     Path | None,
@@ -162,10 +142,6 @@ Margins = Annotated[
         help="around a box, share of its side; repeatable, the maps are averaged; default 0.25",
         panel=METHOD,
     ),
-]
-Layers = Annotated[
-    list[str] | None,
-    _option("--layer", help="layer to read maps from; repeatable; default: the last", panel=METHOD),
 ]
 Flip = Annotated[bool, _option("--flip/--no-flip", help="average with the mirrored image", panel=METHOD)]
 Background = Annotated[
