@@ -58,7 +58,7 @@ def nms(options: NmsOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         BadInputError: input that cannot be read, or invalid boxes.
         UsageError: an option's value, a missing column, formats that do not fit.
     """
-    sources: list[str | None] = list(options.sources or [None])
+    sources: list[str | None] = [*options.sources] if options.sources else [None]
     own = NMS.settings(options.method, options.settings or ())
     if options.iou_threshold is not None:
         own["iou_threshold"] = options.iou_threshold
