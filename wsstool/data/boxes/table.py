@@ -25,14 +25,14 @@ from wsstool.types import SILENT, ClassList, Messages
 
 @dataclass(frozen=True)
 class BoxTable:
-    """The usable boxes of every picture of a data set, in its order.
+    """The usable boxes of every image of a data set, in its order.
 
     Args:
         source: the file or folder, for messages.
         classes: what the class ids mean.
         boxes: N; clipped to the image, at least half a pixel wide and high, and above one pixel in all.
         shapes: N lists, what the source has about the true mask of each box; None: nothing.
-        sizes: (N, 2) rows and columns of the pictures.
+        sizes: (N, 2) rows and columns of the images.
         scores: N arrays, what the source says about each box, 0 to 1.
         dropped: reason -> how many boxes are not used.
         clipped: boxes of which a part lay outside the image.
@@ -51,11 +51,11 @@ class BoxTable:
         return len(self.boxes)
 
     def of(self, i: int) -> Boxes:
-        """The boxes of picture ``i``."""
+        """The boxes of image ``i``."""
         return self.boxes[i]
 
     def subset(self, indices: Iterable[int]) -> BoxTable:
-        """The table of the pictures of these indices, in this order."""
+        """The table of the images of these indices, in this order."""
         chosen = [int(i) for i in indices]
         return replace(
             self,
@@ -66,7 +66,7 @@ class BoxTable:
 
     @property
     def counts(self) -> np.ndarray:
-        """(N,) int64: boxes of each picture."""
+        """(N,) int64: boxes of each image."""
         return np.array([len(one) for one in self.boxes], np.int64)
 
     @property
@@ -81,15 +81,15 @@ class BoxTable:
             raise BadInputError(f"no box of {self.source} can be used ({reasons})")
 
     def truth(self, i: int) -> list[np.ndarray | None]:
-        """The true (H, W) bool masks of the boxes of picture ``i``, None where there is none.
+        """The true (H, W) bool masks of the boxes of image ``i``, None where there is none.
 
         Raises:
-            BadInputError: a shape that cannot be read, or of another size than the picture.
+            BadInputError: a shape that cannot be read, or of another size than the image.
         """
         return [self.mask(i, k) for k in range(len(self.boxes[i]))]
 
     def mask(self, i: int, k: int) -> np.ndarray | None:
-        """The true mask of box ``k`` of picture ``i``, see ``truth``."""
+        """The true mask of box ``k`` of image ``i``, see ``truth``."""
         shape, (rows, columns) = self.shapes[i][k], self.sizes[i].tolist()
         try:
             return None if shape is None else shape_mask(shape, (rows, columns))
@@ -105,10 +105,10 @@ def read_boxes(
     box_format: str = "auto",
     messages: Messages = SILENT,
 ) -> BoxTable:
-    """The boxes of the pictures of a data set.
+    """The boxes of the images of a data set.
 
     Args:
-        dataset: the pictures; its class list is kept where it has all classes of the boxes.
+        dataset: the images; its class list is kept where it has all classes of the boxes.
         boxes: a file of COCO, CVAT or Label Studio, a folder of VOC annotations or of YOLO labels; None:
             ``boxes.json``, ``instances*.json`` (all of them), ``Annotations/`` or ``labels/`` in the data
             folder.
@@ -119,11 +119,11 @@ def read_boxes(
     Raises:
         MissingInputError: no boxes, or no such file.
         UsageError: several sources of boxes, or an unknown ``box_format``.
-        BadInputError: a file that is not of its format, that states another size for a picture than it has,
+        BadInputError: a file that is not of its format, that states another size for an image than it has,
             or whose boxes are written another way.
 
     Notes:
-        Boxes of pictures outside ``dataset`` are passed over; those of pictures that are nowhere in the
+        Boxes of images outside ``dataset`` are passed over; those of images that are nowhere in the
         folder count as dropped. Annotations without an id of their own get one, see ``box_ids``.
     """
     if box_format != "auto" and box_format not in FORMS:
@@ -216,7 +216,7 @@ def _classes(written: WrittenBoxes, known: ClassList) -> tuple[ClassList, dict[s
 def _places(
     written: WrittenBoxes, dataset: Dataset, sizes: np.ndarray, dropped: Counter[str], messages: Messages
 ) -> dict[str, int]:
-    """Image as the source spells it -> number of the picture; pictures that are nowhere are reported."""
+    """Image as the source spells it -> number of the image; images that are nowhere are reported."""
     lookup = Lookup(dataset.names)
     found = {spelling: lookup.find(spelling, written.source) for spelling in written.images}
     places = {spelling: i for spelling, i in found.items() if i is not None}

@@ -49,7 +49,7 @@ class ContourMapper:
         """The map of each box on its window, float, 0 to 1.
 
         Args:
-            picture: (H,W,3) uint8.
+            image: (H,W,3) uint8.
             boxes: inside it.
         """
         size = (picture.shape[0], picture.shape[1])

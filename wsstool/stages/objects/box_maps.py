@@ -13,7 +13,7 @@ from wsstool import store
 from wsstool.errors import UsageError, WsstoolError
 from wsstool.models.weights import load_weights
 from wsstool.runtime import pick_device
-from wsstool.stages.inputs.boxes import Boxed, open_boxed
+from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
 from wsstool.stages.inputs.image_batches import read_batches
 from wsstool.stages.networks.contour_network import DEFAULT_MARGINS, ContourMapper, open_contour_mapper
 from wsstool.stages.networks.segmenter_on_boxes import ClassMapper, open_class_mapper
@@ -32,7 +32,7 @@ class MappedDataset:
         inputs: for the key and the history.
     """
 
-    source: Boxed
+    source: BoxDataset
     mapper: ContourMapper | ClassMapper
     params: dict[str, Any]
     inputs: list[store.Input]
@@ -121,7 +121,7 @@ def open_maps(
     """Open the boxes of a data folder and the network of a weights file.
 
     Args:
-        data, boxes, box_format, split, class_list, shard: see ``inputs.boxes.open_boxed``.
+        data, boxes, box_format, split, class_list, shard: see ``inputs.boxes.open_box_dataset``.
         weights: of a contour network, or of a segmenter.
         margin: around a box, shares of its sides in [0, 4]; the maps of several are averaged, on the
             window of the largest. None: ``DEFAULT_MARGINS``. Without effect on a network that sees the whole
@@ -137,7 +137,7 @@ def open_maps(
     for one in margins:
         if not 0 <= one <= 4:
             raise UsageError(f"--margin {one:g}: give a number in [0, 4]")
-    source = open_boxed(
+    source = open_box_dataset(
         Path(data),
         boxes=boxes,
         box_format=box_format,

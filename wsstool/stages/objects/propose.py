@@ -21,7 +21,12 @@ from wsstool.proposals.superpixels import LARGEST_NUMBER
 from wsstool.regions import Proposals
 from wsstool.registry import PROPOSALS
 from wsstool.stages.inputs.image_batches import read_picture
-from wsstool.stages.objects.foreign_proposals import ReadProposals, files, imported, nothing
+from wsstool.stages.objects.foreign_proposals import (
+    ReadProposals,
+    find_proposals,
+    no_proposals,
+    proposal_files,
+)
 from wsstool.stages.objects.spool import Spool
 from wsstool.stages.options.objects import ProposeOptions
 from wsstool.stages.records import Payload, write_all
@@ -139,18 +144,18 @@ def _from_files(path: Path, dataset: Dataset, sizes: np.ndarray, limit: Limit, m
     # no pixels are read, so that the key needs none: the masks say all
     listing = digest(canonical_json([dataset.names, sizes]))
     inputs = [store.Input("data", {"fingerprint": listing}, str(dataset.root)), _input(path)]
-    found = imported(path, dataset)
+    found = find_proposals(path, dataset)
     missing = [name for i, name in enumerate(dataset.names) if i not in found]
     if missing:
         messages.warn(f"'{path}' has no proposal for {len(missing)} images, first {missing[0]}")
-    items = [(found.get(i, nothing), tuple(size)) for i, size in enumerate(sizes.tolist())]
+    items = [(found.get(i, no_proposals), tuple(size)) for i, size in enumerate(sizes.tolist())]
     return _Source(inputs, items, partial(_imported, limit=limit), 0)
 
 
 def _input(path: Path) -> store.Input:
     """The imported file or files, by content."""
     if path.is_dir():
-        return store.Input.of_folder(path, [file.name for file in files(path)], role="import")
+        return store.Input.of_folder(path, [file.name for file in proposal_files(path)], role="import")
     return store.Input.of_file(path, role="import")
 
 
@@ -231,7 +236,7 @@ class _Counts:
             self.proposals += len(one.proposals)
             self.left_out += one.left_out
             self.first = self.first or (name if one.left_out else "")
-            yield Payload(flat(one.proposals, rows))
+            yield Payload(proposal_record(one.proposals, rows))
 
     def report(self, rows: int, messages: Messages) -> None:
         if self.left_out:
@@ -241,7 +246,7 @@ class _Counts:
             )
 
 
-def flat(proposals: Proposals, rows: int) -> np.ndarray:
+def proposal_record(proposals: Proposals, rows: int) -> np.ndarray:
     """The record of an image: its map, its rows, padding."""
     found = np.full((rows, 3), 65535, np.uint16)
     found[: len(proposals.nodes)] = proposals.nodes

@@ -16,7 +16,7 @@ from wsstool import store
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.options import takes
 from wsstool.parallel import map_in_threads
-from wsstool.stages.inputs.boxes import open_boxed
+from wsstool.stages.inputs.boxes import open_box_dataset
 from wsstool.stages.inputs.image_batches import read_picture
 from wsstool.stages.objects.columns import BoxColumns, boxes_of
 from wsstool.stages.objects.mask_maker import MaskMaker, ObjectMask, make_masks
@@ -109,7 +109,7 @@ def _boxes(
         return BoxColumns.of_header(inputs.maps.header), ()
     more = []
     if inputs.folder is not None:
-        source = open_boxed(
+        source = open_box_dataset(
             inputs.folder, boxes=given, box_format=box_format, split=options.split, messages=messages
         )
         boxes = BoxColumns.of_table(source.dataset.names, source.table.sizes, source.table)
