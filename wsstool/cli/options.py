@@ -13,29 +13,16 @@ import typer
 from wsstool.registry import (
     ATTENTIONS,
     COTRAINERS,
-    EXPORTS,
-    FILLERS,
-    NMS,
-    PROPOSALS,
-    SELECTORS,
 )
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
 if TYPE_CHECKING:
     Attention = str
-    NmsMethod = str
     Cotrainer = str
-    Proposer = str
-    Selection = str
-    ExportFormat = str
 else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
-    NmsMethod = Literal[NMS.names()]
     Cotrainer = Literal[COTRAINERS.names()]
-    Proposer = Literal[PROPOSALS.names()]
-    Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
-    ExportFormat = Literal[("png", *EXPORTS.names())]
 
 
 def _option(
@@ -87,10 +74,6 @@ Images = Annotated[
         panel=INPUT,
         env="WSSTOOL_IMAGES",
     ),
-]
-Like = Annotated[
-    Path | None,
-    _option("--like", help="COCO file whose image and category ids COCO results use", panel=INPUT),
 ]
 Truth = Annotated[
     Path | None,

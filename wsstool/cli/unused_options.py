@@ -64,9 +64,6 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
             "with --window image, which has no margin",
         ),
     ),
-    "propose": (
-        Idle(("method", "settings", "workers"), lambda v: v["import_"] is not None, "with --import"),
-    ),
 }
 
 

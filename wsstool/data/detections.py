@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from wsstool.data.listing import is_picture
 from wsstool.errors import BadInputError, MissingInputError
+
+T = TypeVar("T")
 
 COLUMNS = ("localisation", "density", "group", "model")
 """Extra columns of one number a box; ``std`` has four."""
@@ -108,42 +111,73 @@ def form_to_write(path: Path) -> str | None:
     return {".json": "coco", ".csv": "csv", "": "yolo"}.get(path.suffix.lower())
 
 
-def joined(parts: list[Detections], sources: list[str]) -> Detections:
+def concatenated(parts: Sequence[Detections]) -> Detections:
+    """All boxes of parts that have the same images, classes and columns."""
+    first = parts[0]
+    return replace(
+        first,
+        image=np.concatenate([part.image for part in parts]),
+        boxes=np.concatenate([part.boxes for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        classes=np.concatenate([part.classes for part in parts]),
+        columns={name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns},
+        rows=_all_or_none([part.rows for part in parts], parts),
+        masks=_all_or_none([part.masks for part in parts], parts),
+    )
+
+
+def _all_or_none(given: Sequence[tuple[T, ...]], parts: Sequence[Detections]) -> tuple[T, ...]:
+    """The items of all boxes, or none where those of a part are missing."""
+    if any(len(items) != len(part) for items, part in zip(given, parts, strict=True)):
+        return ()
+    return tuple(item for items in given for item in items)
+
+
+def joined(parts: Sequence[Detections], sources: Sequence[str]) -> Detections:
     """The boxes of several models, with the column ``model``: which source each is from.
+
+    Columns that not all have are left out, and so are masks.
 
     Raises:
         BadInputError: their classes have other names, or one is of rotated boxes or shares and another is
             not.
     """
-    first = parts[0]
-    names = dict(first.names)
+    names = _common_names(parts, sources)
+    images = tuple(sorted({image for part in parts for image in part.images}))
+    place = {image: k for k, image in enumerate(images)}
+    places = [np.array([place[name] for name in part.images], np.int64) for part in parts]
+    shared = sorted(set.intersection(*(set(part.columns) for part in parts)) - {"model"})
+    moved = [
+        replace(
+            part,
+            images=images,
+            image=at[part.image],
+            names=names,
+            columns={name: part.columns[name] for name in shared} | {"model": np.full(len(part), float(k))},
+            sizes=_common_sizes(parts, places, len(images)),
+            masks=(),
+        )
+        for k, (part, at) in enumerate(zip(parts, places, strict=True))
+    ]
+    return concatenated(moved)
+
+
+def _common_names(parts: Sequence[Detections], sources: Sequence[str]) -> dict[int, str]:
+    first, names = parts[0], dict(parts[0].names)
     for part, source in zip(parts, sources, strict=True):
         if part.boxes.shape[1] != first.boxes.shape[1] or part.fractions != first.fractions:
             raise BadInputError(f"'{source}' writes its boxes in another way than '{sources[0]}'")
         for key, name in part.names.items():
             if names.setdefault(key, name) != name:
                 raise BadInputError(f"class {key} is '{name}' in '{source}' and '{names[key]}' before")
-    images = tuple(sorted({image for part in parts for image in part.images}))
-    place = {image: k for k, image in enumerate(images)}
-    sizes = None
-    if all(part.sizes is not None for part in parts):
-        sizes = np.zeros((len(images), 2), np.int64)
-        for part in parts:
-            if part.sizes is not None:
-                sizes[[place[image] for image in part.images]] = part.sizes
-    shared = set.intersection(*(set(part.columns) for part in parts)) - {"model"}
-    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in sorted(shared)}
-    columns["model"] = np.repeat(np.arange(float(len(parts))), [len(part) for part in parts])
-    moved = [np.array([place[name] for name in part.images], np.int64)[part.image] for part in parts]
-    return Detections(
-        images,
-        np.concatenate(moved),
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-        np.concatenate([part.classes for part in parts]),
-        names,
-        columns,
-        sizes,
-        tuple(row for part in parts for row in part.rows) if all(part.rows for part in parts) else (),
-        fractions=first.fractions,
-    )
+    return names
+
+
+def _common_sizes(parts: Sequence[Detections], places: Sequence[np.ndarray], count: int) -> np.ndarray | None:
+    """(count, 2) rows and columns of the images; None where a part does not know those of its own."""
+    sizes = np.zeros((count, 2), np.int64)
+    for part, at in zip(parts, places, strict=True):
+        if part.sizes is None:
+            return None
+        sizes[at] = part.sizes
+    return sizes

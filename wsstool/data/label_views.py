@@ -15,7 +15,7 @@ _CLASS_LISTS = ("classes{}.txt", "classes{}.json", "labels{}.txt")
 
 
 @dataclass(frozen=True)
-class View:
+class LabelView:
     """One choice of labels, classes and masks over the pictures of a folder."""
 
     labels: Path | str | None = None  #: a label file, the name of a layout, or whatever the layout has
@@ -29,7 +29,7 @@ def find_view(
     labels: str | Path | None = None,
     class_list: str | Path | None = None,
     masks: str | Path | None = None,
-) -> View:
+) -> LabelView:
     """Resolve what was named, and find what belongs to it.
 
     ``labels_objects.csv`` goes with ``classes_objects.txt`` and ``masks_objects/``; a class list that is
@@ -58,7 +58,7 @@ def find_view(
     if mask_folder is None and view:
         # Never the masks of another view: their values mean other classes.
         mask_folder = root / f"masks{view}"
-    return View(label_path or (str(labels) if labels is not None else None), classes, mask_folder)
+    return LabelView(label_path or (str(labels) if labels is not None else None), classes, mask_folder)
 
 
 def locate(root: Path, name: str | Path) -> Path | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from wsstool.data.formats import LAYOUTS, Tags, coco, voc
 from wsstool.data.formats.box_file import read_box_tags
 from wsstool.data.formats.tags import class_folders, file_name, npy, table
-from wsstool.data.label_views import View, locate
+from wsstool.data.label_views import LabelView, locate
 from wsstool.errors import MissingInputError, UsageError
 from wsstool.types import ClassList
 
@@ -20,7 +20,7 @@ from wsstool.types import ClassList
 def read_tags(
     root: Path,
     names: tuple[str, ...],
-    view: View,
+    view: LabelView,
     *,
     split: str | None = None,
     boxes: str | Path | None = None,

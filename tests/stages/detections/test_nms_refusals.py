@@ -134,7 +134,7 @@ def test_eval_says_when_no_category_is_known(tmp_path, results, truth):
 
 
 def test_a_threshold_is_a_number(results, tmp_path):
-    with pytest.raises(UsageError, match="score_threshold nan"):
+    with pytest.raises(UsageError, match="--score-threshold nan"):
         nms([str(results)], output=tmp_path / "x.json", score_threshold=float("nan"))
 
 

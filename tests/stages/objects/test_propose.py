@@ -115,14 +115,14 @@ class TestStage:
 
         whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
         propose(data, output=whole, workers=0)
-        real = module.flat
+        real = module.proposal_record
 
         def stop(proposals, rows):
             if proposals.superpixels.shape[0] == 62:
                 raise InterruptedError
             return real(proposals, rows)
 
-        monkeypatch.setattr(module, "flat", stop)
+        monkeypatch.setattr(module, "proposal_record", stop)
         with pytest.raises(InterruptedError):
             propose(data, output=cut, workers=0)
         monkeypatch.undo()

@@ -13,7 +13,7 @@ from wsstool.types import IGNORE
 
 
 @dataclass(frozen=True)
-class View:
+class BoxView:
     """What the network sees of one object.
 
     Attributes:
@@ -55,7 +55,7 @@ def window_view(
     window: tuple[float, float, float, float],
     size: int,
     mask: np.ndarray | None = None,
-) -> View:
+) -> BoxView:
     """A window of an image, resized to ``size`` x ``size`` pixels without keeping its proportions.
 
     Args:
@@ -74,10 +74,10 @@ def window_view(
         shown = np.asarray(
             Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST, box=window), np.uint8
         )
-    return View(np.asarray(view), placed.astype(np.float32), (size, size), shown)
+    return BoxView(np.asarray(view), placed.astype(np.float32), (size, size), shown)
 
 
-def whole_view(image: np.ndarray, box: np.ndarray, size: int, mask: np.ndarray | None = None) -> View:
+def whole_view(image: np.ndarray, box: np.ndarray, size: int, mask: np.ndarray | None = None) -> BoxView:
     """The whole image, its longer side ``size`` pixels, padded below or to the right."""
     rows, columns = image.shape[:2]
     factor = size / max(rows, columns)
@@ -94,7 +94,7 @@ def whole_view(image: np.ndarray, box: np.ndarray, size: int, mask: np.ndarray |
             Image.fromarray(mask).resize(extent[::-1], Image.Resampling.NEAREST)
         )
     scale = np.array([extent[1] / columns, extent[0] / rows] * 2)
-    return View(view, (np.asarray(box, np.float64) * scale).astype(np.float32), extent, shown)
+    return BoxView(view, (np.asarray(box, np.float64) * scale).astype(np.float32), extent, shown)
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ class ObjectViews:
 
     def __call__(
         self, image: np.ndarray, box: np.ndarray, rng: np.random.Generator, mask: np.ndarray | None = None
-    ) -> View:
+    ) -> BoxView:
         """Draw a view; always the same numbers are drawn in the same order."""
         draws = rng.random(8)
         if self.window == "image":
@@ -155,11 +155,11 @@ class ObjectViews:
         if self.color_jitter:
             pixels = jittered(pixels, *(1 + self.color_jitter * (2 * draws[5:] - 1)).tolist())
         if self.flip and draws[4] < 0.5:
-            return _mirrored(View(pixels, view.box, view.extent, view.mask))
-        return View(pixels, view.box, view.extent, view.mask)
+            return _mirrored(BoxView(pixels, view.box, view.extent, view.mask))
+        return BoxView(pixels, view.box, view.extent, view.mask)
 
 
-def _mirrored(view: View) -> View:
+def _mirrored(view: BoxView) -> BoxView:
     """The image part mirrored in place; padding stays at the right."""
     columns = view.extent[1]
     image = view.image.copy()
@@ -168,4 +168,4 @@ def _mirrored(view: View) -> View:
     if mask is not None and view.mask is not None:
         mask[:, :columns] = view.mask[:, :columns][:, ::-1]
     x0, y0, x1, y1 = view.box.tolist()
-    return View(image, np.array([columns - x1, y0, columns - x0, y1], np.float32), view.extent, mask)
+    return BoxView(image, np.array([columns - x1, y0, columns - x0, y1], np.float32), view.extent, mask)

@@ -12,7 +12,7 @@ def numbered(written: WrittenBoxes, messages: Messages = SILENT) -> list[Written
     """All rows of a source with ids, no two alike.
 
     Rows without an id, and those whose id an earlier one has, get the numbers behind the largest id, in the
-    order of the source, whichever of its pictures are looked at.
+    order of the source, whichever of its images are looked at.
     """
     free = 1 + max((row.id for row in written.rows), default=0)
     free, repeated = max(free, 1), 0

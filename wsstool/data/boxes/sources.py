@@ -17,7 +17,7 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
     """The boxes of the named source, or of the only one in the folder, as they are written.
 
     Args:
-        dataset: the pictures.
+        dataset: the images.
         boxes: see ``boxes.read_boxes``.
 
     Raises:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from wsstool.data.formats.annotation_file import read_json
 from wsstool.data.formats.coco import in_list
@@ -56,11 +56,10 @@ def write_instances(
         "categories": [{"id": i, "name": name} for name, i in ids.categories.items()],
     }  # fmt: skip
     with open(target, "w", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": [')
-        for k, annotation in enumerate(_annotations(images, ids, shape)):
-            whole = {"id": next(numbers), "iscrowd": 0, **annotation}
-            file.write((",\n" if k else "\n") + json.dumps(whole))
-        file.write("\n]}\n")
+        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": ')
+        annotations = _annotations(images, ids, shape)
+        _write_list(file, ({"id": next(numbers), "iscrowd": 0, **one} for one in annotations))
+        file.write("}\n")
 
 
 def write_results(
@@ -82,10 +81,16 @@ def write_results(
     check_shape(shape, "mask", "polygon")
     ids = _Ids.of(images, classes, like)
     with open(target, "w", encoding="utf-8", newline="\n") as file:
-        file.write("[")
-        for k, annotation in enumerate(_annotations(images, ids, shape)):
-            file.write((",\n" if k else "\n") + json.dumps(annotation))
-        file.write("\n]\n")
+        _write_list(file, _annotations(images, ids, shape))
+        file.write("\n")
+
+
+def _write_list(file: IO[str], items: Iterable[dict[str, Any]]) -> None:
+    """A JSON list, one line per item, without holding the items in memory."""
+    file.write("[")
+    for k, item in enumerate(items):
+        file.write((",\n" if k else "\n") + json.dumps(item))
+    file.write("\n]")
 
 
 class _Ids:

@@ -25,7 +25,7 @@ from wsstool.errors import BadInputError, UsageError
 from wsstool.types import ClassList
 
 _NAN = (math.nan, math.nan, math.nan, math.nan)
-_SHAPES = {"rectangle": "rectangle", "polygon": "polygon", "brush": "brush"}
+_SHAPES = ("rectangle", "polygon", "brush")
 _UPLOAD = re.compile(r"^(?:.*/)?upload/(?:\d+/)?(?:[0-9a-f]{8}-)?(.+)$")
 
 
@@ -117,42 +117,67 @@ def _regions(
 ) -> tuple[int, int] | None:
     """Append the objects of an annotation; returns the size of the image that they state, if they do."""
     size: tuple[int, int] | None = None
-    labelled = set()
+    used: set[int] = set()
     for number, region in enumerate(annotation.get("result") or (), 1):
-        at = f"{where}, region {number}"
-        kind, value = str(region.get("type", "")), region.get("value") or {}
-        shape_kind = next((s for s in _SHAPES if kind == f"{s}labels"), None)
-        labels = value.get(kind) if shape_kind else value.get("labels") if kind == "labels" else None
-        if kind == "labels":
-            shape_kind = "brush" if "rle" in value else "polygon" if "points" in value else "rectangle"
-        if kind in _SHAPES:
+        if region.get("type") in _SHAPES:
             continue  # a bare shape; its name comes as 'labels' under the same id
-        if shape_kind is None:
-            dropped[kind or "without a type"] += 1
-            continue
-        if not labels:
+        at = f"{where}, region {number}"
+        shape, label = _shape_and_label(region)
+        if not shape:
+            dropped[str(region.get("type") or "without a type")] += 1
+        elif not label:
             dropped["without a label"] += 1
-            continue
-        stated = (int(region["original_height"]), int(region["original_width"]))
-        if min(stated) < 1 or stated[0] * stated[1] > MAX_PIXELS or size not in (None, stated):
-            raise BadInputError(f"{at}: {stated[1]} x {stated[0]} pixels is not the size of its image")
-        size = stated
-        if float(region.get("image_rotation") or 0) % 360:
-            dropped["on a turned image"] += 1
-            continue
-        if shape_kind == "rectangle" and float(value.get("rotation") or 0) % 360:
-            dropped["rotated box"] += 1
-            continue
-        numbers, shape = _geometry(shape_kind, value, size, at)
-        text = str(region.get("id", ""))
-        own = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
-        if own in labelled:
-            own = -1
-        labelled.add(own)
-        score = region.get("score", annotation.get("score"))
-        score = float(score) if isinstance(score, int | float) and 0 <= score <= 1 else 1.0
-        rows.append(WrittenBox(name, str(labels[0]).strip(), numbers, own, shape=shape, score=score))
+        else:
+            size = _stated_size(region, size, at)
+            if reason := _turned(region, shape):
+                dropped[reason] += 1
+                continue
+            numbers, outline = _geometry(shape, region["value"], size, at)
+            own = _number(region.get("id", ""), used)
+            score = _score(region.get("score", annotation.get("score")))
+            rows.append(WrittenBox(name, label, numbers, own, shape=outline, score=score))
     return size
+
+
+def _shape_and_label(region: dict[str, Any]) -> tuple[str, str]:
+    """``rectangle``, ``polygon`` or ``brush``, empty for other regions; and the label, empty without one."""
+    kind, value = str(region.get("type", "")), region.get("value") or {}
+    if kind == "labels":
+        shape = "brush" if "rle" in value else "polygon" if "points" in value else "rectangle"
+    else:
+        shape = next((one for one in _SHAPES if kind == f"{one}labels"), "")
+    labels = value.get(kind) if shape else None
+    return shape, str(labels[0]).strip() if labels else ""
+
+
+def _stated_size(region: dict[str, Any], before: tuple[int, int] | None, where: str) -> tuple[int, int]:
+    """Rows and columns of the image; those of all its regions must agree."""
+    stated = (int(region["original_height"]), int(region["original_width"]))
+    if min(stated) < 1 or stated[0] * stated[1] > MAX_PIXELS or before not in (None, stated):
+        raise BadInputError(f"{where}: {stated[1]} x {stated[0]} pixels is not the size of its image")
+    return stated
+
+
+def _turned(region: dict[str, Any], shape: str) -> str:
+    """Why a region cannot be read upright, or an empty string."""
+    if float(region.get("image_rotation") or 0) % 360:
+        return "on a turned image"
+    is_turned = shape == "rectangle" and float(region["value"].get("rotation") or 0) % 360
+    return "rotated box" if is_turned else ""
+
+
+def _number(value: Any, used: set[int]) -> int:
+    """The id of a region if it is a number that no earlier region has, else -1."""
+    text = str(value)
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+    if number in used:
+        return -1
+    used.add(number)
+    return number
+
+
+def _score(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else 1.0
 
 
 def _geometry(

@@ -1,4 +1,4 @@
-"""What a segmenter is trained and judged on: pictures with label maps, from records or a folder."""
+"""Open the images with label maps that a segmenter is trained and judged on, from records or a folder."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class FolderMasks:
     """Number -> (1,H,W) true mask of a data folder; picklable.
 
     Raises:
-        BadInputError: damaged, of another size than the picture, or with unknown classes.
+        BadInputError: damaged, of another size than the image, or with unknown classes.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -46,15 +46,15 @@ class FolderMasks:
 
 
 @dataclass(frozen=True)
-class Masked:
-    """Pictures with label maps.
+class LabelMapDataset:
+    """Images with label maps.
 
     Attributes:
         paths: N image files.
         sizes: (N, 2) rows and columns that the masks are made for; (0, 0) where unknown.
         masks: number -> (L,H,W) uint8.
         layers: names of the L label maps.
-        numbers: the pictures that have a mask to learn from.
+        numbers: the images that have a mask to learn from.
         failed: numbers whose mask could not be made by the stage before.
         classes: the class list.
         inputs: for the key and the history.
@@ -72,11 +72,11 @@ class Masked:
     supervision: str
 
 
-def masked_records(source: object, images: Path | None, command: str) -> Masked:
-    """The pictures and pseudo-masks of a ``mask`` file, or of standard input.
+def label_maps_in_records(source: object, images: Path | None, command: str) -> LabelMapDataset:
+    """The images and pseudo-masks of a ``mask`` file, or of standard input.
 
     Raises:
-        MissingInputError: the pictures are not there.
+        MissingInputError: the images are not there.
         BadInputError: a file of another kind, damaged, or without a single labelled pixel.
     """
     records = store.open_random(source, kinds=("mask",), command=command)
@@ -88,7 +88,7 @@ def masked_records(source: object, images: Path | None, command: str) -> Masked:
         raise BadInputError(
             f"'{source or '-'}' has no image with a labelled pixel; there is nothing to learn"
         )
-    return Masked(
+    return LabelMapDataset(
         paths=[folder / name for name in header.images],
         sizes=np.asarray(header.sizes),
         masks=RecordMasks(records),
@@ -101,7 +101,7 @@ def masked_records(source: object, images: Path | None, command: str) -> Masked:
     )
 
 
-def masked_folder(
+def label_maps_in_folder(
     data: Path,
     *,
     split: str | None = None,
@@ -109,11 +109,11 @@ def masked_folder(
     masks: Path | None = None,
     role: str = "data",
     messages: Messages = SILENT,
-) -> Masked:
-    """The pictures and true masks of a data folder.
+) -> LabelMapDataset:
+    """The images and true masks of a data folder.
 
     Raises:
-        MissingInputError: no picture of the split has a mask.
+        MissingInputError: no image of the split has a mask.
         UsageError: no class list.
     """
     dataset = open_dataset(data, split=split, class_list=class_list, masks=masks, messages=messages)
@@ -129,7 +129,7 @@ def masked_folder(
     chosen = [dataset.names[i] for i in numbers]
     fingerprint = store.Input.of_folder(dataset.root, [*chosen, *content]).identity
     path = str(dataset.root) if role == "data" else ""
-    return Masked(
+    return LabelMapDataset(
         paths=[dataset.path(i) for i in range(len(dataset))],
         sizes=dataset.sizes(),
         masks=FolderMasks(dataset),
@@ -149,30 +149,36 @@ def same_classes(first: ClassList, second: ClassList, what: str) -> None:
         raise BadInputError(f"{what} has another class list than the training images (such as {odd[0]})")
 
 
-def open_masked(
+def open_label_maps(
     source: str | Path | None,
     images: Path | None,
     split: str | None,
     class_list: Path | None,
     masks: Path | None,
     messages: Messages = SILENT,
-) -> Masked:
+) -> LabelMapDataset:
     """A folder by its true masks, anything else as a ``mask`` file.
 
     Raises:
         UsageError: options of a folder given with a file. Others: see the two.
     """
     if source is not None and Path(source).is_dir():
-        return masked_folder(Path(source), split=split, class_list=class_list, masks=masks, messages=messages)
+        return label_maps_in_folder(
+            Path(source), split=split, class_list=class_list, masks=masks, messages=messages
+        )
     if split or class_list or masks:
         raise UsageError("--split, --class-list and --masks choose from a folder; a mask file has its own")
-    return masked_records(source, images, "cotrain")
+    return label_maps_in_records(source, images, "cotrain")
 
 
 def open_validation(
-    source: str | Path | None, data: Masked, val: Path | None, val_split: str | None, class_list: Path | None
-) -> Masked | None:
-    """The pictures whose true masks choose the epoch; None where none are asked for.
+    source: str | Path | None,
+    data: LabelMapDataset,
+    val: Path | None,
+    val_split: str | None,
+    class_list: Path | None,
+) -> LabelMapDataset | None:
+    """The images whose true masks choose the epoch; None where none are asked for.
 
     Raises:
         UsageError: a split without a folder.
@@ -182,13 +188,15 @@ def open_validation(
         return None
     if val is None and (source is None or not Path(source).is_dir()):
         raise UsageError("--val-split needs --val: the data folder that has the true masks")
-    valid = masked_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
+    valid = label_maps_in_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
     same_classes(data.classes, valid.classes, f"'{val or source}'")
     return valid
 
 
-def usable_numbers(data: Masked, pictures: Pictures, messages: Messages) -> tuple[list[int], set[int]]:
-    """Numbers of the pictures to learn from, and those that failed; says what is left out."""
+def usable_numbers(
+    data: LabelMapDataset, pictures: Pictures, messages: Messages
+) -> tuple[list[int], set[int]]:
+    """Numbers of the images to learn from, and those that failed; says what is left out."""
     reasons = {i: "its mask had failed in the stage before" for i in data.failed} | pictures.failed
     for i in data.numbers:
         if i not in reasons and (size := image_size(data.paths[i])) != (

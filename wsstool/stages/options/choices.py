@@ -10,6 +10,7 @@ from wsstool.registry import (
     CAMS,
     COTRAINERS,
     DENSE,
+    EXPORTS,
     FILLERS,
     NMS,
     PROPOSALS,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     CamMethod = str
     Cotrainer = str
     DenseMethod = str
+    ExportFormat = str
     NmsMethod = str
     Proposer = str
     Refiner = str
@@ -35,6 +37,7 @@ else:  # the names become choices, completion and error texts
     CamMethod = Literal[CAMS.names()]
     Cotrainer = Literal[COTRAINERS.names()]
     DenseMethod = Literal[DENSE.names()]
+    ExportFormat = Literal[("png", *EXPORTS.names())]
     NmsMethod = Literal[NMS.names()]
     Proposer = Literal[PROPOSALS.names()]
     Refiner = Literal[REFINERS.names()]

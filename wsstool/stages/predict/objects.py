@@ -13,7 +13,7 @@ from wsstool.family import setting_texts
 from wsstool.regions import box_mask
 from wsstool.selection.confidence import quality
 from wsstool.selection.fillers.simple import ellipse
-from wsstool.stages.networks.contour_network import Mapped, mapped, open_maps
+from wsstool.stages.objects.box_maps import BoxMaps, open_maps
 from wsstool.stages.options.predict import ObjectMaskOptions
 from wsstool.stages.records import Payload, write_all
 from wsstool.stages.refiners import Refiner, find_refiner
@@ -65,7 +65,7 @@ def predict_objects(options: ObjectMaskOptions, messages: Messages) -> dict[str,
     )
 
     def masks(start: int) -> Iterator[Payload | WsstoolError]:
-        for found in mapped(opened, start, options.workers):
+        for found in opened.maps(start, options.workers):
             yield found if isinstance(found, WsstoolError) else _masks(found, options.threshold, refiner)
 
     with store.create(
@@ -74,10 +74,10 @@ def predict_objects(options: ObjectMaskOptions, messages: Messages) -> dict[str,
         write_all(writer, masks(writer.start), len(header), messages, "objects")
         if fallbacks := int(writer.tail["fallback"].sum()):
             messages.say(f"the ellipse stands in for {fallbacks} of {len(writer.tail['fallback'])} objects")
-    return opened.told(writer, fallbacks=fallbacks)
+    return opened.summary(writer, fallbacks=fallbacks)
 
 
-def _masks(found: Mapped, threshold: float, refiner: Refiner | None) -> Payload:
+def _masks(found: BoxMaps, threshold: float, refiner: Refiner | None) -> Payload:
     """The masks of one image, one after another, with their quality."""
     maps = found.maps
     if refiner is not None:

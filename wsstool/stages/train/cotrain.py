@@ -16,7 +16,7 @@ from wsstool.models.weights import load_weights
 from wsstool.registry import COTRAINERS
 from wsstool.runtime import pick_device
 from wsstool.stages.checks import backbone_rate_of, check_factor, check_failed, class_id
-from wsstool.stages.inputs.label_maps import open_masked, open_validation
+from wsstool.stages.inputs.label_maps import open_label_maps, open_validation
 from wsstool.stages.train.fcn_stages import in_stages
 from wsstool.stages.train.initial_weights import network_builder, parameter_groups, start_input
 from wsstool.stages.train.layer_weights import layer_weights
@@ -148,7 +148,7 @@ def cotrain(
     check_factor("--bias-rate", bias_rate)
     if warmup_start is not None and not 0 <= warmup_start <= 1:
         raise UsageError(f"--warmup-start {warmup_start:g}: a share of the rate, from 0 to 1")
-    data = open_masked(source, images, split, class_list, masks, messages)
+    data = open_label_maps(source, images, split, class_list, masks, messages)
     valid = open_validation(source, data, val, val_split, class_list)
     excluded = class_id(ignore_class, data.classes)
     ids = [i for i in range(len(data.classes)) if i != excluded]

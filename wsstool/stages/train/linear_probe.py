@@ -10,7 +10,7 @@ import torch
 from wsstool.errors import UsageError
 from wsstool.models.segmenter import Segmenter
 from wsstool.stages.checks import check_penalty, check_scales
-from wsstool.stages.inputs.label_maps import Masked, usable_numbers
+from wsstool.stages.inputs.label_maps import LabelMapDataset, usable_numbers
 from wsstool.stages.train.segmenter_training import Learned, about
 from wsstool.training.cotraining.segmentation_task import Setup
 from wsstool.training.images.tagged_images import Pictures
@@ -44,7 +44,7 @@ def check_probe(
 
 def solve(
     setup: Setup,
-    data: Masked,
+    data: LabelMapDataset,
     arch: str,
     scales: Sequence[float],
     penalty: float,

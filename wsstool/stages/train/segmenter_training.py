@@ -13,7 +13,7 @@ from torch import nn
 
 from wsstool.data.augmentation.crops import RandomCrop
 from wsstool.errors import UsageError
-from wsstool.stages.inputs.label_maps import Masked, usable_numbers
+from wsstool.stages.inputs.label_maps import LabelMapDataset, usable_numbers
 from wsstool.training.cotraining.segmentation_task import CoTraining, Setup
 from wsstool.training.epoch_loader import EpochLoader
 from wsstool.training.images.label_map_images import MaskedImages
@@ -38,7 +38,7 @@ class Learned:
 def by_steps(
     make: Callable[[Setup], CoTraining],
     setup: Setup,
-    data: Masked,
+    data: LabelMapDataset,
     params: Mapping[str, Any],
     *,
     output: Path,
@@ -90,7 +90,7 @@ def by_steps(
     return Learned(list(task.trained()), result.history[result.best_epoch], len(numbers), len(failed))
 
 
-def about(setup: Setup, data: Masked, numbers: list[int]) -> str:
+def about(setup: Setup, data: LabelMapDataset, numbers: list[int]) -> str:
     """What is learned from, in words."""
     return f"the {data.supervision} of {len(numbers)} images, {len(setup.class_names)} classes"
 

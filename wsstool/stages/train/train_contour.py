@@ -16,7 +16,7 @@ from wsstool.models.contour import ContourNet, build_contour, start_contour
 from wsstool.models.weights import Weights, load_weights
 from wsstool.runtime import pick_device
 from wsstool.stages.checks import backbone_rate_of, check_failed
-from wsstool.stages.inputs.boxes import Boxed, open_boxed
+from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
 from wsstool.stages.train.box_loss_terms import loss_terms
 from wsstool.stages.train.initial_weights import start_normalisation
 from wsstool.stages.train.object_masks import SelectedMasks, TrueMasks
@@ -140,7 +140,7 @@ def train_contour(
     if condition not in ("none", "class"):
         raise UsageError(f"--condition {condition}: none or class")
     view = ObjectViews(crop_size, window, (margin_min, margin_max), flip, color_jitter)
-    source = open_boxed(
+    source = open_box_dataset(
         Path(data),
         boxes=boxes,
         box_format=box_format,
@@ -273,7 +273,7 @@ def train_contour(
     return done
 
 
-def _mask_source(source: Boxed, selection: Path | None, min_score: float) -> TrueMasks | SelectedMasks:
+def _mask_source(source: BoxDataset, selection: Path | None, min_score: float) -> TrueMasks | SelectedMasks:
     if selection is not None:
         return SelectedMasks(selection, source.dataset, min_score)
     if not source.table.has_truth:

@@ -15,7 +15,7 @@ from wsstool.metrics.segmentation import segmentation_scores
 from wsstool.models.class_probabilities import class_probabilities
 from wsstool.models.classifier import normalise
 from wsstool.stages.inputs.image_batches import plan_batches, read_batches
-from wsstool.stages.inputs.label_maps import Masked
+from wsstool.stages.inputs.label_maps import LabelMapDataset
 from wsstool.types import SILENT, Messages
 
 
@@ -34,7 +34,7 @@ class MeanIou:
 
     def __init__(
         self,
-        data: Masked,
+        data: LabelMapDataset,
         mean: Sequence[float],
         std: Sequence[float],
         batch_size: int,

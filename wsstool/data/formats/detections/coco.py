@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from wsstool.data.detections import COLUMNS, Detections
+from wsstool.data.formats.annotation_file import as_json, read_bytes
 from wsstool.data.geometry.rle import decode
-from wsstool.errors import BadInputError, MissingInputError
+from wsstool.errors import BadInputError
 
 
 def read(path: Path) -> Detections:
@@ -25,21 +26,12 @@ def read(path: Path) -> Detections:
         BadInputError: not JSON of that form.
     """
     source = f"COCO results '{path}'"
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise MissingInputError(f"there is no {source}") from None
-    except OSError as error:
-        raise BadInputError(f"{source} cannot be read ({error.strerror})") from None
-    return parsed(content, source)
+    return parsed(read_bytes(Path(path), source), source)
 
 
 def parsed(content: bytes, source: str) -> Detections:
     """See ``read``; ``source`` is the name for messages."""
-    try:
-        rows = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{source} is not JSON ({error})") from None
+    rows = as_json(content, source)
     if not isinstance(rows, list):
         raise BadInputError(f"{source} is no list of detections")
     try:

@@ -14,7 +14,7 @@ _SCORES = ("score", "predicted_iou", "stability_score")
 
 
 @dataclass(frozen=True)
-class Result:
+class MaskResult:
     """One mask.
 
     Args:
@@ -30,7 +30,7 @@ class Result:
     source: str
 
 
-def read(path: Path) -> list[Result]:
+def read(path: Path) -> list[MaskResult]:
     """The masks of a results file, in its order.
 
     It is a list of objects ``{image_id or file_name, segmentation, score}``; or one object with
@@ -55,7 +55,7 @@ def read(path: Path) -> list[Result]:
         raise BadInputError(f"'{path}' has not the form of COCO results ({what})") from None
 
 
-def _results(found: Any, path: Path) -> Iterator[Result]:
+def _results(found: Any, path: Path) -> Iterator[MaskResult]:
     names: dict[Any, str] = {}
     image: Any = path.stem
     if isinstance(found, dict):
@@ -69,7 +69,7 @@ def _results(found: Any, path: Path) -> Iterator[Result]:
         score = next((float(one[name]) for name in _SCORES if one.get(name) is not None), 1.0)
         if not score == score:
             raise ValueError(f"mask {number} has a score that is not a number")
-        yield Result(names.get(key, key), one["segmentation"], score, f"mask {number} of '{path}'")
+        yield MaskResult(names.get(key, key), one["segmentation"], score, f"mask {number} of '{path}'")
 
 
 def image_numbers(path: Path) -> dict[int, str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from wsstool.data.detections import COLUMNS, Detections
-from wsstool.errors import BadInputError, MissingInputError
+from wsstool.data.formats.annotation_file import read_bytes
+from wsstool.errors import BadInputError
 
 CORNERS = ("x0", "y0", "x1", "y1")
 OTHER_CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"))
@@ -30,13 +31,7 @@ def read(path: Path) -> Detections:
         BadInputError: no header with these columns, or a value that is no number.
     """
     source = f"table '{path}'"
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise MissingInputError(f"there is no {source}") from None
-    except OSError as error:
-        raise BadInputError(f"{source} cannot be read ({error.strerror})") from None
-    return parsed(content, source)
+    return parsed(read_bytes(Path(path), source), source)
 
 
 def parsed(content: bytes, source: str) -> Detections:
