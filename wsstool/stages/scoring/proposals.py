@@ -13,7 +13,7 @@ from wsstool.data.dataset import Dataset
 from wsstool.data.listing import Lookup
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.metrics.proposals import SIZES
+from wsstool.metrics.sizes import SIZES
 from wsstool.stages.scoring.fail_under import require_least
 from wsstool.stages.scoring.object_score_file import ProposalCounts, write_objects
 from wsstool.stages.scoring.predictions import data_root, source_name
