@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cotrain": ("pipeline.cotrain:cotrain", "Training"),
     "predict": ("pipeline.predict:predict", "Results"),
     "nms": ("pipeline.nms:nms", "Results"),
-    "eval": ("pipeline.eval:eval_", "Results"),
+    "eval": ("pipeline.eval:evaluate", "Results"),
     "export": ("tools.export:export", "Results"),
     "import": ("tools.import_masks:import_masks", "Data"),
     "report": ("tools.report:report", "Results"),
