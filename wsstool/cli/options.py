@@ -107,14 +107,6 @@ Like = Annotated[
     Path | None,
     _option("--like", help="COCO file whose image and category ids COCO results use", panel=INPUT),
 ]
-Truth = Annotated[
-    Path | None,
-    _option(
-        "--truth",
-        help="folder of true masks, or a data folder; default: the masks beside the images",
-        panel=INPUT,
-    ),
-]
 BoxFile = Annotated[
     Path | None,
     _option(
@@ -168,14 +160,6 @@ Layers = Annotated[
     _option("--layer", help="layer to read maps from; repeatable; default: the last", panel=METHOD),
 ]
 Flip = Annotated[bool, _option("--flip/--no-flip", help="average with the mirrored image", panel=METHOD)]
-Background = Annotated[
-    str,
-    _option(
-        "--background",
-        help="'auto': as the class list says; 'none': every pixel belongs to a class that is tagged",
-        panel=METHOD,
-    ),
-]
 Refine = Annotated[
     Refiner | None,
     _option("--refine", help="sharpen the score maps with the image; default: no refinement", panel=METHOD),

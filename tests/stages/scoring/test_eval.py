@@ -48,6 +48,12 @@ def test_mask_file_beside_its_truth(masks):
     json.dumps(found, allow_nan=False)
 
 
+def test_a_single_source_needs_no_list(masks, data):
+    found = evaluate([masks])
+    assert evaluate(masks) == evaluate(str(masks), truth=str(data)) == found
+    assert evaluate(sources=masks, bootstrap=0)["rows"][0]["miou"] == found["rows"][0]["miou"]
+
+
 def test_layers_are_rows(tmp_path, data):
     path = write_masks(tmp_path / "two.h5", data, layers=("argmax", "oracle"))
     first, second = evaluate([path], boundary=True)["rows"]

@@ -11,6 +11,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.regions import in_window
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.objects.columns import Objects
 from wsstool.stages.objects.mask_maker import Maker, Scene
@@ -148,7 +149,6 @@ def _maps(record: store.Record, objects: Objects, i: int) -> list[np.ndarray | N
         return list(record.windows)
     numbers = record.header.columns["box_id"][theirs].tolist()
     corners = record.header.columns["window"][theirs]
-    canvas = np.zeros(record.size, np.float32)
     found: list[np.ndarray | None] = []
     for row in rows:
         number = int(objects.columns["box_id"][row])
@@ -156,9 +156,6 @@ def _maps(record: store.Record, objects: Objects, i: int) -> list[np.ndarray | N
             found.append(None)
             continue
         k = numbers.index(number)
-        x0, y0, x1, y1 = corners[k].tolist()
-        canvas[y0:y1, x0:x1] = record.windows[k]
-        left, top, right, bottom = objects.columns["window"][row].tolist()
-        found.append(canvas[top:bottom, left:right].copy())
-        canvas[y0:y1, x0:x1] = 0
+        window = objects.columns["window"][row].tolist()
+        found.append(in_window(record.windows[k], corners[k].tolist(), window))
     return found

@@ -12,7 +12,7 @@ from wsstool import store
 from wsstool.data.boxes.table import BoxTable
 from wsstool.data.palettes import class_palette
 from wsstool.errors import WsstoolError
-from wsstool.regions import pixel_bounds
+from wsstool.regions import in_window, pixel_bounds
 from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, label_borders
 from wsstool.report.page import Gallery, Panel, Sample
 from wsstool.stages.inputs.image_batches import read_picture
@@ -105,7 +105,7 @@ def _sample(
     colours[1] = palette[class_id] if palette[class_id].any() else (213, 94, 0)
     pictures = [("image", _boxed(crop, inner))]
     for other in contours:
-        values = _map(other.records, record.name, number, window)
+        values = _map(other.records, record.name, number, (x0, y0, x1, y1))
         if values is not None:
             pictures.append((other.name, blend_scores(crop, values[None], [1], colours)))
     pictures.append((file.name, blend(crop, mask, colours, background=0)))
@@ -133,9 +133,7 @@ def _boxed(crop: np.ndarray, box: np.ndarray) -> np.ndarray:
     return shown
 
 
-def _map(
-    records: store.RandomAccess, name: str, number: int, window: tuple[slice, slice]
-) -> np.ndarray | None:
+def _map(records: store.RandomAccess, name: str, number: int, window: Sequence[int]) -> np.ndarray | None:
     """(h, w) float32: the map of a box of that number, in a window of the image; None without one."""
     header = records.header
     if name not in header.images:
@@ -146,10 +144,7 @@ def _map(
     if number not in numbers or record.failed:
         return None
     k = numbers.index(number)
-    x0, y0, x1, y1 = header.columns["window"][rows][k].tolist()
-    whole = np.zeros(record.size, np.float32)
-    whole[y0:y1, x0:x1] = record.windows[k]
-    return whole[window]
+    return in_window(record.windows[k], header.columns["window"][rows][k].tolist(), window)
 
 
 def _truth(table: BoxTable | None, i: int, number: int) -> np.ndarray | None:
