@@ -171,3 +171,26 @@ def superpixel_boxes(superpixels: np.ndarray) -> np.ndarray:
     found = ndimage.find_objects(superpixels.astype(np.int32) + 1) if superpixels.size else []
     sides = [(x.start, y.start, x.stop, y.stop) for y, x in found]
     return np.array(sides, np.int64).reshape(-1, 4)
+
+
+def in_window(values: np.ndarray, window: Sequence[int], other: Sequence[int]) -> np.ndarray:
+    """Return values that are known in one window of an image as they stand in another, 0 where unknown.
+
+    Args:
+        values: (h, w), those of ``window``.
+        window, other: x0, y0, x1, y1 in pixels of the image; x1 and y1 are the first outside.
+
+    Returns:
+        (H, W) float32, the size of ``other``.
+
+    >>> in_window(np.array([[1, 2], [3, 4]]), (0, 0, 2, 2), (1, 0, 4, 2))
+    array([[2., 0., 0.],
+           [4., 0., 0.]], dtype=float32)
+    """
+    (x0, y0, x1, y1), (left, top, right, bottom) = window, other
+    first, last = max(y0, top), max(y0, top, min(y1, bottom))  # rows in both windows
+    start, stop = max(x0, left), max(x0, left, min(x1, right))
+    found = np.zeros((bottom - top, right - left), np.float32)
+    shared = values[first - y0 : last - y0, start - x0 : stop - x0]
+    found[first - top : last - top, start - left : stop - left] = shared
+    return found

@@ -26,9 +26,9 @@ STAGES = {
     "propose": "objects.propose:propose",
     "select": "objects.select:select",
     "cotrain": "train.cotrain:cotrain",
-    "predict": "predict.any_weights:predict",
+    "predict": "predict.predict:predict",
     "nms_files": "detections.nms:nms",
-    "evaluate": "scoring.evaluate:eval_",
+    "evaluate": "scoring.evaluate:evaluate",
     "report": "report.report:report",
     "export": "exchange.export:export",
     "import_masks": "exchange.import_masks:import_masks",
@@ -69,7 +69,6 @@ def as_function(name: str, stage: Callable[..., Any]) -> Callable[..., Result]:
     @functools.wraps(stage)
     def function(*args: Any, **kwargs: Any) -> Result:
         given = signature.bind_partial(*args, **kwargs).arguments
-        given |= given.pop("arguments", {})  # of predict, which passes its options on
         for key in streams:
             if given.get(key, parameters[key].default) in (None, "-", inspect.Parameter.empty):
                 raise TypeError(f"{name}() needs {key}='FILE': only commands use standard input and output")

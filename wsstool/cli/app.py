@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cotrain": ("pipeline.cotrain:cotrain", "From masks to a segmenter"),
     "predict": ("pipeline.predict:predict", "From masks to a segmenter"),
     "nms": ("pipeline.nms:nms", "Results"),
-    "eval": ("pipeline.eval:eval_", "Results"),
+    "eval": ("pipeline.eval:evaluate", "Results"),
     "report": ("tools.report:report", "Results"),
     "export": ("tools.export:export", "Results"),
     "info": ("tools.info:info", "Files"),

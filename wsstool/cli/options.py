@@ -75,14 +75,6 @@ Images = Annotated[
         env="WSSTOOL_IMAGES",
     ),
 ]
-Truth = Annotated[
-    Path | None,
-    _option(
-        "--truth",
-        help="folder of true masks, or a data folder; default: the masks beside the images",
-        panel=INPUT,
-    ),
-]
 BoxFile = Annotated[
     Path | None,
     _option(
@@ -128,14 +120,6 @@ Margins = Annotated[
     ),
 ]
 Flip = Annotated[bool, _option("--flip/--no-flip", help="average with the mirrored image", panel=METHOD)]
-Background = Annotated[
-    str,
-    _option(
-        "--background",
-        help="'auto': as the class list says; 'none': every pixel belongs to a class that is tagged",
-        panel=METHOD,
-    ),
-]
 
 # Model
 Weights = Annotated[Path, _option("--weights", help="trained weights (.pth)", panel=MODEL)]

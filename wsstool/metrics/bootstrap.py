@@ -1,9 +1,9 @@
-"""An interval for the mIoU of a set: draw its images (or patients) again and again, with replacement."""
+"""Intervals for scores of a set: its images (or patients) are drawn again and again, with replacement."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,6 +97,34 @@ def difference_interval(
     return _percentiles(scores - reference, level, samples, units)
 
 
+def mean_interval(
+    values: np.ndarray,
+    image: np.ndarray,
+    *,
+    groups: Sequence[object] | None = None,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap of the mean of values of objects; images (or groups of images) are drawn whole.
+
+    Args:
+        values: (R,) one per object, at least one.
+        image: (R,) int, the number of the image of each object.
+        groups: one value per image number; equal values belong together.
+        samples, level, seed: as in :func:`bootstrap_interval`.
+
+    Notes:
+        Images without an object are not drawn: they would change no mean.
+    """
+    units = image if groups is None else np.unique([str(g) for g in groups], return_inverse=True)[1][image]
+    _, unit = np.unique(units, return_inverse=True)
+    n = int(unit.max()) + 1
+    total, count = np.bincount(unit, values, minlength=n), np.bincount(unit, minlength=n)
+    means = np.concatenate([(drawn @ total) / (drawn @ count) for drawn in _draws(n, samples, seed)])
+    return _percentiles(means, level, samples, n)
+
+
 def _percentiles(scores: np.ndarray, level: float, samples: int, units: int) -> Interval:
     if np.isnan(scores).all():
         return Interval(math.nan, math.nan, level, samples, units)
@@ -125,13 +153,18 @@ def _resampled(
         return np.full(samples, math.nan), units
     cells = n_classes * (n_classes + 1)
     members, cell, count = _by_unit(unit[images.image], images, cells)
-    rng = np.random.default_rng(seed)
     found = []
-    for first in range(0, samples, 64):
-        drawn = rng.multinomial(units, np.full(units, 1 / units), size=min(64, samples - first))
+    for drawn in _draws(units, samples, seed):
         matrices = np.stack([np.bincount(cell, weights=w[members] * count, minlength=cells) for w in drawn])
         found.append(mean_ious(matrices.reshape(-1, n_classes, n_classes + 1), **options))
     return np.concatenate(found), units
+
+
+def _draws(units: int, samples: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield blocks of resamples, (at most 64, units): how often each unit was drawn."""
+    rng = np.random.default_rng(seed)
+    for first in range(0, samples, 64):
+        yield rng.multinomial(units, np.full(units, 1 / units), size=min(64, samples - first))
 
 
 def _by_unit(unit: np.ndarray, images: ImageCounts, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -9,10 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from wsstool.metrics.bootstrap import mean_interval
 from wsstool.metrics.boundary import boundary
-
-SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}
-"""COCO's sizes, pixels of the true mask: from, and below."""
+from wsstool.metrics.sizes import SIZES
 
 _FIELDS = (
     "image",
@@ -215,7 +214,7 @@ class InstanceScores:
             },
         }
         if bootstrap and len(iou):
-            said["interval"] = interval(iou, image, bootstrap=bootstrap, groups=groups, seed=seed)
+            said["interval"] = vars(mean_interval(iou, image, groups=groups, samples=bootstrap, seed=seed))
         classes = rows["class_id"][counted].astype(np.int64)
         number = np.bincount(classes, minlength=self.n_classes)
         total = np.bincount(classes, iou, minlength=self.n_classes)
@@ -228,34 +227,6 @@ def _means(rows: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, Any]:
     """The mean IoU of the (R,) chosen objects, beside the blind ones."""
     found = {"instance_miou": "iou", "box": "box", "ellipse": "ellipse"}
     return {"objects": int(chosen.sum())} | {n: _mean(rows[k][chosen]) for n, k in found.items()}
-
-
-def interval(
-    values: np.ndarray,
-    image: np.ndarray,
-    *,
-    bootstrap: int = 1000,
-    groups: Sequence[object] | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Percentile bootstrap of the mean of values of objects: whole images (or groups) are drawn.
-
-    Args:
-        values: (R,) one an object.
-        image: (R,) int, the image of each.
-        bootstrap, groups, seed: as in :meth:`InstanceScores.result`.
-
-    Source:
-        Efron, Annals of Statistics 1979, percentile interval. Written from the paper.
-    """
-    units = image if groups is None else np.unique([str(g) for g in groups], return_inverse=True)[1][image]
-    _, unit = np.unique(units, return_inverse=True)
-    n = int(unit.max()) + 1
-    total, count = np.bincount(unit, values, minlength=n), np.bincount(unit, minlength=n)
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=bootstrap)
-    means = (drawn @ total) / (drawn @ count)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return {"low": float(low), "high": float(high), "level": 0.95, "samples": bootstrap, "units": n}
 
 
 def _rank_correlation(score: np.ndarray, iou: np.ndarray) -> float | None:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from wsstool.metrics.box_overlap import box_overlaps
+from wsstool.metrics.sizes import SIZES
 from wsstool.regions import Proposals, proposal_boxes
 
 COUNTS = (10, 100, 1000, 0)
@@ -23,9 +25,6 @@ COUNTS = (10, 100, 1000, 0)
 RECALLS = (0.5, 0.7, 0.85)
 AVERAGED = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
 """IoU thresholds of the recalls, and of average recall."""
-
-SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, float("inf"))}
-"""COCO's sizes: from and below, pixels of the true mask, or of the box where there is no mask."""
 
 
 def mask_overlaps(proposals: Proposals, members: np.ndarray, truth: Sequence[np.ndarray]) -> np.ndarray:
@@ -66,15 +65,6 @@ def best_unions(superpixels: np.ndarray, truth: Sequence[np.ndarray]) -> np.ndar
         either = inside.sum() + np.cumsum(sizes[order]) - shared
         found[g] = (shared / either).max()
     return found
-
-
-def box_overlaps(truth: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """(G, P) float64: IoU of each of the (G, 4) true boxes with each of the (P, 4) boxes, xyxy."""
-    a, b = truth.astype(float)[:, None], boxes.astype(float)[None]
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.maximum(sides, 0).prod(2)
-    either = (a[..., 2:] - a[..., :2]).prod(2) + (b[..., 2:] - b[..., :2]).prod(2) - shared
-    return np.divide(shared, either, out=np.zeros_like(shared), where=either > 0)
 
 
 def best_of_first(overlaps: np.ndarray) -> np.ndarray:

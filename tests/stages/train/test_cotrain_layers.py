@@ -16,7 +16,7 @@ from wsstool.cli.recipe_file import recipe_text
 from wsstool.errors import UsageError
 from wsstool.models.weights import load_weights
 from wsstool.stages.predict.predict import predict
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.scoring.evaluate import evaluate
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.layer_weights import layer_weights
 from wsstool.types import ClassList
@@ -83,7 +83,7 @@ def test_it_learns_and_never_predicts_the_ignored_class(data: Path, trained: tup
     predict(data, weights=trained[0], output=data / "pred.h5", device="cpu")
     with store.open_records(data / "pred.h5") as reader:
         assert {int(v) for r in reader.records() for v in np.unique(r.data)} == {0, 2}
-    row = eval_([data / "pred.h5"], truth=data, ignore_class="white", bootstrap=0)["rows"][0]
+    row = evaluate([data / "pred.h5"], truth=data, ignore_class="white", bootstrap=0)["rows"][0]
     assert row["miou"] > 0.8
     assert row["classes"]["iou"]["white"] is None
     assert row["miou"] == pytest.approx(meta["summary"]["val_mean_iou"], abs=1e-6)

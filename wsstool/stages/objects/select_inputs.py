@@ -11,6 +11,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.regions import in_window
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.objects.columns import BoxColumns
 from wsstool.stages.objects.mask_maker import ImageObjects, MaskMaker
@@ -155,7 +156,6 @@ def _maps(record: store.Record, boxes: BoxColumns, i: int) -> list[np.ndarray | 
         return list(record.windows)
     numbers = record.header.columns["box_id"][theirs].tolist()
     corners = record.header.columns["window"][theirs]
-    canvas = np.zeros(record.size, np.float32)
     found: list[np.ndarray | None] = []
     for row in rows:
         number = int(boxes.columns["box_id"][row])
@@ -163,9 +163,6 @@ def _maps(record: store.Record, boxes: BoxColumns, i: int) -> list[np.ndarray | 
             found.append(None)
             continue
         k = numbers.index(number)
-        x0, y0, x1, y1 = corners[k].tolist()
-        canvas[y0:y1, x0:x1] = record.windows[k]
-        left, top, right, bottom = boxes.columns["window"][row].tolist()
-        found.append(canvas[top:bottom, left:right].copy())
-        canvas[y0:y1, x0:x1] = 0
+        window = boxes.columns["window"][row].tolist()
+        found.append(in_window(record.windows[k], corners[k].tolist(), window))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -66,6 +66,17 @@ def print_table(rows: Sequence[Sequence[Any]], header: Sequence[str]) -> None:
     for line in [list(header), *text]:
         cells = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)]
         print("  ".join(cells).rstrip())
+
+
+def print_tables(parts: Iterable[tuple[Sequence[str], Sequence[Sequence[Any]]] | str]) -> None:
+    """Print tables, each a header and rows and followed by an empty line, and lines of text."""
+    for part in parts:
+        if isinstance(part, str):
+            print(part)
+        else:
+            header, rows = part
+            print_table(rows, header)
+            print()
 
 
 def _cell(value: Any) -> str:

@@ -1,0 +1,118 @@
+"""The options of ``eval``, and those that ``report`` has in common with it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wsstool.options import Options, option
+from wsstool.stages.options.common import INPUT, METHOD, OUTPUT, RUNTIME
+from wsstool.stages.options.metrics import choices
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelMapScores(Options):
+    """How label maps, and class maps made into label maps, are scored."""
+
+    truth: Path | None = option(
+        None,
+        "folder of ground-truth masks, data folder or COCO file; default: what lies beside the images",
+        panel=INPUT,
+    )
+    classes_with_truth: bool = option(
+        False,
+        "mean over classes with ground truth; default: with ground truth or prediction",
+        panel=METHOD,
+        spelling="--classes-with-truth",
+    )
+    ignore_class: str | None = option(
+        None,
+        "class whose ground-truth pixels do not count, by name or id (white background)",
+        panel=METHOD,
+    )
+    ignored_prediction: Literal["wrong", "background", "skip"] = option(
+        "wrong", "how predicted pixels with value 255 count", panel=METHOD
+    )
+    background_threshold: float = option(
+        0.3, "for class maps: background where no class scores more", panel=METHOD, at_least=0, at_most=1
+    )
+    background: Literal["auto", "none"] = option(
+        "auto",
+        "'auto': as the class list says; 'none': every pixel belongs to a tagged class",
+        panel=METHOD,
+    )
+    bootstrap: int = option(1000, "resamples for the 95 % interval; 0: no interval", panel=METHOD, at_least=0)
+    seed: int = option(0, "seed of the resampling", panel=RUNTIME, at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalOptions(LabelMapScores):
+    """Scores of predictions."""
+
+    sources: list[str] | None = option(
+        None,
+        "mask, cam, box, proposal or selection file, folder of masks, detections (COCO results, CSV, YOLO "
+        "text), or score files of eval -o, which are joined; '-' or nothing: standard input",
+        positional=True,
+    )
+    split: str | None = option(
+        None, "score only this part of the data, by name or as a file of image names", panel=INPUT
+    )
+    class_list: Path | None = option(
+        None, "class file of a folder of masks; default: found beside the masks or the truth", panel=INPUT
+    )
+    normalise: Literal["auto", "joint", "class", "minmax", "probability", "none"] = option(
+        "auto",
+        "scaling of class maps to [0, 1]; auto: 'probability' after predict, else 'joint'",
+        panel=METHOD,
+    )
+    sweep: bool = option(
+        False,
+        "for class maps: best background threshold, chosen with the ground truth (an oracle)",
+        panel=METHOD,
+        spelling="--sweep",
+    )
+    boundary: bool = option(
+        False,
+        "boundary IoU as well; for masks of boxes it is always there",
+        panel=METHOD,
+        spelling="--boundary",
+    )
+    min_area: int = option(
+        100,
+        "for masks of boxes: smallest ground-truth mask, in pixels, of an object that counts "
+        "(by_box_area: smallest box)",
+        panel=METHOD,
+        at_least=0,
+    )
+    ap: bool = option(
+        False, "for masks of boxes: COCO's average precision as well", panel=METHOD, spelling="--ap"
+    )
+    of: Literal["auto", "box", "mask"] = option(
+        "auto",
+        "for detections: what is compared, as COCO's bbox and segm; auto: masks where all have one",
+        panel=METHOD,
+    )
+    group: str | None = option(
+        None,
+        "column of meta.csv, or FILE:COLUMN, whose equal values are drawn together (patient)",
+        panel=METHOD,
+    )
+    against: Path | None = option(
+        None,
+        "score file of another method on the same images: difference of mIoU, with its interval",
+        panel=METHOD,
+    )
+    fail_under: str | None = option(
+        None,
+        f"exit code 4 when a row is below FRACTION (0 to 1); METRIC {choices()}",
+        panel=OUTPUT,
+        metavar="[METRIC=]FRACTION",
+    )
+    output: Path | None = option(
+        None,
+        "score file (JSON): what was counted in each image",
+        panel=OUTPUT,
+        spelling=("--output", "-o"),
+    )
