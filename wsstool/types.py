@@ -7,6 +7,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from wsstool.errors import BadInputError
+
 IGNORE = 255
 """Label of a pixel that takes no part: void, unsure, or failed. The same in every mask."""
 
@@ -32,6 +34,24 @@ class ClassList:
     def foreground(self) -> tuple[int, ...]:
         """Ids of the classes that are not background, in order: classifier output k is ``foreground[k]``."""
         return tuple(i for i in range(len(self.names)) if i != self.background)
+
+    def require_same(self, other: ClassList, what: str) -> None:
+        """Raise BadInputError unless both lists have the same names in the same order.
+
+        Args:
+            other: the list to compare with; its background and palette do not matter.
+            what: the two owners, as the subject of the message: "'cls.pth' and 'data/'".
+
+        Example:
+            >>> ClassList(("cat", "emu")).require_same(ClassList(("cat", "dog")), "'cls.pth' and 'data/'")
+            Traceback (most recent call last):
+            wsstool.errors.BadInputError: 'cls.pth' and 'data/' have different classes (such as dog)
+        """
+        if self.names == other.names:
+            return
+        odd = sorted(set(self.names) ^ set(other.names))
+        difference = f"different classes (such as {odd[0]})" if odd else "their classes in a different order"
+        raise BadInputError(f"{what} have {difference}")
 
 
 class Messages(Protocol):
