@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from wsstool.data.augmentation.transforms import shrunk
 from wsstool.errors import UsageError
 from wsstool.models.classifier import Classifier, normalise
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.losses.classification import LOSSES
 from wsstool.training.plan import Progress
 from wsstool.training.tag_scores import average_precisions, exact_match, mean_jaccard
 
 
 class ClassificationTask:
-    """Tags from images, validated on whole pictures at their own size.
+    """Tags from images, validated on whole images at their own size.
 
     Args:
         model: the classifier.
@@ -29,7 +29,7 @@ class ClassificationTask:
         backbone_rate: learning rate of the backbone relative to the head's, >= 0; 0 trains the head
             alone, on the features of the frozen backbone (batch statistics frozen too).
         attention: ``(features, head weight, epoch)`` -> features that the head sees in training, or None.
-        validation: pictures and their tags (N,K), or None.
+        validation: images and their tags (N,K), or None.
         longest: longer side above which a validation picture is made smaller, pixels.
     """
 
@@ -44,7 +44,7 @@ class ClassificationTask:
         positive_weight: float = 1.0,
         backbone_rate: float = 1.0,
         attention: Callable[[Tensor, Tensor, int], Tensor] | None = None,
-        validation: tuple[Pictures, Sequence[int], np.ndarray] | None = None,
+        validation: tuple[DecodedImages, Sequence[int], np.ndarray] | None = None,
         longest: int = 512,
     ) -> None:
         if loss not in LOSSES:
@@ -93,11 +93,11 @@ class ClassificationTask:
         """``val_loss``, ``map`` (mean over the classes that occur), ``exact_match``, ``jaccard``, ``ap``."""
         if self.validation is None:
             return {}
-        pictures, items, tags = self.validation
+        images, items, tags = self.validation
         device = next(self.model.parameters()).device
         rows = []
         for i in items:
-            image = torch.from_numpy(np.ascontiguousarray(shrunk(pictures[i], self.longest)))
+            image = torch.from_numpy(np.ascontiguousarray(shrunk(images[i], self.longest)))
             x = normalise(image.movedim(-1, 0)[None].to(device), self.mean, self.std)
             rows.append(self.model(x).float().cpu())
         logits = torch.cat(rows)

@@ -1,4 +1,4 @@
-"""What a segmenter is trained and judged on: pictures with label maps, from records or a folder."""
+"""What a segmenter is trained and judged on: images with label maps, from records or a folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.data.images import image_size
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.stages.inputs.image_folder import image_folder
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, ClassList, Messages
 
 
@@ -41,20 +41,20 @@ class FolderMasks:
 
     def __call__(self, number: int) -> np.ndarray:
         mask = self.dataset.mask(number)
-        assert mask is not None, "pictures without a mask were left out"
+        assert mask is not None, "images without a mask were left out"
         return mask[None]
 
 
 @dataclass(frozen=True)
 class Masked:
-    """Pictures with label maps.
+    """Images with label maps.
 
     Attributes:
         paths: N image files.
         sizes: (N, 2) rows and columns that the masks are made for; (0, 0) where unknown.
         masks: number -> (L,H,W) uint8.
         layers: names of the L label maps.
-        numbers: the pictures that have a mask to learn from.
+        numbers: the images that have a mask to learn from.
         failed: numbers whose mask could not be made by the stage before.
         classes: the class list.
         inputs: for the key and the history.
@@ -73,10 +73,10 @@ class Masked:
 
 
 def masked_records(source: object, images: Path | None, command: str) -> Masked:
-    """The pictures and pseudo-masks of a ``mask`` file, or of standard input.
+    """The images and pseudo-masks of a ``mask`` file, or of standard input.
 
     Raises:
-        MissingInputError: the pictures are not there.
+        MissingInputError: the images are not there.
         BadInputError: a file of another kind, damaged, or without a single labelled pixel.
     """
     records = store.open_random(source, kinds=("mask",), command=command)
@@ -110,7 +110,7 @@ def masked_folder(
     role: str = "data",
     messages: Messages = SILENT,
 ) -> Masked:
-    """The pictures and true masks of a data folder.
+    """The images and true masks of a data folder.
 
     Raises:
         MissingInputError: no picture of the split has a mask.
@@ -172,7 +172,7 @@ def open_masked(
 def open_validation(
     source: str | Path | None, data: Masked, val: Path | None, val_split: str | None, class_list: Path | None
 ) -> Masked | None:
-    """The pictures whose true masks choose the epoch; None where none are asked for.
+    """The images whose true masks choose the epoch; None where none are asked for.
 
     Raises:
         UsageError: a split without a folder.
@@ -187,9 +187,9 @@ def open_validation(
     return valid
 
 
-def usable_numbers(data: Masked, pictures: Pictures, messages: Messages) -> tuple[list[int], set[int]]:
-    """Numbers of the pictures to learn from, and those that failed; says what is left out."""
-    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | pictures.failed
+def usable_numbers(data: Masked, images: DecodedImages, messages: Messages) -> tuple[list[int], set[int]]:
+    """Numbers of the images to learn from, and those that failed; says what is left out."""
+    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | images.failed
     for i in data.numbers:
         if i not in reasons and (size := image_size(data.paths[i])) != (
             planned := tuple(data.sizes[i].tolist())

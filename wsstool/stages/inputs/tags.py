@@ -12,7 +12,7 @@ from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.data.splits import split_files
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.store.provenance import canonical_json, digest
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, ClassList, Messages
 
 
@@ -119,14 +119,14 @@ def _label_digest(labels: np.ndarray, classes: ClassList) -> str:
     return digest(canonical_json([classes.names, classes.background, labels.tolist()]))
 
 
-def usable_items(source: TaggedSource, pictures: Pictures, messages: Messages) -> tuple[list[int], int]:
+def usable_items(source: TaggedSource, images: DecodedImages, messages: Messages) -> tuple[list[int], int]:
     """Numbers of the images to use, and how many have no tag; says what is left out."""
-    for i, reason in sorted(pictures.failed.items()):
+    for i, reason in sorted(images.failed.items()):
         messages.warn(f"left out: {reason} ({source.paths[i].name})")
     bare = np.flatnonzero(source.tags.sum(1) == 0).tolist()
     if bare:
         messages.warn(f"left out: {len(bare)} images without a tag, first {source.paths[bare[0]].name}")
-    out = {*bare, *pictures.failed}
+    out = {*bare, *images.failed}
     items = [i for i in range(len(source.paths)) if i not in out]
     if not items:
         raise BadInputError("no image is readable and has a tag; there is nothing to train on")

@@ -18,7 +18,8 @@ from wsstool.registry import ATTENTIONS
 from wsstool.stages.inputs.tags import TaggedSource, usable_items
 from wsstool.training.classification_task import ClassificationTask
 from wsstool.training.epoch_loader import EpochLoader
-from wsstool.training.images.tagged_images import Pictures, TaggedImages
+from wsstool.training.images.decoded_images import DecodedImages
+from wsstool.training.images.tagged_images import TaggedImages
 from wsstool.training.loop import fit
 from wsstool.training.plan import Plan
 from wsstool.training.tag_probe import probe
@@ -42,7 +43,7 @@ class Lesson:
         about: the above in words, for messages.
     """
 
-    pictures: Pictures
+    pictures: DecodedImages
     items: list[int]
     tags: np.ndarray
     mean: list[float]
@@ -147,7 +148,7 @@ def attention_of(name: str | None, own: Mapping[str, Any]) -> Callable[[Tensor, 
     return partial(ATTENTIONS.load(name), **own) if name else None
 
 
-def _validation(valid: TaggedSource, messages: Messages) -> tuple[Pictures, list[int], np.ndarray]:
-    pictures = Pictures(valid.paths, messages=messages)
+def _validation(valid: TaggedSource, messages: Messages) -> tuple[DecodedImages, list[int], np.ndarray]:
+    pictures = DecodedImages(valid.paths, messages=messages)
     items, _ = usable_items(valid, pictures, messages)
     return pictures, items, valid.tags[items]

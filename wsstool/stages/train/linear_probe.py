@@ -13,7 +13,7 @@ from wsstool.stages.checks import check_penalty, check_scales
 from wsstool.stages.inputs.label_maps import Masked, usable_numbers
 from wsstool.stages.train.segmenter_training import Learned, about
 from wsstool.training.cotraining.segmentation_task import Setup
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.pixel_probe import cells, outputs_of, pixel_probe
 
 PROBE_PARAMS = (
@@ -52,7 +52,7 @@ def solve(
     device: torch.device,
 ) -> Learned:
     """The network with its linear head at the minimum, and how much of the labels it reproduces."""
-    pictures = Pictures(data.paths, messages=setup.messages)
+    pictures = DecodedImages(data.paths, messages=setup.messages)
     numbers, failed = usable_numbers(data, pictures, setup.messages)
     setup.messages.say(f"fitting {arch} on {about(setup, data, numbers)}")
     network: Segmenter = setup.build(0).to(device, memory_format=torch.channels_last)  # type: ignore[assignment, call-overload]

@@ -16,8 +16,8 @@ from wsstool.errors import UsageError
 from wsstool.stages.inputs.label_maps import Masked, usable_numbers
 from wsstool.training.cotraining.segmentation_task import CoTraining, Setup
 from wsstool.training.epoch_loader import EpochLoader
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.images.label_map_images import MaskedImages
-from wsstool.training.images.tagged_images import Pictures
 from wsstool.training.loop import fit
 from wsstool.training.plan import Plan
 
@@ -69,7 +69,7 @@ def by_steps(
         params["blur"],
     )
     task = make(setup)
-    pictures = Pictures(data.paths, messages=messages)
+    pictures = DecodedImages(data.paths, messages=messages)
     numbers, failed = usable_numbers(data, pictures, messages)
     messages.say(
         f"training {params['arch']}, {params['method']}, on {about(setup, data, numbers)}, "

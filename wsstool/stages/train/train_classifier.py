@@ -21,7 +21,7 @@ from wsstool.stages.checks import backbone_rate_of, check_failed, check_penalty,
 from wsstool.stages.inputs.tags import open_tagged, open_validation, usable_items
 from wsstool.stages.train.classifier_training import Lesson, attention_of, by_probe, by_steps
 from wsstool.stages.train.run import TrainingRun
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, Messages
 
 PROBE_PARAMS = (
@@ -219,7 +219,7 @@ def train_cls(
             messages.warn("frozen layers keep their random weights; give start weights with --init")
         if not probe:
             model.freeze(kept, norms=freeze_norm)
-        pictures = Pictures(source.paths, messages=messages)
+        pictures = DecodedImages(source.paths, messages=messages)
         items, skipped = usable_items(source, pictures, messages)
         mean, std = NORMALIZATIONS[normalization]
         about = (

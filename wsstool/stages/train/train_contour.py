@@ -24,8 +24,8 @@ from wsstool.stages.train.run import TrainingRun
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.training.contour_task import ContourTask
 from wsstool.training.epoch_loader import EpochLoader
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.images.object_images import ObjectImages
-from wsstool.training.images.tagged_images import Pictures
 from wsstool.training.loop import fit
 from wsstool.training.losses.box_targets import check_slack
 from wsstool.training.plan import Plan
@@ -214,7 +214,7 @@ def train_contour(
             return earlier
         where = pick_device(device)
         dataset, table = source.dataset, source.table
-        pictures = Pictures([dataset.path(i) for i in range(len(dataset))], messages=messages)
+        pictures = DecodedImages([dataset.path(i) for i in range(len(dataset))], messages=messages)
         for i, reason in sorted(pictures.failed.items()):
             messages.warn(f"left out: {dataset.names[i]}: {reason}")
         objects = [one for one in source.objects() if one.picture not in pictures.failed]
