@@ -5,8 +5,9 @@ import typer
 import typer.main
 
 from wsstool.cli.app import app
-from wsstool.cli.unused_options import _IDLE, SELECTING, sentences
+from wsstool.cli.unused_options import _IDLE, sentences
 from wsstool.registry import COTRAINERS
+from wsstool.stages.options.cotrain import SELECTING
 
 COMMANDS = typer.main.get_command(app).commands
 

@@ -11,10 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from wsstool.registry import (
-    ATTENTIONS,
     BACKGROUNDS,
-    CAMS,
-    COTRAINERS,
     DENSE,
     EXPORTS,
     FILLERS,
@@ -28,25 +25,19 @@ from wsstool.registry import (
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
 if TYPE_CHECKING:
-    Attention = str
-    CamMethod = str
     NmsMethod = str
     Refiner = str
     Rule = str
     BackgroundKind = str
-    Cotrainer = str
     Proposer = str
     DenseWay = str
     Selection = str
     ExportFormat = str
 else:  # the names become choices, completion and error texts
-    Attention = Literal[ATTENTIONS.names()]
-    CamMethod = Literal[CAMS.names()]
     NmsMethod = Literal[NMS.names()]
     Refiner = Literal[REFINERS.names()]
     Rule = Literal[RULES.names()]
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
-    Cotrainer = Literal[COTRAINERS.names()]
     Proposer = Literal[PROPOSALS.names()]
     DenseWay = Literal[DENSE.names()]
     Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
@@ -163,10 +154,6 @@ Margins = Annotated[
         panel=METHOD,
     ),
 ]
-Layers = Annotated[
-    list[str] | None,
-    _option("--layer", help="layer to read maps from; repeatable; default: the last", panel=METHOD),
-]
 Flip = Annotated[bool, _option("--flip/--no-flip", help="average with the mirrored image", panel=METHOD)]
 Background = Annotated[
     str,
@@ -183,15 +170,6 @@ Refine = Annotated[
 
 # Model
 Weights = Annotated[Path, _option("--weights", help="trained weights (.pth)", panel=MODEL)]
-StartWeights = Annotated[
-    Path | None,
-    _option(
-        "--init",
-        help="start weights: a state dict, a wsstool file or an MXNet .params file; default: random",
-        panel=MODEL,
-    ),
-]
-Arch = Annotated[str, _option("--arch", help="network; 'wsstool methods' lists the parts", panel=MODEL)]
 
 # Runtime
 Device = Annotated[
@@ -229,47 +207,3 @@ MaxFailed = Annotated[
     _option("--max-failed", help="images that may fail before the exit code is 3", panel=OUTPUT, least=0),
 ]
 Json = Annotated[bool, _option("--json", help="print one JSON object", panel=OUTPUT)]
-
-# Training
-Epochs = Annotated[int, _option("--epochs", help="passes over the training images", panel=TRAINING)]
-LearningRate = Annotated[float, _option("--lr", help="learning rate at the start", panel=TRAINING)]
-BackboneRate = Annotated[
-    float | None,
-    _option(
-        "--backbone-rate",
-        help="learning rate of the backbone relative to the rest; default 0.1 with --init, else 1",
-        panel=TRAINING,
-    ),
-]
-Optimizer = Annotated[
-    Literal["sgd", "adam", "adamw"], _option("--optimizer", help="optimiser", panel=TRAINING)
-]
-Momentum = Annotated[float, _option("--momentum", help="of sgd, [0, 1)", panel=TRAINING)]
-Schedule = Annotated[
-    Literal["poly", "cosine", "step", "constant"],
-    _option("--schedule", help="course of the learning rate", panel=TRAINING),
-]
-WarmupEpochs = Annotated[
-    float,
-    _option("--warmup-epochs", help="epochs during which the learning rate rises, >= 0", panel=TRAINING),
-]
-WeightDecay = Annotated[
-    float, _option("--weight-decay", help="pull of the weights towards 0, >= 0", panel=TRAINING)
-]
-Clip = Annotated[float, _option("--clip", help="longest gradient allowed; 0: any", panel=TRAINING)]
-Ema = Annotated[
-    float,
-    _option(
-        "--ema", help="decay of the running average of weights that is kept; 0: none, [0, 1)", panel=TRAINING
-    ),
-]
-Amp = Annotated[bool, _option("--amp/--no-amp", help="bfloat16 on a GPU", panel=RUNTIME)]
-MirroredViews = Annotated[bool, _option("--flip/--no-flip", help="mirror views", panel=TRAINING)]
-ColorJitter = Annotated[
-    float,
-    _option("--color-jitter", help="spread of brightness, contrast and saturation, [0, 1)", panel=TRAINING),
-]
-TrainedWeights = Annotated[
-    Path,
-    _option("--output", "-o", help="weights file, written whole or not at all", panel=OUTPUT),
-]

@@ -16,30 +16,7 @@ class Idle:
     why: str  #: completes "--x does nothing ..."
 
 
-_STEPS = (
-    *(
-        "epochs",
-        "lr",
-        "backbone_rate",
-        "optimizer",
-        "schedule",
-        "warmup_epochs",
-        "weight_decay",
-        "clip",
-        "ema",
-    ),
-    *("batch_size", "flip", "color_jitter", "amp"),
-)
-_SOLVED = "with --probe, which takes no steps"
-SELECTING = ("coteaching", "self-training")
-"""Methods of ``cotrain`` that select pixels, and so want a noise rate."""
-
 _IDLE: dict[str, tuple[Idle, ...]] = {
-    "train-cls": (
-        Idle((*_STEPS, "flip_vertical", "image_size", "area", "momentum"), lambda v: v["probe"], _SOLVED),
-        Idle(("scale", "penalty", "balanced", "intercept"), lambda v: not v["probe"], "without --probe"),
-    ),
-    "cam": (Idle(("score_threshold",), lambda v: v["targets"] != "scores", "without --targets scores"),),
     "pseudo-mask": (
         Idle(
             ("background_threshold", "background_threshold_low", "background_power"),
@@ -60,31 +37,6 @@ _IDLE: dict[str, tuple[Idle, ...]] = {
             ("background_threshold", "background_threshold_low", "background_power"),
             lambda v: v["rule"] == "threshold",
             "with --rule threshold, which has its own: --set high=..., --set low=...",
-        ),
-    ),
-    "cotrain": (
-        Idle(
-            (*_STEPS, "method", "noise_rate", "crop_size", "scale_min", "scale_max"),
-            lambda v: v["probe"],
-            _SOLVED,
-        ),
-        Idle(("scale", "penalty"), lambda v: not v["probe"], "without --probe"),
-        Idle(("arch",), lambda v: bool(v["stage"]), "with --stage, which names the networks"),
-        Idle(("momentum",), lambda v: v["optimizer"] != "sgd", "without --optimizer sgd"),
-        Idle(
-            ("noise_rate",),
-            lambda v: v["method"] not in SELECTING and not v["probe"],
-            f"without --method {' or '.join(SELECTING)}",
-        ),
-    ),
-    "train-contour": (
-        Idle(("views",), lambda v: v["epochs"] is not None, "with --epochs"),
-        Idle(("min_score",), lambda v: v["selection"] is None, "without --selection"),
-        Idle(("frozen_stride",), lambda v: v["init"] is None, "without --init"),
-        Idle(
-            ("margin_min", "margin_max"),
-            lambda v: v["window"] == "image",
-            "with --window image, which has no margin",
         ),
     ),
     "propose": (

@@ -14,7 +14,7 @@ from wsstool.errors import UsageError
 from wsstool.models.classifier import Classifier, normalise
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.losses.classification import LOSSES
-from wsstool.training.plan import Progress
+from wsstool.training.plan import Progress, parameter_groups
 from wsstool.training.tag_scores import average_precisions, exact_match, mean_jaccard
 
 
@@ -66,14 +66,7 @@ class ClassificationTask:
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Weights and, without decay, biases and normalisation; the backbone at its own rate."""
-        groups = []
-        for part, scale in ((self.model.backbone, self.backbone_rate), (self.model.head, 1.0)):
-            parameters = [p for p in part.parameters() if p.requires_grad] if scale > 0 else []
-            groups.append({"params": [p for p in parameters if p.ndim > 1], "lr_scale": scale})
-            groups.append(
-                {"params": [p for p in parameters if p.ndim < 2], "lr_scale": scale, "weight_decay": 0.0}
-            )
-        return groups
+        return parameter_groups(self.model, self.backbone_rate, decay_vectors=False)
 
     def loss(self, batch: tuple[Tensor, Tensor], progress: Progress) -> dict[str, Any]:
         """``loss``, and how the training views are answered: ``train_exact_match``, ``train_jaccard``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,7 +127,6 @@ def masked_folder(
     content = [os.path.relpath(file, dataset.root) for file in files if file is not None]
     chosen = [dataset.names[i] for i in numbers]
     fingerprint = store.Input.of_folder(dataset.root, [*chosen, *content]).identity
-    path = str(dataset.root) if role == "data" else ""
     return Masked(
         paths=[dataset.path(i) for i in range(len(dataset))],
         sizes=dataset.sizes(),
@@ -137,16 +135,9 @@ def masked_folder(
         numbers=numbers,
         failed=[],
         classes=dataset.classes,
-        inputs=[store.Input(role, fingerprint, path)],
+        inputs=[store.Input(role, fingerprint, str(dataset.root))],
         supervision="true masks",
     )
-
-
-def same_classes(first: ClassList, second: ClassList, what: str) -> None:
-    """Raise BadInputError unless two class lists have the same names in the same order."""
-    if first.names != second.names:
-        odd: Sequence[str] = sorted(set(first.names) ^ set(second.names)) or ["their order"]
-        raise BadInputError(f"{what} has another class list than the training images (such as {odd[0]})")
 
 
 def open_masked(
@@ -183,7 +174,7 @@ def open_validation(
     if val is None and (source is None or not Path(source).is_dir()):
         raise UsageError("--val-split needs --val: the data folder that has the true masks")
     valid = masked_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
-    same_classes(data.classes, valid.classes, f"'{val or source}'")
+    data.classes.require_same(valid.classes, f"the training images and '{val or source}'")
     return valid
 
 

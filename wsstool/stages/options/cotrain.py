@@ -8,15 +8,12 @@ from typing import Literal
 
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Cotrainer
-from wsstool.stages.options.common import INPUT, METHOD, MODEL, Settings
+from wsstool.stages.options.common import INPUT, METHOD, MODEL
 from wsstool.stages.options.training import (
     WITH_PROBE,
-    Augmentation,
     ImageFolder,
-    Optimisation,
     Probe,
-    StartWeights,
-    TrainingExecution,
+    TrainerOptions,
     TrainingImages,
     step_option,
 )
@@ -26,16 +23,7 @@ SELECTING = ("coteaching", "self-training")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CotrainOptions(
-    TrainingExecution,
-    Optimisation,
-    Augmentation,
-    Probe,
-    Settings,
-    StartWeights,
-    ImageFolder,
-    TrainingImages,
-):
+class CotrainOptions(TrainerOptions, Probe, ImageFolder, TrainingImages):
     """A segmenter from label maps."""
 
     source: str | None = option(
@@ -53,11 +41,11 @@ class CotrainOptions(
         panel=INPUT,
     )
     val_split: str | None = option(None, "part of the --val folder", panel=INPUT)
-    output: Path = redeclared(TrainingExecution, "output", Path("seg.pth"))
+    output: Path = redeclared(TrainerOptions, "output", Path("seg.pth"))
     method: Cotrainer = option(
         "plain", "how wrong labels are handled; 'wsstool methods' compares", unused=WITH_PROBE, panel=METHOD
     )
-    settings: list[str] | None = redeclared(Settings, "settings", None, unused=(WITH_PROBE,))
+    settings: list[str] | None = redeclared(TrainerOptions, "settings", None, unused=(WITH_PROBE,))
     noise_rate: str = option(
         "auto",
         "share of wrong labels, [0, 1), or auto: estimated; for methods that select pixels",
@@ -124,7 +112,7 @@ class CotrainOptions(
     )
     scale_min: float = step_option(0.5, "smallest size of an image in its view, relative", above=0)
     scale_max: float = step_option(2.0, "largest size of an image in its view, relative", above=0)
-    color_jitter: float = redeclared(Augmentation, "color_jitter", 0.3)
+    color_jitter: float = redeclared(TrainerOptions, "color_jitter", 0.3)
     blur: float = step_option(
         0.0, "largest radius in pixels of the blur that half of the views get, 0: none", at_least=0
     )

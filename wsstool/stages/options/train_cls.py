@@ -8,31 +8,19 @@ from typing import Literal
 
 from wsstool.options import option, redeclared
 from wsstool.stages.options.choices import Attention, Optimizer, Schedule
-from wsstool.stages.options.common import INPUT, METHOD, MODEL, TRAINING, DataFolder, Settings
+from wsstool.stages.options.common import INPUT, METHOD, MODEL, TRAINING, DataFolder
 from wsstool.stages.options.training import (
     WITH_PROBE,
     WITHOUT_PROBE,
-    Augmentation,
     ImageFolder,
-    Optimisation,
     Probe,
-    StartWeights,
-    TrainingExecution,
+    TrainerOptions,
     step_option,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClsOptions(
-    TrainingExecution,
-    Optimisation,
-    Augmentation,
-    Probe,
-    Settings,
-    StartWeights,
-    ImageFolder,
-    DataFolder,
-):
+class TrainClsOptions(TrainerOptions, Probe, ImageFolder, DataFolder):
     """A classifier from image-level labels."""
 
     data: Path = redeclared(
@@ -44,10 +32,10 @@ class TrainClsOptions(
         unused=WITH_PROBE,
         panel=INPUT,
     )
-    output: Path = redeclared(TrainingExecution, "output", Path("cls.pth"))
+    output: Path = redeclared(TrainerOptions, "output", Path("cls.pth"))
     arch: str = option(
         "mobilenet-v2",
-        "backbone: tiny, mobilenet-v2, resnet-18, resnet38d, vgg-16, convnext-tiny, ...",
+        "backbone, such as tiny, mobilenet-v2, resnet-18, resnet38d, vgg-16 or convnext-tiny",
         panel=MODEL,
     )
     output_stride: int | None = option(
@@ -73,7 +61,7 @@ class TrainClsOptions(
         "what becomes of the features in training; 'wsstool methods' lists the options that --set takes",
         panel=METHOD,
     )
-    settings: list[str] | None = redeclared(Settings, "settings", None, unused=(WITH_PROBE,))
+    settings: list[str] | None = redeclared(TrainerOptions, "settings", None, unused=(WITH_PROBE,))
     image_size: int = step_option(224, "side of the training views in pixels", at_least=1)
     area: float = step_option(0.3, "smallest share of the image that a view shows", above=0, at_most=1)
     flip_vertical: bool = step_option(
@@ -81,12 +69,12 @@ class TrainClsOptions(
         "vertically flipped views too, for images without an up",
         spelling="--flip-vertical/--no-flip-vertical",
     )
-    epochs: int = redeclared(Optimisation, "epochs", 20)
-    batch_size: int = redeclared(Optimisation, "batch_size", 16)
+    epochs: int = redeclared(TrainerOptions, "epochs", 20)
+    batch_size: int = redeclared(TrainerOptions, "batch_size", 16)
     drop_last: bool = step_option(
         False, "a last batch that is not full is left out", spelling="--drop-last/--no-drop-last"
     )
-    lr: float = redeclared(Optimisation, "lr", 1e-3)
+    lr: float = redeclared(TrainerOptions, "lr", 1e-3)
     freeze: list[str] | None = step_option(
         None, "layer of the backbone that is not trained; repeatable; 'none': none, whatever a recipe says"
     )
@@ -95,18 +83,18 @@ class TrainClsOptions(
         "batch norms that keep their statistics and weights",
         spelling="--freeze-norm/--no-freeze-norm",
     )
-    optimizer: Optimizer = redeclared(Optimisation, "optimizer", "adamw")
+    optimizer: Optimizer = redeclared(TrainerOptions, "optimizer", "adamw")
     momentum: float = redeclared(
-        Optimisation,
+        TrainerOptions,
         "momentum",
         0.9,
         key=True,  # as in every key so far, whatever the optimiser
         unused=(WITH_PROBE,),
     )
-    schedule: Schedule = redeclared(Optimisation, "schedule", "cosine")
-    warmup_epochs: float = redeclared(Optimisation, "warmup_epochs", 0.5)
-    weight_decay: float = redeclared(Optimisation, "weight_decay", 0.01)
-    seed: int = redeclared(Optimisation, "seed", 0, unused=(WITH_PROBE,))
+    schedule: Schedule = redeclared(TrainerOptions, "schedule", "cosine")
+    warmup_epochs: float = redeclared(TrainerOptions, "warmup_epochs", 0.5)
+    weight_decay: float = redeclared(TrainerOptions, "weight_decay", 0.01)
+    seed: int = redeclared(TrainerOptions, "seed", 0, unused=(WITH_PROBE,))
     loss: Literal["auto", "soft-margin", "cross-entropy"] = option(
         "auto", "auto: cross-entropy where every image has one tag, else soft-margin", panel=TRAINING
     )

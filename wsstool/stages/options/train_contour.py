@@ -8,12 +8,9 @@ from typing import Literal
 
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Optimizer
-from wsstool.stages.options.common import INPUT, METHOD, MODEL, DataFolder, Settings
+from wsstool.stages.options.common import INPUT, METHOD, MODEL, DataFolder
 from wsstool.stages.options.training import (
-    Augmentation,
-    Optimisation,
-    StartWeights,
-    TrainingExecution,
+    TrainerOptions,
     TrainingImages,
     step_option,
 )
@@ -22,14 +19,7 @@ WHOLE_IMAGE = Unused(lambda o: o.window == "image", "with --window image, which 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainContourOptions(
-    TrainingExecution,
-    Optimisation,
-    Augmentation,
-    Settings,
-    StartWeights,
-    TrainingImages,
-):
+class TrainContourOptions(TrainerOptions, TrainingImages):
     """A network that maps single objects, from boxes."""
 
     data: Path = redeclared(DataFolder, "data", ...)
@@ -45,7 +35,7 @@ class TrainContourOptions(
         key="changed",
         panel=INPUT,
     )
-    output: Path = redeclared(TrainingExecution, "output", Path("contour.pth"))
+    output: Path = redeclared(TrainerOptions, "output", Path("contour.pth"))
     loss: list[str] | None = option(
         None,
         "a loss and its weight; repeatable, summed; default: tightness=2 pairwise=1, which fills the object; "
@@ -88,7 +78,7 @@ class TrainContourOptions(
         unused=WHOLE_IMAGE,
     )
     crop_size: int = step_option(128, "side of the training views in pixels", at_least=8)
-    color_jitter: float = redeclared(Augmentation, "color_jitter", 0.0)
+    color_jitter: float = redeclared(TrainerOptions, "color_jitter", 0.0)
     condition: Literal["none", "class"] = option(
         "none", "what tells the network the object: nothing, or its class", panel=MODEL
     )
@@ -106,8 +96,8 @@ class TrainContourOptions(
         "scaling of the input; none: colours in [0, 1]; auto: as --init says, else imagenet",
         panel=MODEL,
     )
-    epochs: int | None = redeclared(
-        Optimisation,
+    epochs: int | None = redeclared(  # type: ignore[assignment]
+        TrainerOptions,
         "epochs",
         None,
         help="passes over the objects; default: as many as --views asks for, at least 5",
@@ -119,7 +109,7 @@ class TrainContourOptions(
         key=False,
         unused=Unused(lambda o: o.epochs is not None, "with --epochs"),
     )
-    batch_size: int = redeclared(Optimisation, "batch_size", 16, help="objects per step")
-    lr: float = redeclared(Optimisation, "lr", 2e-3)
-    optimizer: Optimizer = redeclared(Optimisation, "optimizer", "adamw")
-    weight_decay: float = redeclared(Optimisation, "weight_decay", 1e-2)
+    batch_size: int = redeclared(TrainerOptions, "batch_size", 16, help="objects per step")
+    lr: float = redeclared(TrainerOptions, "lr", 2e-3)
+    optimizer: Optimizer = redeclared(TrainerOptions, "optimizer", "adamw")
+    weight_decay: float = redeclared(TrainerOptions, "weight_decay", 1e-2)

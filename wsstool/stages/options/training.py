@@ -17,6 +17,7 @@ from wsstool.stages.options.common import (
     DataFolder,
     Execution,
     Inference,
+    Settings,
 )
 
 WITH_PROBE = Unused(
@@ -138,3 +139,8 @@ class TrainingExecution(Execution):
         key=False,
     )
     device: str = redeclared(Inference, "device", "auto")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOptions(TrainingExecution, Optimisation, Augmentation, Settings, StartWeights):
+    """What every trainer has."""
