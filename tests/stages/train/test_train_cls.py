@@ -176,14 +176,14 @@ def record_file(data: Path, path: Path) -> Path:
         inputs=[],
         images=names,
         sizes=np.full((8, 2), (40, 48)),
-        shapes=np.full((8, 2), (40, 48)),
+        shapes=np.full((8, 3), (1, 40, 48)),
         classes=ClassList(("background", *STRIPES), 0),
         labels=np.eye(4, dtype=np.uint8)[[1, 2, 3, 1, 2, 3, 1, 2]],
         image_root=Path(os.path.relpath(data / "images", path.parent)),
     )
     with store.create(header, path) as writer:
         for _ in names:
-            writer.write(np.zeros((40, 48), np.uint8))
+            writer.write(np.zeros((1, 40, 48), np.uint8))
     return path
 
 
