@@ -4,21 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import typer
-import typer.main
 
 from wsstool.cli.app import app
-from wsstool.cli.unused_options import _IDLE, SELECTING, sentences
 from wsstool.registry import COTRAINERS
+from wsstool.stages.options.cotrain import SELECTING
 from wsstool.stages.options.predict import PredictOptions
-
-COMMANDS = typer.main.get_command(app).commands
-
-
-@pytest.mark.parametrize("command", _IDLE)
-def test_every_option_named_is_one_of_the_command(command):
-    there = {p.name for p in COMMANDS[command].params}
-    assert {name for idle in _IDLE[command] for name in idle.options} <= there
 
 
 def test_the_methods_that_select_are_those_with_a_pool():
@@ -32,7 +22,6 @@ def test_only_what_was_typed_is_told():
     told = options.warnings(["gate_threshold", "gate_form"])
     assert told == ["--gate-threshold, --gate-form do nothing without --gate"]
     assert replace(options, gate=Path("cls.pth")).warnings(["gate_form"]) == []
-    assert sentences("eval", {}, ["truth"]) == []
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,11 @@ def parameters(options: type[Options]) -> list[inspect.Parameter]:
     ]
 
 
+def annotation(options: type[Options], name: str) -> Any:
+    """The typer annotation of one declared option, for a command that spells its options out."""
+    return Annotated[get_type_hints(options)[name], _typer(options.declarations()[name])]
+
+
 def _typer(declared: Declaration) -> Any:
     help = f"{declared.help} ({declared.range})" if declared.range else declared.help
     if declared.positional:

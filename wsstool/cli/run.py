@@ -20,7 +20,6 @@ import typer
 from wsstool.cli.console import ConsoleMessages
 from wsstool.cli.declared import options_class, parameters
 from wsstool.cli.recipe_file import as_toml, defaults_of
-from wsstool.cli.unused_options import sentences
 from wsstool.errors import ExitCode, WsstoolError
 from wsstool.options import Options
 
@@ -159,12 +158,9 @@ def as_command(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         with _exit_codes(name, common["verbose"]):
             if declared:
                 options = declared(**arguments)
-                warnings = options.warnings(_typed(arguments, context))
+                for warning in options.warnings(_typed(arguments, context)):
+                    messages().warn(warning)
                 arguments = {"options": options}
-            else:
-                warnings = sentences(name, arguments, _typed(arguments, context))
-            for warning in warnings:
-                messages().warn(warning)
             function(**arguments)
 
     declared = options_class(function)

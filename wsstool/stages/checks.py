@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import TypeVar
@@ -41,32 +40,10 @@ def check_scales(scales: Sequence[float]) -> None:
         raise UsageError(f"--scale must lie in (0, {LARGEST_SCALE:g}], not {', '.join(map(str, scales))}")
 
 
-def check_share(option: str, value: float, *, one: bool = True) -> None:
-    """Raise UsageError unless the value of an option lies in [0, 1], or in [0, 1) where not ``one``."""
-    if not 0 <= value <= 1 or (value == 1 and not one):
-        raise UsageError(f"{option} {value:g}: must lie in [0, 1{']' if one else ')'}")
-
-
-def check_penalty(penalty: float) -> None:
-    """Raise UsageError unless it is a number above 0."""
-    if not 0 < penalty < math.inf:
-        raise UsageError(f"--penalty {penalty:g}: a number above 0")
-
-
-def check_factor(option: str, value: float | None) -> None:
-    """Raise UsageError unless it is None or a number of 0 or more."""
-    if value is not None and not 0 <= value < math.inf:
-        raise UsageError(f"{option} {value:g}: a number, 0 or more")
-
-
-def backbone_rate_of(given: float | None, init: object) -> float:
-    """A backbone's learning rate, relative to the rest: as given, else .1 with start weights, 1 without.
-
-    Raises:
-        UsageError: below 0, or no number.
-    """
-    check_factor("--backbone-rate", given)
-    return given if given is not None else 0.1 if init else 1.0
+def check_share(option: str, value: float) -> None:
+    """Raise UsageError unless the value of an option lies in [0, 1]."""
+    if not 0 <= value <= 1:
+        raise UsageError(f"{option} {value:g}: must lie in [0, 1]")
 
 
 def check_failed(failed: int, max_failed: int) -> None:

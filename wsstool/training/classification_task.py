@@ -13,13 +13,13 @@ from wsstool.errors import UsageError
 from wsstool.image_size import shrink, size_within
 from wsstool.metrics.classification import average_precisions, exact_match, mean_jaccard
 from wsstool.models.classifier import Classifier, normalise
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.losses.classification import LOSSES
-from wsstool.training.plan import Progress
+from wsstool.training.plan import Progress, parameter_groups
 
 
 class ClassificationTask:
-    """Tags from images, validated on whole pictures at their own size.
+    """Tags from images, validated on whole images at their own size.
 
     Args:
         model: the classifier.
@@ -29,7 +29,7 @@ class ClassificationTask:
         backbone_rate: learning rate of the backbone relative to the head's, >= 0; 0 trains the head
             alone, on the features of the frozen backbone (batch statistics frozen too).
         attention: ``(features, head weight, epoch)`` -> features that the head sees in training, or None.
-        validation: pictures and their tags (N,K), or None.
+        validation: images and their tags (N,K), or None.
         longest: longer side above which a validation picture is made smaller, pixels.
     """
 
@@ -44,7 +44,7 @@ class ClassificationTask:
         positive_weight: float = 1.0,
         backbone_rate: float = 1.0,
         attention: Callable[[Tensor, Tensor, int], Tensor] | None = None,
-        validation: tuple[Pictures, Sequence[int], np.ndarray] | None = None,
+        validation: tuple[DecodedImages, Sequence[int], np.ndarray] | None = None,
         longest: int = 512,
     ) -> None:
         if loss not in LOSSES:
@@ -66,14 +66,7 @@ class ClassificationTask:
 
     def parameter_groups(self) -> list[dict[str, Any]]:
         """Weights and, without decay, biases and normalisation; the backbone at its own rate."""
-        groups = []
-        for part, scale in ((self.model.backbone, self.backbone_rate), (self.model.head, 1.0)):
-            parameters = [p for p in part.parameters() if p.requires_grad] if scale > 0 else []
-            groups.append({"params": [p for p in parameters if p.ndim > 1], "lr_scale": scale})
-            groups.append(
-                {"params": [p for p in parameters if p.ndim < 2], "lr_scale": scale, "weight_decay": 0.0}
-            )
-        return groups
+        return parameter_groups(self.model, self.backbone_rate, decay_vectors=False)
 
     def loss(self, batch: tuple[Tensor, Tensor], progress: Progress) -> dict[str, Any]:
         """``loss``, and how the training views are answered: ``train_exact_match``, ``train_jaccard``."""
@@ -93,13 +86,13 @@ class ClassificationTask:
         """``val_loss``, ``map`` (mean over the classes that occur), ``exact_match``, ``jaccard``, ``ap``."""
         if self.validation is None:
             return {}
-        pictures, items, tags = self.validation
+        images, items, tags = self.validation
         device = next(self.model.parameters()).device
         rows = []
         for i in items:
-            picture = pictures[i]
-            size = size_within((picture.shape[0], picture.shape[1]), self.longest)
-            image = torch.from_numpy(np.ascontiguousarray(shrink(picture, size, "triangle")))
+            pixels = images[i]
+            size = size_within((pixels.shape[0], pixels.shape[1]), self.longest)
+            image = torch.from_numpy(np.ascontiguousarray(shrink(pixels, size, "triangle")))
             x = normalise(image.movedim(-1, 0)[None].to(device), self.mean, self.std)
             rows.append(self.model(x).float().cpu())
         logits = torch.cat(rows)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from wsstool.models.classifier import normalise
 from wsstool.models.contour import ContourNet
 from wsstool.training.losses.box_targets import BoxTarget, box_target
-from wsstool.training.plan import Progress
+from wsstool.training.plan import Progress, parameter_groups
 
 
 @dataclass(frozen=True)
@@ -53,11 +53,7 @@ class ContourTask:
         return {"network": self.network}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        backbone = [p for p in self.network.backbone.parameters() if p.requires_grad]
-        return [
-            {"params": backbone, "lr_scale": self.backbone_rate},
-            {"params": self.network.head_parameters()},
-        ]
+        return parameter_groups(self.network, self.backbone_rate)
 
     def loss(self, batch: dict[str, Tensor], progress: Progress) -> dict[str, Any]:
         logits = self.network(normalise(batch["image"], self.mean, self.std), batch["class"]).float()

@@ -42,6 +42,11 @@ class FitResult:
     best_epoch: int
     resumed_from: int
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Those of the epoch that is kept."""
+        return self.history[self.best_epoch]
+
 
 @dataclass
 class _Position:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,6 +10,7 @@ import torch
 from torch import nn
 
 from wsstool.errors import UsageError
+from wsstool.models.backbones.frozen import OnBackbone
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class Plan:
-    """How a task is trained.
+    """How a task is trained; ranges as the options of the same names have them.
 
     Args:
         epochs: passes over the data.
@@ -91,17 +91,6 @@ class Plan:
     seed: int = 0
     checkpoint_minutes: float = 5.0
 
-    def __post_init__(self) -> None:
-        """Raise UsageError for a value that cannot be meant; a NaN never is."""
-        for name in ("lr", "warmup_epochs", "fall_epochs", "weight_decay", "clip"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise UsageError(f"--{name.replace('_', '-')} {value:g}: a number, 0 or more")
-        for name, what in (("ema", "decay"), ("momentum", "momentum")):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise UsageError(f"--{name} {value:g}: a {what} in [0, 1)")
-
 
 def build_optimizer(plan: Plan, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """The optimiser of a plan over parameter groups.
@@ -116,3 +105,34 @@ def build_optimizer(plan: Plan, groups: list[dict[str, Any]]) -> torch.optim.Opt
     if plan.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=plan.lr, weight_decay=plan.weight_decay)
     raise UsageError(f"no optimizer '{plan.optimizer}'; there are: sgd, adam, adamw")
+
+
+def parameter_groups(
+    network: OnBackbone, backbone_rate: float, bias_rate: float | None = None, *, decay_vectors: bool = True
+) -> list[dict[str, Any]]:
+    """What the optimiser changes: the backbone at a rate of its own, the head, each in one or two groups.
+
+    Args:
+        network: frozen parameters are left out.
+        backbone_rate: learning rate of the backbone relative to the head's.
+        bias_rate: learning rate of biases relative to the weights beside them, which then have no weight
+            decay either; None: as weights.
+        decay_vectors: whether biases and the weights of norms have weight decay.
+    """
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+
+    def stands_apart(parameter: nn.Parameter) -> bool:
+        is_bias = names[id(parameter)].endswith("bias")
+        return (is_bias and bias_rate is not None) or (parameter.ndim < 2 and not decay_vectors)
+
+    groups: list[dict[str, Any]] = []
+    for rate, parameters in (
+        (backbone_rate, network.backbone.parameters()),
+        (1.0, network.head_parameters()),
+    ):
+        trained = [p for p in parameters if p.requires_grad]
+        groups.append({"params": [p for p in trained if not stands_apart(p)], "lr_scale": rate})
+        if apart := [p for p in trained if stands_apart(p)]:
+            scale = rate if bias_rate is None else rate * bias_rate
+            groups.append({"params": apart, "lr_scale": scale, "weight_decay": 0.0})
+    return groups

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsstool.models.classifier import Classifier, normalise
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, Messages, tracked
 
 ITERATIONS = 300
@@ -24,7 +24,7 @@ ITERATIONS = 300
 @torch.no_grad()
 def pooled_features(
     backbone: nn.Module,
-    pictures: Pictures,
+    images: DecodedImages,
     items: Sequence[int],
     *,
     mean: Sequence[float],
@@ -36,7 +36,7 @@ def pooled_features(
 
     Args:
         backbone: (B,3,H,W) -> (B,F,h,w), on its device.
-        pictures, items: the images.
+        images, items: the images.
         mean, std: of the input channels, in units of [0, 1].
         scales: image scales, > 0; resized bilinearly.
     Returns:
@@ -46,7 +46,7 @@ def pooled_features(
     device = next(backbone.parameters()).device
     rows = []
     for i in tracked(items, messages, len(items), "features"):
-        seen = views(pictures[i], scales, mean, std, device)
+        seen = views(images[i], scales, mean, std, device)
         rows.append(torch.cat([backbone(view).float().mean((2, 3)) for view in seen]).cpu())
     return torch.stack(rows, 1)
 
@@ -140,7 +140,7 @@ def fit_head(
 
 def probe(
     model: Classifier,
-    pictures: Pictures,
+    images: DecodedImages,
     items: Sequence[int],
     tags: Tensor,
     *,
@@ -159,7 +159,7 @@ def probe(
         Share of (image, class) pairs that the fitted head answers rightly at scale ``scales[0]``.
     """
     features = pooled_features(
-        model.backbone, pictures, items, mean=mean, std=std, scales=scales, messages=messages
+        model.backbone, images, items, mean=mean, std=std, scales=scales, messages=messages
     )
     repeated = tags.repeat(len(scales), 1)
     flat = features.flatten(0, 1)

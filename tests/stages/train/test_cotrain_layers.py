@@ -126,7 +126,7 @@ def test_every_method_ignores_a_class(masks: Path, tmp_path: Path, method: str) 
             "--set loss=dice: .*ised or symmetric",
         ),
         ({"method": "coteaching", "settings": ["pool=sea"]}, "--set pool=sea: "),
-        ({"momentum": 1.0, "optimizer": "sgd"}, r"--momentum 1: a momentum in \[0, 1\)"),
+        ({"momentum": 1.0, "optimizer": "sgd"}, r"--momentum 1: give a number in \[0, 1\)"),
         ({"arch": "deeplabv3plus-xception"}, "HEAD-BACKBONE"),
         ({"batch_size": 1}, "--batch-size 2"),
         ({"normalization": "mine"}, "normalization"),

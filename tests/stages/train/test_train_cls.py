@@ -13,11 +13,19 @@ from PIL import Image
 
 from tests.messages import Heard
 from tests.stages.toy import interrupted
-from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, UsageError
+from wsstool import store
+from wsstool.errors import (
+    BadInputError,
+    CannotWriteError,
+    MissingInputError,
+    SomeFailedError,
+    UsageError,
+)
 from wsstool.models.weights import build_from_weights, load_weights
 from wsstool.stages.train.train_classifier import train_cls
 from wsstool.training.checkpoint import part_path
 from wsstool.training.classification_task import ClassificationTask
+from wsstool.types import ClassList
 
 FAST = {
     "arch": "tiny",
@@ -149,6 +157,39 @@ def test_start_weights(data: Path, tmp_path: Path) -> None:
     assert sorted(os.listdir(tmp_path)) == ["a.pth", "a.pth.log.jsonl", "b.pth", "b.pth.log.jsonl", "data"]
 
 
+def record_file(data: Path, path: Path) -> Path:
+    """A mask file of the first eight images with their tags; its image folder is relative to its own."""
+    names = [f"{i:02}.png" for i in range(8)]
+    header = store.new_header(
+        "mask",
+        stage="pseudo-mask",
+        params={},
+        inputs=[],
+        images=names,
+        sizes=np.full((8, 2), (40, 48)),
+        shapes=np.full((8, 3), (1, 40, 48)),
+        classes=ClassList(("background", *STRIPES), 0),
+        labels=np.eye(4, dtype=np.uint8)[[1, 2, 3, 1, 2, 3, 1, 2]],
+        image_root=Path(os.path.relpath(data / "images", path.parent)),
+    )
+    with store.create(header, path) as writer:
+        for _ in names:
+            writer.write(np.zeros((1, 40, 48), np.uint8))
+    return path
+
+
+def test_a_record_file_finds_its_images_from_any_folder(data: Path, tmp_path: Path, monkeypatch) -> None:
+    records = record_file(data, tmp_path / "masks.h5")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    found = train_cls(Path("../masks.h5"), output=Path("cls.pth"), **{**FAST, "epochs": 1})
+    assert found["images"] == 8 and found["failed"] == 0
+    (data / "images" / "03.png").unlink()
+    with pytest.raises(MissingInputError, match=r"no image '03.png'.*--images"):
+        train_cls(records, output=Path("other.pth"), **{**FAST, "epochs": 1})
+
+
 def test_images_without_tags(tmp_path: Path) -> None:
     folder = tmp_path / "bare"
     folder.mkdir()
@@ -230,9 +271,9 @@ def test_attention_goes_on_where_it_was_stopped(patches: Path, tmp_path: Path, m
         ({"freeze": ["b2"]}, "--freeze: no layer 'b2' in this network; there are: features.*--freeze none"),
         ({"attention": None, "settings": ["floor=0.5"]}, "--set floor=0.5"),
         ({"settings": ["slope=1"]}, "no option 'slope'; it has: start_epoch, factor, floor, divisor"),
-        ({"momentum": 1.0}, "--momentum 1: a momentum in"),
+        ({"momentum": 1.0}, "--momentum 1: give a number in"),
         ({"settings": ["floor=2"]}, "--set .*floor=2: progressive dropout wants"),
-        ({"attention": "nadir"}, "no attentions method 'nadir'"),
+        ({"attention": "nadir"}, "--attention nadir: choose from progressive-dropout"),
     ],
 )
 def test_wrong_tissue_options(patches: Path, tmp_path: Path, change: dict, says: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.data.images import image_size
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.stages.inputs.image_folder import image_folder
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, ClassList, Messages
 
 
@@ -41,7 +40,7 @@ class FolderMasks:
 
     def __call__(self, number: int) -> np.ndarray:
         mask = self.dataset.mask(number)
-        assert mask is not None, "pictures without a mask were left out"
+        assert mask is not None, "images without a mask were left out"
         return mask[None]
 
 
@@ -128,7 +127,6 @@ def label_maps_in_folder(
     content = [os.path.relpath(file, dataset.root) for file in files if file is not None]
     chosen = [dataset.names[i] for i in numbers]
     fingerprint = store.Input.of_folder(dataset.root, [*chosen, *content]).identity
-    path = str(dataset.root) if role == "data" else ""
     return LabelMapDataset(
         paths=[dataset.path(i) for i in range(len(dataset))],
         sizes=dataset.sizes(),
@@ -137,16 +135,9 @@ def label_maps_in_folder(
         numbers=numbers,
         failed=[],
         classes=dataset.classes,
-        inputs=[store.Input(role, fingerprint, path)],
+        inputs=[store.Input(role, fingerprint, str(dataset.root))],
         supervision="true masks",
     )
-
-
-def same_classes(first: ClassList, second: ClassList, what: str) -> None:
-    """Raise BadInputError unless two class lists have the same names in the same order."""
-    if first.names != second.names:
-        odd: Sequence[str] = sorted(set(first.names) ^ set(second.names)) or ["their order"]
-        raise BadInputError(f"{what} has another class list than the training images (such as {odd[0]})")
 
 
 def open_label_maps(
@@ -189,15 +180,15 @@ def open_validation(
     if val is None and (source is None or not Path(source).is_dir()):
         raise UsageError("--val-split needs --val: the data folder that has the true masks")
     valid = label_maps_in_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
-    same_classes(data.classes, valid.classes, f"'{val or source}'")
+    data.classes.require_same(valid.classes, f"the training images and '{val or source}'")
     return valid
 
 
 def usable_numbers(
-    data: LabelMapDataset, pictures: Pictures, messages: Messages
+    data: LabelMapDataset, images: DecodedImages, messages: Messages
 ) -> tuple[list[int], set[int]]:
     """Numbers of the images to learn from, and those that failed; says what is left out."""
-    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | pictures.failed
+    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | images.failed
     for i in data.numbers:
         if i not in reasons and (size := image_size(data.paths[i])) != (
             planned := tuple(data.sizes[i].tolist())

@@ -19,6 +19,9 @@ from wsstool.registry import (
     SELECTORS,
 )
 
+Optimizer = Literal["sgd", "adam", "adamw"]
+Schedule = Literal["poly", "cosine", "step", "constant"]
+
 if TYPE_CHECKING:
     Attention = str
     BackgroundKind = str
