@@ -1,3 +1,3 @@
-"""wsstool: cheap labels in, pixel masks and trained segmenters out."""
+"""Weakly supervised segmentation: from image-level labels or boxes to pixel masks and trained segmenters."""
 
 __version__ = "0.1.0"
