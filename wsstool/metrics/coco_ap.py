@@ -1,4 +1,4 @@
-"""COCO's average precision of masks, by the programs that define it."""
+"""COCO's average precision of masks, computed by the reference implementations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NAMES = ("ap", "ap_50", "ap_75", "ap_small", "ap_medium", "ap_large")
 
 @dataclass(frozen=True)
 class Instance:
-    """One object of an image: its number, its class, its mask as (H, W) bool, and a score of detections."""
+    """One object of an image: image number, class, mask as (H, W) bool, and the score of a detection."""
 
     image: int
     class_id: int
@@ -28,17 +28,17 @@ class Instance:
 def coco_ap(
     truth: Sequence[dict[str, Any]], found: Sequence[dict[str, Any]], sizes: dict[int, tuple[int, int]]
 ) -> dict[str, float | None]:
-    """Mask AP at IoU .50 to .95, at .50, at .75, and by size; None where no object counts.
+    """Return the mask AP at IoU 0.50 to 0.95, at 0.50, at 0.75, and by size; None if there is no object.
 
     Args:
-        truth, found: ``packed`` instances.
-        sizes: rows and columns of every image that takes part, by number.
+        truth, found: ``packed`` instances of the ground truth and the prediction.
+        sizes: rows and columns of every image, by number.
 
     Raises:
         MissingInputError: neither faster-coco-eval nor pycocotools is installed.
 
     Source:
-        Lin et al., ECCV 2014, as the COCO API has it.
+        Lin et al., ECCV 2014, as implemented in the COCO API.
     """
     coco, evaluation, _ = _program()
     with contextlib.redirect_stdout(io.StringIO()):
@@ -62,11 +62,11 @@ def coco_ap(
 
 @dataclass
 class ApParts:
-    """What average precision of masks needs, of any number of images; parts of a set are merged.
+    """Input of the average precision of masks, for any number of images; parts of a dataset can be merged.
 
     Args:
-        truth, found: ``packed`` instances.
-        sizes: rows and columns of every image that takes part, by number.
+        truth, found: ``packed`` instances of the ground truth and the prediction.
+        sizes: rows and columns of every image, by number.
     """
 
     truth: list[dict[str, Any]] = field(default_factory=list)
@@ -74,11 +74,11 @@ class ApParts:
     sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
 
     def result(self) -> dict[str, float | None]:
-        """As ``coco_ap``."""
+        """Return the scores, see ``coco_ap``."""
         return coco_ap(self.truth, self.found, self.sizes)
 
     def moved(self, to: Sequence[int]) -> ApParts:
-        """The same with image ``i`` numbered ``to[i]``, in the order of the new numbers."""
+        """Return a copy with image ``i`` renumbered as ``to[i]``, in the order of the new numbers."""
 
         def put(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
             return sorted(
@@ -91,7 +91,7 @@ class ApParts:
         )
 
     def merge(self, other: ApParts, first: int) -> None:
-        """Add other images, whose numbers begin at ``first`` from now on."""
+        """Add other images, numbered from ``first``."""
         other = other.moved(range(first, first + 1 + max(other.sizes, default=0)))
         self.truth += other.truth
         self.found += other.found
@@ -107,11 +107,11 @@ class ApParts:
 
     @classmethod
     def of_content(cls, content: dict[str, Any]) -> ApParts:
-        """What ``content`` gave; KeyError, TypeError or ValueError where it did not."""
+        """Restore from ``content``; KeyError, TypeError or ValueError if it is something else."""
         sizes = {int(i): (int(h), int(w)) for i, h, w in content["sizes"]}
         made = cls([_bytes(o) for o in content["truth"]], [_bytes(o) for o in content["found"]], sizes)
         if any(one["image_id"] not in sizes for one in made.truth + made.found):
-            raise ValueError("an instance of no image")
+            raise ValueError("an instance without an image")
         return made
 
 
@@ -126,7 +126,7 @@ def _bytes(one: dict[str, Any]) -> dict[str, Any]:
 
 
 def packed(one: Instance) -> dict[str, Any]:
-    """An instance as the COCO API has it, its mask in run lengths."""
+    """Convert an instance to the format of the COCO API, its mask in run lengths."""
     *_, masks = _program()
     rle = masks.encode(np.asfortranarray(one.mask.astype(np.uint8)))
     box = [float(v) for v in masks.toBbox(rle)]

@@ -51,7 +51,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("tiny", {"layer": ["head"]}, "'head' comes after the last feature map"),
         ("tiny", {"layer": ["features.5", "features.5"]}, "are one layer"),
         ("tiny", {"layer": [""]}, "names no layer"),
-        ("tiny", {"method": "cam", "layer": ["features.3"]}, "features.3 is not it, gradcam takes any"),
+        ("tiny", {"method": "cam", "layer": ["features.3"]}, "features.3 is not; gradcam takes any layer"),
         ("tiny", {"method": "scorecam", "settings": ["top_channels=-1"]}, "top_channels must be >= 0"),
         (
             "mobile",
