@@ -63,7 +63,7 @@ def multiscale(
         Common practice of weakly supervised segmentation; Ahn and Kwak, CVPR 2018, section 5.1.
     """
     if not scales or min(scales) <= 0:
-        raise ValueError(f"give at least one scale, all positive, not {tuple(scales)}")
+        raise ValueError(f"give scales above 0, at least one, not {tuple(scales)}")
     rows, columns = x.shape[2:]
     passes = []
     for scale in sorted(scales, reverse=True):

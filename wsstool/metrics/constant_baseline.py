@@ -50,7 +50,6 @@ def blind_baseline(
         ``first-tag`` gives 0.308 on the test split of msrc21, the number usually quoted for "the tag painted
         everywhere"; on the validation split of glas_tiles it gives 0.290 and ``rarest-tag`` 0.510. The choice
         among several tags matters, and a single arbitrary rule can make a weak method look good.
-        among several tags matters, and a single arbitrary rule can make a weak method look good.
 
     Source:
         Independent.

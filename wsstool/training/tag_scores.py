@@ -1,4 +1,4 @@
-"""How well scores recover the tags of images: average precision, exact match, overlap of the sets."""
+"""Metrics of predicted tags: average precision, exact match, Jaccard index of the tag sets."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 
 def average_precisions(tags: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """Area under the precision-recall steps, class by class; images of equal score enter together.
+    """Return the area under the precision-recall steps per class; images of equal score enter together.
 
     Args:
         tags: (N,K) 0 or 1.
-        scores: (N,K) float, higher is surer.
+        scores: (N,K) float, higher means more confident.
 
     Returns:
-        (K,) float64 in [0, 1]; NaN for a class that no image has.
+        (K,) float64 in [0, 1]; NaN for a class without a positive image.
 
     Source:
         Common practice: AP = sum over recall steps of (R_n - R_(n-1)) P_n.
@@ -36,14 +36,14 @@ def average_precisions(tags: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 def exact_match(tags: np.ndarray, predicted: np.ndarray) -> float:
-    """Share of the images whose set of tags is right in every class: two (N,K) arrays -> [0, 1]."""
+    """Return the share of images whose tag set is entirely correct: two (N,K) arrays -> [0, 1]."""
     return float((tags.astype(bool) == predicted.astype(bool)).all(1).mean()) if len(tags) else float("nan")
 
 
 def mean_jaccard(tags: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean over images of |T and P| / |T or P| of the set of tags and the set predicted: [0, 1].
+    """Return the mean over images of |T and P| / |T or P| of true and predicted tag sets: [0, 1].
 
-    Both sets empty count as 1: nothing was there and nothing was found.
+    Two empty sets count as 1.
 
     Args:
         tags, predicted: (N,K) 0 or 1.

@@ -74,7 +74,7 @@ def test_on_the_command_line(data: Path, tmp_path: Path) -> None:
     line = ["cam", "--quiet", str(data), "--split", "train", "--weights", str(data / "tiny.pth")]
     done = CliRunner().invoke(app, [*line, "-o", str(tmp_path / "c.h5"), "--layer", "backbone.feature.3"])
     assert done.exit_code == 2 and len(done.stderr.splitlines()) == 1
-    assert "alike: backbone.features.3," in done.stderr
+    assert "similar: backbone.features.3," in done.stderr
     assert os.listdir(tmp_path) == []
 
 

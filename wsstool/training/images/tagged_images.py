@@ -1,4 +1,4 @@
-"""The training set of a classifier: pictures with their tags, decoded once where memory allows."""
+"""The training dataset of a classifier: images with their tags, decoded once if they fit into memory."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from wsstool.training.epoch_loader import Key, item_generator
 from wsstool.types import SILENT, Messages
 
 CACHE_BYTES = 2**30
-"""Decoded pictures are kept in memory up to this many bytes; loader processes share them."""
+"""Decoded images are kept in memory up to this many bytes; loader processes share them."""
 
 
 class Pictures:
-    """Pictures by number, read once before training: what cannot be decoded is known before the first step.
+    """Images by number, read once before training, so that undecodable ones are known before the first step.
 
     Args:
         paths: N files.
-        limit: bytes of decoded pictures to keep; later ones are read again whenever they are asked for.
+        limit: bytes of decoded images to keep; later ones are decoded again on each access.
         messages: shows the progress of reading.
 
     Attributes:
-        failed: number -> why the picture cannot be read.
+        failed: number -> why the image cannot be read.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class Pictures:
         self._kept: dict[int, np.ndarray] = {}
         left = limit
         with messages.track(len(self.paths), "reading images") as advance, ThreadPoolExecutor(2) as pool:
-            for start in range(0, len(self.paths), 64):  # no more than 64 pictures on their way at a time
+            for start in range(0, len(self.paths), 64):  # at most 64 decoded images in flight at a time
                 part = range(start, min(start + 64, len(self.paths)))
                 for i, picture in zip(part, pool.map(self._try, part), strict=True):
                     if isinstance(picture, str):
@@ -67,14 +67,14 @@ class Pictures:
 
 
 class TaggedImages(Dataset[tuple[Tensor, Tensor]]):
-    """Views of pictures with their tags, indexed by (epoch, item).
+    """Random crops of images with their tags, indexed by (epoch, item).
 
     Args:
         pictures: N images.
-        tags: (M,K) uint8, one column a class that is not background.
-        items: (M,) number of the picture of each item.
-        view: draws the part that is shown.
-        seed: of the views.
+        tags: (M,K) uint8, one column per foreground class.
+        items: (M,) image number of each item.
+        view: draws the crop.
+        seed: of the crops.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class TaggedImages(Dataset[tuple[Tensor, Tensor]]):
         return len(self.items)
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
-        """Image (3,S,S) uint8 and tags (K,) float32."""
+        """Return an image (3,S,S) uint8 and tags (K,) float32."""
         epoch, item = key
         view = self.view(self.pictures[self.items[item]], item_generator(self.seed, epoch, item))
         return torch.from_numpy(view).movedim(-1, 0).contiguous(), self.tags[item]
