@@ -1,4 +1,4 @@
-"""Write a small data set to disk, so that everything runs without a download."""
+"""Write a small dataset to disk, so that everything can be tried without a download."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def sample(
     force: bool = False,
     messages: Messages = SILENT,
 ) -> dict[str, Any]:
-    """Draw a data set by rule from the pictures that scikit-image brings along.
+    """Generate a dataset from the images bundled with scikit-image.
 
-    Equal arguments give equal bytes. The folder appears when it is whole, and not before.
+    Equal arguments give equal bytes. The folder appears only when it is complete.
 
     Args:
-        output: the folder to make.
+        output: the folder to create.
         kind: ``objects`` (five classes in clutter, with boxes and masks) or ``tissue`` (four textures, no
             background).
-        count: number of pictures, 1..100000.
-        size: rows and columns of a picture, pixels, 32..1024.
-        seed: another seed, another set.
+        count: number of images, 1..100000.
+        size: rows and columns of an image, pixels, 32..1024.
+        seed: of the generator.
         force: replace a folder that is not empty.
-        messages: where progress goes.
+        messages: receives progress.
 
     Returns:
-        the folder, the kind, and how many pictures it has.
+        the folder, the kind, and the number of images.
 
     Raises:
         UsageError: an argument out of range, or a folder that is not empty without ``force``.
