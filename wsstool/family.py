@@ -111,12 +111,12 @@ class Registry:
 
     def idle(self, name: str, settings: Mapping[str, Any]) -> list[str]:
         """Return one sentence for each of the ``settings`` that has no effect with the others."""
-        entry, said = self._entries.get(name), []
+        entry, found = self._entries.get(name), []
         own = self.own_options(name)
         for option, (other, *values) in entry.only.items() if entry else ():
             if option in settings and settings.get(other, own[other].default) not in values:
-                said.append(f"--set {option} does nothing without {other}={' or '.join(values)}")
-        return said
+                found.append(f"--set {option} does nothing without {other}={' or '.join(values)}")
+        return found
 
 
 def _typed(pair: str, text: str, default: Any) -> Any:

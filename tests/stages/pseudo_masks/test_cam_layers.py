@@ -49,7 +49,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("tiny", {"layer": ["bn7"], "scale": [1.0, 0.5]}, "no layer 'bn7'"),
         ("tiny", {"layer": ["bn7"], "map_stride": 4}, "no layer 'bn7'"),
         ("tiny", {"layer": ["head"]}, "'head' comes after the last feature map"),
-        ("tiny", {"layer": ["features.5", "features.5"]}, "are one layer"),
+        ("tiny", {"layer": ["features.5", "features.5"]}, "are the same layer"),
         ("tiny", {"layer": [""]}, "names no layer"),
         ("tiny", {"method": "cam", "layer": ["features.3"]}, "features.3 is not; gradcam takes any layer"),
         ("tiny", {"method": "scorecam", "settings": ["top_channels=-1"]}, "top_channels must be >= 0"),

@@ -90,7 +90,7 @@ def grabcut_map(
     known = surroundings(free, components * 4)
     scores = resized(np.nan_to_num(prior, nan=0.0), small).clip(1 - _SUREST, _SUREST)
     mask = (scores >= threshold) & ~known
-    told = trust * (np.log(scores / (1 - scores)) - np.log(threshold / (1 - threshold)))
+    map_cost = trust * (np.log(scores / (1 - scores)) - np.log(threshold / (1 - threshold)))
     pairs = pairs_of(rgb, gamma)
     pixels = rgb.reshape(-1, 3)
     held = np.zeros(small, bool)
@@ -102,7 +102,7 @@ def grabcut_map(
             break
         seen = Mixture(pixels[~mask.reshape(-1)], components).cost(pixels)
         seen -= Mixture(pixels[mask.reshape(-1)], components).cost(pixels)
-        cost = told + colours * seen.clip(-limit, limit).reshape(small)
+        cost = map_cost + colours * seen.clip(-limit, limit).reshape(small)
         cost[held] = _CERTAIN
         before, mask = mask, cut(cost, known & ~held, pairs)
         if (before == mask).all():
