@@ -18,7 +18,7 @@ def multilayer(
     *,
     tagged_only: bool = False,
 ) -> np.ndarray:
-    """Assign each pixel the tagged class of largest score, scaled by the extremes over all classes.
+    """Assign each pixel the best tagged class, on one scale that the maps of absent classes help to set.
 
     With s_k = (x_k - min) / (max - min), extremes over all classes and pixels of one layer, a pixel takes
     arg-max_k of s_k, with s_k set to 0 where k is not tagged. Run it on each layer to get one label map per

@@ -20,7 +20,7 @@ def random_walk(
     strength: float = 0.02,
     longest_side: int = 160,
 ) -> np.ndarray:
-    """Relabel each pixel by the class whose seeds a random walk reaches first; edges of the image slow it.
+    """Score each class by the probability that a random walk reaches its seeds first; edges slow the walk.
 
     On the pixel grid, edges conduct w_ij = exp(-beta |I_i - I_j|^2) + 1e-4 (colours in [0, 1]). Each pixel is
     tied to a seed of its best class by a conductance g_i = strength x (best - second-best score)^2: confident

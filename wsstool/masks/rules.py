@@ -41,7 +41,7 @@ def threshold(
     high: float = 0.3,
     low: float = 0.05,
 ) -> np.ndarray:
-    """Mark confident foreground by its class and confident background; pixels between the thresholds are 255.
+    """Assign confident foreground and confident background; pixels between the two thresholds are 255.
 
     With m = max over foreground classes: the class of m where m >= high, background where m < low, else 255.
 

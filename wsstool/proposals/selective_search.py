@@ -36,7 +36,7 @@ def selective_search(
     min_size: int = 20,
     max_side: int = 512,
 ) -> Proposals:
-    """Build one merge tree per colour space, similarity set and scale (selective search); nodes: proposals.
+    """Build one merge tree per colour space, similarity set and scale; every node is a proposal.
 
     The defaults are the paper's fast mode: 8 trees on 4 partitions. Each tree starts from the partition of
     its own colour space and scale, expressed in the superpixels of the first space and the smallest scale,

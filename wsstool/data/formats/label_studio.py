@@ -185,7 +185,7 @@ def write(
     place: str = "predictions",
     url: str = "/data/local-files/?d=",
 ) -> None:
-    """Write Label Studio's tasks, for "Import".
+    """Write Label Studio tasks, for "Import".
 
     Args:
         images: images and objects to write.

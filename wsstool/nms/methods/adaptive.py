@@ -21,7 +21,7 @@ def adaptive(
     score_floor: float = 0.001,
     estimate_density: bool = False,
 ) -> NmsResult:
-    """Greedy or soft NMS with the threshold raised to the object density around the picked box.
+    """Raise the threshold of greedy or soft NMS to the object density around the picked box.
 
     The threshold of a picked box M is max(iou_threshold, density of M). Needs the column ``density`` (N,):
     the largest overlap of the object with another object, as predicted by a network; or

@@ -16,7 +16,7 @@ from wsstool.nms.shapes.boxes import Sides, distance, iou
 def diou(
     boxes: np.ndarray | Regions, scores: np.ndarray, *, iou_threshold: float = 0.5, beta: float = 1.0
 ) -> NmsResult:
-    """Greedy NMS on IoU minus a centre-distance penalty, so that boxes with distant centres are kept.
+    """Suppress by IoU minus a centre-distance penalty, so that boxes with distant centres are kept.
 
     The measure is IoU - (d^2 / c^2)^beta, where d is the distance of the centres and c the diagonal of the
     enclosing box.

@@ -10,7 +10,7 @@ from wsstool.nms.result import NmsResult
 
 
 def iou_guided(boxes: np.ndarray | Regions, scores: np.ndarray, *, iou_threshold: float = 0.5) -> NmsResult:
-    """Greedy NMS in order of localisation confidence; a kept box takes the best class score of its cluster.
+    """Suppress in order of localisation confidence; a kept box takes the best class score of its cluster.
 
     Needs the column ``localisation`` (N,), the predicted IoU with the ground truth. A box belongs to the
     first kept box above the threshold, so that its score counts for one output only.

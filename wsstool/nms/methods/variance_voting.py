@@ -23,7 +23,7 @@ def variance_voting(
     vote_threshold: float = 0.01,
     weights: str = "variance",
 ) -> NmsResult:
-    """Hard or soft NMS in which each picked box is refined by a variance-weighted mean of its neighbours.
+    """Refine each box picked by hard or soft NMS by a variance-weighted mean of its neighbours.
 
         x = sum(p_i x_i / std_i^2) / sum(p_i / std_i^2),   p_i = exp(-(1 - IoU(M, b_i))^2 / sigma_t)
 
