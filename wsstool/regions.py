@@ -1,4 +1,4 @@
-"""Boxes and proposals of one image: the region types that cross the borders between modules."""
+"""Boxes and proposals of one image: the region types shared by all packages."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from functools import cached_property
 import numpy as np
 from scipy import ndimage
 
-_ROUNDING = 1e-3  #: pixels; how far float32 moves a side that lies between two pixels
+_ROUNDING = 1e-3  #: pixels; tolerance for float32 rounding of box sides
 
 
 def pixel_bounds(box: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The pixels that a box touches: first column and row, and the first ones behind it.
+    """Return the pixel range that a box touches: first column and row, and the first ones beyond it.
 
     Args:
         box: (4,) xyxy in pixels; sides may lie within pixels and outside the image.
         size: (H, W) of the image.
     Returns:
-        (x0, y0, x1, y1) inside the image; at least one pixel for a box that meets the image, and none
+        (x0, y0, x1, y1) inside the image; at least one pixel for a box that intersects the image, and none
         (x0 = x1 or y0 = y1) for one that lies outside.
 
     >>> pixel_bounds(np.array([0.5, -3, 2, 1.2]), (4, 5))
@@ -76,7 +76,7 @@ class Boxes:
     Args:
         xyxy: (B, 4) float32 pixels; x1 and y1 are the first column and row outside.
         class_ids: (B,) int64.
-        ids: (B,) int64, those of the annotation file.
+        ids: (B,) int64 annotation ids from the annotation file.
     """
 
     xyxy: np.ndarray
@@ -93,9 +93,9 @@ class Proposals:
 
     Args:
         superpixels: (H, W) uint16, every number from 0 to S - 1 present.
-        nodes: (R, 3) uint16 rows (left, right, is_proposal), the best proposal first. A node is named by a
-            superpixel's number, or by S + row; a proposal of one superpixel s is the row (s, s, 1). Rows with
-            is_proposal 0 only build others. No node holds itself.
+        nodes: (R, 3) uint16 rows (left, right, is_proposal), the best proposal first. A node is identified
+            by a superpixel number, or by S + row; a proposal of one superpixel s is the row (s, s, 1). Rows
+            with is_proposal 0 are only parts of others. No node contains itself.
 
     Source: hdf5-streams schema, kind ``proposal``.
     """
@@ -116,12 +116,12 @@ class Proposals:
         return (self.members() @ sizes.astype(float)).astype(np.int64)
 
     def members(self) -> np.ndarray:
-        """(P, S) bool: the superpixels of each proposal, the best proposal first.
+        """Return the superpixels of each proposal, the best proposal first: (P, S) bool.
 
-        They are worked out once, and cannot be written to.
+        Computed once; the array is read-only.
 
         Raises:
-            ValueError: a row names a node that is not there, or the rows go round in a circle.
+            ValueError: a row names a node that does not exist, or the rows form a cycle.
         """
         return self._members
 
@@ -130,7 +130,7 @@ class Proposals:
         count, rows = self.n_superpixels, self.nodes.astype(np.int64)
         children = rows[:, :2]
         if (children >= count + len(rows)).any():
-            raise ValueError("a proposal names a part that is not there")
+            raise ValueError("a proposal refers to a part that does not exist")
         held = np.zeros((count + len(rows), count), bool)
         held[np.arange(count), np.arange(count)] = True
         open_rows = np.arange(len(rows))
@@ -138,7 +138,7 @@ class Proposals:
         while len(open_rows):
             ready = known[children[open_rows]].all(axis=1)
             if not ready.any():
-                raise ValueError("proposals are made of each other")
+                raise ValueError("proposals contain each other in a cycle")
             now = open_rows[ready]
             held[count + now] = held[children[now, 0]] | held[children[now, 1]]
             known[count + now] = True
@@ -149,12 +149,12 @@ class Proposals:
 
 
 def proposal_areas(proposals: Proposals) -> np.ndarray:
-    """(P,) int64: the pixels of each proposal, the best proposal first; worked out once."""
+    """Return the area of each proposal in pixels, the best proposal first: (P,) int64; computed once."""
     return proposals._areas
 
 
 def proposal_boxes(proposals: Proposals) -> np.ndarray:
-    """(P, 4) float32 xyxy: the smallest box around each proposal, the best proposal first."""
+    """Return the bounding box of each proposal, the best proposal first: (P, 4) float32 xyxy."""
     bounds, members = superpixel_boxes(proposals.superpixels), proposals.members()
     far = max(proposals.superpixels.shape)
     found = [np.where(members, bounds[:, k], far).min(1, initial=far) for k in (0, 1)]
@@ -163,7 +163,7 @@ def proposal_boxes(proposals: Proposals) -> np.ndarray:
 
 
 def superpixel_boxes(superpixels: np.ndarray) -> np.ndarray:
-    """(S, 4) int64 xyxy: the smallest box around each superpixel; x1 and y1 are the first outside.
+    """Return the bounding box of each superpixel: (S, 4) int64 xyxy; x1 and y1 are exclusive.
 
     >>> superpixel_boxes(np.array([[0, 0, 1], [0, 2, 1]])).tolist()
     [[0, 0, 2, 2], [2, 0, 3, 2], [1, 1, 2, 2]]

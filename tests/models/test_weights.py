@@ -70,7 +70,7 @@ def test_foreign_containers(tmp_path: Path, key: str) -> None:
     torch.save(content, tmp_path / "x.pth")
     weights = load_weights(tmp_path / "x.pth")
     assert list(weights.state_dict) == ["a"] and weights.meta == {}
-    with pytest.raises(BadInputError, match="which network"):
+    with pytest.raises(BadInputError, match="does not name its network"):
         build_from_weights(tmp_path / "x.pth")
 
 
@@ -108,7 +108,7 @@ def test_truncated_and_flipped(saved: Path) -> None:
 @pytest.mark.parametrize("content", [b"<html>not found</html>", b"wsstool"])
 def test_no_weights_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.pth").write_bytes(content)
-    with pytest.raises(BadInputError, match="no weights file"):
+    with pytest.raises(BadInputError, match="not a weights file"):
         load_weights(tmp_path / "x.pth")
 
 
@@ -124,7 +124,7 @@ def test_no_state_dict(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [{}, {"state_dict": {}}])
 def test_an_empty_dictionary_is_called_so(tmp_path: Path, content: dict) -> None:
     torch.save(content, tmp_path / "x.pth")
-    with pytest.raises(BadInputError, match=r"x\.pth holds an empty dictionary, and no weights$"):
+    with pytest.raises(BadInputError, match=r"x\.pth contains an empty dictionary and no weights$"):
         load_weights(tmp_path / "x.pth")
 
 

@@ -1,4 +1,4 @@
-"""Scored boxes of many images in one table, and which foreign format a path is of."""
+"""Detections of many images in one table, and the foreign format of a path."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsstool.errors import BadInputError, MissingInputError
 T = TypeVar("T")
 
 COLUMNS = ("localisation", "density", "group", "model")
-"""Extra columns of one number a box; ``std`` has four."""
+"""Optional columns with one number per box; ``std`` has four."""
 
 
 @dataclass(frozen=True)
@@ -23,16 +23,16 @@ class Detections:
     """N boxes of I images.
 
     Args:
-        images: I names in order of code points; in COCO results, the image ids as text.
-        image: (N,) int64, which image each is of.
+        images: I names sorted by code point; in COCO results, the image ids as text.
+        image: (N,) int64, image index of each box.
         boxes: (N, 4) float64 xyxy in pixels; or (N, 5) centre x, y, width, height, angle in radians.
         scores: (N,) float64.
         classes: (N,) int64.
-        names: class id -> name, as far as the source knows.
+        names: class id -> name, as far as the source has names.
         columns: ``std`` (N, 4) and those of ``COLUMNS`` (N,) that the source has.
-        sizes: (I, 2) rows and columns of the images; None: not known.
-        rows: what the source says of each box, kept for writing.
-        masks: N run lengths, where each box has one.
+        sizes: (I, 2) rows and columns of the images; None: unknown.
+        rows: the source entry of each box, kept for writing.
+        masks: N run lengths, if each box has one.
         fractions: coordinates are shares of the image's width and height.
     """
 
@@ -52,7 +52,7 @@ class Detections:
         return len(self.image)
 
     def take(self, chosen: np.ndarray) -> Detections:
-        """Some of the boxes, of the same images."""
+        """Return the boxes ``chosen``, of the same images."""
         return replace(
             self,
             image=self.image[chosen],
@@ -66,7 +66,7 @@ class Detections:
 
 
 def invalid(found: Detections) -> np.ndarray:
-    """(N,) bool: NaN or infinite numbers, inverted corners, negative sizes."""
+    """Mark NaN or infinite numbers, inverted corners, negative sizes: (N,) bool."""
     bad = ~np.isfinite(found.boxes).all(1) | ~np.isfinite(found.scores)
     for column in found.columns.values():
         finite = np.isfinite(column)
@@ -77,7 +77,7 @@ def invalid(found: Detections) -> np.ndarray:
 
 
 def invalid_error(found: Detections, bad: np.ndarray, way_out: str) -> BadInputError:
-    """The error that counts the invalid boxes and shows the first."""
+    """Build the error that counts the invalid boxes and shows the first."""
     k, count = int(np.flatnonzero(bad)[0]), int(bad.sum())
     numbers = ", ".join(f"{number:g}" for number in found.boxes[k].tolist())
     return BadInputError(
@@ -87,10 +87,10 @@ def invalid_error(found: Detections, bad: np.ndarray, way_out: str) -> BadInputE
 
 
 def form_of(path: Path) -> str | None:
-    """``coco``, ``csv`` or ``yolo``; None: something else, such as a record file.
+    """Detect the format of a path: ``coco``, ``csv`` or ``yolo``; None: another one, such as a record file.
 
     Raises:
-        MissingInputError: there is no such file.
+        MissingInputError: no such file.
     """
     if not path.exists():
         raise MissingInputError(f"there is no '{path}'")
@@ -107,7 +107,7 @@ def form_of(path: Path) -> str | None:
 
 
 def form_to_write(path: Path) -> str | None:
-    """The format that the name of a file to write asks for; None: a record file."""
+    """Return the format implied by the name of an output file; None: a record file."""
     return {".json": "coco", ".csv": "csv", "": "yolo"}.get(path.suffix.lower())
 
 
@@ -134,13 +134,13 @@ def _all_or_none(given: Sequence[tuple[T, ...]], parts: Sequence[Detections]) ->
 
 
 def joined(parts: Sequence[Detections], sources: Sequence[str]) -> Detections:
-    """The boxes of several models, with the column ``model``: which source each is from.
+    """Join the boxes of several models, with the column ``model``: the source of each box.
 
     Columns that not all have are left out, and so are masks.
 
     Raises:
-        BadInputError: their classes have other names, or one is of rotated boxes or shares and another is
-            not.
+        BadInputError: different class names, or a mixture of rotated and upright boxes, or of shares and
+            pixels.
     """
     names = _common_names(parts, sources)
     images = tuple(sorted({image for part in parts for image in part.images}))

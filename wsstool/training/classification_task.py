@@ -1,4 +1,4 @@
-"""The task of learning image-level tags."""
+"""The training task of a classifier on image-level labels (tags)."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from wsstool.training.plan import Progress, parameter_groups
 
 
 class ClassificationTask:
-    """Tags from images, validated on whole images at their own size.
+    """Train on tags; validate on whole images at their own size.
 
     Args:
         model: the classifier.
         mean, std: of the input channels, for images in [0, 1].
         loss: a name of ``LOSSES``.
         label_smoothing, positive_weight: see the losses.
-        backbone_rate: learning rate of the backbone relative to the head's, >= 0; 0 trains the head
-            alone, on the features of the frozen backbone (batch statistics frozen too).
+        backbone_rate: learning-rate multiplier of the backbone, >= 0; 0 trains the head alone, on the
+            features of the frozen backbone (batch statistics frozen too).
         attention: ``(features, head weight, epoch)`` -> features that the head sees in training, or None.
         validation: images and their tags (N,K), or None.
-        longest: longer side above which a validation picture is made smaller, pixels.
+        longest: longer side above which validation images are reduced, pixels.
     """
 
     def __init__(
@@ -65,11 +65,11 @@ class ClassificationTask:
         return {"model": self.model}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Weights and, without decay, biases and normalisation; the backbone at its own rate."""
+        """Return weights and, without decay, biases and norms; the backbone at its own learning rate."""
         return parameter_groups(self.model, self.backbone_rate, decay_vectors=False)
 
     def loss(self, batch: tuple[Tensor, Tensor], progress: Progress) -> dict[str, Any]:
-        """``loss``, and how the training views are answered: ``train_exact_match``, ``train_jaccard``."""
+        """Return ``loss`` and the scores on the training crops: ``train_exact_match``, ``train_jaccard``."""
         images, tags = batch
         features = self.model.features(normalise(images, self.mean, self.std))
         if self.attention is not None:
@@ -83,7 +83,7 @@ class ClassificationTask:
         }
 
     def validate(self) -> dict[str, Any]:
-        """``val_loss``, ``map`` (mean over the classes that occur), ``exact_match``, ``jaccard``, ``ap``."""
+        """Return ``val_loss``, ``map`` (mean over present classes), ``exact_match``, ``jaccard``, ``ap``."""
         if self.validation is None:
             return {}
         images, items, tags = self.validation
@@ -107,7 +107,7 @@ class ClassificationTask:
         }
 
     def _predicted(self, logits: Tensor) -> np.ndarray:
-        """(N,K) bool: every class above one half, or the best alone where one excludes the others."""
+        """Return (N,K) bool: every class above one half, or only the best for single-label datasets."""
         if self.loss_name == "cross-entropy":
             return (logits == logits.amax(1, keepdim=True)).numpy()
         return (logits > 0).numpy()

@@ -1,4 +1,4 @@
-"""A contour network as a task for the training loop: a weighted sum of box losses."""
+"""The training task of a contour network: a weighted sum of box losses."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wsstool.training.plan import Progress, parameter_groups
 
 @dataclass(frozen=True)
 class Term:
-    """One summand: its registry name, its weight, and the loss with its options bound."""
+    """One summand: registry name, weight, and the loss with its options bound."""
 
     name: str
     weight: float
@@ -32,7 +32,7 @@ class ContourTask:
         terms: the losses; each is logged under its name, unweighted.
         mean, std: of the colours.
         slack: see ``box_target``.
-        backbone_rate: learning rate of the backbone relative to the rest; 0: frozen.
+        backbone_rate: learning-rate multiplier of the backbone; 0: frozen.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ def test_own_options_with_defaults():
     one = next(m for m in methods()["methods"] if m["name"] == "scorecam")
     assert one["options"] == {"top_channels": 0, "masked_batch": 32}
     assert one["paper"] == CAMS.entries()["scorecam"].paper
-    assert one["summary"].startswith("Score-CAM maps")
+    assert one["summary"].startswith("Compute Score-CAM maps")
 
 
 def test_a_broken_method_of_another_package_hides_no_other(monkeypatch):

@@ -145,8 +145,9 @@ def test_report_of_a_chain(tmp_path, data):
     text = (tmp_path / "report.html").read_text()
     assert found["bytes"] == len(text.encode()) and not re.search(r"https?://", text)
     assert text.count("data:image/jpeg") == 3 * 6  # image, CAM, pseudo-mask, twin, truth, errors
-    for words in ("Worst images", "Typical images", "Best images", "pseudo-mask: failed", "supervised twin",
-                  "blind", "Training: seg.jsonl", "wsstool cam", "Commonest mistakes", "Shapes"):  # fmt: skip
+    for words in ("Worst images", "Typical images", "Best images", "pseudo-mask: failed",
+                  "fully supervised reference", "blind", "Training: seg.jsonl", "wsstool cam",
+                  "Commonest mistakes", "Shapes"):  # fmt: skip
         assert words in text, words
     assert [s["source"] for s in found["scores"]] == ["CAM", "pseudo-mask", "twin"]
     assert found["scores"][1]["rows"][0]["miou"] == evaluate([masks])["rows"][0]["miou"]

@@ -110,7 +110,7 @@ def test_interrupted_run_ends_with_the_same_bytes(data: Path, tmp_path: Path, mo
     assert part_path(stopped).exists() and not stopped.exists()
     heard = Heard()
     train_cls(data, output=stopped, val_split="val", **FAST, messages=heard)
-    assert "going on at epoch 3" in heard.text
+    assert "resuming at epoch 3" in heard.text
     ours, theirs = load_weights(stopped), load_weights(whole)
     assert all((ours.state_dict[k] == v).all() for k, v in theirs.state_dict.items())
     assert ours.meta["key"] == theirs.meta["key"]
@@ -260,7 +260,7 @@ def test_attention_goes_on_where_it_was_stopped(patches: Path, tmp_path: Path, m
         train_cls(patches, output=tmp_path / "stopped.pth", **options)
     heard = Heard()
     train_cls(patches, output=tmp_path / "stopped.pth", **options, messages=heard)
-    assert "going on at epoch 5" in heard.text
+    assert "resuming at epoch 5" in heard.text
     whole, stopped = (load_weights(tmp_path / f"{name}.pth").state_dict for name in ("whole", "stopped"))
     assert all(torch.equal(stopped[key], value) for key, value in whole.items())
 
@@ -272,7 +272,7 @@ def test_attention_goes_on_where_it_was_stopped(patches: Path, tmp_path: Path, m
         ({"attention": None, "settings": ["floor=0.5"]}, "--set floor=0.5"),
         ({"settings": ["slope=1"]}, "no option 'slope'; it has: start_epoch, factor, floor, divisor"),
         ({"momentum": 1.0}, "--momentum 1: give a number in"),
-        ({"settings": ["floor=2"]}, "--set .*floor=2: progressive dropout wants"),
+        ({"settings": ["floor=2"]}, "--set .*floor=2: progressive dropout needs"),
         ({"attention": "nadir"}, "--attention nadir: choose from progressive-dropout"),
     ],
 )
@@ -286,6 +286,6 @@ def test_wrong_tissue_options(patches: Path, tmp_path: Path, change: dict, says:
 def test_an_output_that_is_no_file_stays_what_it_is(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "pipe"
     os.mkfifo(output)
-    with pytest.raises(CannotWriteError, match="it is no file"):
+    with pytest.raises(CannotWriteError, match="it is not a regular file"):
         train_cls(data, output=output, **FAST)
     assert output.is_fifo() and [p.name for p in tmp_path.iterdir() if p.name.startswith("pipe")] == ["pipe"]

@@ -1,4 +1,4 @@
-"""The boxes of a data set, as a source has written them: judged, clipped; what was left out is counted."""
+"""The boxes of a dataset, validated and clipped, with counts of the dropped ones."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from wsstool.types import SILENT, ClassList, Messages
 
 @dataclass(frozen=True)
 class BoxTable:
-    """The usable boxes of every image of a data set, in its order.
+    """The usable boxes of every image of a dataset, in its order.
 
     Args:
         source: the file or folder, for messages.
-        classes: what the class ids mean.
-        boxes: N; clipped to the image, at least half a pixel wide and high, and above one pixel in all.
-        shapes: N lists, what the source has about the true mask of each box; None: nothing.
+        classes: the class list of the class ids.
+        boxes: N; clipped to the image, at least half a pixel wide and high, and above one pixel in area.
+        shapes: N lists, the annotated mask of each box as stored in the source; None: none.
         sizes: (N, 2) rows and columns of the images.
-        scores: N arrays, what the source says about each box, 0 to 1.
-        dropped: reason -> how many boxes are not used.
-        clipped: boxes of which a part lay outside the image.
+        scores: N arrays, confidence of each box in the source, 0 to 1.
+        dropped: reason -> number of dropped boxes.
+        clipped: boxes that were partly outside the image.
     """
 
     source: str
@@ -51,11 +51,11 @@ class BoxTable:
         return len(self.boxes)
 
     def of(self, i: int) -> Boxes:
-        """The boxes of image ``i``."""
+        """Return the boxes of image ``i``."""
         return self.boxes[i]
 
     def subset(self, indices: Iterable[int]) -> BoxTable:
-        """The table of the images of these indices, in this order."""
+        """Return the table of the images with these indices, in this order."""
         chosen = [int(i) for i in indices]
         return replace(
             self,
@@ -66,30 +66,30 @@ class BoxTable:
 
     @property
     def counts(self) -> np.ndarray:
-        """(N,) int64: boxes of each image."""
+        """Number of boxes per image, (N,) int64."""
         return np.array([len(one) for one in self.boxes], np.int64)
 
     @property
     def has_truth(self) -> bool:
-        """Whether any box comes with a mask."""
+        """Whether any box has an annotated mask."""
         return any(shape is not None for shapes in self.shapes for shape in shapes)
 
     def check_usable(self) -> None:
-        """Raise BadInputError where there are boxes, and none of them can be used."""
+        """Raise BadInputError if there are boxes but none of them is usable."""
         if self.dropped and not self.counts.any():
             reasons = ", ".join(f"{reason}: {n}" for reason, n in sorted(self.dropped.items()))
             raise BadInputError(f"no box of {self.source} can be used ({reasons})")
 
     def truth(self, i: int) -> list[np.ndarray | None]:
-        """The true (H, W) bool masks of the boxes of image ``i``, None where there is none.
+        """Return the ground-truth (H, W) bool masks of the boxes of image ``i``, None for boxes without.
 
         Raises:
-            BadInputError: a shape that cannot be read, or of another size than the image.
+            BadInputError: an unreadable shape, or one of another size than the image.
         """
         return [self.mask(i, k) for k in range(len(self.boxes[i]))]
 
     def mask(self, i: int, k: int) -> np.ndarray | None:
-        """The true mask of box ``k`` of image ``i``, see ``truth``."""
+        """Return the ground-truth mask of box ``k`` of image ``i``, see ``truth``."""
         shape, (rows, columns) = self.shapes[i][k], self.sizes[i].tolist()
         try:
             return None if shape is None else shape_mask(shape, (rows, columns))
@@ -105,26 +105,26 @@ def read_boxes(
     box_format: str = "auto",
     messages: Messages = SILENT,
 ) -> BoxTable:
-    """The boxes of the images of a data set.
+    """Read and validate the boxes of the images of a dataset.
 
     Args:
-        dataset: the images; its class list is kept where it has all classes of the boxes.
+        dataset: the images; its class list is kept if it has all classes of the boxes.
         boxes: a file of COCO, CVAT or Label Studio, a folder of VOC annotations or of YOLO labels; None:
             ``boxes.json``, ``instances*.json`` (all of them), ``Annotations/`` or ``labels/`` in the data
             folder.
-        box_format: how the four numbers of a box are meant, one of ``FORMS``; auto: as the format says,
-            and an error where the file as a whole says otherwise.
-        messages: told what is left out.
+        box_format: coordinate format of the boxes, one of ``FORMS``; auto: that of the file format, and an
+            error if the file as a whole contradicts it.
+        messages: receives what is left out.
 
     Raises:
         MissingInputError: no boxes, or no such file.
         UsageError: several sources of boxes, or an unknown ``box_format``.
-        BadInputError: a file that is not of its format, that states another size for an image than it has,
-            or whose boxes are written another way.
+        BadInputError: a file in another format, that states another size for an image than it has, or whose
+            boxes are in another coordinate format.
 
     Notes:
-        Boxes of images outside ``dataset`` are passed over; those of images that are nowhere in the
-        folder count as dropped. Annotations without an id of their own get one, see ``box_ids``.
+        Boxes of images outside ``dataset`` are ignored; those of images that are not in the folder count as
+        dropped. Annotations without an id get one, see ``class_ids``.
     """
     if box_format != "auto" and box_format not in FORMS:
         raise UsageError(f"--box-format {box_format}: auto, {', '.join(FORMS)}")
@@ -139,9 +139,9 @@ def table_of(
     tiny: bool = False,
     messages: Messages = SILENT,
 ) -> BoxTable:
-    """The boxes that a source has written, judged; ``tiny`` keeps those of a pixel or less.
+    """Validate the boxes of a source; ``tiny`` keeps those of one pixel or less.
 
-    Other arguments and errors as for ``read_boxes``.
+    Other arguments and errors as in ``read_boxes``.
     """
     form = written.form if box_format == "auto" else box_format
     classes, class_id = _classes(written, dataset.classes)
@@ -204,7 +204,7 @@ def _check_numbers(
 
 
 def _classes(written: WrittenBoxes, known: ClassList) -> tuple[ClassList, dict[str, int]]:
-    """The class list of the table and name -> class id: the data set's where it has all names."""
+    """Return the class list of the table and name -> class id: the dataset's list if it has all names."""
     for classes in (known, written.classes):
         place = {name: i for i, name in enumerate(classes.names)}
         found = {row.name: place.get(row.name, place.get(row.name.replace(" ", "_"))) for row in written.rows}
@@ -216,7 +216,7 @@ def _classes(written: WrittenBoxes, known: ClassList) -> tuple[ClassList, dict[s
 def _places(
     written: WrittenBoxes, dataset: Dataset, sizes: np.ndarray, dropped: Counter[str], messages: Messages
 ) -> dict[str, int]:
-    """Image as the source spells it -> number of the image; images that are nowhere are reported."""
+    """Map image names of the source to image indices; report images that are missing."""
     lookup = Lookup(dataset.names)
     found = {spelling: lookup.find(spelling, written.source) for spelling in written.images}
     places = {spelling: i for spelling, i in found.items() if i is not None}
@@ -250,7 +250,7 @@ def _in_pixels(shape: Any, unit: np.ndarray, *, fractions: bool) -> Any:
 
 
 def _report(table: BoxTable, messages: Messages) -> None:
-    """Say what is not as it was written."""
+    """Report boxes that were dropped or changed."""
     spelled = ", ".join(f"{reason}: {n}" for reason, n in sorted(table.dropped.items()))
     if len(table) and not table.counts.any():
         why = f"; left out: {spelled}" if spelled else ""

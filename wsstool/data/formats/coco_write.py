@@ -1,4 +1,4 @@
-"""COCO written: instances as an annotation file, or as a list of results with scores."""
+"""Write COCO: instances as an annotation file, or as a list of results with scores."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def write_instances(
     *,
     shape: str = "mask",
 ) -> None:
-    """A COCO annotation file; each annotation has a ``score`` beside what COCO asks for.
+    """Write a COCO annotation file, with a ``score`` per annotation.
 
     Args:
-        images: what to write.
+        images: images and objects to write.
         target: the JSON file.
         classes: the categories, background left out; their ids are the class ids.
         like: the COCO file whose image and category ids to use; None: images are numbered from 1.
-        shape: ``mask`` for run lengths, ``polygon`` for polygons: one a part, a hole is a cut.
+        shape: ``mask`` for run lengths, ``polygon`` for polygons: one per part, a hole is a cut.
 
     Raises:
-        UsageError: another ``shape``.
+        UsageError: unknown ``shape``.
         BadInputError: ``like`` lacks an image or a category.
 
     Notes:
@@ -70,11 +70,11 @@ def write_results(
     *,
     shape: str = "mask",
 ) -> None:
-    """COCO results: a list of masks with scores and nothing else, as its evaluation reads them.
+    """Write COCO results: a plain list of masks with scores, as read by COCO's evaluation.
 
     Args:
-        images, target, classes, shape: as for ``write_instances``.
-        like: the COCO file that the results are to be compared with; its ids are used.
+        images, target, classes, shape: as in ``write_instances``.
+        like: the COCO file to evaluate the results on; its ids are used.
 
     Source: the description of the format at cocodataset.org; written from it.
     """
@@ -94,7 +94,7 @@ def _write_list(file: IO[str], items: Iterable[dict[str, Any]]) -> None:
 
 
 class _Ids:
-    """Which number an image and a category have."""
+    """Ids of images and categories."""
 
     def __init__(self, images: dict[str, int], names: dict[str, str], categories: dict[str, int]) -> None:
         self.images, self.names, self.categories = images, names, categories

@@ -30,23 +30,23 @@ _UPLOAD = re.compile(r"^(?:.*/)?upload/(?:\d+/)?(?:[0-9a-f]{8}-)?(.+)$")
 
 
 def read_boxes(path: Path) -> WrittenBoxes:
-    """The objects of a Label Studio export ("JSON").
+    """Read the objects of a Label Studio export ("JSON").
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not JSON of that form, or a region that does not say what it must.
+        MissingInputError: no such file.
+        BadInputError: not JSON in this format, or a region without a required field.
     """
     source = f"Label Studio file {str(path)!r}"
     return parse(read_json(path, source), source)
 
 
 def parse(data: Any, source: str) -> WrittenBoxes:
-    """The objects of the tasks of an export (see ``read_boxes``).
+    """Extract the objects from the tasks of an export (see ``read_boxes``).
 
     Notes:
-        Of several annotations of a task the one marked as ground truth is taken, else the one updated last;
-        cancelled ones never; a task without annotations gives its first predictions. ``notes`` says so. A
-        rotated rectangle is left out: upright, it would not be tight.
+        Of several annotations of a task the one marked as ground truth is used, else the one updated last;
+        cancelled ones never; a task without annotations gives its first predictions, reported in ``notes``.
+        Rotated rectangles are skipped, since their upright extent would not be tight.
     """
     tasks = [data] if isinstance(data, dict) else data
     images: dict[str, tuple[int, int] | None] = {}
@@ -82,7 +82,7 @@ def parse(data: Any, source: str) -> WrittenBoxes:
 
 
 def _chosen(task: dict[str, Any]) -> tuple[dict[str, Any], bool, bool]:
-    """The annotation of a task to read, whether there were several, and whether it is a prediction."""
+    """Return the annotation of a task to read, whether there were several, and whether it is a prediction."""
     done = [a for a in task.get("annotations") or () if not a.get("was_cancelled")]
     if done:
         best = max(
@@ -95,7 +95,7 @@ def _chosen(task: dict[str, Any]) -> tuple[dict[str, Any], bool, bool]:
 
 
 def _image_name(fields: dict[str, Any], where: str) -> str:
-    """The name of the image that a task's ``data`` points to, below the storage or as it was uploaded."""
+    """Return the name of the image that a task's ``data`` names, relative to the storage or as uploaded."""
     texts = [v for v in fields.values() if isinstance(v, str)]
     value = fields.get("image") if isinstance(fields.get("image"), str) else None
     if value is None:
@@ -115,12 +115,12 @@ def _image_name(fields: dict[str, Any], where: str) -> str:
 def _regions(
     annotation: dict[str, Any], name: str, rows: list[WrittenBox], dropped: Counter[str], where: str
 ) -> tuple[int, int] | None:
-    """Append the objects of an annotation; returns the size of the image that they state, if they do."""
+    """Append the objects of an annotation; return the image size that they state, if any."""
     size: tuple[int, int] | None = None
     used: set[int] = set()
     for number, region in enumerate(annotation.get("result") or (), 1):
         if region.get("type") in _SHAPES:
-            continue  # a bare shape; its name comes as 'labels' under the same id
+            continue  # a bare shape; its label is in 'labels' under the same id
         at = f"{where}, region {number}"
         shape, label = _shape_and_label(region)
         if not shape:
@@ -183,7 +183,7 @@ def _score(value: Any) -> float:
 def _geometry(
     kind: str, value: dict[str, Any], size: tuple[int, int], where: str
 ) -> tuple[tuple[float, float, float, float], list[Any] | None]:
-    """Box in pixels, or shape, of a region whose coordinates are percent of the image."""
+    """Return the box in pixels, or the shape, of a region whose coordinates are percent of the image."""
     scale = np.array([size[1], size[0]]) / 100
     if kind == "rectangle":
         x, y, w, h = (float(value[key]) for key in ("x", "y", "width", "height"))
@@ -210,23 +210,23 @@ def write(
     place: str = "predictions",
     url: str = "/data/local-files/?d=",
 ) -> None:
-    """Label Studio's tasks, for "Import".
+    """Write Label Studio tasks, for "Import".
 
     Args:
-        images: what to write.
+        images: images and objects to write.
         target: the JSON file.
-        classes: not needed, labels go by name.
-        shape: ``mask`` for brushes, ``polygon`` for one polygon an object, parts and holes joined by cuts,
+        classes: not needed, labels are referred to by name.
+        shape: ``mask`` for brushes, ``polygon`` for one polygon per object, parts and holes joined by cuts,
             ``box`` for rectangles.
-        place: ``predictions``, to be looked through, or ``annotations``, as if a person had drawn them.
-        url: what stands in front of the names of the images.
+        place: ``predictions``, to be reviewed, or ``annotations``, as if drawn by hand.
+        url: prefix of the image names.
 
     Raises:
-        UsageError: another ``shape`` or ``place``.
+        UsageError: unknown ``shape`` or ``place``.
 
     Notes:
-        The regions belong to an image tag called ``image`` and a control tag ``label``. Label Studio makes
-        new tasks of what it imports.
+        The regions belong to an image tag called ``image`` and a control tag ``label``. Label Studio creates
+        new tasks from what it imports.
 
     Source: Label Studio's documentation of its export; written from it.
     """

@@ -1,4 +1,4 @@
-"""Every method that an option can name, from the registries."""
+"""List the methods of all registries."""
 
 from __future__ import annotations
 
@@ -38,18 +38,18 @@ PLACES: dict[str, Registry] = {
     "export --format": EXPORTS,
     "nms --method": NMS,
 }
-"""The command and option -> the registry whose names it takes."""
+"""Command and option -> the registry of its values."""
 
 
 def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
-    """List the methods of all families, ours and those of other packages.
+    """List the methods of all families, built-in ones and those of other packages.
 
-    One that cannot be loaded is warned about and left out.
+    Methods that cannot be loaded are left out with a warning.
 
     Returns:
         ``methods``: one ``{place, name, summary, paper, cost, options}`` each, in the order of the
-        registries. ``place`` is the command and option that takes the name, ``options`` what ``--set``
-        takes for it (name -> default). ``backbones`` and ``heads``: the parts of network names.
+        registries. ``place`` is the command and option that accepts the name, ``options`` the method's
+        options for ``--set`` (name -> default). ``backbones`` and ``heads``: the parts of network names.
     """
     from wsstool.models.backbones import BACKBONES
     from wsstool.models.heads.fcn import FCN_HEADS
@@ -60,7 +60,7 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
         for name, entry in family.entries().items():
             try:
                 method, own = family.load(name), family.own_options(name)
-            except (ImportError, AttributeError) as error:  # a method of another package, badly installed
+            except (ImportError, AttributeError) as error:  # a broken method of another package
                 messages.warn(f"'{name}' of {place} cannot be loaded: {error}")
                 continue
             found.append(

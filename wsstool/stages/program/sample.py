@@ -1,4 +1,4 @@
-"""Write a small data set to disk, so that everything runs without a download."""
+"""Write a small dataset to disk, so that everything can be tried without a download."""
 
 from __future__ import annotations
 
@@ -15,12 +15,22 @@ from wsstool.types import SILENT, Messages, tracked
 
 @takes(SampleOptions)
 def sample(options: SampleOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """Draw a data set by rule from the images that scikit-image brings along.
+    """Generate a dataset from the images bundled with scikit-image.
 
-    Equal options give equal bytes. The folder appears when it is whole, and not before.
+    Equal arguments give equal bytes. The folder appears only when it is complete.
+
+    Args:
+        output: the folder to create.
+        kind: ``objects`` (five classes in clutter, with boxes and masks) or ``tissue`` (four textures, no
+            background).
+        count: number of images, 1..100000.
+        size: rows and columns of an image, pixels, 32..1024.
+        seed: of the generator.
+        force: replace a folder that is not empty.
+        messages: receives progress.
 
     Returns:
-        ``output``, ``kind`` and ``images``, their number.
+        the folder, the kind, and the number of images.
 
     Raises:
         UsageError: an option out of range, or a folder that is not empty without ``force``.

@@ -1,4 +1,4 @@
-"""The training set of a classifier: images with their tags."""
+"""The training dataset of a classifier: images with their tags, decoded once if they fit into memory."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from wsstool.training.images.decoded_images import DecodedImages
 
 
 class TaggedImages(Dataset[tuple[Tensor, Tensor]]):
-    """Views of images with their tags, indexed by (epoch, item).
+    """Random crops of images with their tags, indexed by (epoch, item).
 
     Args:
-        images: N decoded images.
-        tags: (M,K) uint8, one column a class that is not background.
-        items: (M,) number of the image of each item.
-        view: draws the part that is shown.
-        seed: of the views.
+        pictures: N images.
+        tags: (M,K) uint8, one column per foreground class.
+        items: (M,) image number of each item.
+        view: draws the crop.
+        seed: of the crops.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class TaggedImages(Dataset[tuple[Tensor, Tensor]]):
         return len(self.items)
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor]:
-        """Image (3,S,S) uint8 and tags (K,) float32."""
+        """Return an image (3,S,S) uint8 and tags (K,) float32."""
         epoch, item = key
         view = self.view(self.images[self.items[item]], item_generator(self.seed, epoch, item))
         return torch.from_numpy(view).movedim(-1, 0).contiguous(), self.tags[item]

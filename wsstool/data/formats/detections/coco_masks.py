@@ -1,4 +1,4 @@
-"""Masks of COCO results, and of SAM's output: which image, which shape, which score."""
+"""Masks of COCO results and of SAM's output: image, shape and score."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class MaskResult:
     """One mask.
 
     Args:
-        image: number or name, as the file has it.
+        image: number or name, as in the file.
         shape: run lengths or polygons, see ``data.geometry.shapes.shape_mask``.
         score: higher is better.
         source: for messages.
@@ -31,16 +31,16 @@ class MaskResult:
 
 
 def read(path: Path) -> list[MaskResult]:
-    """The masks of a results file, in its order.
+    """Read the masks of a results file, in its order.
 
     It is a list of objects ``{image_id or file_name, segmentation, score}``; or one object with
-    ``annotations`` of that kind and ``images`` (COCO) or ``image`` (SAM's data set). SAM's own output names
-    no image: the file is named after it. A score may also be called ``predicted_iou`` or
-    ``stability_score``; without any, all are equal.
+    ``annotations`` of that kind and ``images`` (COCO) or ``image`` (SAM's dataset). SAM's own output names no
+    image: the file is named after it. A score may also be called ``predicted_iou`` or ``stability_score``;
+    without scores, all are equal.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not JSON of these forms.
+        MissingInputError: no such file.
+        BadInputError: not JSON in one of these formats.
     """
     try:
         found = json.loads(path.read_bytes())
@@ -73,7 +73,7 @@ def _results(found: Any, path: Path) -> Iterator[MaskResult]:
 
 
 def image_numbers(path: Path) -> dict[int, str]:
-    """Image id -> file name, of a COCO file that lists its images."""
+    """Return image id -> file name of a COCO file that lists its images."""
     try:
         images = json.loads(path.read_bytes())["images"]
         return {int(one["id"]): str(one["file_name"]) for one in images}
