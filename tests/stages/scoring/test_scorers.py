@@ -9,8 +9,8 @@ from tests.stages.chain import write_data, write_masks
 from tests.stages.object_sets import write_maps, write_objects, write_proposals
 from wsstool.errors import UsageError
 from wsstool.stages.objects.select import select
-from wsstool.stages.options.eval import EvalOptions
 from wsstool.stages.options.metrics import METRICS, choices
+from wsstool.stages.options.scoring import EvalOptions
 from wsstool.stages.scoring.evaluate import SCORERS, columns, evaluate
 from wsstool.stages.scoring.scorer import Table
 

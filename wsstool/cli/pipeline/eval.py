@@ -11,7 +11,7 @@ from wsstool.cli.tables import print_json, print_tables
 from wsstool.errors import BelowThresholdError
 from wsstool.options import option
 from wsstool.stages.options.common import OUTPUT
-from wsstool.stages.options.eval import EvalOptions
+from wsstool.stages.options.scoring import EvalOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wsstool.cli.run import call, messages
-from wsstool.stages.options.report import ReportOptions
+from wsstool.stages.options.scoring import ReportOptions
 
 
 def report(options: ReportOptions) -> None:

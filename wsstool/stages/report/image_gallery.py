@@ -17,7 +17,7 @@ from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, s
 from wsstool.report.page import Gallery, Panel, Sample
 from wsstool.stages.inputs.image_batches import read_picture
 from wsstool.stages.inputs.image_folder import image_folder
-from wsstool.stages.options.report import ReportOptions
+from wsstool.stages.options.scoring import ReportOptions
 from wsstool.stages.scoring.ground_truth import Truth
 from wsstool.stages.scoring.predictions import Scale
 from wsstool.types import IGNORE

@@ -18,7 +18,7 @@ from wsstool.options import takes
 from wsstool.report.curves import line_chart, read_log
 from wsstool.report.html import render
 from wsstool.report.page import Curves, Gallery, Page, ScoreRow
-from wsstool.stages.options.report import ReportOptions
+from wsstool.stages.options.scoring import ReportOptions
 from wsstool.stages.report.image_gallery import Shown, galleries
 from wsstool.stages.report.object_gallery import ObjectFile, object_galleries
 from wsstool.stages.scoring.ground_truth import Truth, find_truth

@@ -13,7 +13,7 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.detection import LIMITS, DetectionScores, ImageBoxes
 from wsstool.stages.detections import files
 from wsstool.stages.detections.coco_ids import category_ids, image_places
-from wsstool.stages.options.eval import EvalOptions
+from wsstool.stages.options.scoring import EvalOptions
 from wsstool.stages.scoring.ground_truth import chosen_images
 from wsstool.stages.scoring.object_counts import DetectionCounts
 from wsstool.stages.scoring.overlaps import BoxOverlaps, MaskOverlaps, ObjectOverlaps

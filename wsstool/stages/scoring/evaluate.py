@@ -10,7 +10,7 @@ from wsstool.data.groups import read_groups
 from wsstool.errors import BadInputError, UsageError
 from wsstool.options import spelled, takes
 from wsstool.stages.detections.files import is_foreign
-from wsstool.stages.options.eval import EvalOptions
+from wsstool.stages.options.scoring import EvalOptions
 from wsstool.stages.scoring.detections import DETECTIONS
 from wsstool.stages.scoring.fail_under import Requirement
 from wsstool.stages.scoring.instances import INSTANCES

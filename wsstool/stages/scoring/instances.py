@@ -17,7 +17,7 @@ from wsstool.metrics.instances import InstanceScores, overlap
 from wsstool.regions import Boxes, box_in_window, box_mask
 from wsstool.selection.confidence import box_fit
 from wsstool.selection.fillers.simple import ellipse
-from wsstool.stages.options.eval import EvalOptions
+from wsstool.stages.options.scoring import EvalOptions
 from wsstool.stages.scoring.ground_truth import chosen_images
 from wsstool.stages.scoring.mask_precision import MaskPrecision, MaskRuns
 from wsstool.stages.scoring.object_counts import InstanceCounts

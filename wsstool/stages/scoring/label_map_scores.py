@@ -16,7 +16,7 @@ from wsstool.metrics.constant_baseline import blind_baseline
 from wsstool.metrics.segmentation import IgnoredPrediction, image_mean_ious, segmentation_scores
 from wsstool.metrics.sweep import ThresholdSweep
 from wsstool.stages.checks import class_id
-from wsstool.stages.options.eval import LabelMapScores
+from wsstool.stages.options.scoring import LabelMapScores
 from wsstool.stages.scoring.label_map_counts import LabelMapCounts, Row, predicted_pixels, truth_pixels
 from wsstool.types import ClassList
 

@@ -13,7 +13,7 @@ from wsstool.metrics.boundary import BoundaryCounts
 from wsstool.metrics.confusion import ConfusionMatrix
 from wsstool.metrics.segmentation import definition
 from wsstool.metrics.sweep import ThresholdSweep
-from wsstool.stages.options.eval import EvalOptions, LabelMapScores
+from wsstool.stages.options.scoring import EvalOptions, LabelMapScores
 from wsstool.stages.scoring.ground_truth import Truth, chosen_images, find_truth
 from wsstool.stages.scoring.label_map_counts import LabelMapCounts, Row, truth_pixels
 from wsstool.stages.scoring.label_map_scores import Resampling, Rules, differences, row_scores

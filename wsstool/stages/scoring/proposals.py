@@ -11,7 +11,7 @@ from wsstool.data.boxes.table import BoxTable, read_boxes
 from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.metrics.sizes import SIZES
-from wsstool.stages.options.eval import EvalOptions
+from wsstool.stages.options.scoring import EvalOptions
 from wsstool.stages.scoring.ground_truth import chosen_images
 from wsstool.stages.scoring.object_counts import ProposalCounts
 from wsstool.stages.scoring.predictions import data_folder, source_name

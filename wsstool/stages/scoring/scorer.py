@@ -9,8 +9,8 @@ from typing import Any, Generic, NamedTuple, Protocol, Self, TypeVar
 
 from wsstool import store
 from wsstool.errors import BadInputError
-from wsstool.stages.options.eval import EvalOptions
 from wsstool.stages.options.metrics import METRICS
+from wsstool.stages.options.scoring import EvalOptions
 from wsstool.types import Messages
 
 
