@@ -91,17 +91,21 @@ class TestKeys:
             "solver": "sgd",
             "lr": 0.1,
             "momentum": 0.9,
+            "scale": None,
             "set": ["a=1"],
         }
 
-    def test_leave_out_what_does_nothing(self):
-        assert Fit(data=Path("x"), exact=True, lr=0.5).key_params() == {"solver": "sgd", "exact": True}
-        assert "momentum" not in Fit(data=Path("x"), solver="newton").key_params()
+    def test_hold_nothing_of_what_does_nothing(self):
+        assert Fit(data=Path("x"), exact=True, lr=0.5).key_params() == {
+            **{"solver": "sgd", "exact": True},
+            **dict.fromkeys(("lr", "momentum", "scale", "set")),
+        }
+        assert Fit(data=Path("x"), solver="newton").key_params()["momentum"] is None
 
     def test_hold_resolved_values(self):
         options = Fit(data=Path("x"), scale=[2.0])
         assert options.key_params(scale=[1.0])["scale"] == [1.0]
-        assert "scale" not in options.key_params(scale=None)
+        assert options.key_params(scale=None)["scale"] is None
         with pytest.raises(TypeError, match="no such options: size"):
             options.key_params(size=3)
 

@@ -40,8 +40,8 @@ def test_a_folder_of_the_same_name_hides_no_public_name(name):
 
 
 def test_other_names_are_no_attributes():
-    with pytest.raises(AttributeError, match="no attribute 'evaluate'"):
-        ws.evaluate  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'eval_'"):
+        ws.eval_  # noqa: B018
 
 
 def test_settings_of_the_package_can_be_changed(monkeypatch):

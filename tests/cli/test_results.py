@@ -1,6 +1,5 @@
 """eval, export and report as processes: exit codes, what goes to stdout, signatures."""
 
-import inspect
 import json
 import os
 import subprocess
@@ -11,8 +10,6 @@ import pytest
 
 from tests.stages.chain import write_data, write_masks
 from wsstool.cli.pipeline import eval as eval_command
-from wsstool.cli.tools import export as export_command
-from wsstool.stages.exchange.export import export
 from wsstool.stages.scoring.evaluate import evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,11 +54,6 @@ def test_export_and_report_write_their_outputs(masks, tmp_path):
     assert run.returncode == 0 and run.stdout == b"", run.stderr
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
     assert wsstool("export", masks, "-o", tmp_path / "out").returncode == 2
-
-
-def test_options_are_the_parameters_of_the_stage():
-    own = set(inspect.signature(export_command.export).parameters)
-    assert own == set(inspect.signature(export).parameters) - {"messages"}
 
 
 def test_table_on_a_terminal(masks, capsys, monkeypatch):

@@ -34,6 +34,15 @@ def declared_commands() -> Iterator[tuple[str, type[Options]]]:
 
 
 DECLARED = dict(declared_commands())
+KEYLESS = {"eval", "export", "report", "sample"}
+"""Commands whose results have no key: they are never rebuilt."""
+TEXTS = {"background_threshold": "0.2"}
+"""Texts of another form than any."""
+
+
+def valued(params: dict[str, Any]) -> dict[str, Any]:
+    """What weights files keep of the options: those that have a value."""
+    return {name: value for name, value in params.items() if value is not None}
 
 
 def parsed(name: str, words: list[str]) -> Any:
@@ -75,12 +84,12 @@ def another(declared: type[Options], name: str) -> Any:
     elif kind is float or float in get_args(kind):
         value = next(x for x in (0.25, 0.75, 1.5) if bounds.contains(x) and x != default)
     else:
-        value = Path("x y") if kind is Path else "x y"
+        value = Path("x y") if kind is Path else TEXTS.get(name, "x y")
     return [value, value] if getattr(kind, "__origin__", None) is list else value
 
 
-@pytest.mark.parametrize("name", DECLARED)
-class TestEveryDeclaredCommand:
+@pytest.mark.parametrize("name", sorted(set(DECLARED) - KEYLESS))
+class TestEveryRebuiltCommand:
     def test_its_rebuilt_command_parses_again(self, name):
         options = DECLARED[name](**required(DECLARED[name]))
         params = options.key_params()
@@ -93,6 +102,9 @@ class TestEveryDeclaredCommand:
                 params = DECLARED[name](**given).key_params()
                 assert parsed(name, rebuilt(name, params)).key_params() == params, one
 
+
+@pytest.mark.parametrize("name", DECLARED)
+class TestEveryDeclaredCommand:
     @pytest.mark.parametrize("on", [True, False])
     def test_switches_with_a_negative_spelling_are_written_both_ways(self, name, on):
         for one, declaration in DECLARED[name].declarations().items():
@@ -129,11 +141,11 @@ def test_mixed_precision_and_class_list_are_in_the_key_and_the_rebuilt_command(s
 
 
 def test_a_probe_leaves_the_options_of_gradient_descent_out_of_the_key():
-    assert TrainClsOptions(data=Path("x"), probe=True).key_params().keys() == {
+    assert valued(TrainClsOptions(data=Path("x"), probe=True).key_params()).keys() == {
         *("arch", "pool", "head_bias", "normalization", "loss"),
         *("probe", "penalty", "balanced", "intercept"),
     }
-    assert CotrainOptions(probe=True).key_params().keys() == {
+    assert valued(CotrainOptions(probe=True).key_params()).keys() == {
         *("arch", "normalization", "seed", "probe", "penalty"),
     }
 
@@ -148,7 +160,7 @@ def test_a_probe_leaves_the_options_of_gradient_descent_out_of_the_key():
 )
 def test_keys_of_stored_results_stay_what_they_are(stage, options, key):
     """A new option is declared with ``key="changed"``, or finished results are computed again."""
-    assert store.key_of(stage, options.key_params(), []) == key
+    assert store.key_of(stage, valued(options.key_params()), []) == key
 
 
 def test_the_methods_that_select_pixels_are_those_with_a_pool():
