@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from wsstool import store
-from wsstool.errors import UsageError, WsstoolError
+from wsstool.errors import WsstoolError
 from wsstool.models.weights import load_weights
 from wsstool.regions import box_in_window
 from wsstool.runtime import pick_device
@@ -19,6 +19,8 @@ from wsstool.stages.inputs.image_batches import read_batches
 from wsstool.stages.networks.contour_network import DEFAULT_MARGINS, ContourMapper, open_contour_mapper
 from wsstool.stages.networks.segmenter_on_boxes import ClassMapper, open_class_mapper
 from wsstool.stages.objects.columns import BoxColumns
+from wsstool.stages.options.objects import ContourOptions
+from wsstool.stages.options.predict import ObjectMaskOptions
 from wsstool.types import Messages
 
 
@@ -101,50 +103,30 @@ class BoxMaps:
     pixels: list[np.ndarray]
 
 
-def open_maps(
-    data: Path,
-    weights: Path,
-    *,
-    boxes: Path | None,
-    box_format: str,
-    margin: Sequence[float] | None,
-    flip: bool,
-    split: str | None,
-    class_list: Path | None,
-    shard: str | None,
-    batch_size: int,
-    device: str,
-    messages: Messages,
-) -> MappedDataset:
-    """Open the boxes of a data folder and the network of a weights file.
+def open_maps(options: ContourOptions | ObjectMaskOptions, messages: Messages) -> MappedDataset:
+    """Open the boxes of a data folder and the network that maps them.
 
     Args:
-        data, boxes, box_format, split, class_list, shard: see ``inputs.boxes.open_box_dataset``.
-        weights: of a contour network, or of a segmenter.
-        margin: around a box, shares of its sides in [0, 4]; the maps of several are averaged, on the
-            window of the largest. None: ``DEFAULT_MARGINS``. Without effect on a network that sees the whole
-            image.
-        flip: average with the horizontally flipped image.
-        batch_size: windows of one image that go through a contour network together.
-        device: see ``runtime.pick_device``.
+        options: of the command; without ``margin``, ``DEFAULT_MARGINS``. Margins have no effect on a network
+            that sees the whole image; the largest is that of the record's windows.
+        messages: what is left out is reported there.
 
     Raises:
-        UsageError: a margin outside its range. Others: see the parts.
+        BadInputError: weights of another network or for other classes, boxes that do not fit. Others: see the
+            parts.
     """
-    margins = tuple(margin or DEFAULT_MARGINS)
-    for one in margins:
-        if not 0 <= one <= 4:
-            raise UsageError(f"--margin {one:g}: give a number in [0, 4]")
+    margins = tuple(options.margin or DEFAULT_MARGINS)
     source = open_box_dataset(
-        Path(data),
-        boxes=boxes,
-        box_format=box_format,
-        split=split,
-        class_list=class_list,
-        shard=shard,
+        Path(options.data),
+        boxes=options.boxes,
+        box_format=options.box_format,
+        split=options.split,
+        class_list=options.class_list,
+        shard=options.shard,
         messages=messages,
     )
-    where, classes = pick_device(device), source.table.classes
+    where, classes = pick_device(options.device), source.table.classes
+    weights, flip = Path(options.weights), options.flip
     loaded = load_weights(weights)
     mapper: ContourMapper | ClassMapper
     if loaded.meta.get("task") == "segmentation":
@@ -152,15 +134,15 @@ def open_maps(
         mapper = open_class_mapper(weights, where, classes, present, margins=margins, flip=flip)
     else:
         mapper = open_contour_mapper(
-            weights, loaded, where, classes, margins=margins, flip=flip, batch_size=batch_size
+            weights, loaded, where, classes, margins=margins, flip=flip, batch_size=options.batch_size
         )
     params: dict[str, Any] = {
-        "box_format": box_format if box_format != "auto" else None,
+        "box_format": options.box_format if options.box_format != "auto" else None,
         "margin": list(margins),
         "flip": flip,
-        "split": split,
-        "class_list": str(class_list) if class_list else None,
-        "shard": shard,
+        "split": options.split,
+        "class_list": str(options.class_list) if options.class_list else None,
+        "shard": options.shard,
     }
     history = mapper.meta.get("provenance", ())
     inputs = [*source.inputs, store.Input.of_file(weights, role="weights", provenance=history)]

@@ -36,20 +36,7 @@ def contour(options: ContourOptions, *, messages: Messages = SILENT) -> dict[str
         The score of a map is how well the box of its foreground pixels fits the given one, times how sure it
         is of them, see ``selection.confidence.quality``.
     """
-    opened = open_maps(
-        options.data,
-        options.weights,
-        boxes=options.boxes,
-        box_format=options.box_format,
-        margin=options.margin,
-        flip=options.flip,
-        split=options.split,
-        class_list=options.class_list,
-        shard=options.shard,
-        batch_size=options.batch_size,
-        device=options.device,
-        messages=messages,
-    )
+    opened = open_maps(options, messages)
     header = opened.header("contour", "contour")
     payload = partial(_payload, guide="contour" if opened.mapper.meta.get("draws") == "outline" else "region")
     with store.create(

@@ -8,10 +8,9 @@ from typing import Literal
 
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Cotrainer
-from wsstool.stages.options.common import INPUT, METHOD, MODEL
+from wsstool.stages.options.common import INPUT, METHOD, MODEL, ImagesOfRecords
 from wsstool.stages.options.training import (
     WITH_PROBE,
-    ImageFolder,
     Probe,
     TrainerOptions,
     TrainingImages,
@@ -23,7 +22,7 @@ SELECTING = ("coteaching", "self-training")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CotrainOptions(TrainerOptions, Probe, ImageFolder, TrainingImages):
+class CotrainOptions(TrainerOptions, Probe, ImagesOfRecords, TrainingImages):
     """A segmenter from label maps."""
 
     source: str | None = option(

@@ -13,6 +13,7 @@ from wsstool.stages.options.common import (
     METHOD,
     MODEL,
     BoxSource,
+    BoxWindows,
     DataFolder,
     Execution,
     ImageFolder,
@@ -60,18 +61,11 @@ class ProposeOptions(ImageFolder, Shard, Settings, Execution, RecordOutput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContourOptions(ImageFolder, Shard, BoxSource, Inference, RecordOutput):
+class ContourOptions(ImageFolder, Shard, BoxSource, BoxWindows, Inference, RecordOutput):
     """Maps of all boxes of a data folder by a trained network."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)
     class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
-    margin: list[float] | None = option(
-        None,
-        "margin around a box as a share of its sides; repeatable, the maps are averaged; default 0.25",
-        panel=METHOD,
-        at_least=0,
-        at_most=4,
-    )
     flip: bool = option(
         False, "average with the horizontally flipped image", panel=METHOD, spelling="--flip/--no-flip"
     )

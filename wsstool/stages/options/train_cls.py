@@ -8,11 +8,10 @@ from typing import Literal
 
 from wsstool.options import option, redeclared
 from wsstool.stages.options.choices import Attention, Optimizer, Schedule
-from wsstool.stages.options.common import INPUT, METHOD, MODEL, TRAINING, DataFolder
+from wsstool.stages.options.common import INPUT, METHOD, MODEL, TRAINING, DataFolder, ImagesOfRecords
 from wsstool.stages.options.training import (
     WITH_PROBE,
     WITHOUT_PROBE,
-    ImageFolder,
     Probe,
     TrainerOptions,
     step_option,
@@ -20,7 +19,7 @@ from wsstool.stages.options.training import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClsOptions(TrainerOptions, Probe, ImageFolder, DataFolder):
+class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
     """A classifier from image-level labels."""
 
     data: Path = redeclared(

@@ -9,7 +9,6 @@ from pathlib import Path
 from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import Optimizer, Schedule
 from wsstool.stages.options.common import (
-    INPUT,
     MODEL,
     OUTPUT,
     RUNTIME,
@@ -37,19 +36,6 @@ class TrainingImages(Options):
 
     split: str | None = redeclared(DataFolder, "split", None)
     class_list: Path | None = redeclared(DataFolder, "class_list", None)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageFolder(Options):
-    """Where the images of a record file are."""
-
-    images: Path | None = option(
-        None,
-        "folder with the images of the input file; default: the one it was made from",
-        env="WSSTOOL_IMAGES",
-        key=False,
-        panel=INPUT,
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,20 +37,7 @@ def predict_objects(options: ObjectMaskOptions, messages: Messages) -> dict[str,
         fallback, with score 0.
     """
     refiner, own = find_refiner(options.refine, options.settings, messages, of_probabilities=True)
-    opened = open_maps(
-        options.data,
-        options.weights,
-        boxes=options.boxes,
-        box_format=options.box_format,
-        margin=options.margin,
-        flip=options.flip,
-        split=options.split,
-        class_list=options.class_list,
-        shard=options.shard,
-        batch_size=options.batch_size,
-        device=options.device,
-        messages=messages,
-    )
+    opened = open_maps(options, messages)
     if opened.mapper.meta.get("draws") == "outline":
         raise BadInputError(
             f"'{options.weights}' draws outlines, which 'wsstool contour' and 'wsstool select' "
