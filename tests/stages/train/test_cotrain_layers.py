@@ -119,8 +119,8 @@ def test_every_method_ignores_a_class(masks: Path, tmp_path: Path, method: str) 
         ({"layer_weight": ["bn7=1"]}, r"--layer-weight is missing for net\.b4_5, net\.b5_2; 0 leaves"),
         ({"layer_weight": ["bn8=1", "bn7=1", "b5_2=1"]}, "bn8"),
         ({"settings": ["main=b9"]}, r"--set main=b9: no label map is called 'b9'; there are: net\.b4_5"),
-        ({"settings": ["excluded=never"]}, "--set excluded=never: channel or index"),
-        ({"settings": ["loss=dice"]}, "--set loss=dice: cross-entropy, .*focal"),
+        ({"settings": ["excluded=never"]}, "--set excluded=never: give channel or index"),
+        ({"settings": ["loss=dice"]}, "--set loss=dice: give cross-entropy, .*focal"),
         (
             {"method": "plain", "settings": ["loss=dice"]},
             "--set loss=dice: .*ised or symmetric",

@@ -105,7 +105,7 @@ def test_whole_images_and_summed_loss(data: Path, tmp_path: Path) -> None:
         ({"stage": None, "arch": "fcn8s-tiny", "crop_size": 0}, "--batch-size 1"),
         ({"stage": None, "arch": "fcn8s-tiny", "normalization": "matlab"}, "caffe"),
         ({"stage": None, "arch": "fcn8s-tiny", "upsampling": "deep"}, "choose from fixed, learned"),
-        ({"stage": None, "arch": "fcn-tiny", "normalization": "caffe"}, "red, green, blue"),
+        ({"stage": None, "arch": "fcn-tiny", "normalization": "caffe"}, "RGB"),
         ({"stage": None, "arch": "fcn8s-tiny", "settings": ["reduction=max"]}, "mean or sum"),
     ],
 )
