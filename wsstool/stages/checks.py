@@ -12,8 +12,6 @@ from wsstool.types import ClassList
 
 Kind = TypeVar("Kind", bound=Options)
 
-LARGEST_SCALE = 8.0
-
 
 def only(kind: type[Kind], options: Options, why: str, ignored: Sequence[str] = ()) -> Kind:
     """Reduce the options of a command to those of the kind of input or output at hand.
@@ -32,18 +30,6 @@ def only(kind: type[Kind], options: Options, why: str, ignored: Sequence[str] = 
         if one.name not in own and one.name not in ignored and getattr(options, one.name) != one.default:
             raise UsageError(f"{spelled(options, one.name)} {why}")
     return kind(**{name: getattr(options, name) for name in own})
-
-
-def check_scales(scales: Sequence[float]) -> None:
-    """Raise UsageError unless all lie in (0, 8]."""
-    if not all(0 < scale <= LARGEST_SCALE for scale in scales):
-        raise UsageError(f"--scale must lie in (0, {LARGEST_SCALE:g}], not {', '.join(map(str, scales))}")
-
-
-def check_share(option: str, value: float) -> None:
-    """Raise UsageError unless the value of an option lies in [0, 1]."""
-    if not 0 <= value <= 1:
-        raise UsageError(f"{option} {value:g}: must lie in [0, 1]")
 
 
 def check_failed(failed: int, max_failed: int) -> None:

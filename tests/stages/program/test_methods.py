@@ -15,6 +15,7 @@ from wsstool.types import Silent
 def test_every_registry_and_every_method_is_listed():
     registries = {v.family for v in vars(registry).values() if isinstance(v, Registry)}
     assert {r.family for r in PLACES.values()} == registries
+    assert list(PLACES.values()) == list(registry.REGISTRIES), "one order: that of the pipeline"
     assert [(one["place"], one["name"]) for one in methods()["methods"]] == [
         (place, name) for place, family in PLACES.items() for name in family
     ]

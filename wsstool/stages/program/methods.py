@@ -29,14 +29,14 @@ PLACES: dict[str, Registry] = {
     "pseudo-mask --refine": REFINERS,
     "pseudo-mask --rule": RULES,
     "pseudo-mask --background": BACKGROUNDS,
+    "train-contour --loss": BOX_LOSSES,
     "propose --method": PROPOSALS,
     "select --method": SELECTORS,
     "select --method, no proposals": FILLERS,
+    "nms --method": NMS,
     "cotrain --method": COTRAINERS,
-    "train-contour --loss": BOX_LOSSES,
     "predict --dense": DENSE,
     "export --format": EXPORTS,
-    "nms --method": NMS,
 }
 """Command and option -> the registry of its values."""
 
