@@ -1,4 +1,4 @@
-"""The names that an option may take where they come from a registry of methods."""
+"""Option values that come from a registry of methods."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that several commands share, by what they are about."""
+"""Options that several commands share, grouped by topic."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Shard(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class BoxSource(Options):
-    """Where the boxes of the images are, and how they are written."""
+    """The source of the boxes, and their coordinate format."""
 
     boxes: Path | None = option(
         None,
@@ -60,7 +60,7 @@ class BoxSource(Options):
         key=False,
     )
     box_format: Literal["auto", "xywh", "xyxy", "cxcywh"] = option(
-        "auto", "box coordinates; auto: as the file format says, an error where they do not fit", panel=INPUT
+        "auto", "box coordinates; auto: as the file format defines; an error if they do not fit", panel=INPUT
     )
 
 
@@ -81,7 +81,7 @@ class BoxWindows(Options):
 class RecordInput(Options):
     """A record file, or a stream of records on standard input."""
 
-    source: str | None = option(None, "input file; '-' or nothing: standard input", positional=True)
+    source: str | None = option(None, "input file; '-' or omitted: standard input", positional=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ class ImagesOfRecords(Options):
 
     images: Path | None = option(
         None,
-        "folder with the images of the input file; default: the one it was made from",
+        "folder with the images of the input file; default: the folder it was made from",
         panel=INPUT,
         env="WSSTOOL_IMAGES",
         key=False,
@@ -121,13 +121,13 @@ class Refinement(Settings):
 
 @dataclass(frozen=True, kw_only=True)
 class Completion(Options):
-    """When a command has succeeded, and when it has nothing to do."""
+    """When a command counts as successful, and whether it recomputes an up-to-date result."""
 
     max_failed: int = option(
         0, "images that may fail before the exit code is 3", panel=OUTPUT, at_least=0, key=False
     )
     force: bool = option(
-        False, "compute again although the output is up to date", panel=OUTPUT, spelling="--force", key=False
+        False, "recompute even if the output is up to date", panel=OUTPUT, spelling="--force", key=False
     )
 
 
@@ -160,7 +160,7 @@ class RecordOutput(Options):
 
     output: Path | None = option(
         None,
-        "output file, written whole or not at all; default: standard output",
+        "output file, written atomically; default: standard output",
         panel=OUTPUT,
         spelling=("--output", "-o"),
         key=False,

@@ -18,7 +18,7 @@ from wsstool.stages.options.training import (
 )
 
 SELECTING = ("coteaching", "self-training")
-"""Methods that select pixels, and so use a noise rate."""
+"""Methods that select pixels and therefore use a noise rate."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,27 +27,30 @@ class CotrainOptions(TrainerOptions, Probe, ImagesOfRecords, TrainingImages):
 
     source: str | None = option(
         None,
-        "mask file ('-' or nothing: standard input), or a data folder: true masks, fully supervised",
+        "mask file ('-' or omitted: standard input), or a data folder (ground truth, fully supervised)",
         positional=True,
     )
     masks: Path | None = option(
-        None, "folder with the true masks of a data folder; default: found in it", panel=INPUT
+        None, "folder with the ground-truth masks of a data folder; default: found in it", panel=INPUT
     )
     val: Path | None = option(
         None,
-        "data folder whose true masks choose the epoch that is kept; default: the last epoch",
+        "data folder whose ground truth selects the best epoch; default: keep the last epoch",
         key=False,
         panel=INPUT,
     )
     val_split: str | None = option(None, "part of the --val folder", panel=INPUT)
     output: Path = redeclared(TrainerOptions, "output", Path("seg.pth"))
     method: Cotrainer = option(
-        "plain", "how wrong labels are handled; 'wsstool methods' compares", unused=WITH_PROBE, panel=METHOD
+        "plain",
+        "handling of label noise; 'wsstool methods' compares the methods",
+        unused=WITH_PROBE,
+        panel=METHOD,
     )
     settings: list[str] | None = redeclared(TrainerOptions, "settings", None, unused=(WITH_PROBE,))
     noise_rate: str = option(
         "auto",
-        "share of wrong labels, [0, 1), or auto: estimated; for methods that select pixels",
+        "fraction of wrong labels, [0, 1), or auto: estimated; for methods that select pixels",
         metavar="auto|SHARE",
         unused=(
             WITH_PROBE,
@@ -57,12 +60,14 @@ class CotrainOptions(TrainerOptions, Probe, ImagesOfRecords, TrainingImages):
     )
     layer_weight: list[str] | None = option(
         None,
-        "weight of each label map of an image, in their order or by name; repeatable; default: equal",
+        "weight of each label map of an image, in order or by name; repeatable; default: equal",
         metavar="[LAYER=]WEIGHT",
         panel=METHOD,
     )
     ignore_class: str | None = option(
-        None, "class that is not learned, by name or id (white background): no output for it", panel=METHOD
+        None,
+        "class to exclude from training, by name or id (white background): it gets no output",
+        panel=METHOD,
     )
     arch: str = option(
         "deeplabv3-mobilenet-v2",
@@ -74,8 +79,8 @@ class CotrainOptions(TrainerOptions, Probe, ImagesOfRecords, TrainingImages):
     )
     stage: list[str] | None = option(
         None,
-        "one of several networks trained in place of --arch, each started from the one before; repeatable; "
-        "the last is OUTPUT, the others stand beside it",
+        "one of several networks trained in place of --arch, each initialised from the previous one; "
+        "repeatable; the last is OUTPUT, the others are written beside it",
         metavar="ARCH[=LR]",
         key=False,
         panel=MODEL,
@@ -94,40 +99,40 @@ class CotrainOptions(TrainerOptions, Probe, ImagesOfRecords, TrainingImages):
     normalization: Literal["auto", "imagenet", "none", "caffe"] = option(
         "auto",
         "scaling of the input; none: colours in [0, 1]; caffe: blue first, 0 to 255, minus a mean, for "
-        "weights from Caffe; auto: as --init says, else imagenet",
+        "weights from Caffe; auto: that of --init, else imagenet",
         panel=MODEL,
     )
     upsampling: Literal["fixed", "learned"] = option(
         "fixed",
-        "upsampling of fcn8s and the like: bilinear, or learned but for the last step",
+        "upsampling of fcn8s and the like: bilinear, or learned except for the last step",
         key="changed",
         unused=WITH_PROBE,
         panel=MODEL,
     )
     crop_size: int | None = step_option(
         None,
-        "side of the training views in pixels, 0: whole images; default: fits half of them, at most 320",
+        "side of the training crops in pixels, 0: whole images; default: fits half of them, at most 320",
         at_least=0,
     )
-    scale_min: float = step_option(0.5, "smallest size of an image in its view, relative", above=0)
-    scale_max: float = step_option(2.0, "largest size of an image in its view, relative", above=0)
+    scale_min: float = step_option(0.5, "smallest random scale factor of an image", above=0)
+    scale_max: float = step_option(2.0, "largest random scale factor of an image", above=0)
     color_jitter: float = redeclared(TrainerOptions, "color_jitter", 0.3)
     blur: float = step_option(
-        0.0, "largest radius in pixels of the blur that half of the views get, 0: none", at_least=0
+        0.0, "largest radius in pixels of the blur applied to half of the crops, 0: none", at_least=0
     )
     bias_rate: float | None = step_option(
         None,
-        "learning rate of biases relative to weights, without weight decay; default: as weights",
+        "bias learning-rate multiplier, without weight decay; default: as weights",
         at_least=0,
     )
     fall_epochs: int = step_option(
         0,
-        "with --schedule step: epochs until the rate falls to a tenth, again and again; 0: after 60 and 85 %",
+        "with --schedule step: epochs between decays to a tenth; 0: decay after 60 and 85 %",
         at_least=0,
     )
     warmup_start: float | None = step_option(
         None,
-        "share of the rate from which it rises; default: the rise of one step",
+        "fraction of the learning rate at which warm-up starts; default: the increase of one step",
         at_least=0,
         at_most=1,
     )

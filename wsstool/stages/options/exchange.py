@@ -20,7 +20,7 @@ from wsstool.stages.options.common import (
 
 @dataclass(frozen=True, kw_only=True)
 class Like(Options):
-    """The COCO file that explains numbers."""
+    """The COCO file that defines image and category ids."""
 
     like: Path | None = option(
         None, "COCO file whose image and category ids COCO results use", panel=INPUT, key=False
@@ -29,9 +29,9 @@ class Like(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(Settings, Like, Completion):
-    """Label maps or instance masks in the formats of other programs; nothing that has a key."""
+    """Label maps or instance masks in the formats of other programs; the output has no key."""
 
-    source: str | None = option(None, "input file; '-' or nothing: standard input", positional=True)
+    source: str | None = option(None, "input file; '-' or omitted: standard input", positional=True)
     output: Path = option(
         ..., "folder (png, yolo, voc) or file to write", panel=OUTPUT, spelling=("--output", "-o")
     )
@@ -39,14 +39,15 @@ class ExportOptions(Settings, Like, Completion):
         None, "png for mask files, all others for selection files; default: png or coco", panel=METHOD
     )
     score_threshold: float = option(
-        0.0, "score below which instances are left out", panel=METHOD, at_least=0, at_most=1
+        0.0, "minimum score of the instances to export", panel=METHOD, at_least=0, at_most=1
     )
     layer: str | None = option(None, "layer of a mask file; default: all, in folders", panel=INPUT)
-    prefix: str | None = option(
-        None, "text before a layer's name in the name of its folder, such as PM_", panel=OUTPUT
-    )
+    prefix: str | None = option(None, "prefix of the folder names of layers, such as PM_", panel=OUTPUT)
     flat: bool = option(
-        False, "leave out the folders that the images lie in", panel=OUTPUT, spelling="--flat"
+        False,
+        "write all files into one folder, without the folders of the images",
+        panel=OUTPUT,
+        spelling="--flat",
     )
     force: bool = redeclared(
         Completion, "force", False, help="write into a folder that is not empty, or over a file"
@@ -55,14 +56,14 @@ class ExportOptions(Settings, Like, Completion):
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions(Like, RecordOutput):
-    """Instance masks of an annotation file of another program."""
+    """Instance masks from an annotation file of another program."""
 
     annotations: Path = option(
         ..., "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip", positional=True
     )
     images: Path | None = option(
         None,
-        "data folder, to check names and sizes and to spell names by; default: as the file says",
+        "data folder for checking image names and sizes; default: as stated in the file",
         panel=INPUT,
         key=False,
     )

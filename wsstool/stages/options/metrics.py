@@ -5,8 +5,8 @@ from __future__ import annotations
 METRICS: dict[str, dict[str, str]] = {
     "label maps": {
         "miou": "mean over classes of the IoU of all images together",
-        "pixel_accuracy": "share of pixels with the right class",
-        "mean_accuracy": "mean over classes of the share of their pixels that were found",
+        "pixel_accuracy": "fraction of pixels with the correct class",
+        "mean_accuracy": "mean over classes of the recall of their pixels",
         "fwiou": "IoU of the classes weighted by their number of pixels",
         "image_miou": "mean over images of the mIoU of each",
         "boundary_iou": "mean over classes of the IoU of bands along the boundaries; needs --boundary",
@@ -20,8 +20,8 @@ METRICS: dict[str, dict[str, str]] = {
     },
     "masks of boxes": {
         "instance_miou": "mean IoU over objects",
-        "share_50": "share of objects with an IoU of at least 0.50",
-        "share_70": "share of objects with an IoU of at least 0.70",
+        "share_50": "fraction of objects with an IoU of at least 0.50",
+        "share_70": "fraction of objects with an IoU of at least 0.70",
         "overall_iou": "IoU of the pixels of all objects together",
         "boundary_f": "mean over objects of the F score of the outlines",
         "box_fit": "mean IoU of the tight box of a mask with the given box",

@@ -18,19 +18,19 @@ class NmsOptions(Settings, Completion, RecordOutput):
     sources: list[str] | None = option(
         None,
         "box or proposal file, COCO results (.json), table (.csv), folder of YOLO predictions; "
-        "several: one per model; '-' or nothing: standard input (all but folders)",
+        "several: one per model; '-' or omitted: standard input (all but folders)",
         positional=True,
     )
     output: Path | None = redeclared(
         RecordOutput,
         "output",
         None,
-        help="target: .json, .csv, a name without ending for a folder of YOLO text files, else a record "
+        help="output: .json, .csv, a name without extension for a folder of YOLO text files, else a record "
         "file; default: standard output, as the input (with --instances a record file)",
     )
     method: NmsMethod = option("greedy", "suppression method; 'wsstool methods' compares them", panel=METHOD)
     iou_threshold: float | None = option(
-        None, "overlap above which boxes compete; default: that of the method", panel=METHOD
+        None, "overlap above which a box is suppressed; default: that of the method", panel=METHOD
     )
     class_aware: bool = option(
         True,
@@ -42,32 +42,32 @@ class NmsOptions(Settings, Completion, RecordOutput):
         "iou", "overlap measure; ios: intersection over the smaller area", panel=METHOD
     )
     plus_one: bool = option(
-        False, "x1 and y1 are the last pixel of a box", panel=METHOD, spelling="--plus-one"
+        False, "x1 and y1 are the last pixel inside a box", panel=METHOD, spelling="--plus-one"
     )
     inclusive: bool | None = option(
         None,
-        "whether an overlap equal to the threshold suppresses; default: as the method was published",
+        "whether an overlap equal to the threshold suppresses; default: as published",
         panel=METHOD,
         spelling="--inclusive/--strict",
     )
     masks: bool = option(
-        False, "compare the masks of COCO results, not boxes", panel=METHOD, spelling="--masks"
+        False, "compare the masks of COCO results instead of boxes", panel=METHOD, spelling="--masks"
     )
     score_threshold: float | None = option(
-        None, "score below which boxes are left out before suppression; default: none", panel=METHOD
+        None, "minimum score of the boxes before suppression; default: none", panel=METHOD
     )
     top_before: int | None = option(
         None,
-        "boxes with the highest scores that take part, per class, image and group; default: all",
+        "number of top-scoring boxes considered per class, image and group; default: all",
         panel=METHOD,
         at_least=0,
     )
     top_after: int | None = option(
-        None, "boxes that are kept at most, per image and group; default: all", panel=METHOD, at_least=0
+        None, "maximum number of boxes kept per image and group; default: all", panel=METHOD, at_least=0
     )
     instances: Path | None = option(
         None,
-        "COCO file with the names, sizes and ids of images and categories, from or to COCO results",
+        "COCO file with the names, sizes and ids of images and categories, for reading or writing COCO results",
         panel=INPUT,
         key=False,
     )

@@ -32,7 +32,7 @@ class ProposeOptions(ImageFolder, Shard, Settings, Execution, RecordOutput):
 
     import_: Path | None = option(
         None,
-        "proposals of another program instead: COCO results or SAM's output (.json), MCG's (.mat), "
+        "read proposals of another program instead: COCO results or SAM output (.json), MCG (.mat), "
         "or a folder with one file per image",
         panel=INPUT,
         spelling="--import",
@@ -40,29 +40,29 @@ class ProposeOptions(ImageFolder, Shard, Settings, Execution, RecordOutput):
         key=False,
     )
     method: Proposer = option(
-        "tree", "how regions are found; 'wsstool methods' compares them", panel=METHOD, unused=_IMPORTED
+        "tree", "proposal method; 'wsstool methods' compares them", panel=METHOD, unused=_IMPORTED
     )
     settings: list[str] | None = redeclared(Settings, "settings", None, unused=(_IMPORTED,))
     max_proposals: int | None = option(
         None,
-        "rows per image, for proposals and for the regions that they are built from; the best stay; "
+        "rows per image, for proposals and the regions they are built from; the best are kept; "
         "default 4000, with --import as many as needed",
         panel=METHOD,
         at_least=1,
         at_most=65534,
     )
     min_area: int | None = option(
-        None, "smallest proposal in pixels; default 20, with --import 0", panel=METHOD, at_least=0
+        None, "minimum proposal area in pixels; default 20, with --import 0", panel=METHOD, at_least=0
     )
     max_area: float = option(
-        1.0, "largest proposal as a share of the image", panel=METHOD, above=0, at_most=1
+        1.0, "maximum proposal area as a fraction of the image", panel=METHOD, above=0, at_most=1
     )
     workers: int = redeclared(Execution, "workers", 2, unused=(_IMPORTED,))
 
 
 @dataclass(frozen=True, kw_only=True)
 class ContourOptions(ImageFolder, Shard, BoxSource, BoxWindows, Inference, RecordOutput):
-    """Maps of all boxes of a data folder by a trained network."""
+    """Maps of all boxes of a data folder, computed by a trained network."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)
     class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
@@ -79,11 +79,11 @@ class SelectOptions(BoxSource, Settings, Execution, RecordOutput):
     source: str | None = option(
         None,
         "proposal file; or, for methods without proposals, a contour file or a data folder; '-' or "
-        "nothing: standard input",
+        "omitted: standard input",
         positional=True,
     )
     contour: str | None = option(
-        None, "contour file with a map per box; '-': standard input", panel=INPUT, key=False
+        None, "contour file with one map per box; '-': standard input", panel=INPUT, key=False
     )
     boxes: Path | None = redeclared(
         BoxSource,
@@ -100,25 +100,25 @@ class SelectOptions(BoxSource, Settings, Execution, RecordOutput):
     )
     method: Selection = option(
         "greedy",
-        "how a mask is chosen: greedy, best and proposal choose proposals, the others need none",
+        "selection method: greedy, best and proposal select proposals, the others need none",
         panel=METHOD,
     )
     fallback: Literal["auto", "prior", "grabcut", "ellipse", "box"] = option(
         "auto",
-        "method for boxes where the first finds nothing; auto: the map if it shows regions, GrabCut if the "
-        "images are there, the ellipse",
+        "method for boxes where --method finds nothing; auto: the map if it shows regions, GrabCut if the "
+        "images are available, then the ellipse",
         panel=METHOD,
     )
     baselines: bool = option(
         False,
-        "also measure box, ellipse, grabcut, proposal and map on the same boxes",
+        "also rate the masks of box, ellipse, grabcut, proposal and map for the same boxes",
         panel=METHOD,
         spelling="--baselines",
         key=False,
     )
     images: Path | None = option(
         None,
-        "folder with the images of the input file; default: the one it was made from",
+        "folder with the images of the input file; default: the folder it was made from",
         panel=INPUT,
         env="WSSTOOL_IMAGES",
         key=False,

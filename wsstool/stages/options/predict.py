@@ -1,4 +1,4 @@
-"""The options of ``predict``: for label maps, for object masks, and for both."""
+"""The options of ``predict``: for label maps, for object masks, and shared."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NO_GATE = Unused(lambda o: o.gate is None, "without --gate")
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction(ImageFolder, Shard, Refinement, Inference, RecordOutput):
-    """What both kinds of output take."""
+    """Options of both kinds of output."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)
     class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
@@ -48,32 +48,32 @@ class LabelMapOptions(Prediction, DataFolder):
         spelling="--probabilities",
     )
     targets: Literal["all", "labels"] = option(
-        "all", "classes that may occur: all, or background and those tagged", panel=METHOD
+        "all", "allowed classes: all, or background and the tagged classes", panel=METHOD
     )
     scale: list[float] | None = option(
-        None, "image scale to average over; repeatable; default 1", panel=METHOD, above=0, at_most=8
+        None, "image scale; repeatable, the results are averaged; default 1", panel=METHOD, above=0, at_most=8
     )
     ensemble: bool = option(
         False, "average the two networks of a coteaching run", panel=METHOD, spelling="--ensemble"
     )
     arch: str | None = option(
         None,
-        "network of a published file that fits two: fcn8s-at-once-vgg-16 for FCN-8s weights that were "
+        "architecture for a published file that fits two: fcn8s-at-once-vgg-16 for FCN-8s weights "
         "trained at once",
         panel=METHOD,
         key="changed",
     )
     dense: DenseMethod | None = option(
         None,
-        "a score at every pixel, not upsampled, for FCNs with one score map (fcn32s-..., fcn8s-tiny): the "
-        "same result in one pass, or in stride x stride passes, with 32 about a thousand times the cost of "
-        "one; for small images",
+        "compute a score at every pixel, without upsampling, for FCNs with one score map (fcn32s-..., "
+        "fcn8s-tiny): the same result in one pass, or in stride x stride passes, which at stride 32 costs "
+        "about a thousand times as much; for small images",
         panel=METHOD,
         key="changed",
     )
     gate: Path | None = option(
         None,
-        "weights of a classifier (.pth): only classes that it sees in an image may occur there",
+        "classifier weights (.pth): only classes that it detects in an image are allowed there",
         panel=METHOD,
         key=False,
     )
@@ -88,9 +88,9 @@ class LabelMapOptions(Prediction, DataFolder):
     )
     gate_form: Literal["forbid", "multiply"] = option(
         "forbid",
-        "what a class gets that is not kept: 'forbid', the logit -inf, and the class with the best score "
-        "stays in any case; 'multiply', the logit 0, as published: it still beats negative ones, and class "
-        "0 wins where nothing is kept",
+        "logit of a class that is not kept: 'forbid': -inf, and the class with the best score is always "
+        "kept; 'multiply': 0, as published, which still beats negative logits, and class "
+        "0 wins where no class is kept",
         panel=METHOD,
         key="changed",
         unused=NO_GATE,
@@ -109,7 +109,7 @@ class ObjectMaskOptions(Prediction, BoxSource, BoxWindows):
 
     threshold: float = option(
         0.5,
-        "masks of boxes only: smallest value of the map on a pixel of the object",
+        "masks of boxes only: map value from which a pixel belongs to the object",
         panel=METHOD,
         above=0,
         below=1,

@@ -1,4 +1,4 @@
-"""The options of ``pseudo-mask``: for class maps, for masks of boxes, and for both."""
+"""The options of ``pseudo-mask``: for class maps, for masks of boxes, and shared."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from wsstool.stages.options.common import (
 
 NO_SCORE = Unused(
     lambda o: o.background != "auto",
-    "with --background none or white, where no score is compared with it",
+    "with --background none or white, which use no threshold",
 )
 POWER = Unused(
     lambda o: o.background == "auto" and o.background_power is not None,
-    "with --background-power, which stands in place of a constant",
+    "with --background-power, which replaces the constant",
 )
 TAGGED = Unused(
     lambda o: o.rule == "multilayer" and o.background == "auto",
-    "with --rule multilayer, where every pixel goes to a class that is tagged",
+    "with --rule multilayer, which gives every pixel to a tagged class",
 )
 OWN_THRESHOLDS = Unused(
     lambda o: o.rule == "threshold",
@@ -37,7 +37,7 @@ OWN_THRESHOLDS = Unused(
 
 @dataclass(frozen=True, kw_only=True)
 class Labelling(RecordInput, ImagesOfRecords, Execution, RecordOutput):
-    """What both kinds of input take."""
+    """Options of both kinds of input."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,19 +53,19 @@ class ClassMapOptions(Labelling, Refinement):
     )
     background: BackgroundKind = option(
         "auto",
-        "auto: as the class list says (none for multilayer); none: every pixel belongs to a class that is "
-        "tagged; white: the same, except for what is white in the image",
+        "auto: as in the class list (none for multilayer); none: every pixel belongs to a tagged class; "
+        "white: the same, except for white image regions",
         panel=METHOD,
     )
     background_threshold: str = option(
         "0.3",
-        "score of the background, in [0, 1], or 'auto': chosen from the scores of the whole set",
+        "background score, in [0, 1], or 'auto': chosen from the scores of the whole data set",
         panel=METHOD,
         unused=(NO_SCORE, POWER, TAGGED, OWN_THRESHOLDS),
     )
     background_threshold_low: float | None = option(
         None,
-        "a second, lower score: pixels on which the two disagree are ignored",
+        "second, lower background score: pixels on which the two disagree are ignored",
         panel=METHOD,
         at_least=0,
         at_most=1,
@@ -80,7 +80,7 @@ class ClassMapOptions(Labelling, Refinement):
     )
     ignore_margin: float = option(
         0.0,
-        "ignore pixels whose best score is less than this above the second",
+        "ignore pixels whose best score exceeds the second by less than this",
         panel=METHOD,
         at_least=0,
         at_most=1,
@@ -118,12 +118,12 @@ class ObjectOptions(Labelling):
 
     overlap: Literal["ignore", "score"] = option(
         "ignore",
-        "masks of boxes only: what wins where objects of different classes meet: ignore, or the better score",
+        "masks of boxes only: where objects of different classes overlap: ignore, or the higher score wins",
         panel=METHOD,
     )
     min_score: float = option(
         0.0,
-        "masks of boxes only: ignore the boxes of objects whose mask has a lower score",
+        "masks of boxes only: ignore the boxes of objects with a lower mask score",
         panel=METHOD,
         at_least=0,
         at_most=1,

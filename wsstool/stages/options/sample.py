@@ -12,9 +12,9 @@ from wsstool.stages.options.common import INPUT, OUTPUT, RUNTIME, Completion
 
 @dataclass(frozen=True, kw_only=True)
 class SampleOptions(Options):
-    """A small data set, drawn by rule."""
+    """A small synthetic data set."""
 
-    output: Path = option(..., "folder to make", panel=OUTPUT, spelling=("--output", "-o"))
+    output: Path = option(..., "folder to create", panel=OUTPUT, spelling=("--output", "-o"))
     kind: Literal["objects", "tissue"] = option(
         "objects",
         "objects: five classes in clutter, with boxes; tissue: four textures, no background",

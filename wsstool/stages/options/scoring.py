@@ -1,4 +1,4 @@
-"""The options of ``eval`` and ``report``, and those that both share."""
+"""The options of ``eval`` and ``report``, own and shared."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LabelMapScores(Options):
 
     truth: Path | None = option(
         None,
-        "folder of ground-truth masks, data folder or COCO file; default: what lies beside the images",
+        "folder of ground-truth masks, data folder or COCO file; default: found beside the images",
         panel=INPUT,
     )
     classes_with_truth: bool = option(
@@ -28,18 +28,22 @@ class LabelMapScores(Options):
     )
     ignore_class: str | None = option(
         None,
-        "class whose ground-truth pixels do not count, by name or id (white background)",
+        "class whose ground-truth pixels are not scored, by name or id (white background)",
         panel=METHOD,
     )
     ignored_prediction: Literal["wrong", "background", "skip"] = option(
-        "wrong", "how predicted pixels with value 255 count", panel=METHOD
+        "wrong", "how to count predicted pixels with value 255", panel=METHOD
     )
     background_threshold: float = option(
-        0.3, "for class maps: background where no class scores more", panel=METHOD, at_least=0, at_most=1
+        0.3,
+        "for class maps: background where no class has a higher score",
+        panel=METHOD,
+        at_least=0,
+        at_most=1,
     )
     background: Literal["auto", "none"] = option(
         "auto",
-        "'auto': as the class list says; 'none': every pixel belongs to a tagged class",
+        "'auto': as in the class list; 'none': every pixel belongs to a tagged class",
         panel=METHOD,
     )
     bootstrap: int = option(1000, "resamples for the 95 % interval; 0: no interval", panel=METHOD, at_least=0)
@@ -53,14 +57,16 @@ class EvalOptions(LabelMapScores):
     sources: list[str] | None = option(
         None,
         "mask, cam, box, proposal or selection file, folder of masks, detections (COCO results, CSV, YOLO "
-        "text), or score files of eval -o, which are joined; '-' or nothing: standard input",
+        "text), or score files of eval -o, which are joined; '-' or omitted: standard input",
         positional=True,
     )
     split: str | None = option(
         None, "score only this part of the data, by name or as a file of image names", panel=INPUT
     )
     class_list: Path | None = option(
-        None, "class file of a folder of masks; default: found beside the masks or the truth", panel=INPUT
+        None,
+        "class file of a folder of masks; default: found beside the masks or the ground truth",
+        panel=INPUT,
     )
     normalise: Literal["auto", "joint", "class", "minmax", "probability", "none"] = option(
         "auto",
@@ -75,33 +81,33 @@ class EvalOptions(LabelMapScores):
     )
     boundary: bool = option(
         False,
-        "boundary IoU as well; for masks of boxes it is always there",
+        "also boundary IoU; always included for masks of boxes",
         panel=METHOD,
         spelling="--boundary",
     )
     min_area: int = option(
         100,
-        "for masks of boxes: smallest ground-truth mask, in pixels, of an object that counts "
-        "(by_box_area: smallest box)",
+        "for masks of boxes: minimum ground-truth mask area, in pixels, of the objects scored "
+        "(by_box_area: minimum box area)",
         panel=METHOD,
         at_least=0,
     )
     ap: bool = option(
-        False, "for masks of boxes: COCO's average precision as well", panel=METHOD, spelling="--ap"
+        False, "for masks of boxes: also COCO's average precision", panel=METHOD, spelling="--ap"
     )
     of: Literal["auto", "box", "mask"] = option(
         "auto",
-        "for detections: what is compared, as COCO's bbox and segm; auto: masks where all have one",
+        "for detections: compare boxes (COCO bbox) or masks (COCO segm); auto: masks if all have one",
         panel=METHOD,
     )
     group: str | None = option(
         None,
-        "column of meta.csv, or FILE:COLUMN, whose equal values are drawn together (patient)",
+        "column of meta.csv, or FILE:COLUMN; images with equal values (patient) are resampled together",
         panel=METHOD,
     )
     against: Path | None = option(
         None,
-        "score file of another method on the same images: difference of mIoU, with its interval",
+        "score file of another method on the same images; reports the mIoU difference with its interval",
         panel=METHOD,
     )
     fail_under: str | None = option(
@@ -112,7 +118,7 @@ class EvalOptions(LabelMapScores):
     )
     output: Path | None = option(
         None,
-        "score file (JSON): what was counted in each image",
+        "score file (JSON) with the counts per image",
         panel=OUTPUT,
         spelling=("--output", "-o"),
     )
@@ -120,7 +126,7 @@ class EvalOptions(LabelMapScores):
 
 @dataclass(frozen=True, kw_only=True)
 class ReportOptions(LabelMapScores):
-    """A page with scores and images of a whole chain."""
+    """A page with the scores and images of a whole pipeline."""
 
     sources: list[str] = option(
         ...,
@@ -130,7 +136,7 @@ class ReportOptions(LabelMapScores):
     output: Path = option(..., "HTML file", panel=OUTPUT, spelling=("--output", "-o"))
     images: Path | None = option(
         None,
-        "folder with the images of the input files; default: the one they were made from",
+        "folder with the images of the input files; default: the folder they were made from",
         panel=INPUT,
         env="WSSTOOL_IMAGES",
     )
@@ -141,7 +147,7 @@ class ReportOptions(LabelMapScores):
     strips: Path | None = option(None, "folder for one PNG strip per image or object shown", panel=OUTPUT)
     samples: int = option(
         3,
-        "images of each kind (worst, typical, best); for masks of boxes four objects for each of them",
+        "images of each kind (worst, typical, best); for masks of boxes, four objects per image",
         panel=OUTPUT,
         at_least=0,
     )

@@ -27,7 +27,7 @@ class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
     )
     val_split: str | None = option(
         None,
-        "images that choose the epoch that is kept; default: the last epoch",
+        "split that selects the best epoch; default: keep the last epoch",
         unused=WITH_PROBE,
         panel=INPUT,
     )
@@ -45,7 +45,7 @@ class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
     )
     dropout: float = option(
         0.0,
-        "share of feature channels dropped in training",
+        "fraction of feature channels dropped in training",
         at_least=0,
         below=1,
         unused=WITH_PROBE,
@@ -57,25 +57,27 @@ class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
     )
     attention: Attention | None = step_option(
         None,
-        "what becomes of the features in training; 'wsstool methods' lists the options that --set takes",
+        "attention applied to the features in training; 'wsstool methods' lists its options for --set",
         panel=METHOD,
     )
     settings: list[str] | None = redeclared(TrainerOptions, "settings", None, unused=(WITH_PROBE,))
-    image_size: int = step_option(224, "side of the training views in pixels", at_least=1)
-    area: float = step_option(0.3, "smallest share of the image that a view shows", above=0, at_most=1)
+    image_size: int = step_option(224, "side of the training crops in pixels", at_least=1)
+    area: float = step_option(
+        0.3, "smallest fraction of the image area in a training crop", above=0, at_most=1
+    )
     flip_vertical: bool = step_option(
         False,
-        "vertically flipped views too, for images without an up",
+        "also random vertical flips, for images without a fixed orientation",
         spelling="--flip-vertical/--no-flip-vertical",
     )
     epochs: int = redeclared(TrainerOptions, "epochs", 20)
     batch_size: int = redeclared(TrainerOptions, "batch_size", 16)
     drop_last: bool = step_option(
-        False, "a last batch that is not full is left out", spelling="--drop-last/--no-drop-last"
+        False, "drop an incomplete last batch", spelling="--drop-last/--no-drop-last"
     )
     lr: float = redeclared(TrainerOptions, "lr", 1e-3)
     freeze: list[str] | None = step_option(
-        None, "layer of the backbone that is not trained; repeatable; 'none': none, whatever a recipe says"
+        None, "backbone layer to freeze; repeatable; 'none': no layer, overriding a recipe"
     )
     freeze_norm: bool = step_option(
         False,
@@ -87,7 +89,7 @@ class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
         TrainerOptions,
         "momentum",
         0.9,
-        key=True,  # as in every key so far, whatever the optimiser
+        key=True,  # part of every existing key, whatever the optimiser
         unused=(WITH_PROBE,),
     )
     schedule: Schedule = redeclared(TrainerOptions, "schedule", "cosine")
@@ -95,26 +97,26 @@ class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
     weight_decay: float = redeclared(TrainerOptions, "weight_decay", 0.01)
     seed: int = redeclared(TrainerOptions, "seed", 0, unused=(WITH_PROBE,))
     loss: Literal["auto", "soft-margin", "cross-entropy"] = option(
-        "auto", "auto: cross-entropy where every image has one tag, else soft-margin", panel=TRAINING
+        "auto", "auto: cross-entropy if every image has one tag, else soft-margin", panel=TRAINING
     )
-    label_smoothing: float = step_option(0.0, "share of certainty taken from the tags", at_least=0, below=1)
-    positive_weight: float = step_option(1.0, "weight of a tag relative to its absence", above=0)
+    label_smoothing: float = step_option(0.0, "label smoothing of the tags", at_least=0, below=1)
+    positive_weight: float = step_option(1.0, "weight of positive relative to negative labels", above=0)
     penalty: float = redeclared(
         Probe,
         "penalty",
         0.03,
-        help="penalty of --probe on large weights; 0.03 for photographs, 0.5 for tissue",
+        help="L2 penalty of the --probe fit; 0.03 for photographs, 0.5 for tissue",
     )
     balanced: bool = option(
         False,
-        "with --probe: positives and negatives of a class weigh the same",
+        "with --probe: equal total weight for the positives and negatives of a class",
         panel=TRAINING,
         spelling="--balanced/--no-balanced",
         unused=WITHOUT_PROBE,
     )
     intercept: bool = option(
         False,
-        "with --probe: a bias is fitted too; class maps are better without",
+        "with --probe: also fit a bias; class maps are better without one",
         panel=TRAINING,
         spelling="--intercept/--no-intercept",
         unused=WITHOUT_PROBE,

@@ -21,18 +21,18 @@ from wsstool.stages.options.common import (
 
 WITH_PROBE = Unused(
     lambda o: getattr(o, "probe", False),  # train-contour has no probe
-    "with --probe, which takes no steps",
+    "with --probe, which runs no gradient descent",
 )
 WITHOUT_PROBE = Unused(lambda o: not o.probe, "without --probe")
 WITHOUT_SGD = Unused(lambda o: o.optimizer != "sgd", "without --optimizer sgd")
 
 step_option = partial(option, panel=TRAINING, unused=WITH_PROBE)
-"""Declare an option of gradient descent, which the convex fit of a probe does without."""
+"""Declare an option of gradient descent, which the convex fit of a probe does not use."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingImages(Options):
-    """Which images of a data folder are trained on."""
+    """The images of a data folder to train on."""
 
     split: str | None = redeclared(DataFolder, "split", None)
     class_list: Path | None = redeclared(DataFolder, "class_list", None)
@@ -40,11 +40,11 @@ class TrainingImages(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class StartWeights(Options):
-    """What the network starts from."""
+    """Initial weights of the network."""
 
     init: Path | None = option(
         None,
-        "start weights: a state dict, a wsstool file or an MXNet .params file; default: random",
+        "initial weights: a state dict, a wsstool file or an MXNet .params file; default: random",
         key=False,
         panel=MODEL,
     )
@@ -52,11 +52,11 @@ class StartWeights(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation(Options):
-    """How the training views vary."""
+    """Augmentation of the training crops."""
 
-    flip: bool = step_option(True, "horizontally flipped views", spelling="--flip/--no-flip")
+    flip: bool = step_option(True, "random horizontal flips", spelling="--flip/--no-flip")
     color_jitter: float = step_option(
-        0.2, "spread of brightness, contrast and saturation", at_least=0, below=1
+        0.2, "strength of random brightness, contrast and saturation", at_least=0, below=1
     )
 
 
@@ -69,19 +69,19 @@ class Optimisation(Options):
     lr: float = step_option(0.02, "initial learning rate", at_least=0)
     backbone_rate: float | None = step_option(
         None,
-        "learning rate of the backbone relative to the rest, 0: frozen; default 0.1 with --init, else 1",
+        "backbone learning-rate multiplier, 0: frozen; default 0.1 with --init, else 1",
         at_least=0,
     )
     optimizer: Optimizer = option("sgd", "optimiser", panel=TRAINING, unused=WITH_PROBE)
     momentum: float = step_option(
         0.9, "SGD momentum", at_least=0, below=1, key="changed", unused=(WITH_PROBE, WITHOUT_SGD)
     )
-    schedule: Schedule = option("poly", "learning rate schedule", panel=TRAINING, unused=WITH_PROBE)
-    warmup_epochs: float = step_option(0.0, "epochs during which the learning rate rises", at_least=0)
+    schedule: Schedule = option("poly", "learning-rate schedule", panel=TRAINING, unused=WITH_PROBE)
+    warmup_epochs: float = step_option(0.0, "epochs of learning-rate warm-up", at_least=0)
     weight_decay: float = step_option(1e-4, "weight decay", at_least=0)
-    clip: float = step_option(0.0, "largest gradient norm, 0: no limit", at_least=0)
+    clip: float = step_option(0.0, "maximum gradient norm, 0: no clipping", at_least=0)
     ema: float = step_option(
-        0.0, "decay of the moving average of the weights that is kept, 0: none", at_least=0, below=1
+        0.0, "decay of the moving average of the weights, which is saved; 0: none", at_least=0, below=1
     )
     amp: bool = step_option(
         True, "bfloat16 on a GPU", panel=RUNTIME, spelling="--amp/--no-amp", key="changed"
@@ -95,31 +95,31 @@ class Probe(Options):
 
     probe: bool = option(
         False,
-        "only the head, fitted exactly on the frozen start weights: no epochs; uses --scale, --penalty",
+        "fit only the head, in closed form on frozen initial weights: no epochs; uses --scale, --penalty",
         panel=TRAINING,
         spelling="--probe/--no-probe",
         key="changed",
     )
     scale: list[float] | None = option(
         None,
-        "image scale that --probe sees; repeatable; default 1",
+        "image scale for --probe; repeatable; default 1",
         panel=TRAINING,
         above=0,
         at_most=8,
         unused=WITHOUT_PROBE,
     )
     penalty: float = option(
-        1.0, "penalty of --probe on large weights", panel=TRAINING, above=0, unused=WITHOUT_PROBE
+        1.0, "L2 penalty of the --probe fit", panel=TRAINING, above=0, unused=WITHOUT_PROBE
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingExecution(Execution):
-    """How a trainer runs, and the weights file that it writes."""
+    """How a trainer runs, and its output file."""
 
     output: Path = option(
         Path("weights.pth"),
-        "weights file, written whole or not at all",
+        "weights file, written atomically",
         panel=OUTPUT,
         spelling=("--output", "-o"),
         key=False,
@@ -129,4 +129,4 @@ class TrainingExecution(Execution):
 
 @dataclass(frozen=True, kw_only=True)
 class TrainerOptions(TrainingExecution, Optimisation, Augmentation, Settings, StartWeights):
-    """What every trainer has."""
+    """Options of every trainer."""
