@@ -1,4 +1,4 @@
-"""Options of the commands that spell theirs out, as the declared options have them."""
+"""Declared options as annotations, for commands that list their options themselves."""
 
 from __future__ import annotations
 

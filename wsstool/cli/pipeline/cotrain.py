@@ -7,10 +7,10 @@ from wsstool.stages.options.cotrain import CotrainOptions
 
 
 def cotrain(options: CotrainOptions) -> None:
-    """Train a segmenter on pseudo-masks or true masks.
+    """Train a segmenter on pseudo-masks or ground-truth masks.
 
-    Given a data folder instead of a mask file, it trains the fully supervised reference on the true masks.
-    An interrupted run resumes where it stopped: OUTPUT.part holds its state, OUTPUT.log.jsonl the figures of
+    Given a data folder instead of a mask file, it trains the fully supervised reference on its ground truth.
+    An interrupted run resumes where it stopped: OUTPUT.part holds its state, OUTPUT.log.jsonl the metrics of
     each epoch.
 
     Examples:

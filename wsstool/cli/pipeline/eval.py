@@ -16,7 +16,7 @@ from wsstool.stages.options.scoring import EvalOptions
 
 @dataclass(frozen=True, kw_only=True)
 class EvalCommand(EvalOptions):
-    """The options of the stage, and how its result is shown."""
+    """The options of the stage and of its display."""
 
     json: bool = option(False, "print one JSON object", panel=OUTPUT, spelling="--json")
 
@@ -24,9 +24,9 @@ class EvalCommand(EvalOptions):
 def evaluate(options: EvalCommand) -> None:
     """Score predictions against ground truth.
 
-    Label maps and class maps are scored beside the blind baseline, which paints one image-level label of each
-    image everywhere; proposals, masks of boxes and detections are scored against annotated objects. Prints a
-    table on a terminal, else JSON. Score files (-o) of parts of a data set are joined.
+    Label maps and class maps are compared with the blind baseline, which assigns one image-level label of an
+    image to all its pixels; proposals, masks of boxes and detections are scored against annotated objects.
+    Prints a table on a terminal, else JSON. Score files (-o) of parts of a data set are merged.
 
     Examples:
         wsstool pseudo-mask cams.h5 | wsstool eval

@@ -9,7 +9,7 @@ from wsstool.stages.options.predict import PredictOptions
 def predict(options: PredictOptions) -> None:
     """Predict label maps, class probabilities or object masks.
 
-    With a segmenter, every image of DATA gets a label map, or with --probabilities class maps. With the
+    With a segmenter, the output is one label map per image, or with --probabilities class maps. With the
     weights of 'train-contour', or a segmenter and --boxes, every box of DATA or of --boxes gets a mask with
     a quality score, in a selection file.
 

@@ -9,7 +9,7 @@ from wsstool.stages.options.train_cls import TrainClsOptions
 def train_cls(options: TrainClsOptions) -> None:
     """Train a classifier on image-level labels.
 
-    An interrupted run resumes where it stopped: OUTPUT.part holds its state, OUTPUT.log.jsonl the figures of
+    An interrupted run resumes where it stopped: OUTPUT.part holds its state, OUTPUT.log.jsonl the metrics of
     each epoch.
 
     Examples:

@@ -7,10 +7,10 @@ from wsstool.stages.options.train_contour import TrainContourOptions
 
 
 def train_contour(options: TrainContourOptions) -> None:
-    """Train a network that maps single objects, from boxes.
+    """Train a network that maps single objects, using boxes.
 
-    An interrupted run resumes where it stopped: OUTPUT.part holds its state, OUTPUT.log.jsonl the figures of
-    each epoch. No mask is read unless the loss 'mask' asks for one.
+    An interrupted run resumes where it stopped: OUTPUT.part holds its state, OUTPUT.log.jsonl the metrics of
+    each epoch. Masks are read only for the loss 'mask'.
 
     Examples:
         wsstool train-contour data/ --boxes boxes.json --init mobilenet_v2.pth -o contour.pth

@@ -7,9 +7,9 @@ from wsstool.stages.options.exchange import ExportOptions
 
 
 def export(options: ExportOptions) -> None:
-    """Write label maps or object masks in foreign formats.
+    """Export label maps or object masks to other programs.
 
-    Label maps become palette PNGs; object masks COCO, CVAT, Label Studio, YOLO or VOC files.
+    Label maps become palette PNGs; object masks become COCO, CVAT, Label Studio, YOLO or VOC files.
 
     Examples:
         wsstool export masks.h5 -o masks

@@ -7,7 +7,7 @@ from wsstool.stages.options.exchange import ImportOptions
 
 
 def import_masks(options: ImportOptions) -> None:
-    """Read object masks of another program as a selection file.
+    """Convert object masks of another program to a selection file.
 
     Boxes without masks need no import: 'train-contour --boxes' reads them.
 

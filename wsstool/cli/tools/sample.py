@@ -7,9 +7,9 @@ from wsstool.stages.options.sample import SampleOptions
 
 
 def sample(options: SampleOptions) -> None:
-    """Write a small drawn data set to disk.
+    """Write a small synthetic data set to disk.
 
-    Images, tags, masks and splits are drawn by rule; nothing is downloaded.
+    Images, tags, masks and splits are generated; nothing is downloaded.
 
     Examples:
         wsstool sample -o data/

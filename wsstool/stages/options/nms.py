@@ -30,7 +30,7 @@ class NmsOptions(Settings, Completion, RecordOutput):
     )
     method: NmsMethod = option("greedy", "suppression method; 'wsstool methods' compares them", panel=METHOD)
     iou_threshold: float | None = option(
-        None, "overlap above which a box is suppressed; default: that of the method", panel=METHOD
+        None, "overlap threshold of the suppression; default: that of the method", panel=METHOD
     )
     class_aware: bool = option(
         True,
@@ -67,7 +67,7 @@ class NmsOptions(Settings, Completion, RecordOutput):
     )
     instances: Path | None = option(
         None,
-        "COCO file with the names, sizes and ids of images and categories, for reading or writing COCO results",
+        "COCO file with the names, sizes and ids of images and categories, to read or write COCO results",
         panel=INPUT,
         key=False,
     )
