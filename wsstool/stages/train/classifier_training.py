@@ -1,4 +1,4 @@
-"""The two ways of train-cls: a classifier step by step, or its head alone, exactly."""
+"""Train a classifier by gradient descent, or fit its head alone in closed form."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from wsstool.training.tag_probe import probe
 from wsstool.types import Messages
 
 Learned = tuple[Mapping[str, Tensor], dict[str, Any]]
-"""A state dict, and the figures that belong to it."""
+"""A state dict and its metrics."""
 
 
 @dataclass(frozen=True)
 class Lesson:
-    """What is learned from.
+    """The training data.
 
     Attributes:
         run: the training run.
         options: its options, resolved.
         images: N images.
-        items: numbers of those that are used.
+        items: numbers of the images used.
         source: their tags.
     """
 
@@ -47,11 +47,11 @@ class Lesson:
 
     @property
     def tags(self) -> np.ndarray:
-        """(M,K) uint8, those of the items."""
+        """(M,K) uint8 tags of the items."""
         return self.source.tags[self.items]
 
     def announce(self, what: str) -> None:
-        """Say what is trained on which images."""
+        """Print the network, the images and the classes."""
         split = f" of the split {self.source.split!r}" if self.source.split else ""
         self.run.messages.say(
             f"{what} {self.options.arch} on {len(self.items)} images{split}, "
@@ -87,10 +87,10 @@ def by_steps(
     """Train by gradient descent.
 
     Args:
-        model: its frozen parts frozen; changed in place.
-        lesson: what is learned from.
+        model: with its frozen parts frozen; changed in place.
+        lesson: the training data.
         own: settings of the attention.
-        valid: images that choose the epoch, or None for the last.
+        valid: images that select the best epoch; None: keep the last.
     """
     options = lesson.options
     mean, std = NORMALIZATIONS[options.normalization]

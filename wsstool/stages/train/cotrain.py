@@ -1,4 +1,4 @@
-"""Train a segmenter on pseudo-masks, or its fully supervised reference on true masks."""
+"""Train a segmenter on pseudo-masks, or its fully supervised reference on ground truth."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from wsstool.types import SILENT, Messages
 
 @takes(CotrainOptions)
 def cotrain(options: CotrainOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """Train a segmenter and write its weights; nothing is done when they are up to date.
+    """Train a segmenter and write its weights; do nothing if they are up to date.
 
-    ``OUTPUT.part`` holds an unfinished run, ``OUTPUT.log.jsonl`` the figures of each epoch. A last batch of a
+    ``OUTPUT.part`` holds an unfinished run, ``OUTPUT.log.jsonl`` the metrics of each epoch. A last batch of a
     single image is left out.
 
     Returns:
         ``output``, ``key``, ``supervision``, ``images`` (trained on), ``failed``, ``up_to_date``, and the
-        figures of the epoch that is kept; with ``stage`` those of the last run, and ``stages``: the weights
+        metrics of the epoch that is kept; with ``stage`` those of the last run, and ``stages``: the weights
         files in order.
 
     Raises:
-        BadInputError: no labelled pixel, start weights of another network, another class list in ``val``.
+        BadInputError: no labelled pixel, initial weights of another network, another class list in ``val``.
         SomeFailedError: more than ``max_failed`` images failed; the weights are written.
         UsageError, MissingInputError, BusyError, CannotWriteError: see the parts.
     """
@@ -52,14 +52,14 @@ def cotrain(options: CotrainOptions, *, messages: Messages = SILENT) -> dict[str
 
 @dataclass(frozen=True)
 class _Inputs:
-    """What is learned from.
+    """The training data and the initial weights.
 
     Attributes:
         data: the training images.
-        valid: the images that choose the epoch, or None.
-        start: the start weights.
-        seen: normalisation and order of the colours, see ``start_input``.
-        excluded: class whose pixels belong to no output, or None.
+        valid: the images that select the best epoch, or None.
+        start: the initial weights.
+        seen: normalisation and channel order, see ``start_input``.
+        excluded: class without an output, or None.
     """
 
     data: LabelMapDataset
@@ -75,7 +75,7 @@ class _Inputs:
 
 
 def _train(options: CotrainOptions, messages: Messages) -> dict[str, Any]:
-    """Train one network, or two together."""
+    """Train one network, or two jointly."""
     own = COTRAINERS.settings(options.method, options.settings or ())
     rate = _noise_rate(options.noise_rate)
     options = replace(
@@ -136,10 +136,10 @@ def _opened(options: CotrainOptions, messages: Messages) -> _Inputs:
 
 
 def _arch(options: CotrainOptions) -> str:
-    """The canonical name of the network.
+    """Return the canonical name of the network.
 
     Raises:
-        UsageError: an unknown network, or one that does not go with the other options.
+        UsageError: an unknown network, or one that does not fit the other options.
     """
     head, backbone = split_arch(options.arch)
     if options.batch_size < 2 and head in NEED_TWO_IMAGES:
@@ -192,7 +192,7 @@ def _setup(
 
 
 def _noise_rate(text: str) -> str | float:
-    """``auto``, or the share of wrong labels."""
+    """Return ``auto``, or the fraction of wrong labels."""
     try:
         rate = text if text == "auto" else float(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""One network after another, each started from the one before: FCN-32s, 16s, 8s as published."""
+"""Train networks in sequence, each initialised from the previous one: FCN-32s, 16s, 8s as published."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from wsstool.stages.options.cotrain import CotrainOptions
 
 
 def read_stages(stages: Sequence[str], lr: float) -> list[tuple[str, float]]:
-    """``ARCH[=LR]`` texts as (arch, learning rate).
+    """Parse ``ARCH[=LR]`` texts to (arch, learning rate).
 
     Raises:
-        UsageError: no such arch, the same one twice, a rate that is none.
+        UsageError: an unknown or repeated architecture, or an invalid learning rate.
 
     Example:
         >>> read_stages(["fcn32s-vgg16=1e-10", "fcn16s-vgg-16"], 0.5)
@@ -39,13 +39,13 @@ def read_stages(stages: Sequence[str], lr: float) -> list[tuple[str, float]]:
 
 
 def in_stages(options: CotrainOptions) -> list[CotrainOptions]:
-    """The options of each run; without ``stage`` of the only one.
+    """Return the options of each run; without ``stage`` those of the only one.
 
-    Each run writes weights of its own, beside those of the last one, and starts from those of the one before:
-    one that is up to date is not repeated, an interrupted one goes on.
+    Each run writes its own weights, beside those of the last one, and starts from those of the previous run.
+    A run that is up to date is not repeated; an interrupted one resumes.
 
     Raises:
-        UsageError: masks from standard input, which can be read once only; see ``read_stages``.
+        UsageError: masks from standard input, which can be read only once; see ``read_stages``.
     """
     if not options.stage:
         return [options]

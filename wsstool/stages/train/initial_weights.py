@@ -1,4 +1,4 @@
-"""What the networks of a training run start from."""
+"""Initial weights for training: ``--init``, published checkpoints, ImageNet backbones."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ INPUTS: dict[str, dict[str, Any]] = {
     },
     "caffe": {"mean": list(CAFFE_MEAN), "std": list(CAFFE_STD), "channel_order": "bgr"},
 }
-"""What a network is fed with, by name, in the words of ``meta``."""
+"""Input format of a network by name, as stored in ``meta``."""
 
 
 def start_input(normalization: str, start: Weights | None, init: Path | None = None) -> dict[str, Any]:
     """Mean, standard deviation and order of the colours: as named, or ``auto``: those of the start weights.
 
-    Start weights that say nothing are ImageNet's, but for the one file from Caffe that is known by its sum.
+    Initial weights without metadata are taken as ImageNet's, except for one Caffe file known by its checksum.
     """
     named = INPUTS["imagenet" if normalization == "auto" else normalization]
     meta = start.meta if start and normalization == "auto" else {}
@@ -45,10 +45,10 @@ def start_input(normalization: str, start: Weights | None, init: Path | None = N
 
 
 def start_normalisation(normalization: str, start: Weights | None) -> tuple[list[float], list[float]]:
-    """Mean and deviation of ``start_input``, for networks that take colours as red, green, blue.
+    """Return mean and deviation of ``start_input``, for networks with RGB input.
 
     Raises:
-        UsageError: the start weights want another order; a name of another one.
+        UsageError: the initial weights need another channel order, or ``normalization`` names one.
     """
     seen = start_input(normalization, start)
     if seen["channel_order"] != "rgb":
@@ -57,12 +57,12 @@ def start_normalisation(normalization: str, start: Weights | None) -> tuple[list
 
 
 def backbone_rate(options: TrainerOptions) -> float:
-    """Learning rate of the backbone relative to the rest: as given, else 0.1 with ``init`` and 1 without."""
+    """Return the backbone learning-rate multiplier: as given, else 0.1 with ``init`` and 1 without."""
     return options.backbone_rate if options.backbone_rate is not None else 0.1 if options.init else 1.0
 
 
 def init_input(init: Path | None, start: Weights | None = None) -> list[store.Input]:
-    """The start weights as an input of a run, with their history; empty without any."""
+    """Return the initial weights as an input of a run, with their history; empty without any."""
     if init is None:
         return []
     history = start.meta.get("provenance", ()) if start else ()
@@ -70,10 +70,10 @@ def init_input(init: Path | None, start: Weights | None = None) -> list[store.In
 
 
 def class_rows(start: Weights, names: Sequence[str]) -> list[int | None] | None:
-    """The output of the start weights for each class of that name, None where they have no such class.
+    """Return the output of the initial weights for each class name; None for classes they lack.
 
     Returns:
-        None where the outputs have no names: then they are taken in order.
+        None if the outputs have no names: they are then taken in order.
     """
     meta = start.meta
     if not meta.get("named", True) or not {"classes", "class_ids"} <= meta.keys():
@@ -89,17 +89,17 @@ def network_builder(
     channel_order: str,
     messages: Messages,
 ) -> Callable[[int], nn.Module]:
-    """Number of a network -> the network with a random start of its own, then the start weights.
+    """Build the networks by number: random initialisation of each, then the initial weights.
 
-    Of a published DeepLabv3+ the layer of its classes is dropped, as its own program does; of an FCN the
-    outputs of classes of the same name are kept. A probe, and a backbone rate of 0, freeze the backbone.
+    The class layer of a published DeepLabv3+ is dropped, as in the original program; an FCN keeps the
+    outputs of classes with equal names. A probe, and a backbone rate of 0, freeze the backbone.
 
     Args:
         options: those of the network, resolved.
-        names: of the classes, one an output.
-        start: the start weights.
+        names: of the classes, one per output.
+        start: the initial weights.
         channel_order: of the input, see ``INPUTS``.
-        messages: told what was taken over, and warned of a start that is known not to work.
+        messages: receives what was loaded, and a warning for a start that is known not to work.
 
     Raises:
         UsageError: an option that the network does not have.
@@ -133,10 +133,10 @@ def network_builder(
 
 
 def _state(start: Weights, number: int) -> Mapping[str, Tensor]:
-    """What a network of this number takes over from the start weights."""
+    """Return the initial weights that a network of this number takes over."""
     if number and start.state_dict_2 is not None:
         return start.state_dict_2
     state = start.state_dict if start.meta.get("named", True) else without_last_layer(start.state_dict)
-    if number:  # a head in common would make both networks the same
+    if number:  # a shared head would make both networks equal
         return {k: v for k, v in state.items() if k.startswith("backbone.")} or state
     return state

@@ -1,4 +1,4 @@
-"""A segmenter with a linear head, solved for instead of trained."""
+"""Fit a linear segmentation head in closed form on frozen features."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsstool.training.pixel_probe import cells, outputs_of, pixel_probe
 
 
 def check_probe(options: CotrainOptions, has_validation: bool) -> None:
-    """Raise UsageError where the options do not go with a probe."""
+    """Raise UsageError for options that do not fit a probe."""
     if not options.arch.startswith("linear-") or options.init is None:
         raise UsageError("--probe fits the head 'linear' (--arch linear-BACKBONE) on start weights (--init)")
     if has_validation:
@@ -24,7 +24,7 @@ def check_probe(options: CotrainOptions, has_validation: bool) -> None:
 
 
 def solve(run: TrainingRun, options: CotrainOptions, setup: Setup, data: LabelMapDataset) -> Learned:
-    """The network with its linear head at the minimum, and how much of the labels it reproduces."""
+    """Fit the linear head; return the network and the fraction of labels that it reproduces."""
     images = DecodedImages(data.paths, messages=run.messages)
     numbers, failed = usable_numbers(data, images, run.messages)
     run.messages.say(f"fitting {options.arch} on {about(setup, data, numbers)}")

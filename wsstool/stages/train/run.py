@@ -1,4 +1,4 @@
-"""A training run and the weights file that it writes: whether it is there already, and what it says."""
+"""Lifecycle of a training run: skip if up to date, resume, train, write weights with metadata."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ from wsstool.training.plan import Plan, Task
 from wsstool.types import ClassList, Messages
 
 ZIP = b"PK\x03\x04"
-"""How weights files begin; a damaged one may be replaced."""
+"""First bytes of weights files; a damaged file may be replaced."""
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gives: one network, or two that were trained together, and what is said of them.
+    """Result of a training: one network, or two trained jointly, and their description.
 
     Attributes:
         states: state dict of each network.
-        arch: what they are the states of.
+        arch: architecture of the networks.
         classes: the class list.
         class_ids: id of the class of each output.
-        summary: what the command answers.
-        described: what else the weights file says of the network.
+        summary: what the command returns.
+        described: further metadata for the weights file.
     """
 
     states: Sequence[Mapping[str, Tensor]]
@@ -57,10 +57,10 @@ class TrainingRun:
     Attributes:
         stage: the command.
         task: what the weights are for: classification, segmentation or contour.
-        options: with automatic values resolved.
-        params: the options that count, see ``Options.key_params``.
-        inputs: what is learned from.
-        messages: told what happens.
+        options: of the command, with automatic values resolved.
+        params: the options that are part of the key, see ``Options.key_params``.
+        inputs: the training data, for the key and the history.
+        messages: receives progress and warnings.
     """
 
     stage: str
@@ -77,12 +77,12 @@ class TrainingRun:
 
     @cached_property
     def key(self) -> str:
-        """Of all that decides about the result."""
+        """Key of everything that the result depends on."""
         return store.key_of(self.stage, self.params, self.inputs)
 
     @cached_property
     def device(self) -> torch.device:
-        """Where to compute."""
+        """Device to compute on."""
         return pick_device(self.options.device)
 
     def result(self, train: Callable[[], Trained]) -> dict[str, Any]:
@@ -92,10 +92,10 @@ class TrainingRun:
             train: called while the output is held for this process.
 
         Returns:
-            The answer of the command: ``output``, ``key``, ``up_to_date`` and the summary.
+            The result of the command: ``output``, ``key``, ``up_to_date`` and the summary.
 
         Raises:
-            BusyError, CannotWriteError: the output is taken, or not writable, or something else.
+            BusyError, CannotWriteError: the output is in use, not writable, or another kind of file.
             SomeFailedError: more images failed than allowed, now or in the earlier run.
         """
         with only_writer(self.output):
@@ -111,12 +111,12 @@ class TrainingRun:
     def fit(
         self, task: Task, images: Dataset[Any], *, select: str = "", drop_last: bool = False
     ) -> FitResult:
-        """Train by gradient descent, from where an interrupted run of the same key stopped.
+        """Train by gradient descent, resuming an interrupted run with the same key.
 
         Args:
             task: see ``training.loop.fit``.
             images: the training set, indexed by (epoch, item).
-            select: score whose best epoch is kept; empty: the last epoch.
+            select: score that selects the best epoch; empty: keep the last epoch.
             drop_last: leave out a last batch that is not full.
         """
         options = self.options
@@ -144,7 +144,7 @@ class TrainingRun:
         )
 
     def _write(self, trained: Trained) -> dict[str, Any]:
-        """Write the weights file and remove the checkpoint; gives the answer of the command."""
+        """Write the weights file and remove the checkpoint; return the result of the command."""
         summary = {k: v for k, v in trained.summary.items() if k != "seconds"}  # equal runs, equal bytes
         meta = {
             "arch": trained.arch,
@@ -162,7 +162,7 @@ class TrainingRun:
 
 
 def class_fields(classes: ClassList, class_ids: Sequence[int]) -> dict[str, Any]:
-    """What weights say of their classes.
+    """Return the metadata of the classes for a weights file.
 
     Example:
         >>> class_fields(ClassList(("background", "cat"), 0), [1])
@@ -179,10 +179,10 @@ def class_fields(classes: ClassList, class_ids: Sequence[int]) -> dict[str, Any]
 def up_to_date(
     output: Path, key: str, params: Mapping[str, Any], messages: Messages, *, task: str
 ) -> dict[str, Any] | None:
-    """The summary of the run that wrote ``output`` if it is the one asked for; else says what differs.
+    """Return the summary of the run that wrote ``output`` if its key matches; else print the difference.
 
     Raises:
-        CannotWriteError: ``output`` is something else, which must not be replaced by accident.
+        CannotWriteError: ``output`` is another kind of file, which must not be replaced by accident.
     """
     if not output.exists() or output.stat().st_size == 0:
         return None

@@ -1,4 +1,4 @@
-"""The step-by-step way of cotrain; the other is ``solved``."""
+"""Train a segmenter by gradient descent (the alternative to the closed-form fit in ``linear_probe``)."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.images.label_map_images import MaskedImages
 
 LARGEST_CROP = 320
-"""Side of the training views, pixels, unless the images are smaller or ``crop_size`` says otherwise."""
+"""Largest side of the training crops in pixels, unless ``crop_size`` sets another."""
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What training gives: networks, the figures of the epoch kept, and the images used and failed."""
+    """Result of training: networks, metrics of the epoch kept, and the images used and failed."""
 
     networks: list[nn.Module]
     figures: dict[str, Any]
@@ -38,7 +38,7 @@ def by_steps(run: TrainingRun, options: CotrainOptions, task: CoTraining, data: 
         run: the training run.
         options: its options, resolved.
         task: the networks and how they learn.
-        data: what they learn from.
+        data: the training data.
     """
     size = options.crop_size or 0
     view = RandomCrop(
@@ -58,12 +58,12 @@ def by_steps(run: TrainingRun, options: CotrainOptions, task: CoTraining, data: 
 
 
 def about(setup: Setup, data: LabelMapDataset, numbers: list[int]) -> str:
-    """What is learned from, in words."""
+    """Describe the training data in words."""
     return f"the {data.supervision} of {len(numbers)} images, {len(setup.class_names)} classes"
 
 
 def fitting_crop(options: CotrainOptions, sizes: np.ndarray) -> int:
-    """Side of the training views: as given, or the longer side that half of the images keep to.
+    """Return the side of the training crops: as given, or so that half of the images fit.
 
     Args:
         options: ``crop_size`` in pixels; 0: whole images; None: up to a multiple of 32, at most

@@ -1,4 +1,4 @@
-"""Train a classifier on image-level tags."""
+"""Train a classifier on image-level labels."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from wsstool.types import SILENT, Messages
 
 @takes(TrainClsOptions)
 def train_cls(options: TrainClsOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """Train a classifier and write its weights; nothing is done when they are up to date.
+    """Train a classifier and write its weights; do nothing if they are up to date.
 
-    ``OUTPUT.part`` holds an unfinished run, ``OUTPUT.log.jsonl`` the figures of each epoch.
+    ``OUTPUT.part`` holds an unfinished run, ``OUTPUT.log.jsonl`` the metrics of each epoch.
 
     Returns:
         ``output``, ``key``, ``images`` (trained on), ``skipped`` (without tags), ``failed`` (unreadable),
-        ``up_to_date``, and the figures of the epoch that is kept.
+        ``up_to_date``, and the metrics of the epoch that is kept.
 
     Raises:
         BadInputError: no tags, start weights of another network, another class list in the validation split.
@@ -89,7 +89,7 @@ def _trained(
 
 
 def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Classifier:
-    """The classifier before its training: with start weights, frozen where asked for."""
+    """Build the classifier with its initial weights and frozen layers."""
     model = build_classifier(
         options.arch,
         n_classes,
@@ -117,7 +117,7 @@ def _check_probe(options: TrainClsOptions) -> None:
 
 
 def _resolved(options: TrainClsOptions, source: TaggedSource) -> TrainClsOptions:
-    """The options with a value in place of each ``auto`` and None that stands for one."""
+    """Return the options with each ``auto`` and None resolved."""
     loss, stride = options.loss, options.output_stride
     if loss == "auto":
         loss = "cross-entropy" if (source.tags.sum(1) <= 1).all() else "soft-margin"
@@ -143,7 +143,7 @@ def _attention_settings(options: TrainClsOptions) -> dict[str, Any]:
 
 
 def _named(model: nn.Module, layers: Sequence[str]) -> list[nn.Module]:
-    """The layers of ``--freeze``; a recipe may have named those of another network."""
+    """Return the layers of ``--freeze``; a recipe may name those of another network."""
     try:
         return [find_layer(model, name) for name in layers]
     except UsageError as error:

@@ -28,17 +28,17 @@ from wsstool.training.images.object_images import Object, ObjectImages
 from wsstool.types import SILENT, Messages
 
 DEFAULT_LOSSES = ("tightness=2", "pairwise=1")
-"""What fills the object; with ``zero`` instead of ``pairwise`` the map is its outline."""
+"""Losses that fill the object; with ``zero`` instead of ``pairwise`` the map is its outline."""
 
 FEWEST_EPOCHS = 5
 
 
 @takes(TrainContourOptions)
 def train_contour(options: TrainContourOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """Train a network that maps one object, from boxes alone; nothing is done when it is up to date.
+    """Train a network that maps one object, from boxes alone; do nothing if the weights are up to date.
 
-    ``OUTPUT.part`` holds an unfinished run, ``OUTPUT.log.jsonl`` the figures of each epoch. The batch norms
-    of a backbone with start weights stay as they are; ``frozen_stride=4`` saves a tenth of the work and costs
+    ``OUTPUT.part`` holds an unfinished run, ``OUTPUT.log.jsonl`` the metrics of each epoch. The batch norms
+    of a backbone with initial weights stay unchanged; ``frozen_stride=4`` saves a tenth of the work and costs
     about a point of IoU on photographs.
 
     Returns:
@@ -79,7 +79,7 @@ def _view(options: TrainContourOptions) -> ObjectViews:
 
 
 def _resolved(options: TrainContourOptions, source: BoxDataset) -> TrainContourOptions:
-    """The options with a value in place of each automatic one."""
+    """Return the options with automatic values resolved."""
     epochs = options.epochs
     if epochs is None:
         epochs = max(FEWEST_EPOCHS, round(options.views / max(1, int(source.table.counts.sum()))))
@@ -151,10 +151,10 @@ class _Training:
         )
 
     def _images_and_objects(self) -> tuple[DecodedImages, Sequence[Object]]:
-        """The images, and the objects in them that can be learned from.
+        """Return the images and the objects in them that can be used.
 
         Raises:
-            BadInputError: there are less than two.
+            BadInputError: there are fewer than two.
         """
         dataset, messages = self.source.dataset, self.run.messages
         images = DecodedImages([dataset.path(i) for i in range(len(dataset))], messages=messages)
@@ -198,7 +198,7 @@ def _mask_source(source: BoxDataset, options: TrainContourOptions) -> TrueMasks 
 
 
 def _mask_input(masks: TrueMasks | SelectedMasks | None) -> list[store.Input]:
-    """The masks as an input of the run, where they are what is learned; the true ones by their content."""
+    """Return the masks as an input of the run if they are used; ground truth is identified by content."""
     if isinstance(masks, SelectedMasks):
         return [masks.input]
     if masks is None:

@@ -1,4 +1,4 @@
-"""Mean IoU of a network on true masks, between the epochs of its training."""
+"""Mean IoU of a network on ground-truth masks after the epochs of its training."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class MeanIou:
     """Network -> ``{"val_mean_iou": ..., "val_iou": {class: IoU}}``, at one scale, without flip.
 
     Args:
-        data: pictures with true masks; those that cannot be read do not count.
+        data: images with ground truth; unreadable ones are not counted.
         mean, std: of the input.
-        batch_size: images of equal size that go through the network together.
+        batch_size: images of equal size per forward pass.
         workers: threads that decode.
         ids: class id of each output of the network.
-        excluded: class whose true pixels do not count, or None.
-        messages: told the IoU of each class.
+        excluded: class whose ground-truth pixels are not counted, or None.
+        messages: receives the IoU of each class.
     """
 
     def __init__(
