@@ -138,7 +138,7 @@ class _Network:
         return (logits.softmax(1) if single else logits.sigmoid()).float().cpu().numpy()
 
     def outputs(self, ids: np.ndarray, n_classes: int) -> np.ndarray:
-        """The outputs of the network that stand for class ids."""
+        """Return the outputs of the network for class ids."""
         positions = np.full(n_classes, -1)
         positions[self.meta["class_ids"]] = np.arange(len(self.meta["class_ids"]))
         return positions[ids]

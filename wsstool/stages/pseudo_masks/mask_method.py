@@ -1,4 +1,4 @@
-"""The options of ``pseudo-mask`` as one method: which rule, which refiner, where background comes from."""
+"""Build the masking method of ``pseudo-mask`` from its options: rule, refiner, background."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def mask_method(
 
     Raises:
         UsageError: an option's value.
-        BadInputError: a rule that goes by tags, and a file without any.
+        BadInputError: a rule that needs tags, and a file without any.
     """
     rule, refine, background = options.rule, options.refine, options.background
     seen = background if background in BACKGROUNDS else None
@@ -76,7 +76,7 @@ def mask_method(
 
 
 def _usual(stage: str, refine: str | None, *, gated: bool) -> str:
-    """The normalisation that ``auto`` stands for."""
+    """Return the normalisation that ``auto`` stands for."""
     if stage == "predict":
         return "probability"
     if gated:

@@ -91,7 +91,7 @@ def _header(
     layers: Sequence[int],
     thresholds: list[float],
 ) -> store.Header:
-    """What the output will be: L label maps per image."""
+    """Build the header of the output: L label maps per image."""
     attributes: dict[str, Any] = {"layers": [header.layers[i] for i in layers]}
     if thresholds:
         attributes["background_threshold"] = thresholds
@@ -111,7 +111,7 @@ def _header(
 
 
 def _layers(header: store.Header, layer: Sequence[str] | None) -> list[int]:
-    """Numbers of the layers that are asked for."""
+    """Return the numbers of the layers to use."""
     for name in layer or ():
         if name not in header.layers:
             raise UsageError(f"--layer {name}: the input has the layers {', '.join(header.layers)}")
@@ -119,7 +119,7 @@ def _layers(header: store.Header, layer: Sequence[str] | None) -> list[int]:
 
 
 def _say_what_is_missing(header: store.Header, method: Method, messages: Messages) -> None:
-    """Images without a tag, whose masks say nothing; absent classes without a map."""
+    """Warn about images without a tag, whose masks are empty, and about absent classes without a map."""
     readable = header.sizes.sum(1) > 0
     maps = np.diff(header.columns["map_offset"])
     tags = header.labels.sum(1) if method.gated and header.labels is not None else maps

@@ -89,7 +89,7 @@ def label_objects(
 
 
 def _with_background(classes: ClassList) -> tuple[ClassList, int]:
-    """The class list of the label maps, and what is added to the ids of the boxes."""
+    """Return the class list of the label maps and the offset of the box ids."""
     if classes.background >= 0:
         found, shift = classes, 0
     else:
