@@ -1,4 +1,4 @@
-"""A gate: the classes that a classifier sees in an image, for a segmenter to choose from."""
+"""A gate: restrict a segmenter to the classes that a classifier detects in an image."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Gate:
         mean, std: of its input, which need not be the segmenter's.
         single_label: its scores are a softmax.
         order: for each output of the segmenter the output of the classifier of the same name; -1 for the
-            background, of which the classifier says nothing and which is always kept.
+            background, which the classifier does not score and which is always kept.
         threshold: a class is kept whose score is above it, [0, 1).
         form: ``forbid``: the logits of the others become -inf, and where none is left the class with the best
             score is kept. ``multiply``: their logits become 0, as published: they still win where the logits
@@ -44,7 +44,7 @@ class Gate:
 
     @torch.inference_mode()
     def __call__(self, images: torch.Tensor, may: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What to do with the outputs of the segmenter.
+        """Return the outputs that may win, and factors for their logits.
 
         Args:
             images: (B,3,H,W) uint8.
@@ -74,7 +74,7 @@ def open_gate(
     form: str = "forbid",
     is_named: bool = False,
 ) -> Gate:
-    """The gate that a classifier's weights file gives for a segmenter.
+    """Open a classifier's weights file as the gate of a segmenter.
 
     Args:
         path: weights of a classifier.

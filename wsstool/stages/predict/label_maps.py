@@ -152,7 +152,7 @@ def _open(options: LabelMapOptions, listed: ClassList, messages: Messages) -> _S
 
 
 def _allowed(options: LabelMapOptions, dataset: Dataset, trained: Trained) -> np.ndarray:
-    """(N, C) bool: the outputs that may occur in each image."""
+    """Return (N, C) bool: the outputs allowed in each image."""
     classes = trained.classes
     if options.targets == "all":
         return np.ones((len(dataset), len(trained.ids)), bool)
@@ -170,7 +170,7 @@ def _allowed(options: LabelMapOptions, dataset: Dataset, trained: Trained) -> np
 def _inputs(
     options: LabelMapOptions, dataset: Dataset, segmenter: _Segmenter, allowed: np.ndarray
 ) -> list[store.Input]:
-    """What the predictions are made from, for the key and the history."""
+    """Return the inputs of the predictions, for the key and the history."""
     meta, names = segmenter.trained.meta, segmenter.trained.classes.names
     inputs = [
         store.Input.of_folder(dataset.root, dataset.names),

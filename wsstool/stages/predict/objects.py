@@ -20,7 +20,7 @@ from wsstool.stages.refiners import Refiner, find_refiner
 from wsstool.types import Messages
 
 DOUBT = 0.02
-"""What a refiner may still turn over: a map is never surer than 1 - DOUBT for it."""
+"""Margin that lets a refiner overrule the map: its confidence is capped at 1 - DOUBT."""
 
 
 def predict_objects(options: ObjectMaskOptions, messages: Messages) -> dict[str, Any]:
@@ -65,7 +65,7 @@ def predict_objects(options: ObjectMaskOptions, messages: Messages) -> dict[str,
 
 
 def _masks(found: BoxMaps, threshold: float, refiner: Refiner | None) -> Payload:
-    """The masks of one image, one after another, with their quality."""
+    """Yield the masks of one image with their quality."""
     maps = found.maps
     if refiner is not None:
         maps = [
@@ -97,7 +97,7 @@ def refined(refiner: Refiner, one: np.ndarray, box: np.ndarray, pixels: np.ndarr
 
 
 def object_mask(one: np.ndarray, box: np.ndarray, threshold: float) -> tuple[np.ndarray, float, bool]:
-    """Mask, quality in [0, 1] and whether a fallback made it.
+    """Return mask, quality in [0, 1] and whether a fallback made it.
 
     Args:
         one: (h, w) map of a window.
