@@ -41,7 +41,7 @@ class MappedDataset:
     inputs: list[store.Input]
 
     def header(self, payload: str, stage: str, **own: Any) -> store.Header:
-        """The header of a file with one window per box; ``own``: further options of the stage."""
+        """Build the header of a file with one window per box; ``own``: further options of the stage."""
         dataset, table = self.source.dataset, self.source.table
         windows = [
             window
@@ -59,7 +59,7 @@ class MappedDataset:
         )
 
     def summary(self, writer: store.Writer, **own: Any) -> dict[str, Any]:
-        """What a stage returns when it has written its file; ``own``: what it adds."""
+        """Return the result of a stage that has written its file; ``own``: its additions."""
         return {
             "images": len(writer.header),
             "objects": int(self.source.table.counts.sum()),
@@ -70,7 +70,7 @@ class MappedDataset:
         }
 
     def maps(self, start: int, workers: int) -> Iterator[BoxMaps | WsstoolError]:
-        """The maps of every image from number ``start`` on, or why it cannot be read.
+        """Yield the maps of every image from number ``start`` on, or the error that prevents reading it.
 
         Each image is computed by itself, so that a resumed run gives the same bytes.
         """
@@ -109,7 +109,7 @@ def open_maps(options: ContourOptions | ObjectMaskOptions, messages: Messages) -
     Args:
         options: of the command; without ``margin``, ``DEFAULT_MARGINS``. Margins have no effect on a network
             that sees the whole image; the largest is that of the record's windows.
-        messages: what is left out is reported there.
+        messages: receives what is left out.
 
     Raises:
         BadInputError: weights of another network or for other classes, boxes that do not fit. Others: see the

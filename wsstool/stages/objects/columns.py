@@ -44,7 +44,7 @@ class BoxColumns:
         return len(self.images)
 
     def rows(self, i: int) -> range:
-        """Numbers of the boxes of image ``i``."""
+        """Return the numbers of the boxes of image ``i``."""
         bounds = self.columns["box_offset"]
         return range(int(bounds[i]), int(bounds[i + 1]))
 
@@ -63,7 +63,7 @@ class BoxColumns:
         }
 
     def digest(self) -> str:
-        """Hash of all boxes."""
+        """Return a hash of all boxes."""
         return digest(canonical_json([self.columns[name].tolist() for name in COLUMNS[:4]]))
 
     @classmethod
@@ -93,7 +93,7 @@ class BoxColumns:
 
     @classmethod
     def of_header(cls, header: store.Header) -> BoxColumns:
-        """The boxes that a ``contour`` or ``selection`` file holds."""
+        """Return the boxes of a ``contour`` or ``selection`` file."""
         columns = {name: header.columns[name] for name in COLUMNS}
         return cls(header.images, header.sizes, header.classes, columns)
 
@@ -101,7 +101,7 @@ class BoxColumns:
     def of_table(
         cls, images: tuple[str, ...], sizes: np.ndarray, table: BoxTable, margin: float = MARGIN
     ) -> BoxColumns:
-        """The boxes of a data set, in windows with a margin."""
+        """Return the boxes of a data set, in windows with a margin."""
         windows = [
             margin_window(box, margin, (int(size[0]), int(size[1])))
             for boxes, size in zip(table.boxes, sizes, strict=True)

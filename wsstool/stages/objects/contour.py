@@ -1,4 +1,4 @@
-"""The map of every boxed object by a trained network, streamed to a ``contour`` file."""
+"""Map every boxed object with a trained network, streamed to a ``contour`` file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wsstool.stages.records import Payload, write_all
 from wsstool.types import SILENT, Messages
 
 FOREGROUND = 0.5
-"""From this value on a pixel of a map belongs to what the network draws."""
+"""Map value from which a pixel belongs to the object or outline."""
 
 
 @takes(ContourOptions)

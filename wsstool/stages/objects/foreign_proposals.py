@@ -25,11 +25,11 @@ ReadProposals = Callable[[tuple[int, int]], tuple[Proposals, int]]
 
 
 def find_proposals(path: Path, dataset: Dataset) -> dict[int, ReadProposals]:
-    """Find the proposals of each image; they are read when they are asked for.
+    """Find the proposals of each image; they are read on demand.
 
     Args:
         path: a JSON file or a ``.mat`` file, which is named after its image, or a folder of such files.
-        dataset: the images that are wanted; proposals of others in the same folder are passed over.
+        dataset: the images to use; proposals of others in the same folder are skipped.
 
     Raises:
         MissingInputError: there is no such file, or nothing in the folder.
@@ -60,7 +60,7 @@ def find_proposals(path: Path, dataset: Dataset) -> dict[int, ReadProposals]:
 
 
 def proposal_files(path: Path) -> list[Path]:
-    """The files that ``--import`` names."""
+    """Return the files that ``--import`` names."""
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in (".json", ".mat"))
         if not found:

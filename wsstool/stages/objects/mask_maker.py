@@ -1,4 +1,4 @@
-"""The masks of all boxes of one image, by one method, with a fallback where it finds nothing."""
+"""Make the masks of all boxes of an image by one method, with a fallback where it finds nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wsstool.types import IGNORE
 
 @dataclass(frozen=True)
 class ImageObjects:
-    """The boxes of one image, and what helps to find their objects.
+    """The boxes of one image, with maps, proposals and pixels for masking their objects.
 
     Args:
         size: (H, W).
@@ -41,11 +41,11 @@ class ObjectMask:
     """One mask.
 
     Args:
-        mask: (h, w) uint8 of the window: 1 object, 0 not, 255 unsure.
+        mask: (h, w) uint8 of the window: 1 object, 0 other, 255 unsure.
         score: quality in [0, 1], estimated without ground truth.
         reason: why a fallback made it; empty: the method did.
         baselines: quality of the masks of other methods, by name.
-        map_kind: what its map looks like, where the method reads it, see ``selection.map_kind``.
+        map_kind: kind of its map, if the method reads it, see ``selection.map_kind``.
     """
 
     mask: np.ndarray
@@ -63,10 +63,10 @@ class MaskMaker:
         name: in ``registry.SELECTORS`` or ``registry.FILLERS``.
         function: the method.
         own: its options.
-        guide: what the maps are of: ``region`` or ``contour``.
+        guide: kind of the maps: ``region`` or ``contour``.
         takes_proposals: it is a selector.
         takes_image: it is a filler that reads pixels.
-        takes_map: it can do nothing without a map.
+        takes_map: it requires a map.
     """
 
     name: str
@@ -79,7 +79,7 @@ class MaskMaker:
 
     @classmethod
     def of(cls, name: str, settings: Sequence[str] = (), guide: str | None = None) -> MaskMaker:
-        """Raises UsageError for options that the method does not have."""
+        """Raise UsageError for options that the method does not have."""
         is_selector = name in SELECTORS.names()
         registry = SELECTORS if is_selector else FILLERS
         own = registry.settings(name, settings)
@@ -98,7 +98,7 @@ class MaskMaker:
         return maker
 
     def idle(self) -> list[str]:
-        """A sentence for each option that does nothing beside the others."""
+        """Return one sentence per option without effect."""
         return (SELECTORS if self.takes_proposals else FILLERS).idle(self.name, self.own)
 
     def _check_options(self) -> None:
@@ -189,6 +189,6 @@ def make_masks(
 
 
 def _judge(image: ImageObjects, k: int, guide: str) -> Callable[[np.ndarray], float]:
-    """The quality of a mask of box ``k``."""
+    """Rate the quality of a mask of box ``k``."""
     box = box_in_window(image.boxes[k], image.windows[k])
     return lambda mask: quality(np.where(mask == IGNORE, 1, mask), box, image.maps[k], guide)

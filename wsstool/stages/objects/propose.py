@@ -35,10 +35,10 @@ from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, ClassList, Messages
 
 MAX_PROPOSALS = 4000
-"""Rows of a record; a row costs 6 bytes, so that the superpixel map stays the larger part."""
+"""Rows per record; at 6 bytes per row the superpixel map remains the larger part."""
 
 MIN_AREA = 20
-"""Pixels; a smaller region is hardly an object."""
+"""Minimum area in pixels; smaller regions are rarely objects."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def propose(options: ProposeOptions, *, messages: Messages = SILENT) -> dict[str
     params = options.key_params(settings=setting_texts(own), max_proposals=rows, min_area=min_area)
     with ExitStack() as stack:
         results = source.results
-        if rows is None:  # the header comes first, and says what the largest image takes
+        if rows is None:  # the header comes first and states the rows of the largest image
             spool: Spool[Result] = stack.enter_context(Spool())
             rows = _fill(spool, results(LARGEST_NUMBER, 0), len(dataset), messages)
             made = spool.since
@@ -104,13 +104,13 @@ def propose(options: ProposeOptions, *, messages: Messages = SILENT) -> dict[str
 
 @dataclass(frozen=True)
 class _Source:
-    """What the proposals are made from.
+    """Source of the proposals.
 
     Attributes:
         inputs: for the key and the history.
         items: one per image; can be pickled.
         make: item and number of rows to proposals; can be pickled.
-        workers: processes that it is worth.
+        workers: number of processes that pays off.
     """
 
     inputs: list[store.Input]
@@ -140,7 +140,7 @@ def _from_pixels(
 
 
 def _from_files(path: Path, dataset: Dataset, sizes: np.ndarray, limit: Limit, messages: Messages) -> _Source:
-    # no pixels are read, so that the key needs none: the masks say all
+    # no pixels are read, so the key needs none: the masks suffice
     listing = digest(canonical_json([dataset.names, sizes]))
     inputs = [store.Input("data", {"fingerprint": listing}, str(dataset.root)), _input(path)]
     found = find_proposals(path, dataset)
@@ -187,7 +187,7 @@ def _imported(item: tuple[ReadProposals, tuple[int, int]], *, limit: Limit, rows
 
 
 def _fill(spool: Spool[Result], results: Iterator[Result], total: int, messages: Messages) -> int:
-    """Keep the proposals of all images; the rows that the largest takes."""
+    """Spool the proposals of all images; return the rows of the largest."""
     rows = 1
     with messages.track(total, "proposals read") as advance:
         for one in results:
@@ -200,7 +200,7 @@ def _fill(spool: Spool[Result], results: Iterator[Result], total: int, messages:
 def _header(
     params: dict[str, Any], inputs: list[store.Input], dataset: Dataset, sizes: np.ndarray, rows: int
 ) -> store.Header:
-    """A map and ``rows`` rows per image; nothing where it cannot be read."""
+    """A map and ``rows`` rows per image; empty if it cannot be read."""
     elements = np.where(sizes.all(1), sizes.prod(1, dtype=np.int64) + 3 * rows, 0)
     return store.new_header(
         "proposal",
@@ -219,7 +219,7 @@ def _header(
 
 @dataclass
 class _Counts:
-    """Proposals that were written, and those that did not fit."""
+    """Count of proposals written, and of those that did not fit."""
 
     proposals: int = 0
     left_out: int = 0

@@ -1,4 +1,4 @@
-"""One mask for every box: proposals and maps in, ``selection`` out, image by image."""
+"""Select one mask per box: proposals and maps in, ``selection`` out, image by image."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def select(options: SelectOptions, *, messages: Messages = SILENT) -> dict[str, 
     """Choose one mask for every box and write them as a ``selection`` file.
 
     Without ``boxes`` the boxes are those of the contour file, else those in the data folder; with both, a map
-    belongs to the box of its number. A pipe may hand over the proposals or the maps.
+    belongs to the box of its number. Either the proposals or the maps may come from a pipe.
 
     Returns:
         ``images``, ``failed``, ``key``, ``objects``, ``fallbacks`` (reason -> objects), ``score`` (mean
@@ -100,7 +100,7 @@ def _require_inputs(maker: MaskMaker, inputs: SelectInputs) -> None:
 def _boxes(
     inputs: SelectInputs, folder: Path | None, options: SelectOptions, messages: Messages
 ) -> tuple[BoxColumns, tuple[store.Input, ...]]:
-    """The boxes, and what they come from beside the open files."""
+    """Return the boxes and their inputs beyond the open files."""
     given, box_format = options.boxes, options.box_format
     if options.split is not None and inputs.folder is None:
         raise UsageError("--split is for a data folder; a file has its images already")
@@ -132,7 +132,7 @@ def _boxes(
 
 
 def _fallbacks(fallback: str, maker: MaskMaker, inputs: SelectInputs, folder: Path | None) -> list[MaskMaker]:
-    """Methods to try in turn; the last is one that always finds something."""
+    """Return the methods to try in turn; the last always finds a mask."""
     names = [fallback]
     if fallback == "auto":
         with_map = inputs.maps is not None and maker.guide == "region"
@@ -144,7 +144,7 @@ def _fallbacks(fallback: str, maker: MaskMaker, inputs: SelectInputs, folder: Pa
 
 
 def _baselines(maker: MaskMaker, inputs: SelectInputs, folder: Path | None) -> list[MaskMaker]:
-    """The simple methods that can be measured here, but for the chosen one."""
+    """Return the baseline methods that apply here, except the chosen one."""
     names = ["box", "ellipse"]
     names += ["grabcut"] if folder else []
     names += ["proposal"] if inputs.proposals else []
@@ -222,7 +222,7 @@ class _Sums:
         self._warn_of_maps(maker, messages)
 
     def _warn_of_maps(self, maker: MaskMaker, messages: Messages) -> None:
-        """Warn where maps of regions are read as outlines, or the reverse: the masks are then poor."""
+        """Warn if maps of regions are read as outlines or vice versa: the masks are then poor."""
         other = {"contour": "region", "region": "contour"}[maker.guide]
         known = self.map_kinds.total()
         if self.map_kinds[other] > known / 2:

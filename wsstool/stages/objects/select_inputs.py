@@ -28,7 +28,7 @@ class SelectInputs:
 
     @property
     def header(self) -> store.Header | None:
-        """The header of the file that says which images there are."""
+        """Header of the file that lists the images."""
         reader = self.maps or self.proposals
         return reader.header if reader else None
 
@@ -46,7 +46,7 @@ class SelectInputs:
 
 
 def open_inputs(source: str | None, contour: str | None, maker: MaskMaker, stack: ExitStack) -> SelectInputs:
-    """Open what ``--contour`` and the positional input name; standard input is one of them at most.
+    """Open ``--contour`` and the positional input; at most one of them is standard input.
 
     Raises:
         UsageError: inputs that exclude each other. Others: see ``store.open_records``.
@@ -144,7 +144,7 @@ def image_tasks(
         )
         yield ImageTask(objects, folder / name if folder else None)
     for rest in (maps or (), proposals):
-        for _ in rest:  # the checksum stands at the end
+        for _ in rest:  # the checksum is at the end
             pass
 
 

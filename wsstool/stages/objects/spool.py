@@ -35,7 +35,7 @@ class Spool(Generic[T]):
             self._file.close()
 
     def add(self, item: T) -> None:
-        """Put an item behind the others.
+        """Append an item.
 
         Raises:
             CannotWriteError: no space in the folder of temporary files.
@@ -49,7 +49,7 @@ class Spool(Generic[T]):
             raise CannotWriteError(f"cannot write to '{where}' (TMPDIR): {error.strerror}") from error
 
     def since(self, start: int) -> Iterator[T]:
-        """The items from number ``start`` on; nothing can be added any more."""
+        """Yield the items from number ``start`` on; nothing can be added afterwards."""
         for place in self._places[start:]:
             self._file.seek(place)
             yield pickle.load(self._file)
