@@ -45,7 +45,7 @@ _RUN_OPTIONS = (
 
 @takes(NmsOptions)
 def nms(options: NmsOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """Suppress duplicates image by image; write what is left in the kind that came in, or as ``output`` says.
+    """Suppress duplicates image by image; write the rest in the format of the input, or as ``output`` says.
 
     Each of several sources is one model, for ``fusion`` and the methods that take the column ``model``. Boxes
     of different classes never compete unless ``class_aware`` is off; nor do those of different groups, where
@@ -255,7 +255,7 @@ def _suppress_masks(
 
 
 def _groups(found: Detections) -> np.ndarray:
-    """(N,) what must not compete: images, and groups within them where there is such a column."""
+    """Return (N,) ids of what must not compete: images, and groups within them if there is such a column."""
     if "group" not in found.columns:
         return found.image
     both = np.stack([found.image, found.columns["group"].astype(np.int64)], 1)
@@ -263,7 +263,7 @@ def _groups(found: Detections) -> np.ndarray:
 
 
 def _as_narrow(boxes: np.ndarray) -> np.ndarray:
-    """float32 where nothing is lost: what record files hold, and half the time."""
+    """Convert to float32 if lossless: the type of record files, in half the time."""
     narrow = boxes.astype(np.float32)
     return narrow if np.array_equal(narrow, boxes) else boxes
 

@@ -1,4 +1,4 @@
-"""Suppress proposals: a streamed ``proposal`` file in and out; what is suppressed is no proposal any more."""
+"""Suppress proposals, streaming one ``proposal`` file to another."""
 
 from __future__ import annotations
 
