@@ -25,7 +25,7 @@ LABEL_MAPS = "png"
 def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     """Write a ``mask`` file as palette PNGs, or a ``selection`` file for another program.
 
-    Nothing is seen at ``output`` before the input was read to its end and found whole. Several layers go to a
+    Nothing appears at ``output`` before the input was read completely and verified. Several layers go to one
     folder each.
 
     Returns:
@@ -51,7 +51,7 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
 
 
 def _writer(payload: str, options: ExportOptions) -> tuple[Callable[..., int], str]:
-    """What writes files of this kind, and its format.
+    """Return the writer for files of this kind, and its format.
 
     Raises:
         UsageError: an option that this kind does not have.
@@ -93,7 +93,7 @@ def _check_output(output: Path, force: bool) -> None:
 
 
 def _put(made: Path, output: Path) -> None:
-    """Put what was made in its place: a file, or every file of a folder."""
+    """Move the finished output into place: a file, or every file of a folder."""
     try:
         if made.is_dir():
             _move_into(made, output)
@@ -106,7 +106,7 @@ def _put(made: Path, output: Path) -> None:
 
 
 def _move_into(staging: Path, output: Path) -> None:
-    """Put every finished file in its place. A link inside the folder that leads out of it is not followed."""
+    """Move every finished file into place. A link inside the folder that leads out of it is not followed."""
     if output.exists() and not output.is_dir():
         raise CannotWriteError(f"'{output}' is a file; name a folder")
     output.mkdir(exist_ok=True)

@@ -67,7 +67,7 @@ def _inputs(options: ImportOptions, table: BoxTable, dataset: Dataset) -> list[s
     found = [store.Input.of_file(options.annotations, role="input")]
     if options.like:
         found.append(store.Input.of_file(options.like, role="like"))
-    if options.images is not None:  # names and sizes are all that is taken from there
+    if options.images is not None:  # only names and sizes are taken from there
         listed = canonical_json([list(dataset.names), table.sizes.tolist(), list(table.classes.names)])
         found.append(store.Input("images", {"fingerprint": digest(listed)}, str(options.images)))
     return found
@@ -75,7 +75,7 @@ def _inputs(options: ImportOptions, table: BoxTable, dataset: Dataset) -> list[s
 
 @dataclass(frozen=True)
 class _StatedImages(Dataset):
-    """Images that are not here, as a file describes them."""
+    """Images without a local copy, as a file describes them."""
 
     stated: tuple[tuple[int, int], ...] = ()
 
@@ -86,7 +86,7 @@ class _StatedImages(Dataset):
 def _images(
     written: WrittenBoxes, images: Path | None, class_list: Path | None, messages: Messages
 ) -> Dataset:
-    """The images that the file names: those of the folder, or what it says about them itself."""
+    """Return the images of the file: those of the folder, or as the file describes them."""
     if images is not None:
         dataset = open_dataset(images, labels="images", class_list=class_list)
         lookup = Lookup(dataset.names)
@@ -141,7 +141,7 @@ class _Masks:
 
     @classmethod
     def of(cls, table: BoxTable, messages: Messages) -> _Masks:
-        """Look at every mask once; they are unpacked again when they are written, to keep memory flat."""
+        """Scan every mask once; they are unpacked again when written, to limit memory."""
         rows: list[list[int]] = [[] for _ in range(len(table))]
         windows: list[list[Window]] = [[] for _ in range(len(table))]
         bare = 0

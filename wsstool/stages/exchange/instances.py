@@ -29,7 +29,7 @@ def write_instances(
 ) -> int:
     """Write the instances; returns how many. Arguments and errors: see ``export``.
 
-    Scores stand behind the masks in a file, so that the masks are kept, compressed, until the end.
+    Scores follow the masks in a file, so the masks are kept, compressed, until the end.
     """
     own = EXPORTS.settings(format, settings)
     if like is not None and not EXPORTS.takes(format, "like"):
