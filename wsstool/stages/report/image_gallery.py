@@ -1,4 +1,4 @@
-"""The pictures of a report: which images are shown, and what stands beside each other."""
+"""Select images for the report and assemble their strips."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def galleries(files: Sequence[Shown], options: ReportOptions) -> list[Gallery]:
         options: number of images, where they are, and how class maps become label maps.
 
     Raises:
-        MissingInputError: an image is not there.
+        MissingInputError: an image is missing.
         BadInputError: an image has another size than when the file was made.
         CannotWriteError: a strip cannot be written.
     """
@@ -117,7 +117,7 @@ def worst_typical_best(order: list[int], n: int, what: str) -> list[tuple[str, l
 def _pictures(
     group: Sequence[Shown], i: int, folder: Path, options: ReportOptions
 ) -> tuple[list[Picture], set[int]]:
-    """The panels of one image, and the classes that are in them."""
+    """Return the panels of one image, and the classes in them."""
     header = group[0].records.header
     rows, columns = header.sizes[i].tolist()
     image = read_picture(folder / header.images[i], header.sizes[i])
@@ -154,12 +154,12 @@ def _pictures(
 
 
 def _sized(picture: np.ndarray) -> np.ndarray:
-    """A picture about as wide as its place on the page."""
+    """Resize an image to about its width on the page."""
     return fitted(picture, max(1, round(picture.shape[0] * _WIDTH / picture.shape[1])))
 
 
 def write_strip(folder: Path, name: str, pictures: Sequence[Picture]) -> None:
-    """Write pictures side by side under their captions as a PNG.
+    """Write images side by side under their captions as a PNG.
 
     Raises:
         CannotWriteError: no such place, no space, no permission.

@@ -1,4 +1,4 @@
-"""Contact sheets of the masks of boxes, worst first, as their own score says: crop, map, mask and truth."""
+"""Contact sheets of the masks of boxes, worst first by their own score: crop, map, mask and ground truth."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def _chosen(records: store.RandomAccess, n: int) -> list[tuple[str, list[int]]]:
 def _sample(
     file: ObjectFile, contours: Sequence[ObjectFile], row: int, folder: Path, table: BoxTable | None
 ) -> tuple[Sample, list[tuple[str, np.ndarray]]]:
-    """The panels of one box, and the pictures in them, all of one height."""
+    """Return the captions and images of one box, all of one height."""
     header, tail = file.records.header, file.records.tail
     i = int(np.searchsorted(header.columns["box_offset"], row, side="right")) - 1
     record, palette = file.records[i], class_palette(header.classes)
@@ -124,7 +124,7 @@ def _sample(
 
 
 def _boxed(crop: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The crop with the outline of the box."""
+    """Return the crop with the outline of the box."""
     shown = crop.copy()
     shown[label_borders(box_mask(box, crop.shape).astype(np.uint8))] = _BOX
     return shown
@@ -145,7 +145,7 @@ def _map(records: store.RandomAccess, name: str, number: int, window: Sequence[i
 
 
 def _truth(table: BoxTable | None, i: int, number: int) -> np.ndarray | None:
-    """(H, W) bool: the true mask of the box of that number."""
+    """Return the (H, W) bool ground-truth mask of the box with that number."""
     if table is None:
         return None
     numbers = table.of(i).ids.tolist()
