@@ -1,4 +1,4 @@
-"""Open the images of a data folder with their boxes, and what both add to the key."""
+"""Open the images of a data folder with their boxes, as inputs for the key."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def open_box_dataset(
         split, class_list: see ``open_dataset``.
         shard: see ``store.shard_indices``.
         training: without a split, the split ``train`` if there is one, and only images that have a box.
-        messages: where it is reported what is left out.
+        messages: receives what is left out.
 
     Raises:
         BadInputError: there are boxes, but none that can be used; in a shard that is no error.
@@ -87,7 +87,7 @@ def open_box_dataset(
 
 
 def _used(table: BoxTable, boxes: Path | None) -> store.Input:
-    """The boxes by what they say, whichever file says it."""
+    """Return the boxes as an input identified by content, whatever their file."""
     content = [[one.xyxy.tolist(), one.class_ids.tolist(), one.ids.tolist()] for one in table.boxes] + [
         list(table.classes.names)
     ]

@@ -1,4 +1,4 @@
-"""Open the images with label maps that a segmenter is trained and judged on, from records or a folder."""
+"""Open the images and label maps for training and validation, from records or a folder."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RecordMasks:
 
 
 class FolderMasks:
-    """Number -> (1,H,W) true mask of a data folder; picklable.
+    """Number -> (1,H,W) ground-truth mask of a data folder; picklable.
 
     Raises:
         BadInputError: damaged, of another size than the image, or with unknown classes.
@@ -53,7 +53,7 @@ class LabelMapDataset:
         sizes: (N, 2) rows and columns that the masks are made for; (0, 0) where unknown.
         masks: number -> (L,H,W) uint8.
         layers: names of the L label maps.
-        numbers: the images that have a mask to learn from.
+        numbers: the images with a mask for training.
         failed: numbers whose mask could not be made by the stage before.
         classes: the class list.
         inputs: for the key and the history.
@@ -72,7 +72,7 @@ class LabelMapDataset:
 
 
 def label_maps_in_records(source: object, images: Path | None, command: str) -> LabelMapDataset:
-    """The images and pseudo-masks of a ``mask`` file, or of standard input.
+    """Open the images and pseudo-masks of a ``mask`` file, or of standard input.
 
     Raises:
         MissingInputError: the images are not there.
@@ -109,7 +109,7 @@ def label_maps_in_folder(
     role: str = "data",
     messages: Messages = SILENT,
 ) -> LabelMapDataset:
-    """The images and true masks of a data folder.
+    """Open the images and ground-truth masks of a data folder.
 
     Raises:
         MissingInputError: no image of the split has a mask.
@@ -148,7 +148,7 @@ def open_label_maps(
     masks: Path | None,
     messages: Messages = SILENT,
 ) -> LabelMapDataset:
-    """A folder by its true masks, anything else as a ``mask`` file.
+    """Open a folder with its ground truth, anything else as a ``mask`` file.
 
     Raises:
         UsageError: options of a folder given with a file. Others: see the two.
@@ -169,7 +169,7 @@ def open_validation(
     val_split: str | None,
     class_list: Path | None,
 ) -> LabelMapDataset | None:
-    """The images whose true masks choose the epoch; None where none are asked for.
+    """Open the images whose ground truth selects the best epoch; None without ``val``.
 
     Raises:
         UsageError: a split without a folder.
@@ -187,7 +187,7 @@ def open_validation(
 def usable_numbers(
     data: LabelMapDataset, images: DecodedImages, messages: Messages
 ) -> tuple[list[int], set[int]]:
-    """Numbers of the images to learn from, and those that failed; says what is left out."""
+    """Return the numbers of the training images and of failed ones; report what is left out."""
     reasons = {i: "its mask had failed in the stage before" for i in data.failed} | images.failed
     for i in data.numbers:
         if i not in reasons and (size := image_size(data.paths[i])) != (

@@ -1,4 +1,4 @@
-"""Images with tags for a training stage: of a data folder, or those that a record file names."""
+"""Images with tags for a training stage, from a data folder or a record file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wsstool.types import SILENT, ClassList, Messages
 
 @dataclass(frozen=True)
 class TaggedSource:
-    """Images with tags, wherever they come from: ``tags`` (N,K), one column a class but background."""
+    """Images with tags, wherever they come from: ``tags`` (N,K), one column per class except background."""
 
     paths: list[Path]
     tags: np.ndarray
@@ -36,7 +36,7 @@ def open_tagged(
     images: Path | None,
     messages: Messages = SILENT,
 ) -> TaggedSource:
-    """The training images: a data folder's (of its split ``train`` unless told), or a record file's.
+    """The training images: a data folder's (by default its split ``train``), or a record file's.
 
     Raises:
         BadInputError: no tags.
@@ -65,7 +65,7 @@ def has_train_split(root: Path) -> bool:
 def open_validation(
     data: Path, split: str | None, labels: Path | None, class_list: Path | None, classes: ClassList
 ) -> TaggedSource | None:
-    """The images of the validation split, or None without one.
+    """Open the images of the validation split; None without one.
 
     Raises:
         BadInputError: other classes than those of training.
@@ -113,7 +113,7 @@ def _label_digest(labels: np.ndarray, classes: ClassList) -> str:
 
 
 def usable_items(source: TaggedSource, images: DecodedImages, messages: Messages) -> tuple[list[int], int]:
-    """Numbers of the images to use, and how many have no tag; says what is left out."""
+    """Return the numbers of the images to use and how many have no tag; report what is left out."""
     for i, reason in sorted(images.failed.items()):
         messages.warn(f"left out: {reason} ({source.paths[i].name})")
     bare = np.flatnonzero(source.tags.sum(1) == 0).tolist()
