@@ -96,7 +96,7 @@ def open_contour_mapper(
         weights: the file.
         loaded: its content.
         device: where it computes.
-        classes: of the boxes; a network that is given the class must have been trained for them.
+        classes: of the boxes; a network conditioned on the class must have been trained for them.
         margins, flip, batch_size: see ``ContourMapper``.
 
     Raises:
