@@ -1,4 +1,4 @@
-"""Score detections, by boxes or masks, against true objects: COCO's AP and AR, VOC's AP, the miss rate."""
+"""Score detections, by boxes or masks, against ground truth: COCO's AP and AR, VOC's AP, miss rate."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Matched(NamedTuple):
     Args:
         image, classes: (N,) int64, places of images and ids of categories.
         scores: (N,).
-        overlaps: with the true objects.
+        overlaps: with the ground-truth objects.
     """
 
     image: np.ndarray

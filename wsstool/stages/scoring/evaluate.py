@@ -1,4 +1,4 @@
-"""``eval``: how good predictions are, measured against the ground truth or joined from score files."""
+"""``eval``: score predictions against ground truth, or merge score files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``--fail-under``: what a metric must reach."""
+"""``--fail-under``: a lower limit for a metric."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsstool.stages.scoring.scorer import Scorer
 
 
 class Requirement(NamedTuple):
-    """A metric, and the least value that it must have."""
+    """A metric and its required minimum."""
 
     metric: str
     least: float

@@ -1,4 +1,4 @@
-"""Which images are scored, and the true masks that belong to them."""
+"""The images to score and their ground-truth masks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wsstool.types import ClassList
 
 
 class Truth:
-    """The true masks of a list of images.
+    """The ground-truth masks of a list of images.
 
     Args:
         masks: the images, and where their masks are.

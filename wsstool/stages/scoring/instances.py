@@ -1,4 +1,4 @@
-"""Score the masks of boxes: each against the true mask of its box, and against the box itself."""
+"""Score the masks of boxes against the ground truth of each box and against the box itself."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def warnings(counts: InstanceCounts, options: EvalOptions, summary: dict[str, An
 
 
 def find_objects(header: store.Header, root: Path, truth: Path | None, messages: Messages) -> BoxTable | None:
-    """The true masks of the boxes of a file; None where none were named and none are there.
+    """Return the ground-truth masks of the boxes of a file; None if none are named or found.
 
     Args:
         header: of the file.
@@ -136,7 +136,7 @@ def find_objects(header: store.Header, root: Path, truth: Path | None, messages:
         truth: data folder or box file, as named.
 
     Raises:
-        MissingInputError: the named truth has no boxes.
+        MissingInputError: the named ground truth has no boxes.
         BadInputError: images have another size than when the file was made.
     """
     pictures = Dataset(root, header.images, ClassList(()), None, "")
@@ -200,7 +200,7 @@ def _objects(
 
 
 def _check_places(record: store.Record, objects: Boxes, source: str) -> None:
-    """Raise BadInputError where a box of the file and the true one of its number do not even touch."""
+    """Raise BadInputError if a box of the file and the annotated box of its number are disjoint."""
     columns, rows = record.header.columns, record.header.rows(record.index, "box")
     places = dict(zip(objects.ids.tolist(), objects.xyxy, strict=True))
     for number, box in zip(columns["box_id"][rows].tolist(), columns["box"][rows], strict=True):
@@ -213,7 +213,7 @@ def _check_places(record: store.Record, objects: Boxes, source: str) -> None:
 
 
 def columns(summary: dict[str, Any]) -> list[Table | str]:
-    """Return all scores beside the blind ones, then classes and sizes, then what needs no ground truth."""
+    """Return all scores with the blind baseline, then classes and sizes, then scores without ground truth."""
     (row,) = summary["rows"]
     consistency = {
         "fit of mask and box": row["box_fit"],

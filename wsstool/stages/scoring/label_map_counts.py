@@ -1,4 +1,4 @@
-"""The counts of label maps: a confusion matrix for each image and layer."""
+"""The counts of label maps: one confusion matrix per image and layer."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ class LabelMapCounts:
         kind: ``mask``, ``cam``, ``folder`` or ``scores``.
         classes: the class list.
         images: names of the images that were scored.
-        tags: (N, C) bool, their image-level labels; ``tags_from`` says whence: ``file`` or ``truth``.
+        tags: (N, C) bool, their image-level labels; ``tags_from`` is their source: ``file`` or ``truth``.
         rows: one per layer.
         without_truth: images that were left out because they have no ground truth.
-        failed: images that an earlier stage could not do: every pixel counts as a prediction of 255.
+        failed: images that failed in an earlier stage: every pixel counts as a prediction of 255.
         image_scores: (N, C) image-level scores, NaN where unknown, or None; not in score files.
         root: data folder of the images, where it is known; not in score files.
     """

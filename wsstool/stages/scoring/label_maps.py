@@ -114,7 +114,7 @@ def count_images(
 
 
 def _failed(shape: tuple[int, ...]) -> Layer:
-    """What an earlier failure predicts: nothing, at any threshold."""
+    """Prediction of a failed image: nothing, at any threshold."""
     return Layer(np.full(shape, IGNORE, np.uint8), np.full(shape, -1, np.float32), np.zeros(shape, np.uint8))
 
 
@@ -155,8 +155,8 @@ def summarise(
         counts: measured here or joined from score files.
         options: how counts become scores, and the resampling.
         groups: image -> group of images that are drawn together.
-        against: counts of another method on the same images: each row also says by how much it is better,
-            with the interval of the paired difference.
+        against: counts of another method on the same images: each row also has the paired difference
+            with its interval.
 
     Raises:
         BadInputError: ``against`` has other images, classes or rows.

@@ -1,4 +1,4 @@
-"""How detections are compared with true objects: by their boxes, or by their masks."""
+"""Overlaps of detections with ground-truth objects, by boxes or by masks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Predictions from wherever they are (mask file, CAM file, folder of masks), as label maps of one form."""
+"""Read predictions (mask file, CAM file, folder of masks) as label maps of one form."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Predictions:
     """All predictions of one source; iterate once.
 
     Args:
-        name: of the source, for people.
+        name: display name of the source.
         kind: ``mask``, ``cam`` or ``folder``.
         names: of the images.
         classes: the class list.
@@ -97,7 +97,7 @@ def open_predictions(
     """Open a source for one pass.
 
     Args:
-        source: a ``mask`` or ``cam`` file, ``-`` or None (standard input), or a folder of mask pictures.
+        source: a ``mask`` or ``cam`` file, ``-`` or None (standard input), or a folder of mask images.
         classes: the class list of a folder; a file brings its own.
         normalise: of CAMs; ``auto`` is ``probability`` for what ``predict`` wrote and ``joint`` otherwise.
         background_threshold: a pixel of a CAM is background where no class scores more than this, [0, 1].

@@ -88,7 +88,7 @@ def summarise(counts: ProposalCounts, _options: EvalOptions) -> dict[str, Any]:
 
 
 def _annotated(found: ProposalCounts) -> str:
-    """What the truth consists of: recall says nothing about things that nobody annotated."""
+    """Describe the ground truth: recall covers annotated objects only."""
     counts = np.array([len(one) for one in found.scores.areas], np.int64)
     masks = sum(int((~np.isnan(one)).sum()) for one in found.scores.unions)
     said = f"{_number(int(counts.sum()), 'object', 'objects')} of "

@@ -1,4 +1,4 @@
-"""Score files: the counts of every image as JSON, to join parts of a set and to score again without masks."""
+"""Score files: counts per image as JSON, to merge parts of a data set and rescore without masks."""
 
 from __future__ import annotations
 
