@@ -1,4 +1,4 @@
-"""The pictures of a report: which images are shown, and what stands beside each other."""
+"""Select images for the report and assemble their strips."""
 
 from __future__ import annotations
 
@@ -154,12 +154,12 @@ def _pictures(
 
 
 def _sized(picture: np.ndarray) -> np.ndarray:
-    """A picture about as wide as its place on the page."""
+    """Resize an image to about the width of its place on the page."""
     return fitted(picture, max(1, round(picture.shape[0] * _WIDTH / picture.shape[1])))
 
 
 def write_strip(folder: Path, name: str, pictures: Sequence[Picture]) -> None:
-    """Write pictures side by side under their captions as a PNG.
+    """Write images side by side under their captions as a PNG.
 
     Raises:
         CannotWriteError: no such place, no space, no permission.

@@ -88,7 +88,7 @@ def _chosen(records: store.RandomAccess, n: int) -> list[tuple[str, list[int]]]:
 def _sample(
     file: ObjectFile, contours: Sequence[ObjectFile], row: int, folder: Path, table: BoxTable | None
 ) -> tuple[Sample, list[tuple[str, np.ndarray]]]:
-    """The panels of one box, and the pictures in them, all of one height."""
+    """Return the panels of one box and the images in them, all of one height."""
     header, tail = file.records.header, file.records.tail
     i = int(np.searchsorted(header.columns["box_offset"], row, side="right")) - 1
     record, palette = file.records[i], class_palette(header.classes)

@@ -62,7 +62,7 @@ class Rules:
 
 
 def row_scores(counts: LabelMapCounts, row: Row, rules: Rules, resampling: Resampling) -> dict[str, Any]:
-    """Return everything that is said about one row, as plain values, with None for what does not exist.
+    """Return all scores of one row as plain values, with None for scores that do not exist.
 
     Raises:
         UsageError: rules that do not fit, such as predictions that count as background without one.

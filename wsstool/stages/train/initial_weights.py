@@ -99,7 +99,7 @@ def network_builder(
         names: of the classes, one an output.
         start: the start weights.
         channel_order: of the input, see ``INPUTS``.
-        messages: told what was taken over, and warned of a start that is known not to work.
+        messages: reports what was copied, and warns of start weights that are known not to work.
 
     Raises:
         UsageError: an option that the network does not have.

@@ -37,11 +37,11 @@ class SelectedMasks:
 
     Args:
         source: the file.
-        dataset: the pictures that objects count in.
+        dataset: the images whose objects are used.
         min_score: masks of a lower quality score are unknown.
 
     Raises:
-        BadInputError: another kind of file, or one with none of these pictures.
+        BadInputError: another kind of file, or one with none of these images.
     """
 
     def __init__(self, source: Path, dataset: Dataset, min_score: float) -> None:

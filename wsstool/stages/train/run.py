@@ -31,7 +31,7 @@ ZIP = b"PK\x03\x04"
 
 @dataclass(frozen=True)
 class Trained:
-    """What a training gives: one network, or two that were trained together, and what is said of them.
+    """Result of a training: one network, or two that were trained together, with their metrics.
 
     Attributes:
         states: state dict of each network.
@@ -60,7 +60,7 @@ class TrainingRun:
         options: with automatic values resolved.
         params: the options that count, see ``Options.key_params``.
         inputs: what is learned from.
-        messages: told what happens.
+        messages: where progress and warnings go.
     """
 
     stage: str

@@ -23,13 +23,13 @@ class MeanIou:
     """Network -> ``{"val_mean_iou": ..., "val_iou": {class: IoU}}``, at one scale, without flip.
 
     Args:
-        data: pictures with true masks; those that cannot be read do not count.
+        data: images with ground-truth masks; unreadable ones do not count.
         mean, std: of the input.
         batch_size: images of equal size that go through the network together.
         workers: threads that decode.
         ids: class id of each output of the network.
         excluded: class whose true pixels do not count, or None.
-        messages: told the IoU of each class.
+        messages: where the IoU of each class is reported.
     """
 
     def __init__(
