@@ -52,6 +52,15 @@ def test_equal_contents_give_equal_bytes(saved: Path, model) -> None:
     assert saved.read_bytes() == saved.with_name("other.pth").read_bytes()
 
 
+def test_texts_may_be_the_same_object_or_not(tmp_path: Path, model) -> None:
+    """Options are one object where they are defaults, and several where they were typed."""
+    text, other = "auto", "".join(["au", "to"])
+    for name, value in (("a", text), ("b", other)):
+        meta = {**META, "params": {"one": text, "two": value, "several": [value, text]}}
+        save_weights(tmp_path / f"{name}.pth", model.state_dict(), meta)
+    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
+
+
 def test_second_network(tmp_path: Path, model) -> None:
     other = build_classifier("tiny", 2)
     save_weights(tmp_path / "x.pth", model.state_dict(), META, other.state_dict())

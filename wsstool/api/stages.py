@@ -64,7 +64,7 @@ def as_function(name: str, stage: Callable[..., Any]) -> Callable[..., Result]:
     for key in streams:
         if parameters[key].default is None:
             parameters[key] = parameters[key].replace(default=inspect.Parameter.empty)
-    signature = inspect.Signature(list(parameters.values()))
+    signature = inspect.Signature(_required_first(list(parameters.values())))
 
     @functools.wraps(stage)
     def function(*args: Any, **kwargs: Any) -> Result:
@@ -81,6 +81,15 @@ def as_function(name: str, stage: Callable[..., Any]) -> Callable[..., Result]:
     function.__name__ = function.__qualname__ = name
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
+
+
+def _required_first(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+    """Make the required parameter positional where none is, such as the folder of ``sample``."""
+    if any(one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters):
+        return parameters
+    first = next((one for one in parameters if one.default is one.empty), parameters[0])
+    others = [one for one in parameters if one is not first]
+    return [first.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD), *others]
 
 
 def _parameters(stage: Callable[..., Any]) -> dict[str, inspect.Parameter]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import sys
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -85,10 +86,21 @@ def save_weights(
             f"the trained weights are not finite numbers (such as {odd}); {path} is not written; "
             "lower the learning rate"
         )
-    content: dict[str, Any] = {"state_dict": _on_cpu(state_dict), "meta": dict(meta)}
+    content: dict[str, Any] = {"state_dict": _on_cpu(state_dict), "meta": _one_object_per_text(dict(meta))}
     if state_dict_2 is not None:
         content["state_dict_2"] = _on_cpu(state_dict_2)
     save_atomically(content, Path(path))
+
+
+def _one_object_per_text(value: Any) -> Any:
+    """Copy containers so that equal strings are one object, as pickle abbreviates repeated objects."""
+    if isinstance(value, str):
+        return sys.intern(str(value))
+    if isinstance(value, Mapping):
+        return {_one_object_per_text(key): _one_object_per_text(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_one_object_per_text(one) for one in value)
+    return value
 
 
 def _not_finite(state_dict: Mapping[str, Tensor]) -> str | None:

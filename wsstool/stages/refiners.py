@@ -27,7 +27,7 @@ def find_refiner(
         name: of the refiner, or None.
         settings: ``NAME=VALUE`` texts.
         messages: warned of settings that do nothing beside the others.
-        of_probabilities: the scores to be refined are probabilities, which some refiners ask to be told.
+        of_probabilities: whether the scores are probabilities; some refiners need to know.
 
     Returns:
         ``f(scores, image) -> scores``, or None without a name; and its options.

@@ -109,6 +109,6 @@ def open_contour_mapper(
     if meta.get("condition") == "class" and tuple(meta["classes"]) != classes.names:
         odd = sorted(set(meta["classes"]) ^ set(classes.names)) or ["their order"]
         raise BadInputError(
-            f"'{weights}' is told the class of each box, and was trained for other classes (such as {odd[0]})"
+            f"'{weights}' uses the class of each box, and was trained for other classes (such as {odd[0]})"
         )
     return ContourMapper(network.to(device), meta, margins, flip, batch_size)

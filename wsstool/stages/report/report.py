@@ -1,4 +1,4 @@
-"""``report``: scores, pictures, curves and history of a whole chain as one HTML file."""
+"""``report``: scores, images, curves and history of a whole chain as one HTML file."""
 
 from __future__ import annotations
 
