@@ -1,0 +1,82 @@
+"""From the map of tokens to the classes of the image, and of every token."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from wsstool.models.fan.class_attention import EPS, ClassAttentionBlock
+from wsstool.models.fan.sizes import Size
+from wsstool.models.fan.start_weights import DEVIATION, start_blocks
+
+BLOCKS = 2
+"""Of class attention."""
+
+LAST_LAYERS = ("head.", "aux_head.")
+"""How the names of the layers that know the classes begin."""
+
+
+class ClassTokenHead(nn.Module):
+    """A class token that attends to the tokens of the image, two blocks, a norm, and linear layers.
+
+    Args:
+        size: one of ``SIZES``.
+        n_classes: outputs.
+        token_head: also a linear layer that tells the classes of each token.
+        dropout: share of the channels dropped before the linear layers in training, [0, 1).
+        bias: of the linear layers.
+    Source:
+        Zhou et al., ICML 2022, and Zhao et al., ICCV 2023 (the token head). Written from the papers and a
+        description of the published files.
+    """
+
+    def __init__(
+        self, size: Size, n_classes: int, *, token_head: bool = False, dropout: float = 0.0, bias: bool = True
+    ) -> None:
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, size.dim))
+        self.cls_attn_blocks = nn.Sequential(
+            *(ClassAttentionBlock(size.dim, size.heads) for _ in range(BLOCKS))
+        )
+        self.norm = nn.LayerNorm(size.dim, eps=EPS)
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(size.dim, n_classes, bias=bias)
+        self.aux_head = nn.Linear(size.dim, n_classes, bias=bias) if token_head else None
+        nn.init.trunc_normal_(self.cls_token, std=DEVIATION)
+        start_blocks(self)
+        if not token_head:
+            with torch.no_grad():
+                self.head.weight.mul_(size.head_scale)
+
+    def tokens(self, features: Tensor) -> Tensor:
+        """(B,C,h,w) -> (B,1+hw,C), normed: the class token, then those of the map, row by row."""
+        first = self.cls_token.expand(len(features), -1, -1)
+        patches = features.flatten(2).transpose(1, 2)
+        return self.norm(self.cls_attn_blocks(torch.cat([first, patches], 1)))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B,C,h,w) -> logits (B,K) of the class token."""
+        return self.head(self.dropout(self.tokens(features)[:, 0]))
+
+    def with_tokens(self, features: Tensor) -> tuple[Tensor, Tensor]:
+        """(B,C,h,w) -> logits of the class token (B,K) and of every other token (B,hw,K), from one pass.
+
+        Raises:
+            TypeError: there is no token head.
+        """
+        if self.aux_head is None:
+            raise TypeError("this network has no token head")
+        tokens = self.dropout(self.tokens(features))
+        return self.head(tokens[:, 0]), self.aux_head(tokens[:, 1:])
+
+
+def combined_logits(class_logits: Tensor, token_logits: Tensor, weight: float = 0.5) -> Tensor:
+    """(B,K) + weight * the highest of (B,N,K) over tokens: the rule of the released evaluation.
+
+    Model selection in the published training goes by the class logits alone, which ``weight=0`` gives.
+
+    Example:
+        >>> combined_logits(torch.tensor([[1.0, 0.0]]), torch.tensor([[[0.0, 4.0], [2.0, -1.0]]]))
+        tensor([[2., 2.]])
+    """
+    return class_logits + weight * token_logits.amax(1)
