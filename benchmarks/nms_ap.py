@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from wsstool.stages.detections.nms import nms
-from wsstool.stages.scoring.detections import score_boxes
+from wsstool.stages.scoring.evaluate import evaluate
 
 RULES: dict[str, dict[str, Any]] = {
     "none": {"iou_threshold": 1.0},
@@ -61,13 +61,13 @@ def main(folder: Path, picture: Path | None) -> None:
             cells = []
             for size, source in raw.items():
                 nms([str(source)], output=kept, **options)
-                found = score_boxes(kept, truth=truth)
+                found = evaluate(kept, truth=truth)
                 cells += [f"{found['scores'][key]:.3f}" for key in ("ap", "ap50", "ap75", "miss_rate")]
                 if size == 416:
                     curves[name] = found["curve"]
             print(f"| {name} | {' | '.join(cells)} |", flush=True)
         nms([str(path) for path in raw.values()], output=kept, method="fusion", iou_threshold=0.6)
-        found = score_boxes(kept, truth=truth)["scores"]
+        found = evaluate(kept, truth=truth)["scores"]
         cells = [f"{found[key]:.3f}" for key in ("ap", "ap50", "ap75", "miss_rate")]
         print(f"| fusion .6, both files as two models | {' | '.join(cells)} | | | | |")
     if picture is not None:

@@ -22,9 +22,9 @@ import numpy as np
 from wsstool.stages.objects.contour import contour
 from wsstool.stages.objects.propose import propose
 from wsstool.stages.objects.select import select
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.scoring.evaluate import evaluate
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.train_contour import train_contour
 
@@ -98,7 +98,7 @@ class Ablation:
 
     def score(self, masks: Path) -> float:
         """Mean instance IoU of a ``selection`` file against the true masks of the data folder."""
-        return float(eval_([str(masks)], truth=self.data, bootstrap=0)["rows"][0]["instance_miou"])
+        return float(evaluate([str(masks)], truth=self.data, bootstrap=0)["rows"][0]["instance_miou"])
 
     def own(self, maps: Path) -> float:
         """The score of the network's map at .5."""
@@ -110,7 +110,7 @@ class Ablation:
         predict(
             self.data, weights=weights, output=output, split="test", ensemble=ensemble, workers=self.workers
         )
-        return float(eval_([str(output)], truth=self.data, bootstrap=0)["rows"][0]["miou"])
+        return float(evaluate([str(output)], truth=self.data, bootstrap=0)["rows"][0]["miou"])
 
 
 def parts(on: Ablation) -> str:
@@ -208,7 +208,7 @@ def rates(on: Ablation) -> str:
     cut = on.masks(on.maps(on.network("base", loss=FILLED)), "grabcut-map")
     labels = on.work / "labels.h5"
     pseudo_mask(str(cut), output=labels, images=on.data, workers=on.workers)
-    wrong = 1 - float(eval_([str(labels)], truth=on.data, bootstrap=0)["rows"][0]["pixel_accuracy"])
+    wrong = 1 - float(evaluate([str(labels)], truth=on.data, bootstrap=0)["rows"][0]["pixel_accuracy"])
     rows: list[tuple[object, ...]] = []
     for name, source, method, rate in (
         ("plain", str(labels), "plain", 0.0),

@@ -15,6 +15,7 @@ SOLD_AS = {
     "skimage": "scikit-image",
     "yaml": "pyyaml",
     "cv2": "opencv-contrib-python-headless",
+    "imagecorruptions": "imagecorruptions-imaug",
 }
 
 
@@ -23,14 +24,14 @@ def distributions(requirements):
 
 
 def imported():
-    """Distributions that the package imports, at whatever depth, also by ``import_module("name")``."""
+    """Distributions that the package imports or looks for by name, at whatever depth."""
     names = set()
     for node in (node for path in MODULES for node in ast.walk(tree(path))):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names.add(node.module or "")
-        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") == "import_module":
+        elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"import_module", "find_spec"}:
             names |= {one.value for one in node.args if isinstance(one, ast.Constant)}
     tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"wsstool"}
     return {SOLD_AS.get(one, one) for one in tops}

@@ -1,5 +1,7 @@
 """Pages that show commands are executed; pages that are generated are fresh; links lead somewhere."""
 
+import ast
+import json
 import os
 import re
 import shlex
@@ -85,3 +87,57 @@ def test_the_segmenter_page_runs(read_along, tmp_path):
 def test_the_page_about_refiners_runs(read_along, tmp_path):
     read_along("docs/howto/sharper-masks.md")
     assert (tmp_path / "sure.h5").exists() and (tmp_path / "refiners.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+def test_the_python_page_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "docs/reference/python.md").read_text(), re.S)
+    assert len(blocks) == 2
+    for block in blocks:
+        exec(block, names)
+    assert (tmp_path / "overlay.png").stat().st_size > 1000
+    assert names["mask"].shape == names["image"].shape[:2] and names["mask"].dtype == "uint8"
+    assert names["sharper"].shape == (2, *names["mask"].shape) and len(names["keep"])
+
+
+def test_python_blocks_of_the_readme_call_what_there_is():
+    import inspect
+
+    import wsstool as ws
+
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    calls = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    stages = {
+        c.func.attr: {k.arg for k in c.keywords} for c in calls if ast.unparse(c.func).startswith("ws.")
+    }
+    assert {"train_cls", "cam", "pseudo_mask", "open"} <= set(stages)
+    for name, keywords in stages.items():
+        assert keywords <= set(inspect.signature(getattr(ws, name)).parameters), name
+
+
+def code_cells(path):
+    cells = json.loads(path.read_text())["cells"]
+    return [one for one in cells if one["cell_type"] == "code"]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/*.ipynb")), ids=lambda p: p.name)
+class TestNotebooks:
+    def test_is_executed_small_and_of_no_machine(self, path):
+        assert [one["execution_count"] for one in code_cells(path)] == list(
+            range(1, len(code_cells(path)) + 1)
+        )
+        assert "image/png" in path.read_text()
+        assert path.stat().st_size < 200_000
+        outputs = [str(one["outputs"]) for one in code_cells(path)]
+        assert not [text for text in outputs if re.search(r"/(tmp|home|root|Users)/", text)]
+
+    @pytest.mark.slow
+    def test_runs(self, path, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        names = {}
+        for cell in code_cells(path):
+            exec("".join(cell["source"]), names)
+        assert names["row"]["miou"] > 2 * names["row"]["blind"]["miou"]
+        assert names["mask"].shape == names["record"].size

@@ -27,6 +27,7 @@ OUR_FILES = MODULES + sorted(
 # A family -> the other families that it may import.
 FAMILIES: dict[str, set[str]] = {
     "cams": {"models"},
+    "corruptions": set(),
     "data": set(),
     "masks": set(),
     "metrics": set(),

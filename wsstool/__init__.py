@@ -1,4 +1,4 @@
-"""wsstool: cheap labels in, pixel masks and trained segmenters out.
+"""Weakly supervised segmentation: from image-level labels or boxes to pixel masks and trained segmenters.
 
 The names of ``dir(wsstool)`` are public and documented in ``docs/reference/python.md``; everything else is
 private. Importing the package loads neither torch nor HDF5: each name is imported when it is first used.

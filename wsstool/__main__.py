@@ -1,4 +1,4 @@
-"""``python -m wsstool`` is ``wsstool``."""
+"""Run the command line with ``python -m wsstool``."""
 
 from wsstool.cli.app import main
 

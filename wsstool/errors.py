@@ -1,11 +1,11 @@
-"""The errors of wsstool; each class carries the exit code that the command line answers with."""
+"""The exceptions of wsstool; each class carries the exit code of the command line."""
 
 from enum import IntEnum
 from typing import Any
 
 
 class ExitCode(IntEnum):
-    """What a wsstool process says when it ends. This is the only list."""
+    """Exit codes of a wsstool process. This is the only list."""
 
     DONE = 0  #: done, or up to date
     FAILED = 1  #: failed for another reason
@@ -17,17 +17,17 @@ class ExitCode(IntEnum):
     CANNOT_WRITE = 74  #: cannot write the output
     BUSY = 75  #: another process holds the output
     INTERRUPTED = 130  #: interrupted from the keyboard
-    CLOSED_PIPE = 141  #: the reader of our output went away
+    CLOSED_PIPE = 141  #: the reader of the output closed the pipe
 
 
 class WsstoolError(Exception):
-    """Something that the user can act on; the message is one clear sentence."""
+    """An error that the user can act on; the message is one clear sentence."""
 
     exit_code = ExitCode.FAILED
 
 
 class UsageError(WsstoolError):
-    """Options that contradict each other or name something that does not exist."""
+    """Options contradict each other or name something that does not exist."""
 
     exit_code = ExitCode.USAGE
 
@@ -39,7 +39,7 @@ class SomeFailedError(WsstoolError):
 
 
 class BelowThresholdError(WsstoolError):
-    """A score lies below the one that was asked for; ``summary`` holds all scores, to be shown still."""
+    """A score lies below the required one; ``summary`` holds all scores, which are still shown."""
 
     exit_code = ExitCode.BELOW
 
@@ -49,13 +49,13 @@ class BelowThresholdError(WsstoolError):
 
 
 class BadInputError(WsstoolError):
-    """An input is truncated, damaged, or not what this stage reads."""
+    """An input is truncated, damaged, or of a kind that this stage does not read."""
 
     exit_code = ExitCode.BAD_INPUT
 
 
 class MissingInputError(WsstoolError):
-    """An input file, folder or image is not there."""
+    """An input file, folder or image does not exist."""
 
     exit_code = ExitCode.MISSING_INPUT
 

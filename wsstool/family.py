@@ -1,4 +1,4 @@
-"""A family of methods: a name -> a function, imported when it is first used, and its options as texts."""
+"""A family of methods: name -> function, imported on first use, with options parsed from text."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from wsstool.errors import UsageError
 
 @dataclass(frozen=True)
 class Entry:
-    """One method: where it lives, where it was published, what it costs."""
+    """One method: import path, publication and cost."""
 
     target: str  #: "package.module:function"
     paper: str = ""  #: author, venue and year
-    cost: str = ""  #: in the family's own unit, for the methods table
+    cost: str = ""  #: in the unit of the family, for the methods table
     presets: str = ""  #: "package.module:dict": name -> values of options, for the option ``preset``
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """An option -> another one and those of its values beside which alone it counts."""
+    """option -> (another option, *values): the option has an effect only beside these values of the other."""
 
     def load(self) -> Callable[..., Any]:
         return _named(self.target)
@@ -47,7 +47,7 @@ class Registry:
         self._entries = entries
 
     def entries(self) -> dict[str, Entry]:
-        """All methods, our own first, then those of other packages by name."""
+        """Return all methods by name: the built-in ones first, then those of other packages."""
         found = dict(self._entries)
         for point in sorted(_installed().select(group=f"wsstool.{self.family}"), key=lambda p: p.name):
             found.setdefault(point.name, Entry(point.value, "from another package"))
@@ -60,12 +60,12 @@ class Registry:
         return iter(self.names())
 
     def load(self, name: str) -> Callable[..., Any]:
-        """The function behind ``name``.
+        """Import and return the function registered as ``name``.
 
         Raises:
-            UsageError: no method of that name; the message lists those there are.
+            UsageError: no method of that name; the message lists the available ones.
         """
-        if name in self._entries:  # looking for other packages takes milliseconds
+        if name in self._entries:  # scanning the entry points takes milliseconds
             return self._entries[name].load()
         entries = self.entries()
         if name not in entries:
@@ -73,7 +73,7 @@ class Registry:
         return entries[name].load()
 
     def own_options(self, name: str) -> dict[str, inspect.Parameter]:
-        """What ``--set NAME=VALUE`` may set for a method: its keyword-only parameters, and ``preset``."""
+        """Return the options that ``--set`` accepts: keyword-only parameters, and ``preset``."""
         parameters = inspect.signature(self.load(name)).parameters
         own = {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
         if self._presets(name):
@@ -83,21 +83,20 @@ class Registry:
         return own
 
     def _presets(self, name: str) -> dict[str, dict[str, Any]]:
-        entry = self._entries.get(name)  # those of other packages have none
+        entry = self._entries.get(name)  # methods of other packages have no presets
         return _named(entry.presets) if entry and entry.presets else {}
 
     def takes(self, name: str, parameter: str) -> bool:
-        """Whether a method has a parameter beyond the contract of its family."""
+        """Return whether a method has a parameter beyond the contract of its family."""
         return parameter in inspect.signature(self.load(name)).parameters
 
     def settings(self, name: str, pairs: Iterable[str]) -> dict[str, Any]:
         """Turn ``NAME=VALUE`` texts into typed keyword arguments of a method.
 
-        A ``preset`` becomes the values that it stands for; of two texts that say different things the later
-        one counts.
+        A ``preset`` expands to its values; where two texts set the same option, the later one wins.
 
         Raises:
-            UsageError: no ``=`` in a text, an option that the method does not have, a value of another type.
+            UsageError: no ``=`` in a text, an unknown option, a value of the wrong type.
         """
         own = self.own_options(name)
         found: dict[str, Any] = {}
@@ -118,13 +117,13 @@ class Registry:
         return found
 
     def idle(self, name: str, settings: Mapping[str, Any]) -> list[str]:
-        """A sentence for each of the ``settings`` of a method that does nothing beside the others."""
-        entry, said = self._entries.get(name), []
+        """Return one sentence for each of the ``settings`` that has no effect with the others."""
+        entry, found = self._entries.get(name), []
         own = self.own_options(name)
         for option, (other, *values) in entry.only.items() if entry else ():
             if option in settings and settings.get(other, own[other].default) not in values:
-                said.append(f"--set {option} does nothing without {other}={' or '.join(values)}")
-        return said
+                found.append(f"--set {option} does nothing without {other}={' or '.join(values)}")
+        return found
 
 
 def setting_texts(own: Mapping[str, Any]) -> list[str]:

@@ -167,19 +167,22 @@ class Options:
     def key_params(self, **resolved: Any) -> dict[str, Any]:
         """The options that make the result, by the name that is typed, for keys and rebuilt commands.
 
+        An option without a value is None, and so is one that does nothing; both are part of the key.
+
         Args:
-            resolved: values that the stage computed, such as an automatic crop size; None leaves one out.
+            resolved: values that the stage computed, such as an automatic crop size.
         """
         found = {}
         for one in _fields(type(self)):
             declared: Declaration = one.metadata["declaration"]
-            value = resolved.pop(one.name) if one.name in resolved else getattr(self, one.name)
-            counts = declared.key is True or (declared.key == "changed" and value != one.default)
-            if counts and not declared.positional and self.unused(one.name) is None:
+            value = getattr(self, one.name) if self.unused(one.name) is None else None
+            value = resolved.pop(one.name, value)
+            counts = declared.key is True or (declared.key == "changed" and value not in (None, one.default))
+            if counts and not declared.positional:
                 found[spelled(self, one.name)[2:].replace("-", "_")] = value
         if resolved:
             raise TypeError(f"no such options: {', '.join(resolved)}")
-        return {name: value for name, value in found.items() if value is not None}
+        return found
 
 
 def spelled(options: Options | type[Options], name: str) -> str:

@@ -16,7 +16,7 @@ from wsstool.errors import WsstoolError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_WORTH_IT = 4  #: items per process; with fewer, starting it takes longer than it saves
+_WORTH_IT = 4  #: minimum items per process; with fewer, starting it takes longer than it saves
 
 
 def map_in_threads(make: Callable[[Item], Result], items: Iterable[Item], workers: int) -> Iterator[Result]:
@@ -52,26 +52,27 @@ def _submitted(
 def map_in_processes(make: Callable[[Item], Result], items: Sequence[Item], workers: int) -> Iterator[Result]:
     """Apply ``make`` to every item in worker processes, for CPU-bound work held back by the GIL.
 
-    Few items are computed in this process.
+    With few items, everything runs in this process.
 
     Args:
-        make: can be pickled; its errors come out here.
-        items: can be pickled.
-        workers: processes; 0 or 1: none but this.
+        make: must be picklable; its exceptions are raised here.
+        items: must be picklable.
+        workers: number of processes; 0 or 1: use only this process.
     Raises:
+        WsstoolError: a worker process died.
         WsstoolError: a process died.
     """
     if workers < 2 or len(items) < _WORTH_IT * workers:
         yield from map(make, items)
         return
-    # Fresh processes: a copy of this one would have its buffers, its locks and its open files.
+    # Spawn instead of fork: a forked copy would share buffers, locks and open files.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, fresh, _begin) as pool:
         try:
             yield from _submitted(pool, make, items, 2 * workers)
         except BrokenProcessPool:
             raise WsstoolError(
-                "a worker process died, perhaps for want of memory; --workers 1 takes the least"
+                "a worker process died, possibly out of memory; --workers 1 needs the least"
             ) from None
 
 

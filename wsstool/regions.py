@@ -1,25 +1,26 @@
-"""Boxes and proposals of one image: the region types that cross the borders between modules."""
+"""Boxes and proposals of one image: the region types shared by all packages."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
 
-_ROUNDING = 1e-3  #: pixels; how far float32 moves a side that lies between two pixels
+_ROUNDING = 1e-3  #: pixels; tolerance for float32 rounding of box sides
 
 
 def pixel_bounds(box: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The pixels that a box touches: first column and row, and the first ones behind it.
+    """Return the pixel range that a box touches: first column and row, and the first ones beyond it.
 
     Args:
         box: (4,) xyxy in pixels; sides may lie within pixels and outside the image.
         size: (H, W) of the image.
     Returns:
-        (x0, y0, x1, y1) inside the image; at least one pixel for a box that meets the image, and none
+        (x0, y0, x1, y1) inside the image; at least one pixel for a box that intersects the image, and none
         (x0 = x1 or y0 = y1) for one that lies outside.
 
     >>> pixel_bounds(np.array([0.5, -3, 2, 1.2]), (4, 5))
@@ -34,6 +35,40 @@ def pixel_bounds(box: np.ndarray, size: tuple[int, int]) -> tuple[int, int, int,
     return left, top, max(left, right), max(top, bottom)
 
 
+def box_mask(box: np.ndarray, size: tuple[int, ...]) -> np.ndarray:
+    """Mark the pixels that a box touches.
+
+    Args:
+        box: (4,) xyxy in pixels; sides may lie within pixels and outside the image.
+        size: (H, W) of the image.
+    Returns:
+        (H, W) bool.
+
+    >>> box_mask(np.array([0.5, -3, 2, 1.2]), (3, 4)).astype(int).tolist()
+    [[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]]
+    """
+    x0, y0, x1, y1 = pixel_bounds(box, (size[0], size[1]))
+    inside = np.zeros(size[:2], bool)
+    inside[y0:y1, x0:x1] = True
+    return inside
+
+
+def box_in_window(box: np.ndarray, window: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Move a box from pixels of the image to pixels of a window of it.
+
+    Args:
+        box: (4,) xyxy.
+        window: (4,) xyxy; only its first two numbers count.
+    Returns:
+        (4,) xyxy, float32 if ``box`` is.
+
+    >>> box_in_window(np.array([5, 7, 9, 8], np.float32), (2, 4, 10, 10)).tolist()
+    [3.0, 3.0, 7.0, 4.0]
+    """
+    x0, y0 = window[0], window[1]
+    return box - np.array([x0, y0, x0, y0], np.float32)
+
+
 @dataclass(frozen=True)
 class Boxes:
     """The boxes of one image.
@@ -41,7 +76,7 @@ class Boxes:
     Args:
         xyxy: (B, 4) float32 pixels; x1 and y1 are the first column and row outside.
         class_ids: (B,) int64.
-        ids: (B,) int64, those of the annotation file.
+        ids: (B,) int64 annotation ids from the annotation file.
     """
 
     xyxy: np.ndarray
@@ -58,9 +93,9 @@ class Proposals:
 
     Args:
         superpixels: (H, W) uint16, every number from 0 to S - 1 present.
-        nodes: (R, 3) uint16 rows (left, right, is_proposal), the best proposal first. A node is named by a
-            superpixel's number, or by S + row; a proposal of one superpixel s is the row (s, s, 1). Rows with
-            is_proposal 0 only build others. No node holds itself.
+        nodes: (R, 3) uint16 rows (left, right, is_proposal), the best proposal first. A node is identified
+            by a superpixel number, or by S + row; a proposal of one superpixel s is the row (s, s, 1). Rows
+            with is_proposal 0 are only parts of others. No node contains itself.
 
     Source: hdf5-streams schema, kind ``proposal``.
     """
@@ -81,12 +116,12 @@ class Proposals:
         return (self.members() @ sizes.astype(float)).astype(np.int64)
 
     def members(self) -> np.ndarray:
-        """(P, S) bool: the superpixels of each proposal, the best proposal first.
+        """Return the superpixels of each proposal, the best proposal first: (P, S) bool.
 
-        They are worked out once, and cannot be written to.
+        Computed once; the array is read-only.
 
         Raises:
-            ValueError: a row names a node that is not there, or the rows go round in a circle.
+            ValueError: a row names a node that does not exist, or the rows form a cycle.
         """
         return self._members
 
@@ -95,7 +130,7 @@ class Proposals:
         count, rows = self.n_superpixels, self.nodes.astype(np.int64)
         children = rows[:, :2]
         if (children >= count + len(rows)).any():
-            raise ValueError("a proposal names a part that is not there")
+            raise ValueError("a proposal refers to a part that does not exist")
         held = np.zeros((count + len(rows), count), bool)
         held[np.arange(count), np.arange(count)] = True
         open_rows = np.arange(len(rows))
@@ -103,7 +138,7 @@ class Proposals:
         while len(open_rows):
             ready = known[children[open_rows]].all(axis=1)
             if not ready.any():
-                raise ValueError("proposals are made of each other")
+                raise ValueError("proposals contain each other in a cycle")
             now = open_rows[ready]
             held[count + now] = held[children[now, 0]] | held[children[now, 1]]
             known[count + now] = True
@@ -114,12 +149,12 @@ class Proposals:
 
 
 def proposal_areas(proposals: Proposals) -> np.ndarray:
-    """(P,) int64: the pixels of each proposal, the best proposal first; worked out once."""
+    """Return the area of each proposal in pixels, the best proposal first: (P,) int64; computed once."""
     return proposals._areas
 
 
 def proposal_boxes(proposals: Proposals) -> np.ndarray:
-    """(P, 4) float32 xyxy: the smallest box around each proposal, the best proposal first."""
+    """Return the bounding box of each proposal, the best proposal first: (P, 4) float32 xyxy."""
     bounds, members = superpixel_boxes(proposals.superpixels), proposals.members()
     far = max(proposals.superpixels.shape)
     found = [np.where(members, bounds[:, k], far).min(1, initial=far) for k in (0, 1)]
@@ -128,7 +163,7 @@ def proposal_boxes(proposals: Proposals) -> np.ndarray:
 
 
 def superpixel_boxes(superpixels: np.ndarray) -> np.ndarray:
-    """(S, 4) int64 xyxy: the smallest box around each superpixel; x1 and y1 are the first outside.
+    """Return the bounding box of each superpixel: (S, 4) int64 xyxy; x1 and y1 are exclusive.
 
     >>> superpixel_boxes(np.array([[0, 0, 1], [0, 2, 1]])).tolist()
     [[0, 0, 2, 2], [2, 0, 3, 2], [1, 1, 2, 2]]
@@ -136,3 +171,26 @@ def superpixel_boxes(superpixels: np.ndarray) -> np.ndarray:
     found = ndimage.find_objects(superpixels.astype(np.int32) + 1) if superpixels.size else []
     sides = [(x.start, y.start, x.stop, y.stop) for y, x in found]
     return np.array(sides, np.int64).reshape(-1, 4)
+
+
+def in_window(values: np.ndarray, window: Sequence[int], other: Sequence[int]) -> np.ndarray:
+    """Return values that are known in one window of an image as they stand in another, 0 where unknown.
+
+    Args:
+        values: (h, w), those of ``window``.
+        window, other: x0, y0, x1, y1 in pixels of the image; x1 and y1 are the first outside.
+
+    Returns:
+        (H, W) float32, the size of ``other``.
+
+    >>> in_window(np.array([[1, 2], [3, 4]]), (0, 0, 2, 2), (1, 0, 4, 2))
+    array([[2., 0., 0.],
+           [4., 0., 0.]], dtype=float32)
+    """
+    (x0, y0, x1, y1), (left, top, right, bottom) = window, other
+    first, last = max(y0, top), max(y0, top, min(y1, bottom))  # rows in both windows
+    start, stop = max(x0, left), max(x0, left, min(x1, right))
+    found = np.zeros((bottom - top, right - left), np.float32)
+    shared = values[first - y0 : last - y0, start - x0 : stop - x0]
+    found[first - top : last - top, start - left : stop - left] = shared
+    return found

@@ -1,8 +1,8 @@
-"""The registries: a name on the command line -> a function, imported when it is first used.
+"""The registries: command-line name -> function, imported on first use.
 
-A new method is one file and one line here; the option's choices, completion, ``wsstool methods``, the
-table in the docs and the contract tests follow. Methods of other packages come in through entry points
-of the group ``wsstool.<family>``.
+A new method is one file and one line here; the choices of the option, completion, ``wsstool methods``, the
+table in the docs and the contract tests follow. Other packages add methods through entry points of the group
+``wsstool.<family>``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ EXPORTS = Registry(
         ),
         "cvat": Entry("wsstool.data.formats.cvat:write", "CVAT for images 1.1", "one XML file"),
         "label-studio": Entry("wsstool.data.formats.label_studio:write", "Label Studio", "one JSON file"),
-        "yolo": Entry("wsstool.data.formats.yolo:write", "Ultralytics YOLO", "one text file an image"),
+        "yolo": Entry("wsstool.data.formats.yolo:write", "Ultralytics YOLO", "one text file per image"),
         "voc": Entry(
-            "wsstool.data.formats.voc_png:write", "Everingham et al., IJCV 2010", "two PNGs an image"
+            "wsstool.data.formats.voc_png:write", "Everingham et al., IJCV 2010", "two PNGs per image"
         ),
     },
 )
@@ -30,15 +30,19 @@ EXPORTS = Registry(
 CAMS = Registry(
     "cams",
     {
-        "cam": Entry("wsstool.cams.cam:cam", "Zhou et al., CVPR 2016", "1 forward"),
+        "cam": Entry("wsstool.cams.cam:cam", "Zhou et al., CVPR 2016", "1 forward pass"),
         "gradcam": Entry(
-            "wsstool.cams.gradcam:gradcam", "Selvaraju et al., ICCV 2017", "1 forward, backward to the layer"
+            "wsstool.cams.gradcam:gradcam",
+            "Selvaraju et al., ICCV 2017",
+            "1 forward pass, backward to the layer",
         ),
         "gradcam++": Entry(
             "wsstool.cams.gradcam_plus_plus:gradcam_plus_plus", "Chattopadhay et al., WACV 2018", "as gradcam"
         ),
         "layercam": Entry("wsstool.cams.layercam:layercam", "Jiang et al., TIP 2021", "as gradcam"),
-        "scorecam": Entry("wsstool.cams.scorecam:scorecam", "Wang et al., CVPRW 2020", "1 forward a channel"),
+        "scorecam": Entry(
+            "wsstool.cams.scorecam:scorecam", "Wang et al., CVPRW 2020", "1 forward pass per channel"
+        ),
     },
 )
 
@@ -48,12 +52,12 @@ REFINERS = Registry(
         "crf": Entry(
             "wsstool.masks.crf:crf",
             "Krähenbühl and Koltun, NIPS 2011",
-            "about 0.5 s an image",
+            "about 0.5 s per image",
             presets="wsstool.masks.crf:PRESETS",
             only={"logit_scale": ("unary", "logits"), "label_probability": ("unary", "labels")},
         ),
         "random-walk": Entry(
-            "wsstool.masks.random_walk:random_walk", "Grady, PAMI 2006", "one sparse solve a class"
+            "wsstool.masks.random_walk:random_walk", "Grady, PAMI 2006", "one sparse solve per class"
         ),
         "pamr": Entry("wsstool.masks.pamr:pamr", "Araslanov and Roth, CVPR 2020", "10 local averages"),
     },
@@ -79,7 +83,7 @@ SELECTORS = Registry(
         "greedy": Entry(
             "wsstool.selection.selectors.greedy:greedy",
             "Feng et al., TNNLS 2022",
-            "0.01 to 0.1 s a box",
+            "0.01 to 0.1 s per box",
             only={"f1": ("guide", "contour", "both"), "threshold": ("guide", "contour", "region", "both")},
         ),
         "best": Entry(
@@ -97,12 +101,12 @@ FILLERS = Registry(
         "ellipse": Entry("wsstool.selection.fillers.simple:ellipse", "common practice", "nothing"),
         "rim": Entry("wsstool.selection.fillers.simple:rim", "Khoreva et al., CVPR 2017", "nothing"),
         "grabcut": Entry(
-            "wsstool.selection.fillers.grabcut:grabcut", "Rother et al., SIGGRAPH 2004", "0.1 to 1 s a box"
+            "wsstool.selection.fillers.grabcut:grabcut", "Rother et al., SIGGRAPH 2004", "0.1 to 1 s per box"
         ),
         "grabcut-map": Entry(
             "wsstool.selection.fillers.grabcut_map:grabcut_map",
             "Rother et al., SIGGRAPH 2004",
-            "0.1 to 0.5 s a box",
+            "0.1 to 0.5 s per box",
         ),
         "grabcut-opencv": Entry(
             "wsstool.selection.fillers.grabcut_opencv:grabcut_opencv",
@@ -127,7 +131,7 @@ COTRAINERS = Registry(
         "ema-teacher": Entry(
             "wsstool.training.cotraining.cotrainers:ema_teacher",
             "Tarvainen and Valpola, NIPS 2017",
-            "1 network, 2 forwards",
+            "1 network, 2 forward passes",
         ),
         "multilayer": Entry(
             "wsstool.training.cotraining.multilayer_task:multilayer", "Han et al., MedIA 2022", "1 network"
@@ -141,7 +145,7 @@ ATTENTIONS = Registry(
         "progressive-dropout": Entry(
             "wsstool.training.progressive_dropout:progressive_dropout",
             "Han et al., MedIA 2022",
-            "1 convolution 1x1 a step",
+            "one 1x1 convolution per step",
         ),
     },
 )
@@ -166,7 +170,7 @@ NMS = Registry(
     "nms",
     {
         "greedy": Entry("wsstool.nms.methods.greedy:greedy", "Felzenszwalb et al., PAMI 2010", "n log n"),
-        "soft": Entry("wsstool.nms.methods.soft:soft", "Bodla et al., ICCV 2017", "one step a box"),
+        "soft": Entry("wsstool.nms.methods.soft:soft", "Bodla et al., ICCV 2017", "one step per box"),
         "weighted": Entry("wsstool.nms.methods.weighted:weighted", "Zhou et al., ICCVW 2017", "as greedy"),
         "iou-guided": Entry(
             "wsstool.nms.methods.iou_guided:iou_guided", "Jiang et al., ECCV 2018", "as greedy"
@@ -174,19 +178,19 @@ NMS = Registry(
         "variance-voting": Entry(
             "wsstool.nms.methods.variance_voting:variance_voting",
             "He et al., CVPR 2019",
-            "as soft, all groups dense",
+            "as soft, dense per group",
         ),
         "adaptive": Entry(
             "wsstool.nms.methods.adaptive:adaptive", "Liu et al., CVPR 2019", "as greedy, or as soft"
         ),
         "diou": Entry("wsstool.nms.methods.diou:diou", "Zheng et al., AAAI 2020", "as greedy"),
         "fast": Entry(
-            "wsstool.nms.methods.fast:fast", "Bolya et al., ICCV 2019", "one pass over touching pairs"
+            "wsstool.nms.methods.fast:fast", "Bolya et al., ICCV 2019", "one pass over overlapping pairs"
         ),
         "cluster": Entry("wsstool.nms.methods.cluster:cluster", "Zheng et al., TCYB 2021", "as greedy"),
         "matrix": Entry("wsstool.nms.methods.matrix:matrix", "Wang et al., NeurIPS 2020", "as fast"),
         "voting": Entry("wsstool.nms.methods.voting:voting", "Gidaris and Komodakis, ICCV 2015", "as greedy"),
-        "fusion": Entry("wsstool.nms.methods.fusion:fusion", "Solovyev et al., IVC 2021", "one step a box"),
+        "fusion": Entry("wsstool.nms.methods.fusion:fusion", "Solovyev et al., IVC 2021", "one step per box"),
     },
 )
 
@@ -203,10 +207,10 @@ BOX_LOSSES = Registry(
             "row and column maxima",
         ),
         "bags": Entry(
-            "wsstool.training.losses.bags:bags", "Hsu et al., NeurIPS 2019", "maxima, 4 neighbours a pixel"
+            "wsstool.training.losses.bags:bags", "Hsu et al., NeurIPS 2019", "maxima, 4 neighbours per pixel"
         ),
         "pairwise": Entry(
-            "wsstool.training.losses.pairwise:pairwise", "Tian et al., CVPR 2021", "4 neighbours a pixel"
+            "wsstool.training.losses.pairwise:pairwise", "Tian et al., CVPR 2021", "4 neighbours per pixel"
         ),
         "mask": Entry(
             "wsstool.training.losses.object_mask:object_mask", "cross-entropy and Dice", "needs masks"
@@ -218,10 +222,104 @@ DENSE = Registry(
     "dense",
     {
         "rarefy": Entry(
-            "wsstool.models.dense:rarefy", "Long et al., CVPR 2015", "1 pass at stride 1, of the padded image"
+            "wsstool.models.dense:rarefy",
+            "Long et al., CVPR 2015",
+            "1 pass at stride 1 over the padded image",
         ),
         "shift-and-stitch": Entry(
             "wsstool.models.dense:shift_and_stitch", "Long et al., CVPR 2015", "stride x stride passes"
+        ),
+    },
+)
+
+CORRUPTIONS = Registry(
+    "corruptions",
+    {
+        "gaussian-noise": Entry(
+            "wsstool.corruptions.noise:gaussian_noise",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 normal draw a value",
+        ),
+        "shot-noise": Entry(
+            "wsstool.corruptions.noise:shot_noise",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 Poisson draw a value",
+        ),
+        "impulse-noise": Entry(
+            "wsstool.corruptions.noise:impulse_noise",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 uniform draw a value",
+        ),
+        "speckle-noise": Entry(
+            "wsstool.corruptions.noise:speckle_noise",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 normal draw a value",
+        ),
+        "gaussian-blur": Entry(
+            "wsstool.corruptions.blur:gaussian_blur",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "2 passes of 9 to 49 taps",
+        ),
+        "motion-blur": Entry(
+            "wsstool.corruptions.motion:motion_blur",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "21 to 41 shifted copies",
+        ),
+        "glass-blur": Entry(
+            "wsstool.corruptions.glass:glass_blur",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "2 blurs, 1 to 3 shuffles",
+        ),
+        "defocus-blur": Entry(
+            "wsstool.corruptions.blur:defocus_blur",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 Fourier transform and back a channel",
+        ),
+        "snow": Entry(
+            "wsstool.corruptions.snow:snow",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "21 to 25 shifted copies of one channel",
+        ),
+        "fog": Entry(
+            "wsstool.corruptions.fog:fog",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 uniform draw a pixel of the enclosing square",
+        ),
+        "frost": Entry(
+            "wsstool.corruptions.frost:frost", "Hendrycks and Dietterich, ICLR 2019", "one pass; photographs"
+        ),
+        "frost-synthetic": Entry(
+            "wsstool.corruptions.frost:frost_synthetic", "a texture of our own", "as fog"
+        ),
+        "spatter": Entry(
+            "wsstool.corruptions.spatter:spatter",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "1 normal draw a pixel, blurs, distances",
+        ),
+        "brightness": Entry(
+            "wsstool.corruptions.colour:brightness", "Hendrycks and Dietterich, ICLR 2019", "one pass"
+        ),
+        "contrast": Entry(
+            "wsstool.corruptions.colour:contrast", "Hendrycks and Dietterich, ICLR 2019", "one pass"
+        ),
+        "jpeg-compression": Entry(
+            "wsstool.corruptions.digital:jpeg_compression", "Hendrycks and Dietterich, ICLR 2019", "1 JPEG"
+        ),
+        "saturate": Entry(
+            "wsstool.corruptions.colour:saturate", "Hendrycks and Dietterich, ICLR 2019", "one pass"
+        ),
+        "pixelate": Entry(
+            "wsstool.corruptions.digital:pixelate", "Hendrycks and Dietterich, ICLR 2019", "2 resizings"
+        ),
+        "zoom-blur": Entry(
+            "wsstool.corruptions.zoom:zoom_blur",
+            "Hendrycks and Dietterich, ICLR 2019",
+            "10 to 15 enlargements",
+        ),
+        "elastic-transform": Entry(
+            "wsstool.corruptions.elastic:elastic_transform",
+            "Michaelis et al., 2019",
+            "2 uniform draws a pixel, 1 look-up",
         ),
     },
 )
@@ -239,6 +337,7 @@ REGISTRIES = (
     NMS,
     COTRAINERS,
     DENSE,
+    CORRUPTIONS,
     EXPORTS,
 )
 """All families, in the order of the pipeline."""

@@ -1,4 +1,4 @@
-"""The machine under a run: device, precision, threads, seeds. The only file that asks for a GPU."""
+"""The runtime environment: device, precision, threads, seeds. The only file that queries for a GPU."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wsstool.errors import UsageError
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """Turn ``auto|cpu|cuda|cuda:N|mps`` into a device that is really there, and prepare the process for it.
+    """Turn ``auto|cpu|cuda|cuda:N|mps`` into an available device, and set up the memory allocator.
 
     Raises:
-        UsageError: the named device is not on this machine.
+        UsageError: the named device is not available.
     """
     keep_freed_memory()
     if name == "auto":
@@ -37,13 +37,13 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def keep_freed_memory() -> bool:
-    """Let glibc reuse the memory of freed tensors and not give it back to the system after each layer.
+    """Let glibc reuse the memory of freed tensors instead of returning it to the system after each layer.
 
-    Feature maps are large, so every one is a fresh mapping by default, and a quarter of the time of a forward
-    pass on a CPU goes to the page faults of touching it. Freed memory stays with the process until it ends.
+    By default every large feature map is a fresh memory mapping, and a quarter of the time of a forward pass
+    on a CPU goes to page faults. Freed memory then stays with the process until it ends.
 
     Returns:
-        Whether this C library has the switch.
+        Whether the C library supports these settings.
     """
     trim_threshold, mmap_max = -1, -4  # from glibc's malloc.h
     if not sys.platform.startswith("linux"):
@@ -56,14 +56,14 @@ def keep_freed_memory() -> bool:
 
 
 def autocast(device: torch.device, enabled: bool) -> contextlib.AbstractContextManager[Any]:
-    """Mixed precision where it pays: bfloat16 on CUDA; nothing elsewhere."""
+    """Return a mixed-precision context: bfloat16 on CUDA; no change elsewhere."""
     if enabled and device.type == "cuda":
         return torch.autocast("cuda", dtype=torch.bfloat16)
     return contextlib.nullcontext()
 
 
 def seed_everything(seed: int) -> None:
-    """Seed every generator in this process. Loader workers derive theirs from the item, not from here."""
+    """Seed every generator in this process. Loader workers derive their seeds from the item instead."""
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Small frozen types that cross the borders between modules. Numpy only."""
+"""Small frozen types shared by all packages. Numpy only."""
 
 from __future__ import annotations
 
@@ -7,18 +7,20 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from wsstool.errors import BadInputError
+
 IGNORE = 255
-"""Label of a pixel that takes no part: void, unsure, or failed. The same in every mask."""
+"""Label of an ignored pixel: void, uncertain, or failed. The same in every mask."""
 
 
 @dataclass(frozen=True)
 class ClassList:
-    """The classes of a data set. A class id is an index into ``names``.
+    """The classes of a dataset. A class id is an index into ``names``.
 
     Args:
-        names: one name a class, background included where there is one.
-        background: class id of the background, or -1 for sets without one.
-        palette: one RGB triple a class, or empty (a default palette is used).
+        names: one name per class, background included where there is one.
+        background: class id of the background, or -1 for datasets without one.
+        palette: one RGB triple per class, or empty (a default palette is used).
     """
 
     names: tuple[str, ...]
@@ -33,9 +35,27 @@ class ClassList:
         """Ids of the classes that are not background, in order: classifier output k is ``foreground[k]``."""
         return tuple(i for i in range(len(self.names)) if i != self.background)
 
+    def require_same(self, other: ClassList, what: str) -> None:
+        """Raise BadInputError unless both lists have the same names in the same order.
+
+        Args:
+            other: the list to compare with; its background and palette do not matter.
+            what: the two owners, as the subject of the message: "'cls.pth' and 'data/'".
+
+        Example:
+            >>> ClassList(("cat", "emu")).require_same(ClassList(("cat", "dog")), "'cls.pth' and 'data/'")
+            Traceback (most recent call last):
+            wsstool.errors.BadInputError: 'cls.pth' and 'data/' have different classes (such as dog)
+        """
+        if self.names == other.names:
+            return
+        odd = sorted(set(self.names) ^ set(other.names))
+        difference = f"different classes (such as {odd[0]})" if odd else "their classes in a different order"
+        raise BadInputError(f"{what} have {difference}")
+
 
 class Messages(Protocol):
-    """Where a stage says what it does. The command line prints; a library call stays silent."""
+    """Interface for messages, warnings and progress. The command line prints; library calls are silent."""
 
     def say(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
@@ -47,7 +67,7 @@ class Advance(Protocol):
 
 
 class Silent:
-    """Messages that go nowhere: the default of every stage."""
+    """Discard all messages: the default of every stage."""
 
     def say(self, text: str) -> None:
         pass
@@ -66,7 +86,7 @@ T = TypeVar("T")
 
 
 def tracked(items: Iterable[T], messages: Messages, total: int, what: str) -> Iterator[T]:
-    """Yield ``items`` while the progress of ``messages`` moves by one for each."""
+    """Yield ``items``, advancing the progress bar of ``messages`` by one per item."""
     with messages.track(total, what) as advance:
         for item in items:
             yield item

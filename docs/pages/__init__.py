@@ -44,6 +44,18 @@ def exit_codes_table() -> str:
     return "\n".join(lines)
 
 
+def metrics_table() -> str:
+    """What ``eval --fail-under`` can require, by what is scored."""
+    from wsstool.stages.options.metrics import METRICS
+
+    lines = ["| scored | metric | definition |", "| --- | --- | --- |"]
+    for scored, metrics in METRICS.items():
+        for name, definition in metrics.items():
+            lines.append(f"| {scored} | `{name.replace('_', '-')}` | {definition} |")
+            scored = ""
+    return "\n".join(lines)
+
+
 def methods_page() -> str:
     """Every registered method: name, paper, cost, first line of its docstring, own options."""
     import inspect

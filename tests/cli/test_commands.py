@@ -42,7 +42,7 @@ def test_options_are_those_of_the_stage(name):
     """``call("module:function", locals())``: the stage has the same names, with the same defaults."""
     function = function_of(name)
     source = inspect.getsource(function)
-    called = re.search(r'call\("([\w:]+)", locals\(\)\)', source)
+    called = re.search(r'call\("([\w.:]+)", locals\(\)\)', source)
     if called is None:
         pytest.skip("chooses what it passes on")
     module, _, attribute = called.group(1).partition(":")

@@ -26,12 +26,6 @@ def function_of(name):
     return getattr(import_module(f"wsstool.cli.{module}"), function)
 
 
-# To be removed together with its uses once every command lists its examples line by line.
-def skip_unless_converted(name):
-    if "Examples: " in function_of(name).__doc__:
-        pytest.skip("examples are still inline")
-
-
 def help_of(*words):
     return runner.invoke(app, [*words, "--help"]).output
 
@@ -66,7 +60,6 @@ def test_the_program_lists_its_commands_in_groups():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_summary_is_short_and_whole(name):
-    skip_unless_converted(name)
     line = summary(function_of(name).__doc__)
     assert len(line) <= 60 and line.endswith(".")
     assert re.search(rf"^  {name} +{re.escape(line)}$", help_of(), re.M)
@@ -103,7 +96,6 @@ def test_many_choices_stand_in_the_description():
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_examples_are_printed_as_they_are_typed(name):
-    skip_unless_converted(name)
     lines = help_of(name).splitlines()
     own = [line for command, line in examples() if command == name]
     assert own and not [line for line in own if f"      {line}" not in lines]

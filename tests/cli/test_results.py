@@ -1,6 +1,5 @@
 """eval, export and report as processes: exit codes, what goes to stdout, signatures."""
 
-import inspect
 import json
 import os
 import subprocess
@@ -11,11 +10,7 @@ import pytest
 
 from tests.stages.chain import write_data, write_masks
 from wsstool.cli.pipeline import eval as eval_command
-from wsstool.cli.tools import export as export_command
-from wsstool.cli.tools import report as report_command
-from wsstool.stages.exchange.export import export
-from wsstool.stages.report.report import report
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.scoring.evaluate import evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,18 +56,9 @@ def test_export_and_report_write_their_outputs(masks, tmp_path):
     assert wsstool("export", masks, "-o", tmp_path / "out").returncode == 2
 
 
-@pytest.mark.parametrize(
-    ("command", "stage"),
-    [(eval_command.eval_, eval_), (export_command.export, export), (report_command.report, report)],
-)
-def test_options_are_the_parameters_of_the_stage(command, stage):
-    own = set(inspect.signature(command).parameters) - {"json"}
-    assert own == set(inspect.signature(stage).parameters) - {"messages"}
-
-
 def test_table_on_a_terminal(masks, capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    eval_command._show(eval_([masks]), json=False)
+    eval_command._show(evaluate([masks]), json=False)
     text = capsys.readouterr().out
     for words in ("mIoU", "blind", "circle", "one confusion matrix", "painted everywhere"):
         assert words in text

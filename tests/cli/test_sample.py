@@ -1,12 +1,8 @@
-"""``wsstool sample`` as a program: exit codes, and the same parameters as its stage."""
-
-import inspect
+"""``wsstool sample`` as a program: its output and exit codes."""
 
 from typer.testing import CliRunner
 
 from wsstool.cli.app import app
-from wsstool.cli.tools.sample import sample as command
-from wsstool.stages.program.sample import sample as stage
 
 
 def run(*arguments):
@@ -26,9 +22,3 @@ def test_exit_codes(tmp_path):
     assert run("-o", tmp_path / "s", "--count", 0).exit_code == 2
     assert run("--count", 1).exit_code == 2
     assert run("-o", tmp_path / "file", "--count", 1).exit_code == 74
-
-
-def test_options_are_the_parameters_of_the_stage():
-    own = {k: p.default for k, p in inspect.signature(command).parameters.items()}
-    theirs = {k: p.default for k, p in inspect.signature(stage).parameters.items() if k != "messages"}
-    assert own == theirs

@@ -1,20 +1,14 @@
 """Options that do nothing are said to, when they were typed."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
-import typer
-import typer.main
 
 from wsstool.cli.app import app
-from wsstool.cli.unused_options import _IDLE, SELECTING, sentences
 from wsstool.registry import COTRAINERS
-
-COMMANDS = typer.main.get_command(app).commands
-
-
-@pytest.mark.parametrize("command", _IDLE)
-def test_every_option_named_is_one_of_the_command(command):
-    there = {p.name for p in COMMANDS[command].params}
-    assert {name for idle in _IDLE[command] for name in idle.options} <= there
+from wsstool.stages.options.cotrain import SELECTING
+from wsstool.stages.options.predict import PredictOptions
 
 
 def test_the_methods_that_select_are_those_with_a_pool():
@@ -22,13 +16,12 @@ def test_the_methods_that_select_are_those_with_a_pool():
 
 
 def test_only_what_was_typed_is_told():
-    values = {"gate": None, "gate_threshold": 0.1, "gate_form": "forbid", "probabilities": True}
-    assert sentences("predict", values, []) == []
-    assert sentences("predict", values, ["gate_form"]) == ["--gate-form does nothing without --gate"]
-    told = sentences("predict", values, ["gate_threshold", "gate_form"])
+    options = PredictOptions(data=Path("data"), weights=Path("seg.pth"), probabilities=True)
+    assert options.warnings([]) == []
+    assert options.warnings(["gate_form"]) == ["--gate-form does nothing without --gate"]
+    told = options.warnings(["gate_threshold", "gate_form"])
     assert told == ["--gate-threshold, --gate-form do nothing without --gate"]
-    assert sentences("predict", values | {"gate": "cls.pth"}, ["gate_form"]) == []
-    assert sentences("eval", {}, ["truth"]) == []
+    assert replace(options, gate=Path("cls.pth")).warnings(["gate_form"]) == []
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ def made(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("sample") / request.param
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "socket", lambda *a, **k: pytest.fail("the network was asked for"))
-        sample(folder, kind=request.param, count=20, size=96)
+        sample(output=folder, kind=request.param, count=20, size=96)
     return request.param, folder
 
 
@@ -57,7 +57,7 @@ def test_every_class_occurs_and_none_always(made):
 
 
 def test_boxes_are_those_of_the_visible_masks(tmp_path):
-    sample(tmp_path / "s", count=6, size=96)
+    sample(output=tmp_path / "s", count=6, size=96)
     data = open_dataset(tmp_path / "s")
     found = json.loads((tmp_path / "s/boxes.json").read_text())
     for i, image in enumerate(found["images"]):
@@ -91,7 +91,7 @@ def test_painting_the_tags_everywhere_scores_low(made):
 
 
 def test_mean_colour_does_not_tell_tissues_apart(tmp_path):
-    sample(tmp_path / "t", kind="tissue", count=40, size=64)
+    sample(output=tmp_path / "t", kind="tissue", count=40, size=64)
     data = open_dataset(tmp_path / "t")
     means = {c: [] for c in range(4)}
     for i in range(len(data)):
@@ -107,14 +107,14 @@ def test_mean_colour_does_not_tell_tissues_apart(tmp_path):
 @pytest.mark.parametrize("kind", KINDS)
 def test_equal_seeds_give_equal_bytes(tmp_path, kind):
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
-        sample(tmp_path / name, kind=kind, count=3, size=48, seed=seed)
+        sample(output=tmp_path / name, kind=kind, count=3, size=48, seed=seed)
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     assert digest(tmp_path / "a") != digest(tmp_path / "c")
 
 
 def test_a_larger_sample_begins_with_the_smaller(tmp_path):
     for count in (2, 4):
-        sample(tmp_path / str(count), count=count, size=48)
+        sample(output=tmp_path / str(count), count=count, size=48)
     small, large = digest(tmp_path / "2/images"), digest(tmp_path / "4/images")
     assert small.items() <= large.items()
 
@@ -122,12 +122,12 @@ def test_a_larger_sample_begins_with_the_smaller(tmp_path):
 def test_a_full_folder_is_left_alone(tmp_path):
     target = tmp_path / "s"
     target.mkdir()
-    sample(target, count=1, size=48)  # an empty folder is no obstacle
+    sample(output=target, count=1, size=48)  # an empty folder is no obstacle
     before = digest(target)
     with pytest.raises(UsageError, match="not empty"):
-        sample(target, count=2, size=48)
+        sample(output=target, count=2, size=48)
     assert digest(target) == before
-    sample(target, count=2, size=48, force=True)
+    sample(output=target, count=2, size=48, force=True)
     assert len(open_dataset(target)) == 2
     assert [p.name for p in tmp_path.iterdir()] == ["s"]
 
@@ -136,25 +136,25 @@ def test_a_run_that_fails_leaves_nothing(tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    sample(tmp_path / "s", count=1, size=48)
+    sample(output=tmp_path / "s", count=1, size=48)
     before = digest(tmp_path / "s")
     monkeypatch.setattr("wsstool.data.sample.write_class_list", full)
     with pytest.raises(CannotWriteError, match="No space"):
-        sample(tmp_path / "s", count=1, size=48, force=True)
+        sample(output=tmp_path / "s", count=1, size=48, force=True)
     assert digest(tmp_path) == {f"s/{name}": value for name, value in before.items()}
 
 
 @pytest.mark.parametrize("wrong", [{"kind": "cats"}, {"count": 0}, {"size": 8}, {"seed": -1}])
 def test_arguments_out_of_range(tmp_path, wrong):
     with pytest.raises(UsageError):
-        sample(tmp_path / "s", **wrong)
+        sample(output=tmp_path / "s", **wrong)
     assert not (tmp_path / "s").exists()
 
 
 def test_a_file_in_the_way(tmp_path):
     (tmp_path / "s").write_text("")
     with pytest.raises(CannotWriteError, match="is a file"):
-        sample(tmp_path / "s", count=1)
+        sample(output=tmp_path / "s", count=1)
 
 
 @pytest.mark.parametrize("mask", [np.zeros((3, 2), bool), np.ones((3, 2), bool), np.eye(4, dtype=bool)])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from wsstool.metrics.detection import DetectionScores, ImageBoxes, match_voc
-from wsstool.stages.scoring.detections import score_boxes
+from wsstool.stages.scoring.evaluate import evaluate
 
 REFERENCE = {
     "ap": 0.505, "ap50": 0.697, "ap75": 0.573, "ap_small": 0.586, "ap_medium": 0.519, "ap_large": 0.501,
@@ -16,7 +16,7 @@ REFERENCE = {
 
 def test_the_example_of_coco_to_the_third_decimal(shared):
     folder = shared / "data/eval_reference"
-    found = score_boxes(folder / "fakebbox100_results.json", truth=folder / "instances_val2014_100.json")
+    found = evaluate(folder / "fakebbox100_results.json", truth=folder / "instances_val2014_100.json")
     assert {key: round(found["scores"][key], 3) for key in REFERENCE} == REFERENCE
     assert found["images"] == 100 and found["boxes"] == 734
 
@@ -36,7 +36,7 @@ def test_pycocotools_agrees_on_detections_before_suppression(shared, tmp_path):
     theirs.evaluate()
     theirs.accumulate()
     theirs.summarize()
-    ours = score_boxes(raw, truth=truth)["scores"]
+    ours = evaluate(raw, truth=truth)["scores"]
     for name, value in zip(names, theirs.stats, strict=True):
         assert (ours[name] if ours[name] is not None else -1) == pytest.approx(value, abs=1e-9)
 

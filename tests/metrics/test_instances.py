@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wsstool.metrics.instances import InstanceScores, interval, overlap
+from wsstool.metrics.bootstrap import mean_interval
+from wsstool.metrics.instances import InstanceScores, overlap
 
 
 def square(top, left, side, size=(40, 60)):
@@ -118,9 +119,9 @@ def test_without_any_truth_the_boxes_remain():
 
 def test_images_are_drawn_whole():
     values, image = np.array([0.2, 0.2, 0.2, 0.9]), np.array([0, 0, 0, 1])
-    found = interval(values, image, bootstrap=500)
+    found = vars(mean_interval(values, image, samples=500))
     assert found["units"] == 2 and found["low"] == pytest.approx(0.2) and found["high"] == pytest.approx(0.9)
-    assert interval(values, image, groups=["p", "p"])["units"] == 1
+    assert mean_interval(values, image, groups=["p", "p"]).units == 1
 
 
 def test_rank_correlation_by_hand():

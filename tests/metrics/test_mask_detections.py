@@ -8,8 +8,7 @@ import pytest
 from wsstool.data.geometry import rle
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.mask_overlap import run_areas, run_overlaps
-from wsstool.stages.scoring.detections import score_boxes
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.scoring.evaluate import evaluate
 
 REFERENCE = {
     "ap": 0.320, "ap50": 0.562, "ap75": 0.299, "ap_small": 0.387, "ap_medium": 0.310, "ap_large": 0.327,
@@ -20,10 +19,10 @@ REFERENCE = {
 def test_the_example_of_coco_to_the_third_decimal(shared):
     folder = shared / "data/eval_reference"
     source, truth = folder / "fakesegm100_results.json", folder / "instances_val2014_100.json"
-    found = score_boxes(source, truth=truth)
+    found = evaluate(source, truth=truth)
     assert found["of"] == "mask"
     assert {key: round(found["scores"][key], 3) for key in REFERENCE} == REFERENCE
-    boxes = score_boxes(source, truth=truth, of="box")
+    boxes = evaluate(source, truth=truth, of="box")
     assert boxes["of"] == "box" and boxes["scores"]["ap"] != found["scores"]["ap"]
 
 
@@ -80,56 +79,49 @@ def in_runs(rows, columns, size=(40, 60)):
 def test_polygons_and_crowds(files):
     triangle = [[0, 0, 20, 0, 0, 20]]
     source, truth = files(triangle, in_runs(slice(5, 20), slice(40, 50)), bbox=[0, 0, 20, 20])
-    found = score_boxes(source, truth=truth)
+    found = evaluate(source, truth=truth)
     # The second one lies in the crowd and is set aside; were it wrong, it would still stand behind the hit.
     assert found["of"] == "mask" and found["scores"]["ap"] == 1
     square = in_runs(slice(0, 14), slice(0, 14))  # IoU .7 with the triangle
     source, truth = files(in_runs(slice(5, 20), slice(40, 50)), square, bbox=[0, 0, 20, 20])
-    masks = score_boxes(source, truth=truth)["scores"]
+    masks = evaluate(source, truth=truth)["scores"]
     assert masks["ap50"] == 1 and masks["ap75"] == 0
-    boxes = score_boxes(source, truth=truth, of="box")["scores"]
+    boxes = evaluate(source, truth=truth, of="box")["scores"]
     assert boxes["ap75"] == 1  # the second is a duplicate
 
 
 def test_a_polygon_without_a_box_has_one_around_its_corners(files):
     source, truth = files([[0, 0, 20, 0, 0, 20]])
-    assert score_boxes(source, truth=truth, of="box")["scores"]["ap"] == 1
+    assert evaluate(source, truth=truth, of="box")["scores"]["ap"] == 1
 
 
 def test_an_area_is_that_of_the_mask(files):
     # 210 pixels are small, whatever box comes along; pycocotools would call this one large.
     source, truth = files([[0, 0, 20, 0, 0, 20]], bbox=[0, 0, 60, 40])
-    found = score_boxes(source, truth=truth)["scores"]
+    found = evaluate(source, truth=truth)["scores"]
     assert found["ap_small"] == 1 and found["ap_medium"] is None
     assert found["ap_large"] is None
-
-
-def test_figures_are_not_joined(files, tmp_path):
-    source, truth = files([[0, 0, 20, 0, 0, 20]])
-    score_boxes(source, truth=truth, output=tmp_path / "scores.json")
-    with pytest.raises(BadInputError, match="cannot be joined"):
-        eval_([tmp_path / "scores.json", tmp_path / "scores.json"])
 
 
 def test_what_is_refused(files, tmp_path):
     source, truth = files(in_runs(slice(0, 4), slice(0, 4), (30, 60)))
     with pytest.raises(BadInputError, match="60 x 30 pixels, the image 60 x 40"):
-        score_boxes(source, truth=truth)
+        evaluate(source, truth=truth)
     rows = json.loads(source.read_text())
     del rows[0]["segmentation"]
     source.write_text(json.dumps([{**rows[0], "bbox": [0, 0, 5, 5]}]))
-    assert score_boxes(source, truth=truth)["of"] == "box"
+    assert evaluate(source, truth=truth)["of"] == "box"
     with pytest.raises(MissingInputError, match="1 of 1 detections"):
-        score_boxes(source, truth=truth, of="mask")
+        evaluate(source, truth=truth, of="mask")
     bare = json.loads(truth.read_text())
     del bare["annotations"][0]["segmentation"]
     (tmp_path / "bare.json").write_text(json.dumps(bare))
     source, _ = files(in_runs(slice(0, 4), slice(0, 4)))
-    assert score_boxes(source, truth=tmp_path / "bare.json")["of"] == "box"
+    assert evaluate(source, truth=tmp_path / "bare.json")["of"] == "box"
     with pytest.raises(MissingInputError, match="1 of 2 objects"):
-        score_boxes(source, truth=tmp_path / "bare.json", of="mask")
+        evaluate(source, truth=tmp_path / "bare.json", of="mask")
     with pytest.raises(UsageError, match="--of segm"):
-        score_boxes(source, truth=truth, of="segm")
+        evaluate(source, truth=truth, of="segm")
     (tmp_path / "masks").mkdir()
     with pytest.raises(UsageError, match="--of is not for label maps"):
-        eval_([str(tmp_path / "masks")], of="mask")
+        evaluate([str(tmp_path / "masks")], of="mask")

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from wsstool.metrics.proposals import COUNTS, ProposalScores, best_unions, box_overlaps, mask_overlaps
+from wsstool.metrics.box_overlap import box_overlaps
+from wsstool.metrics.proposals import COUNTS, ProposalScores, best_unions, mask_overlaps
 from wsstool.proposals.masks import from_masks
 from wsstool.regions import Proposals
 

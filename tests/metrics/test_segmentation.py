@@ -157,9 +157,9 @@ def test_image_scores_are_those_of_one_image_matrices():
 @pytest.mark.parametrize(
     ("prediction", "truth", "message"),
     [
-        (np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8), "2 x 2 and the truth 2 x 3"),
-        (np.full((2, 2), 7, np.uint8), np.zeros((2, 2), np.uint8), "prediction holds 7"),
-        (np.zeros((2, 2), np.uint8), np.full((2, 2), 9, np.uint8), "truth holds 9"),
+        (np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8), "2 x 2 and the ground truth 2 x 3"),
+        (np.full((2, 2), 7, np.uint8), np.zeros((2, 2), np.uint8), "prediction contains 7"),
+        (np.zeros((2, 2), np.uint8), np.full((2, 2), 9, np.uint8), "ground truth contains 9"),
         (np.zeros((2, 2), np.int64), np.zeros((2, 2), np.uint8), "uint8"),
     ],
 )

@@ -41,7 +41,7 @@ def test_a_condition_steers_and_starts_without_effect(condition, one, other):
         torch.nn.init.normal_(network.steer.weight)
         first, second = network(x, one), network(x, other)
     assert not torch.allclose(first[0], second[0]) and torch.allclose(first[1], second[1], atol=1e-5)
-    with pytest.raises(UsageError, match=f"told the object by a {condition}"):
+    with pytest.raises(UsageError, match=f"needs a {condition} that identifies the object"):
         network(x)
 
 
@@ -50,7 +50,7 @@ def test_a_condition_steers_and_starts_without_effect(condition, one, other):
     [
         ({"width": 12}, "--width 12"),
         ({"condition": "word"}, "no condition 'word'"),
-        ({"condition": "class"}, "needs its size"),
+        ({"condition": "class"}, "needs a size"),
     ],
 )
 def test_bad_options(options, match):

@@ -27,10 +27,10 @@ def test_layers_of_the_backbone_need_no_prefix(resnet: Classifier) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("backbone.layer9.conv1", "alike: .*; there are: backbone.conv1, .*backbone.layer4$"),
-        ("layer9", "alike: layer4, .*; there are: conv1, bn1, .*, layer4$"),
-        ("layer4.7", "alike: layer4.1, layer4.0.*; there are: layer4.0, layer4.1$"),
-        ("head.x", "'head' has no layers inside$"),
+        ("backbone.layer9.conv1", "similar: .*; there are: backbone.conv1, .*backbone.layer4$"),
+        ("layer9", "similar: layer4, .*; there are: conv1, bn1, .*, layer4$"),
+        ("layer4.7", "similar: layer4.1, layer4.0.*; there are: layer4.0, layer4.1$"),
+        ("head.x", "'head' contains no layers$"),
     ],
 )
 def test_unknown_names_are_answered_with_those_beside_them(resnet: Classifier, name: str, says: str) -> None:
@@ -45,9 +45,9 @@ def test_unknown_names_are_answered_with_those_beside_them(resnet: Classifier, n
         ("pool", "there are: features.0 to features.5$"),
         (
             "backbone.feature.3",
-            "alike: backbone.features.3, .*there are: backbone.features.0 to backbone.features.5$",
+            "similar: backbone.features.3, .*there are: backbone.features.0 to backbone.features.5$",
         ),
-        ("feature.3", "alike: features.3, .*there are: features.0 to features.5$"),
+        ("feature.3", "similar: features.3, .*there are: features.0 to features.5$"),
     ],
 )
 def test_the_parts_that_have_maps_are_listed_and_not_their_container(
@@ -68,13 +68,16 @@ def test_long_lists_are_cut() -> None:
     [
         (
             ["head"],
-            "layer 'head' comes after the last feature map; maps are read from: features.0 to",
+            "layer 'head' comes after the last feature map; maps can be computed from: features.0 to",
         ),
         (["dropout"], "layer 'dropout' comes after the last feature map"),
         ([""], "--layer '' names no layer; there are: features.0 to features.5"),
         (["."], "--layer '.' names no layer"),
-        (["features.3", "features.3"], "--layer features.3 and --layer features.3 are one layer"),
-        (["features.3", "backbone.features.3"], "--layer features.3 and --layer backbone.features.3 are one"),
+        (["features.3", "features.3"], "--layer features.3 and --layer features.3 are the same layer"),
+        (
+            ["features.3", "backbone.features.3"],
+            "--layer features.3 and --layer backbone.features.3 are the same",
+        ),
     ],
 )
 def test_what_class_maps_cannot_be_read_from(tiny: Classifier, names: list[str], says: str) -> None:

@@ -52,6 +52,15 @@ def test_equal_contents_give_equal_bytes(saved: Path, model) -> None:
     assert saved.read_bytes() == saved.with_name("other.pth").read_bytes()
 
 
+def test_texts_may_be_the_same_object_or_not(tmp_path: Path, model) -> None:
+    """Options are one object where they are defaults, and several where they were typed."""
+    text, other = "auto", "".join(["au", "to"])
+    for name, value in (("a", text), ("b", other)):
+        meta = {**META, "params": {"one": text, "two": value, "several": [value, text]}}
+        save_weights(tmp_path / f"{name}.pth", model.state_dict(), meta)
+    assert (tmp_path / "a.pth").read_bytes() == (tmp_path / "b.pth").read_bytes()
+
+
 def test_second_network(tmp_path: Path, model) -> None:
     other = build_classifier("tiny", 2)
     save_weights(tmp_path / "x.pth", model.state_dict(), META, other.state_dict())
@@ -70,7 +79,7 @@ def test_foreign_containers(tmp_path: Path, key: str) -> None:
     torch.save(content, tmp_path / "x.pth")
     weights = load_weights(tmp_path / "x.pth")
     assert list(weights.state_dict) == ["a"] and weights.meta == {}
-    with pytest.raises(BadInputError, match="which network"):
+    with pytest.raises(BadInputError, match="does not name its network"):
         build_from_weights(tmp_path / "x.pth")
 
 
@@ -108,7 +117,7 @@ def test_truncated_and_flipped(saved: Path) -> None:
 @pytest.mark.parametrize("content", [b"<html>not found</html>", b"wsstool"])
 def test_no_weights_file(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "x.pth").write_bytes(content)
-    with pytest.raises(BadInputError, match="no weights file"):
+    with pytest.raises(BadInputError, match="not a weights file"):
         load_weights(tmp_path / "x.pth")
 
 
@@ -124,7 +133,7 @@ def test_no_state_dict(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [{}, {"state_dict": {}}])
 def test_an_empty_dictionary_is_called_so(tmp_path: Path, content: dict) -> None:
     torch.save(content, tmp_path / "x.pth")
-    with pytest.raises(BadInputError, match=r"x\.pth holds an empty dictionary, and no weights$"):
+    with pytest.raises(BadInputError, match=r"x\.pth contains an empty dictionary and no weights$"):
         load_weights(tmp_path / "x.pth")
 
 

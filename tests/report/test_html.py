@@ -74,7 +74,16 @@ def test_report_says_what_it_was_given():
     parser.feed(render(page()))
     words = " ".join(parser.text)
     for expected in (
-        *("0.500", "0.450 to 0.550", "0.300", "first-tag", "80%", "supervised twin", "gland <x>", "12.0%"),
+        *(
+            "0.500",
+            "0.450 to 0.550",
+            "0.300",
+            "first-tag",
+            "80%",
+            "fully supervised reference",
+            "gland <x>",
+            "12.0%",
+        ),
         *('Tissue <b>"A&B"</b>', "wsstool cam data --weights a.pth > cam.h5", "a/<1>.png"),
     ):
         assert expected in words, expected

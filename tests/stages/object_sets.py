@@ -10,7 +10,7 @@ from PIL import Image
 
 from wsstool import store
 from wsstool.data.geometry.rle import encode
-from wsstool.stages.objects.columns import Objects, boxes_of
+from wsstool.stages.objects.columns import BoxColumns, boxes_of
 from wsstool.types import ClassList
 
 CLASSES = ClassList(("background", "disc", "block"), 0)
@@ -61,7 +61,7 @@ def write_objects(root: Path, n: int = 5) -> Path:
     return root
 
 
-def objects_of(root: Path, indices) -> Objects:
+def objects_of(root: Path, indices) -> BoxColumns:
     names = tuple(f"images/p{i}.png" for i in indices)
     sizes = np.array([SIZE] * len(names), np.int32)
     return boxes_of(root, names, sizes, CLASSES, None)[0]
@@ -75,13 +75,8 @@ def write_maps(path: Path, root: Path, indices=range(5), *, level: float = 0.9, 
         stage="contour",
         params={"level": level},
         inputs=[store.Input("data", {"fingerprint": "0" * 32}, str(root))],
-        images=found.images,
-        sizes=found.sizes,
-        shapes=found.shapes,
-        elements=found.elements,
-        classes=found.classes,
         image_root=root,
-        columns=found.columns,
+        **found.header_fields(),
     )
     with store.create(header, path, max_failed=99) as writer:
         for i, number in enumerate(indices):

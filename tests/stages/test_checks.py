@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from wsstool.errors import UsageError
-from wsstool.stages.checks import check_share
 from wsstool.stages.pseudo_masks.cam import cam
 
 
@@ -14,9 +13,3 @@ from wsstool.stages.pseudo_masks.cam import cam
 def test_no_share(value):
     with pytest.raises(UsageError, match="--score-threshold"):
         cam(Path("none"), weights=Path("none"), score_threshold=value)
-
-
-def test_one_is_a_share_unless_all_would_be_gone():
-    check_share("--x", 1.0)
-    with pytest.raises(UsageError, match=r"\[0, 1\)"):
-        check_share("--dropout", 1.0, one=False)

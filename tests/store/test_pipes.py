@@ -89,7 +89,7 @@ def test_repacked_and_doubled_files_on_a_pipe(shell, tmp_path):
     assert out.split() == [b"0", b"0", b"65"], err
     assert values(tmp_path / "b.h5") == DOUBLED and not (tmp_path / "c.h5").exists()
     assert (tmp_path / "again.h5").read_bytes() == (tmp_path / "a.h5").read_bytes()
-    assert "two files in one" in err and err.count("whole, mask, 40 images") == 2
+    assert "two concatenated files" in err and err.count("whole, mask, 40 images") == 2
 
 
 def test_the_reader_goes_away(shell):

@@ -9,7 +9,7 @@ from wsstool.errors import CannotWriteError
 def test_a_strangers_file_stays(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("image,labels\n")
-    with pytest.raises(CannotWriteError, match="no file of wsstool"):
+    with pytest.raises(CannotWriteError, match="not a wsstool file"):
         example().write(path)
     assert path.read_text() == "image,labels\n"
     assert [p.name for p in tmp_path.iterdir()] == ["labels.csv"]

@@ -1,4 +1,4 @@
-"""Losses of tags against arithmetic; views; the pictures' cache."""
+"""Losses and scores of tags against arithmetic and torchmetrics; views; the cache of decoded images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from PIL import Image
 
 from wsstool.data.augmentation.transforms import RandomResizedCrop
 from wsstool.errors import UsageError
-from wsstool.training.images.tagged_images import Pictures, TaggedImages
+from wsstool.training.images.decoded_images import DecodedImages
+from wsstool.training.images.tagged_images import TaggedImages
 from wsstool.training.losses.classification import LOSSES, cross_entropy, soft_margin
 
 
@@ -77,22 +78,22 @@ def test_odd_shapes_have_views(shape: tuple[int, int]) -> None:
     assert view.shape == (8, 8, 3) and (view == 9).all()
 
 
-def test_pictures_keep_what_fits_and_name_what_fails(tmp_path: Path) -> None:
+def test_images_keep_what_fits_and_name_what_fails(tmp_path: Path) -> None:
     paths = [tmp_path / f"{i}.png" for i in range(3)]
     for i in (0, 2):
         Image.new("RGB", (10, 10), (i, 0, 0)).save(paths[i])
     paths[1].write_bytes(b"")
-    pictures = Pictures(paths, limit=300)
-    assert list(pictures.failed) == [1] and "1.png" in pictures.failed[1]
+    images = DecodedImages(paths, limit=300)
+    assert list(images.failed) == [1] and "1.png" in images.failed[1]
     paths[0].unlink()
-    assert pictures[0][0, 0, 0] == 0 and pictures[2][0, 0, 0] == 2
+    assert images[0][0, 0, 0] == 0 and images[2][0, 0, 0] == 2
 
 
 def test_items_depend_on_seed_epoch_and_number_alone(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)).save(path)
     sets = [
-        TaggedImages(Pictures([path]), np.ones((2, 1)), [0, 0], RandomResizedCrop(16), seed=seed)
+        TaggedImages(DecodedImages([path]), np.ones((2, 1)), [0, 0], RandomResizedCrop(16), seed=seed)
         for seed in (0, 0, 1)
     ]
     assert torch.equal(sets[0][3, 1][0], sets[1][3, 1][0])

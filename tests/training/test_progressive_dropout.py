@@ -111,5 +111,5 @@ def test_the_task_uses_it_in_training_alone(head_bias: bool) -> None:
 
 @pytest.mark.parametrize("own", [{"divisor": 0.0}, {"factor": 0.0}, {"factor": 1.1}, {"floor": -0.1}])
 def test_options_outside_their_range(own: dict) -> None:
-    with pytest.raises(UsageError, match="progressive dropout wants"):
+    with pytest.raises(UsageError, match="progressive dropout needs"):
         progressive_dropout(drawn(1, 2, 3, 3), drawn(2, 2), 0, **own)

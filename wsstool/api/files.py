@@ -40,14 +40,22 @@ class RecordFile(Mapping[str, ImageRecord]):
     def __getitem__(self, name: str) -> ImageRecord:
         """Return the record of an image.
 
+        Args:
+            name: path in the data folder, as iteration yields it; or the file name, if only one image has it.
+
         Raises:
-            KeyError: the file has no image of that name.
+            KeyError: the file has no image of that name, or several.
             ValueError: the file is closed.
         """
         if self._records is None:
             raise ValueError(f"'{self.path}' is closed")
-        i = self._numbers[name]
-        return KINDS[self.kind](self._records[i], self._tail, self.image_folder)
+        number = self._numbers.get(name)
+        if number is None:
+            found = [i for one, i in self._numbers.items() if one.rpartition("/")[2] == name]
+            if len(found) != 1:
+                raise KeyError(f"{len(found)} images are called '{name}' in '{self.path}'")
+            number = found[0]
+        return KINDS[self.kind](self._records[number], self._tail, self.image_folder)
 
     def image_folder(self) -> Path:
         """Return the folder of the images.
@@ -83,9 +91,10 @@ def open(path: str | os.PathLike[str], images: str | os.PathLike[str] | None = N
 
     Returns:
         A mapping from image name to record, with ``kind``, ``classes`` (names; a class id is an index),
-        ``background`` (class id or -1) and ``close()``; also a context manager. Every record has ``name``,
-        ``size`` (H, W), ``failed``, ``tags`` (names of the image-level labels) and ``image`` ((H, W, 3)
-        uint8, read from the image folder), and by kind:
+        ``background`` (class id or -1) and ``close()``; also a context manager. An image is named by its
+        path in the data folder, or by its file name alone if only one image has it. Every record has
+        ``name``, ``size`` (H, W), ``failed``, ``tags`` (names of the image-level labels) and ``image``
+        ((H, W, 3) uint8, read from the image folder), and by kind:
 
         - ``mask``: ``data`` (H, W) uint8 class ids, 255 undecided, (L, H, W) for L > 1 layers; ``layers``;
           ``overlay()`` a Pillow image.

@@ -36,14 +36,14 @@ def _table(rows: list[list[str]]) -> str:
 
 def _short(value: Any) -> str:
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.2g}"
     if isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
         return f"{len(value)} row{'s' if len(value) > 1 else ''}: {_line(_numbers(value[0]))}"
     return _line(value)
 
 
 def _numbers(row: Mapping[str, Any]) -> str:
-    return ", ".join(f"{name} {value:.3f}" for name, value in row.items() if isinstance(value, float))
+    return ", ".join(f"{name} {_short(value)}" for name, value in row.items() if isinstance(value, float))
 
 
 def _line(value: Any) -> str:

@@ -26,9 +26,9 @@ STAGES = {
     "propose": "objects.propose:propose",
     "select": "objects.select:select",
     "cotrain": "train.cotrain:cotrain",
-    "predict": "predict.any_weights:predict",
+    "predict": "predict.predict:predict",
     "nms_files": "detections.nms:nms",
-    "evaluate": "scoring.evaluate:eval_",
+    "evaluate": "scoring.evaluate:evaluate",
     "report": "report.report:report",
     "export": "exchange.export:export",
     "import_masks": "exchange.import_masks:import_masks",
@@ -64,12 +64,11 @@ def as_function(name: str, stage: Callable[..., Any]) -> Callable[..., Result]:
     for key in streams:
         if parameters[key].default is None:
             parameters[key] = parameters[key].replace(default=inspect.Parameter.empty)
-    signature = inspect.Signature(list(parameters.values()))
+    signature = inspect.Signature(_required_first(list(parameters.values())))
 
     @functools.wraps(stage)
     def function(*args: Any, **kwargs: Any) -> Result:
         given = signature.bind_partial(*args, **kwargs).arguments
-        given |= given.pop("arguments", {})  # of predict, which passes its options on
         for key in streams:
             if given.get(key, parameters[key].default) in (None, "-", inspect.Parameter.empty):
                 raise TypeError(f"{name}() needs {key}='FILE': only commands use standard input and output")
@@ -82,6 +81,15 @@ def as_function(name: str, stage: Callable[..., Any]) -> Callable[..., Result]:
     function.__name__ = function.__qualname__ = name
     function.__signature__ = signature  # type: ignore[attr-defined]
     return function
+
+
+def _required_first(parameters: list[inspect.Parameter]) -> list[inspect.Parameter]:
+    """Make the required parameter positional where none is, such as the folder of ``sample``."""
+    if any(one.kind is one.POSITIONAL_OR_KEYWORD for one in parameters):
+        return parameters
+    first = next((one for one in parameters if one.default is one.empty), parameters[0])
+    others = [one for one in parameters if one is not first]
+    return [first.replace(kind=inspect.Parameter.POSITIONAL_OR_KEYWORD), *others]
 
 
 def _parameters(stage: Callable[..., Any]) -> dict[str, inspect.Parameter]:

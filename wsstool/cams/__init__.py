@@ -1,4 +1,4 @@
-"""Class activation maps: where in the image a classifier sees each class. One method a file."""
+"""Class activation maps: where in the image a classifier sees each class. One method per file."""
 
 from wsstool.cams.multiscale import multiscale
 from wsstool.cams.result import Cams

@@ -1,4 +1,4 @@
-"""One forward pass that records named layers, and the fewest backward passes that reach them."""
+"""One forward pass that records named layers, and as few backward passes to them as possible."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ class Recording(NamedTuple):
 
 
 def record(model: nn.Module, x: Tensor, layers: Sequence[str] = (), *, gradients: bool = False) -> Recording:
-    """Run ``model(x)`` once, in evaluation mode, and keep what the named layers put out.
+    """Run ``model(x)`` once in evaluation mode and return the outputs of the named layers and the logits.
 
-    With ``gradients`` autograd starts at the earliest of them: what lies before runs without a graph, the
+    With ``gradients`` autograd starts at the earliest of them: everything before runs without a graph, the
     output of that layer is a leaf, and no backward pass goes further. Recorded outputs are safe from in-place
-    operations behind them. Modes and gradients of the model stay as they are and no hook stays behind, also
-    when something raises.
+    operations behind them. Modes and gradients of the model are restored and all hooks are removed, also
+    after an exception.
 
     Args:
         model: (B, 3, H, W) -> logits (B, C).
         x: (B, 3, H, W) float, on the model's device.
-        layers: names of submodules, see ``find_layer``; none means ``model.default_layer``. Of a layer that
-            runs several times the last output counts.
+        layers: names of submodules, see ``find_layer``; none means ``model.default_layer``. If a layer runs
+            several times, its last output is returned.
         gradients: whether backward passes will follow.
 
     Raises:
         UsageError: a name that the model does not have, a layer that did not run or whose output is not
-            (B, F, h, w), or a model that does not answer (B, C) logits.
+            (B, F, h, w), or a model that does not return (B, C) logits.
     """
     names = tuple(layers) or _default_layers(model)
     outputs: dict[str, Tensor] = {}
@@ -49,11 +49,11 @@ def record(model: nn.Module, x: Tensor, layers: Sequence[str] = (), *, gradients
                 shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
                 raise UsageError(f"layer '{name}' gives {shape}, not a feature map (B, F, h, w)")
             if gradients:
-                torch.set_grad_enabled(True)  # until record() ends: here the graph begins
+                torch.set_grad_enabled(True)  # until record() ends: the graph starts here
                 if not output.requires_grad:
                     output = output.detach().requires_grad_()
             outputs[name] = output
-            return output.clone()  # the rest of the network may write into its copy
+            return output.clone()  # the rest of the network may overwrite its copy
 
         return hook
 
@@ -68,7 +68,7 @@ def record(model: nn.Module, x: Tensor, layers: Sequence[str] = (), *, gradients
             for handle in handles:
                 handle.remove()
     if not isinstance(logits, Tensor) or logits.ndim != 2:
-        raise UsageError("class maps need a classifier: a network that answers one logit an image and class")
+        raise UsageError("class maps need a classifier: a network that returns one logit per image and class")
     for name in names:
         if name not in outputs:
             raise UsageError(f"layer '{name}' did not run in the forward pass")
@@ -84,16 +84,16 @@ def gradient_maps(
     combine: Callable[[Tensor, Tensor], Tensor],
     closed_form: Callable[[Tensor, Tensor], Tensor | None] = lambda features, logits: None,
 ) -> Cams:
-    """The frame of all methods that weigh activations by gradients: one forward, few short backward passes.
+    """Compute class maps from gradient-weighted activations: one forward pass, few short backward passes.
 
     Args:
         model: see :func:`record`.
         x: (B, 3, H, W) float.
-        targets: (B, C) bool, the classes to make maps of.
+        targets: (B, C) bool, the classes to compute maps for.
         layers: see :func:`record`.
         combine: activations A and gradients dS/dA of n images, both (n, F, h, w) -> maps (n, h, w).
-        closed_form: ``(features, logits)`` of a layer -> (B, C, h, w) where no backward pass is needed to
-            know the maps, else None.
+        closed_form: ``(features, logits)`` of a layer -> (B, C, h, w) if the maps can be computed without a
+            backward pass, else None.
     """
     recording = record(model, x, layers, gradients=True)
     check_targets(targets, recording.logits)
@@ -113,10 +113,10 @@ def gradient_maps(
 def _backward(
     recording: Recording, targets: Tensor, wanted: list[int]
 ) -> Iterator[tuple[Tensor, Tensor, tuple[Tensor, ...]]]:
-    """Pass k differentiates the k-th present class of every image at once.
+    """Differentiate the k-th present class of every image at once, in pass k.
 
-    Images do not depend on each other, so the number of passes is the largest number of classes in one image.
-    Yields row and class of each image that has a k-th class, and dS/dA of the wanted layers.
+    Images are independent, so the number of passes is the largest number of classes in one image. Yields row
+    and class of each image that has a k-th class, and dS/dA of the wanted layers.
     """
     if not wanted or not targets.any():
         return
@@ -134,12 +134,12 @@ def _backward(
 
 
 def only(targets: Tensor, maps: Tensor) -> Tensor:
-    """``maps`` (B, C, h, w) in float32, zero where ``targets`` (B, C) is false."""
+    """Return ``maps`` (B, C, h, w) in float32, zero where ``targets`` (B, C) is false."""
     return maps.float().masked_fill(~targets[:, :, None, None], 0.0)
 
 
 def check_targets(targets: Tensor, logits: Tensor) -> None:
-    """Raises ValueError unless ``targets`` is bool and of the shape of ``logits``."""
+    """Raise ValueError unless ``targets`` is bool and has the shape of ``logits``."""
     if targets.dtype != torch.bool or targets.shape != logits.shape:
         found = f"{tuple(targets.shape)} {targets.dtype}"
         raise ValueError(f"targets must be bool of shape {tuple(logits.shape)}, not {found}")
@@ -147,7 +147,7 @@ def check_targets(targets: Tensor, logits: Tensor) -> None:
 
 @contextmanager
 def _evaluating(model: nn.Module) -> Iterator[None]:
-    """Evaluation mode, module by module, without ``train()``, which some networks override."""
+    """Set evaluation mode module by module, without ``train()``, which some networks override."""
     training = [m for m in model.modules() if m.training]
     for module in training:
         module.training = False

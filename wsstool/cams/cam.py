@@ -17,23 +17,23 @@ from wsstool.models.classifier import POOLS, Classifier, average_pool
 def cam(
     model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str] = (), *, bias: bool = False
 ) -> Cams:
-    """Class activation maps of a network that ends in pooling and one linear layer.
+    """Compute class activation maps by applying the linear head at every position.
 
     M_c(p) = sum_k W_ck A_k(p): every class of the batch in one matrix product after one forward pass. The
-    bias is left out, since it says nothing about where; it says how much is enough, which matters once maps
-    are rectified or classes are compared.
+    bias is left out by default, since it carries no spatial information; it sets the decision level, which
+    matters once maps are rectified or classes are compared.
 
     Args:
         model: a classifier whose logits are ``pool(head(features))``, ``head`` a 1x1 convolution, or any
             network that ends in average pooling and a linear layer (torchvision's ResNet, for instance).
-        x: (B, 3, H, W) float, normalised as the network wants it.
-        targets: (B, C) bool, the classes to make maps of.
+        x: (B, 3, H, W) float, normalised as the network expects.
+        targets: (B, C) bool, the classes to compute maps for.
         layers: the layer that the head reads; none means ``model.default_layer``.
-        bias: add the head's bias: the map is then the logit that its position alone would give, above 0 where
-            the class is more likely there than not.
+        bias: add the head's bias: the map is then the logit of its position alone, above 0 where the class is
+            more likely present than not.
 
     Returns:
-        One (B, C, h, w) float32 map a layer, not rectified, and the logits.
+        One (B, C, h, w) float32 map per layer, not rectified, and the logits.
 
     Raises:
         UsageError: the head does not read that layer, so CAM is not defined there.
@@ -49,7 +49,7 @@ def cam(
         if found is None:
             name = layers[i] if layers else "the default layer"
             raise UsageError(
-                f"cam needs the layer that the linear head reads; {name} is not it, gradcam takes any"
+                f"cam needs the layer that the linear head reads; {name} is not; gradcam takes any layer"
             )
     head = _linear_head(model)
     shift = head.bias.detach()[:, None, None] if bias and head is not None and head.bias is not None else 0.0
@@ -58,9 +58,9 @@ def cam(
 
 
 def head_maps(model: nn.Module, features: Tensor, logits: Tensor) -> Tensor | None:
-    """``W A`` (B, C, h, w), when pooling it (bias added) gives the logits; otherwise None.
+    """Return ``W A`` (B, C, h, w) if pooling it (bias added) gives the logits; otherwise None.
 
-    The check by value is what makes this safe for every network: it costs one 1x1 convolution more.
+    This check by value makes the shortcut safe for every network, at the cost of one 1x1 convolution.
     """
     head = _linear_head(model)
     if head is None or head.weight.shape[:2] != (logits.shape[1], features.shape[1]):
@@ -75,7 +75,7 @@ def head_maps(model: nn.Module, features: Tensor, logits: Tensor) -> Tensor | No
 
 
 def _linear_head(model: nn.Module) -> nn.Linear | nn.Conv2d | None:
-    """``model.head``, or the last layer with weights, if it is linear at every position."""
+    """Return ``model.head``, or the last layer with weights, if it is linear at every position."""
     head = getattr(model, "head", None)
     layers = [head] if isinstance(head, nn.Linear | nn.Conv2d) else [*model.modules()][::-1]
     for layer in layers:

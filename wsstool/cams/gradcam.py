@@ -1,4 +1,4 @@
-"""Grad-CAM: channels weighed by their mean gradient."""
+"""Grad-CAM: channels weighted by their mean gradient."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from wsstool.cams.result import Cams
 
 
 def gradcam(model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str] = ()) -> Cams:
-    """Gradient-weighted class activation maps of any layers of any classifier.
+    """Compute Grad-CAM maps: channels weighted by their mean gradient, for any layers of any classifier.
 
     w_k = mean over positions p of dS_c/dA_k(p), L_c(p) = sum_k w_k A_k(p), with S_c the logit.
 
-    Where the linear head reads the layer and its pool shifts with its input, pool(m + t) = pool(m) + t, as
-    average, maximum, top-k and log-sum-exp pooling do, the gradients of a channel sum to W_ck, so that L is
-    CAM / (h * w). That is then computed without a backward pass.
+    If the linear head reads the layer and its pooling commutes with adding a constant, pool(m + t) =
+    pool(m) + t, as average, maximum, top-k and log-sum-exp pooling do, the gradients of a channel sum to
+    W_ck, so that L is CAM / (h * w). It is then computed without a backward pass.
 
     Args:
         model: a classifier, (B, 3, H, W) -> (B, C).
-        x: (B, 3, H, W) float, normalised as the network wants it.
-        targets: (B, C) bool, the classes to make maps of.
-        layers: names of layers that give feature maps, all served by the same passes; none means
+        x: (B, 3, H, W) float, normalised as the network expects.
+        targets: (B, C) bool, the classes to compute maps for.
+        layers: names of layers that output feature maps, all served by the same passes; none means
             ``model.default_layer``.
 
     Returns:
-        One (B, C, h, w) float32 map a layer, and the logits.
+        One (B, C, h, w) float32 map per layer, and the logits.
 
     Notes:
-        The final rectification of the paper is left to whoever makes masks: multi-layer pseudo-masks need
-        the negative values.
+        The final rectification of the paper is left to the masking step: multi-layer pseudo-masks need the
+        negative values.
 
     Source:
         Selvaraju et al., ICCV 2017, equations 1 and 2. Written from the paper.
@@ -47,7 +47,7 @@ def gradcam(model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str] 
 
 
 def mean_gradient(a: Tensor, g: Tensor) -> Tensor:
-    """Activations and gradients (n, F, h, w) -> maps (n, h, w).
+    """Combine activations and gradients (n, F, h, w) into maps (n, h, w).
 
     >>> mean_gradient(torch.ones(1, 2, 1, 2), torch.tensor([[[[1., 3.]], [[0., -1.]]]]))
     tensor([[[1.5000, 1.5000]]])

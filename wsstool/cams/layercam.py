@@ -1,4 +1,4 @@
-"""LayerCAM: every position weighed by its own positive gradient."""
+"""LayerCAM: every position weighted by its own positive gradient."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from wsstool.cams.result import Cams
 
 
 def layercam(model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str] = ()) -> Cams:
-    """LayerCAM maps: fine detail from early layers, where a mean over positions says little.
+    """Compute LayerCAM maps: each position weighted by its own gradient, for fine detail from early layers.
 
     L_c(p) = sum_k max(dS_c/dA_k(p), 0) A_k(p).
 
     Args:
         model: a classifier, (B, 3, H, W) -> (B, C).
-        x: (B, 3, H, W) float, normalised as the network wants it.
-        targets: (B, C) bool, the classes to make maps of.
-        layers: names of layers that give feature maps; none means ``model.default_layer``.
+        x: (B, 3, H, W) float, normalised as the network expects.
+        targets: (B, C) bool, the classes to compute maps for.
+        layers: names of layers that output feature maps; none means ``model.default_layer``.
 
     Returns:
-        One (B, C, h, w) float32 map a layer, and the logits.
+        One (B, C, h, w) float32 map per layer, and the logits.
 
     Notes:
         The paper rectifies the map and, when it merges layers, scales early ones by tanh; both are left to
-        whoever makes masks.
+        the masking step.
 
     Source:
         Jiang et al., TIP 2021, equations 5 to 7. Written from the paper.
@@ -36,7 +36,7 @@ def layercam(model: nn.Module, x: Tensor, targets: Tensor, layers: Sequence[str]
 
 
 def own_gradient(a: Tensor, g: Tensor) -> Tensor:
-    """Activations and gradients (n, F, h, w) -> maps (n, h, w).
+    """Combine activations and gradients (n, F, h, w) into maps (n, h, w).
 
     >>> own_gradient(torch.ones(1, 2, 1, 2), torch.tensor([[[[1., 3.]], [[2., -1.]]]]))
     tensor([[[3., 3.]]])

@@ -1,4 +1,4 @@
-"""Class maps summed over several scales of the image and its mirror image."""
+"""Class maps summed over several scales of the image and its horizontal flip."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsstool.cams.layercam import layercam
 from wsstool.cams.result import Cams
 
 PER_POSITION = (gradcam, layercam)
-"""Methods whose maps are gradients of a mean: they fall as 1 / (h * w) when the image grows."""
+"""Methods whose maps are gradients of a mean: they shrink as 1 / (h * w) when the image grows."""
 
 
 def multiscale(
@@ -30,7 +30,7 @@ def multiscale(
     size: tuple[int, int] | None = None,
     **own: Any,
 ) -> Cams:
-    """Run ``method`` on resized and mirrored copies of ``x`` and sum the maps on a common grid.
+    """Run ``method`` on resized and flipped copies of ``x`` and sum the maps on a common grid.
 
     Large scales give detail, small ones whole objects; the sum keeps what they agree on.
 
@@ -41,29 +41,29 @@ def multiscale(
         targets: (B, C) bool.
         layers: see the method.
         scales: factors of the image size, > 0; (1.0,) is the image as it is.
-        flip: also use the mirror image of each scale.
+        flip: also use the horizontal flip at each scale.
         rectify: sum the positive part of each pass: evidence at one scale is not cancelled by its absence
             at another.
-        size: (rows, columns) of the common grid of all layers; None takes, layer by layer, the grid of the
+        size: (rows, columns) of the common grid of all layers; None: for each layer, the grid of the
             largest scale.
         own: options of the method.
 
     Returns:
-        The summed maps, (B, C, h, w) float32 a layer, and the mean of the logits. With one scale and
-        without ``flip`` that is what the method itself answers.
+        The summed maps, (B, C, h, w) float32 per layer, and the mean of the logits. With one scale and
+        without ``flip`` this is the result of the method itself.
 
     Raises:
         ValueError: no scale, or one that is not positive.
 
     Notes:
-        Resizing is bilinear with half-pixel centres. Maps of the methods in ``PER_POSITION`` are weighed by
-        their area against that of the largest, so that all scales count alike, as they do for CAM.
+        Resizing is bilinear with half-pixel centres. Maps of the methods in ``PER_POSITION`` are weighted by
+        their area relative to the largest, so that all scales count equally, as they do for CAM.
 
     Source:
         Common practice of weakly supervised segmentation; Ahn and Kwak, CVPR 2018, section 5.1.
     """
     if not scales or min(scales) <= 0:
-        raise ValueError(f"scales must be positive and at least one, not {tuple(scales)}")
+        raise ValueError(f"give scales above 0, at least one, not {tuple(scales)}")
     rows, columns = x.shape[2:]
     passes = []
     for scale in sorted(scales, reverse=True):
@@ -86,7 +86,7 @@ def multiscale(
 
 
 def _summed(maps: Sequence[Tensor], size: tuple[int, int] | None, per_position: bool) -> Tensor:
-    """Maps (B, C, h, w) of one layer, the largest first, on one grid."""
+    """Sum the maps (B, C, h, w) of one layer, the largest first, on one grid."""
     area = maps[0][0, 0].numel()
     grid = size or tuple(maps[0].shape[2:])
     total = maps[0].new_zeros(*maps[0].shape[:2], *grid)

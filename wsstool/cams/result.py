@@ -1,4 +1,4 @@
-"""What every class activation method answers."""
+"""The result of every class activation method."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from torch import Tensor
 
 
 class Cams(NamedTuple):
-    """Class maps of one batch, and the logits of the forward pass that made them.
+    """Class maps of one batch, and the logits of the forward pass that produced them.
 
     Maps are raw: neither rectified at the end nor normalised, so that maps of two classes, layers or images
-    can still be compared; whoever makes masks from them rectifies and normalises.
+    can still be compared; the masking step rectifies and normalises them.
 
     Args:
-        maps: one (B, C, h, w) float32 tensor a layer, zero for the classes that were not asked for.
+        maps: one (B, C, h, w) float32 tensor per layer, zero for classes that are not targets.
         logits: (B, C) float32.
     """
 

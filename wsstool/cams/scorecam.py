@@ -1,4 +1,4 @@
-"""Score-CAM: channels weighed by the score of the image seen through them; no gradients."""
+"""Score-CAM: channels weighted by the class scores of the image masked by them; no gradients."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ def scorecam(
     top_channels: int = 0,
     masked_batch: int = 32,
 ) -> Cams:
-    """Score-CAM maps: one more forward pass for each image and channel, which serves all its classes.
+    """Compute Score-CAM maps without gradients: one more forward pass per image and channel, for all classes.
 
     Channel k, upsampled to the image and scaled to [0, 1], is a mask H_k. With S_c(k) the logit of c for
     x * H_k, the weights are alpha_k = softmax over k of S_c(k), and L_c(p) = sum_k alpha_k A_k(p).
 
     Args:
         model: a classifier, (B, 3, H, W) -> (B, C).
-        x: (B, 3, H, W) float, normalised as the network wants it, so that 0 is the mean colour.
-        targets: (B, C) bool, the classes to make maps of; images without any cost nothing more.
-        layers: names of layers that give feature maps; none means ``model.default_layer``.
-        top_channels: only the channels that vary most over the image, this many; 0 is all of them, as
-            published. A last layer has 512 to 2048 channels, so 64 is some 10 to 30 times faster.
-        masked_batch: masked images in one forward pass, >= 1; bounds the memory, changes nothing else.
+        x: (B, 3, H, W) float, normalised as the network expects, so that 0 is the mean colour.
+        targets: (B, C) bool, the classes to compute maps for; images without targets need no further passes.
+        layers: names of layers that output feature maps; none means ``model.default_layer``.
+        top_channels: use only this many channels, those that vary most over the image; 0: all, as published.
+            A last layer has 512 to 2048 channels, so 64 is some 10 to 30 times faster.
+        masked_batch: masked images per forward pass, >= 1; limits the memory, changes nothing else.
 
     Returns:
-        One (B, C, h, w) float32 map a layer, and the logits.
+        One (B, C, h, w) float32 map per layer, and the logits.
 
     Raises:
         UsageError: ``top_channels`` below 0 or ``masked_batch`` below 1.
 
     Notes:
-        The paper subtracts the score of a blank image, which the softmax cancels, so that it is never
-        computed. Channels that are constant over the image make no mask and get weight 0. The final
-        rectification is left to whoever makes masks.
+        The paper subtracts the score of a blank image, which cancels in the softmax and is never computed.
+        Channels that are constant over the image give no mask and get weight 0. The final rectification is
+        left to the masking step.
 
     Source:
         Wang et al., CVPR Workshops 2020, algorithm 1. Written from the paper.
@@ -70,7 +70,10 @@ def scorecam(
 def _one_image(
     model: nn.Module, x: Tensor, a: Tensor, layers: Sequence[str], top_channels: int, masked_batch: int
 ) -> Tensor | None:
-    """x (3, H, W), activations (F, h, w) -> maps (C, h, w); None if all channels are constant."""
+    """Return the maps (C, h, w) of one image from x (3, H, W) and activations (F, h, w), or None.
+
+    None means that all channels are constant.
+    """
     varying = a[a.flatten(1).amax(1) > a.flatten(1).amin(1)]
     if not len(varying):
         return None

@@ -1,1 +1,1 @@
-"""The command line: typer and rich, nothing else. One file a command."""
+"""The command line: typer and rich, nothing else. One file per command."""

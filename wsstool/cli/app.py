@@ -1,4 +1,4 @@
-"""The program and its commands, in groups. Importing it loads neither torch nor h5py."""
+"""The program and its commands, in groups; importing it loads neither torch nor h5py."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cotrain": ("pipeline.cotrain:cotrain", "From masks to a segmenter"),
     "predict": ("pipeline.predict:predict", "From masks to a segmenter"),
     "nms": ("pipeline.nms:nms", "Results"),
-    "eval": ("pipeline.eval:eval_", "Results"),
+    "eval": ("pipeline.eval:evaluate", "Results"),
     "report": ("tools.report:report", "Results"),
     "export": ("tools.export:export", "Results"),
     "info": ("tools.info:info", "Files"),
@@ -59,7 +59,7 @@ def _main(
 
 
 def program(names: Iterable[str] = tuple(COMMANDS)) -> typer.Typer:
-    """Assemble the program from some of its commands; each one takes milliseconds to import."""
+    """Assemble the program from some of its commands; each takes milliseconds to import."""
     made = typer.Typer(
         name="wsstool",
         cls=OneSentence,
@@ -99,7 +99,7 @@ def main() -> None:
         program([first] if first in COMMANDS else COMMANDS)(prog_name="wsstool")
     except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as error:  # help for a full disk: commands answer for their own errors
+    except OSError as error:  # --help on a full disk: commands handle their own errors
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
         print(f"wsstool: cannot write: {error.strerror or error}", file=sys.stderr)
         sys.exit(74)

@@ -1,4 +1,4 @@
-"""What a person sees while a command works: everything on stderr, bars only on a terminal."""
+"""Messages and progress bars of a running command, on stderr; bars only on a terminal."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ConsoleMessages:
 
     @contextmanager
     def track(self, total: int, what: str) -> Iterator[Advance]:
-        """A progress bar over ``total`` items; none when stderr is no terminal."""
+        """Show a progress bar over ``total`` items; none when stderr is not a terminal."""
         if self.quiet or not sys.stderr.isatty():
             yield lambda n=1: None
             return

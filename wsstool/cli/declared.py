@@ -1,4 +1,4 @@
-"""The command line of declared options: a typer parameter for every field of an ``Options`` class."""
+"""Typer parameters for declared options: one per field of an ``Options`` class."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wsstool.options import Declaration, Options
 
 
 def options_class(command: Callable[..., Any]) -> type[Options] | None:
-    """The ``Options`` class that a command ``f(options)`` takes, or None if it spells its options out."""
+    """Return the ``Options`` class of a command ``f(options)``; None if it lists its options itself."""
     first = next(iter(inspect.signature(command).parameters), None)
     hint = get_type_hints(command).get(first) if first else None
     return hint if isinstance(hint, type) and issubclass(hint, Options) else None
 
 
 def parameters(options: type[Options]) -> list[inspect.Parameter]:
-    """Return one keyword parameter per option, annotated for typer: the command's own come first."""
+    """Return one keyword parameter per option, annotated for typer; the command's own come first."""
     defaults = {one.name: one.default for one in fields(options)}
     types = get_type_hints(options)
     declared = options.declarations()
@@ -35,6 +35,11 @@ def parameters(options: type[Options]) -> list[inspect.Parameter]:
         for name in order
         if name in declared
     ]
+
+
+def annotation(options: type[Options], name: str) -> Any:
+    """Return the typer annotation of one declared option, for a command that lists its options itself."""
+    return Annotated[get_type_hints(options)[name], _typer(options.declarations()[name])]
 
 
 def _typer(declared: Declaration) -> Any:

@@ -1,4 +1,4 @@
-"""The layout of ``--help``: commands in groups, options in panels, examples as they are typed."""
+"""The layout of ``--help``: commands in groups, options in panels, pasteable examples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PANELS = (INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT)
 """The panels of options, in the order of the help."""
 
 _ARGUMENTS = "Arguments"
-_COLUMN = 30  # longer names stand on a line of their own
+_COLUMN = 30  # longer names get a line of their own
 _LONGEST_CHOICES = 40
 _PLACEHOLDERS = {"str": "NAME", "int": "INT", "float": "FLOAT", "path": "PATH"}
 _OPTIONS_OF_TYPER = {
@@ -58,7 +58,7 @@ class GroupedCommands(TyperGroup):
     """A program whose help lists its commands group by group."""
 
     def format_help_text(self, ctx: Any, formatter: Any) -> None:
-        """Write what the program is for."""
+        """Write the description of the program."""
         _write_text(formatter, self.help or "")
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
@@ -78,7 +78,7 @@ class GroupedCommands(TyperGroup):
 
 
 def _write_text(formatter: Any, text: str) -> None:
-    """Write wrapped paragraphs; lines of the ``Examples:`` block stay whole, so that they can be pasted."""
+    """Write wrapped paragraphs; the ``Examples:`` block is not wrapped, so that it can be pasted."""
     for paragraph in inspect.cleandoc(text).split("\n\n"):
         is_literal = paragraph.startswith("Examples:\n")
         lines = paragraph.splitlines() if is_literal else _wrapped(paragraph, formatter.width - 2)
@@ -86,7 +86,7 @@ def _write_text(formatter: Any, text: str) -> None:
 
 
 def _write(formatter: Any, sections: dict[str, list[tuple[str, str]]]) -> None:
-    """Write the sections that have rows, their second columns aligned."""
+    """Write the non-empty sections with aligned second columns."""
     widths = [len(left) for rows in sections.values() for left, _ in rows]
     width = max((w for w in widths if w <= _COLUMN), default=0)
     for title, rows in sections.items():
@@ -100,12 +100,12 @@ def _write(formatter: Any, sections: dict[str, list[tuple[str, str]]]) -> None:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    """Wrap between words only: names of options and commands have hyphens."""
+    """Wrap between words only: names of options and commands contain hyphens."""
     return textwrap.wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
 
 
 def _rows(parameters: Iterable[Any], ctx: Any) -> list[tuple[str, str]]:
-    """What is typed, and what it means, for each parameter that is not hidden."""
+    """Return the spelling and the help of each parameter that is not hidden."""
     rows = []
     for parameter in parameters:
         record = parameter.get_help_record(ctx)
@@ -131,7 +131,7 @@ def _argument(parameter: TyperArgument) -> str:
 
 
 def _placeholder(parameter: Any, ctx: Any) -> str:
-    """What stands for the value of an option: its choices, or a word such as FLOAT."""
+    """Return the placeholder for the value of an option: its choices, or a word such as FLOAT."""
     if parameter.metavar:
         return str(parameter.metavar)
     word = parameter.display_type(ctx).strip("<>").removeprefix("list[").removesuffix("]")

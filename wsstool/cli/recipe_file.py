@@ -1,4 +1,4 @@
-"""Recipes: option defaults in TOML, one table a command; nothing that ``--help`` does not show."""
+"""Recipes: option defaults in TOML, one table per command; only options that ``--help`` shows."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError
 
 
 def recipe_names() -> tuple[str, ...]:
-    """Names of the recipes that come with the package."""
+    """Return the names of the recipes in the package."""
     folder = files("wsstool.recipes")
     return tuple(sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml")))
 
 
 def recipe_text(name: str) -> str:
-    """TOML text of a recipe: one of ours by name, or a file by path.
+    """Return the TOML text of a recipe: a bundled one by name, or a file by path.
 
     Raises:
         MissingInputError: neither a recipe nor a file of that name.
@@ -33,7 +33,7 @@ def recipe_text(name: str) -> str:
 
 
 def defaults_of(name: str, command: str, known: dict[str, str]) -> dict[str, Any]:
-    """The option defaults that a recipe sets for one command.
+    """Return the option defaults that a recipe sets for one command.
 
     Args:
         name: recipe name or TOML file.
@@ -56,7 +56,7 @@ def defaults_of(name: str, command: str, known: dict[str, str]) -> dict[str, Any
 
 
 def as_toml(command: str, values: dict[str, Any]) -> str:
-    """The resolved options of a command as a TOML table that ``--recipe`` reads back."""
+    """Format the resolved options of a command as a TOML table that ``--recipe`` can read."""
     lines = [f"[{command}]"]
     for option, value in values.items():
         if value is None or value == []:

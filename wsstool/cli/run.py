@@ -1,4 +1,4 @@
-"""Run a command: common options, recipes, and every error as one sentence and an exit code."""
+"""Run a command: common options, recipes, and errors as one sentence with an exit code."""
 
 from __future__ import annotations
 
@@ -20,13 +20,12 @@ import typer
 from wsstool.cli.console import ConsoleMessages
 from wsstool.cli.declared import options_class, parameters
 from wsstool.cli.recipe_file import as_toml, defaults_of
-from wsstool.cli.unused_options import sentences
 from wsstool.errors import ExitCode, WsstoolError
 from wsstool.options import Options
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 _running: ContextVar[ConsoleMessages] = ContextVar("messages", default=ConsoleMessages(""))  # noqa: B039
-_CONTEXT = "context"  # the parameter in which typer passes its context
+_CONTEXT = "context"  # the parameter through which typer passes its context
 
 
 def messages() -> ConsoleMessages:
@@ -38,8 +37,8 @@ def call(stage: str, arguments: Options | dict[str, Any]) -> Any:
     """Import ``module:function`` below ``wsstool.stages`` and call it with the options of the command.
 
     Args:
-        stage: imported only now, so that ``--help`` answers at once.
-        arguments: declared options; or for commands that spell their options out, the keywords of the stage.
+        stage: imported only now, so that ``--help`` responds quickly.
+        arguments: declared options; or, for commands that list their own, the keywords of the stage.
     """
     module, _, name = stage.partition(":")
     function = getattr(import_module(f"wsstool.stages.{module}"), name)
@@ -50,7 +49,7 @@ def call(stage: str, arguments: Options | dict[str, Any]) -> Any:
 
 def _read_recipe(context: typer.Context, value: str | None) -> str | None:
     if value is not None:
-        # The long spelling is the one name of an option in a recipe: --scale, not scales.
+        # A recipe names an option by its long spelling only: --scale, not scales.
         known = {
             name[2:]: parameter.name
             for parameter in context.command.params
@@ -107,7 +106,7 @@ _COMMON: dict[str, tuple[Any, Any]] = {
 
 
 class _exit_codes:  # noqa: N801 - reads as a statement: with _exit_codes(...)
-    """Turn whatever a command raises into one sentence on stderr and its exit code."""
+    """Turn an exception of a command into one sentence on stderr and an exit code."""
 
     def __init__(self, command: str, verbose: bool = False) -> None:
         self.command, self.verbose = command, verbose
@@ -121,9 +120,7 @@ class _exit_codes:  # noqa: N801 - reads as a statement: with _exit_codes(...)
         if isinstance(error, WsstoolError):
             self._leave(error.exit_code, str(error))
         if isinstance(error, KeyboardInterrupt):
-            self._leave(
-                ExitCode.INTERRUPTED, "interrupted; finished work is kept, the same command goes on with it"
-            )
+            self._leave(ExitCode.INTERRUPTED, "interrupted; finished work is kept, the same command resumes")
         if isinstance(error, BrokenPipeError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
             self._leave(ExitCode.CLOSED_PIPE, None)
@@ -143,7 +140,7 @@ class _exit_codes:  # noqa: N801 - reads as a statement: with _exit_codes(...)
 
 
 def as_command(function: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """Wrap a command's function: the common options, recipes, SIGPIPE, errors."""
+    """Wrap a command's function: add the common options, recipes, SIGPIPE and error handling."""
 
     @functools.wraps(function)
     def command(**arguments: Any) -> None:
@@ -154,17 +151,14 @@ def as_command(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             return
         _running.set(ConsoleMessages(name, quiet=common["quiet"]))
         if str(arguments.get("output", "-")) in ("-", "None") and hasattr(signal, "SIGPIPE"):
-            # A filter ends quietly when its reader goes away; a command with -o must survive a closed stderr.
+            # A filter ends quietly when its reader is gone; a command with -o must survive a closed stderr.
             signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         with _exit_codes(name, common["verbose"]):
             if declared:
                 options = declared(**arguments)
-                warnings = options.warnings(_typed(arguments, context))
+                for warning in options.warnings(_typed(arguments, context)):
+                    messages().warn(warning)
                 arguments = {"options": options}
-            else:
-                warnings = sentences(name, arguments, _typed(arguments, context))
-            for warning in warnings:
-                messages().warn(warning)
             function(**arguments)
 
     declared = options_class(function)
@@ -179,7 +173,7 @@ def as_command(function: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def _spelled_out(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    """The parameters of a command that spells its options out, as keywords with resolved annotations."""
+    """Return the parameters of a command that lists its own, as keywords with resolved types."""
     hints = get_type_hints(function, include_extras=True)
     keyword = inspect.Parameter.KEYWORD_ONLY
     found = inspect.signature(function).parameters.values()
@@ -187,13 +181,13 @@ def _spelled_out(function: Callable[..., Any]) -> list[inspect.Parameter]:
 
 
 def _typed(arguments: dict[str, Any], context: typer.Context | None) -> list[str]:
-    """Return the names of the options that stand on the command line, not in a recipe nor by default."""
+    """Return the names of the options given on the command line, not by a recipe or default."""
     sources = {name: context.get_parameter_source(name) for name in arguments} if context else {}
     return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
 
 
 def _as_typed(own: list[inspect.Parameter], arguments: dict[str, Any]) -> dict[str, Any]:
-    """Resolved values by the name of the option (``--scale``), without the positional inputs."""
+    """Return the resolved values by option name (``--scale``), without the positional inputs."""
     named = {}
     for one in own:
         for meta in getattr(one.annotation, "__metadata__", ()):

@@ -1,4 +1,4 @@
-"""What the parser of the command line refuses, in one sentence, as every other error is."""
+"""Report usage errors as a single line on stderr."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wsstool.cli.help_text import GroupedCommands
 
 
 class OneSentence(GroupedCommands):
-    """The program's commands; a word that is none of theirs is answered with one line on stderr."""
+    """The program's commands; an unknown command gives one line on stderr."""
 
     def main(
         self,
@@ -23,7 +23,7 @@ class OneSentence(GroupedCommands):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run the command line ``args``; leaves with the exit code where ``standalone_mode``."""
+        """Run the command line ``args``; exit with its code if ``standalone_mode``."""
         try:
             code = super().main(args, prog_name, complete_var, False, windows_expand_args, **extra)
         except TyperException as error:
@@ -36,7 +36,7 @@ class OneSentence(GroupedCommands):
 
     def _leave(self, error: TyperException, words: list[str]) -> NoReturn:
         text = error.format_message()
-        if "Usage:" in text:  # no word at all is answered with the help
+        if "Usage:" in text:  # without a command, typer returns the help
             print(text, file=sys.stderr)
             sys.exit(error.exit_code)
         command = next((word for word in words if word in self.commands), None)

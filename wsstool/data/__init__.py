@@ -1,1 +1,1 @@
-"""Images, labels and data set layouts."""
+"""Images, labels and dataset layouts."""

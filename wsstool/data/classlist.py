@@ -1,10 +1,8 @@
 """Class lists on disk: indexed lines with colours, plain names, or JSON.
 
-A class is the background when its name is ``background``, ``_background_`` or ``__background__``, in any
-case.
-A list whose indices start at 1 leaves 0 to the background, and gets it. A plain list of names has a
-background only where it names one. A line for index 255 (void, border, ignore) is passed over: 255 is never
-a class.
+The background class is named ``background``, ``_background_`` or ``__background__``, in any case. A list
+whose indices start at 1 gets a background at 0. A plain list of names has a background only if it contains
+one. A line for index 255 (void, border, ignore) is skipped: 255 is never a class.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ Row = tuple[int, str, tuple[int, int, int] | None]
 
 
 def class_list(names: Sequence[str], palette: Sequence[tuple[int, int, int]] = ()) -> ClassList:
-    """A class list of these names, its background found by name.
+    """Build a class list from names; the background is recognised by its name.
 
     Example:
         >>> class_list(["background", "cat"]).background
@@ -40,7 +38,7 @@ def class_list(names: Sequence[str], palette: Sequence[tuple[int, int, int]] = (
 
 
 def with_background(names: Sequence[str]) -> ClassList:
-    """A class list of these names, with a background as class 0 when none of them is one."""
+    """Build a class list from names, adding a background as class 0 if there is none."""
     found = class_list(names)
     return found if found.background >= 0 else class_list(("background", *names))
 
@@ -48,13 +46,13 @@ def with_background(names: Sequence[str]) -> ClassList:
 def read_class_list(path: str | os.PathLike[str]) -> ClassList:
     """Read a class list.
 
-    Text has one class a line: ``index name [red green blue]``, or just the name; names may hold spaces; lines
-    that start with ``#`` are comments. JSON is a list of names, a dictionary of ids to names, ``{"names":
-    [...], "palette": [...]}``, or COCO's ``categories``.
+    Text has one class per line: ``index name [red green blue]``, or just the name; names may contain spaces;
+    lines that start with ``#`` are comments. JSON is a list of names, a dictionary of ids to names,
+    ``{"names": [...], "palette": [...]}``, or COCO's ``categories``.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not text, no class, one name or index twice, an index left out, more than 255 classes.
+        MissingInputError: no such file.
+        BadInputError: not text, no class, a name or index twice, a missing index, more than 255 classes.
     """
     path = Path(path)
     try:
@@ -100,7 +98,7 @@ def _text_rows(path: Path, text: str) -> list[Row]:
 
 
 def _colour(text: str) -> tuple[str, tuple[int, int, int] | None]:
-    """The name, and the colour behind it if there is one."""
+    """Split a line into the name and, if present, the colour after it."""
     match = _COLOURED.match(text)
     if match and all(int(v) <= 255 for v in match.groups()[1:]):
         return match[1], (int(match[2]), int(match[3]), int(match[4]))
@@ -112,7 +110,7 @@ def _json_rows(path: Path, text: str) -> list[Row]:
         data = json.loads(text)
         palette: Sequence[Sequence[int]] = ()
         if isinstance(data, dict) and "categories" in data:
-            # COCO's ids have gaps; masks and classifiers count without them.
+            # COCO's ids have gaps; masks and classifiers use consecutive ids.
             ordered = sorted(data["categories"], key=lambda c: int(c["id"]))
             first = 1 if ordered and int(ordered[0]["id"]) else 0
             data = [{**c, "id": i} for i, c in enumerate(ordered, first)]

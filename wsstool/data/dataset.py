@@ -1,7 +1,7 @@
-"""A data set is a table of pictures and tags; ``open_dataset`` recognises the layout of a folder.
+"""A dataset is a table of images and tags; ``open_dataset`` recognises the layout of a folder.
 
-What ``--split``, ``--labels``, ``--class-list`` and ``--masks`` name is looked up in the data folder first,
-then from the working directory. A label file ``labels_VIEW.csv`` belongs to ``classes_VIEW.txt`` and
+The values of ``--split``, ``--labels``, ``--class-list`` and ``--masks`` are looked up in the data folder
+first, then in the working directory. A label file ``labels_VIEW.csv`` belongs to ``classes_VIEW.txt`` and
 ``masks_VIEW/``.
 """
 
@@ -30,17 +30,16 @@ _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
 
 @dataclass(frozen=True)
 class Dataset:
-    """Pictures, their tags, and where their masks would be.
+    """Images, their tags, and the location of their masks.
 
     Args:
         root: the data folder.
-        names: posix paths relative to ``root``, in order of code points.
-        classes: the class list; no names at all for bare pictures.
-        labels: (N, C) uint8, one column a class, the column of the background always 0; or None.
-        layout: how the folder was read, one of ``wsstool.data.formats.LAYOUTS``, or ``boxes``: by its boxes.
-        masks: folder of the masks where one was named or belongs to the labels; None looks beside the
-            pictures.
-        void: mask values of this set that mean "takes no part" (read as 255).
+        names: posix paths relative to ``root``, sorted by code point.
+        classes: the class list; empty for images without labels.
+        labels: (N, C) uint8, one column per class, the background column always 0; or None.
+        layout: recognised layout, one of ``wsstool.data.formats.LAYOUTS``, or ``boxes``: tags from boxes.
+        masks: folder of the masks if it was named or belongs to the labels; None looks beside the images.
+        void: mask values of this dataset that mean "ignore" (read as 255).
     """
 
     root: Path
@@ -55,11 +54,11 @@ class Dataset:
         return len(self.names)
 
     def path(self, i: int) -> Path:
-        """The file of picture ``i``."""
+        """Return the path of image ``i``."""
         return self.root / self.names[i]
 
     def mask_path(self, i: int) -> Path | None:
-        """The file of the true mask of picture ``i``, None if there is none."""
+        """Return the path of the ground-truth mask of image ``i``, None if there is none."""
         name = self.names[i]
         for base in self._mask_bases(name):
             for suffix in _MASK_SUFFIXES:
@@ -69,10 +68,10 @@ class Dataset:
         return None
 
     def mask(self, i: int) -> np.ndarray | None:
-        """The true mask of picture ``i``, (H, W) uint8; None if there is none.
+        """Return the ground-truth mask of image ``i``, (H, W) uint8; None if there is none.
 
         Raises:
-            BadInputError: damaged, of another size than the picture, or with ids that the class list lacks.
+            BadInputError: damaged, of another size than the image, or with ids that the class list lacks.
         """
         path = self.mask_path(i)
         if path is None:
@@ -87,23 +86,23 @@ class Dataset:
         return mask
 
     def sizes(self) -> np.ndarray:
-        """(N, 2) int32 rows and columns of the pictures, upright; (0, 0) where the header cannot be read."""
+        """Return the (N, 2) int32 rows and columns of the upright images; (0, 0) for unreadable headers."""
         sizes = np.zeros((len(self), 2), np.int32)
         for i in range(len(self)):
             try:
                 sizes[i] = image_size(self.path(i))
             except WsstoolError:
-                continue  # the stage that wants the pixels says what is wrong, and counts it
+                continue  # the stage that decodes the image reports and counts the error
         return sizes
 
     def subset(self, indices: Iterable[int]) -> Dataset:
-        """The pictures of these indices, in this order."""
+        """Return the images with these indices, in this order."""
         chosen = [int(i) for i in indices]
         labels = None if self.labels is None else self.labels[chosen]
         return replace(self, names=tuple(self.names[i] for i in chosen), labels=labels)
 
     def _mask_bases(self, name: str) -> list[Path]:
-        """Where a mask may be, without its ending."""
+        """Return the possible mask paths of an image, without suffix."""
         stem = without_suffix(name)
         parts = stem.split("/")
         at = max((k for k, part in enumerate(parts[:-1]) if part in IMAGE_FOLDERS), default=None)
@@ -127,26 +126,25 @@ def open_dataset(
     untagged: bool = False,
     messages: Messages = SILENT,
 ) -> Dataset:
-    """Recognise the layout of a data folder and list its pictures.
+    """Recognise the layout of a data folder and list its images.
 
     Args:
         path: the folder.
         split: name of a split (``splits/NAME.txt``, VOC's ``ImageSets/*/NAME.txt``, a folder ``NAME``, COCO's
             ``instances_NAME*.json``) or a file of image names.
         labels: a file of tags (CSV, TSV, JSON lines, ``cls_labels.npy``, COCO JSON, folder of VOC
-            annotations), or
-            the name of a layout when several fit.
-        class_list: a class list; ``classes.txt`` of the folder otherwise.
+            annotations), or the name of a layout if several fit.
+        class_list: a class list; default: ``classes.txt`` in the folder.
         boxes: a file of COCO, CVAT or Label Studio; the tags are those of its boxes unless ``labels`` is
             given.
         masks: folder of the masks.
-        untagged: images that tags pass over get none, which is an error otherwise.
-        messages: told how tags were understood where that was not said.
+        untagged: accept images that are missing from the tags, as images without tags.
+        messages: receives notes on assumptions about the tags.
 
     Raises:
-        MissingInputError: no such folder or file, no picture, or a picture that is named but not there.
-        BadInputError: a file that does not fit: unknown tag, image without labels, names twice or outside
-            the folder.
+        MissingInputError: no such folder or file, no images, or a named image that does not exist.
+        BadInputError: an inconsistent file: unknown tag, image without labels, names twice or outside the
+            folder.
         UsageError: several layouts or splits fit (the message names them), or no split of that name.
     """
     root = Path(path)
@@ -172,7 +170,7 @@ def open_dataset(
 def _placed(
     tags: Tags, lookup: Lookup, indices: list[int], *, is_split: bool
 ) -> tuple[dict[int, str], list[int]]:
-    """Index of each picture -> its spelling in the tags; and the pictures that remain."""
+    """Return image index -> its name in the tags; and the images that remain."""
     rows: dict[int, str] = {}
     missing = []
     for spelling in tags.rows:
@@ -183,7 +181,7 @@ def _placed(
             raise BadInputError(f"{tags.source} has one image twice: {rows[i]!r} and {spelling!r}")
         else:
             rows[i] = spelling
-    # Of a split only the pictures of that split need be here.
+    # With a split, only the images of that split need to exist.
     if missing and not (is_split and not tags.only):
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise MissingInputError(f"{tags.source} names {missing[0]!r}{more}, but there is no such image")
@@ -193,7 +191,7 @@ def _placed(
 def _matrix(
     tags: Tags, names: tuple[str, ...], rows: dict[int, str], indices: list[int], untagged: bool
 ) -> np.ndarray:
-    """(N, C) uint8 of the tags."""
+    """Return the tags as an (N, C) uint8 matrix."""
     column = {name: c for c, name in enumerate(tags.classes.names)}
     matrix = np.zeros((len(indices), len(column)), np.uint8)
     for n, i in enumerate(indices):

@@ -1,18 +1,21 @@
-"""Scored boxes of many images in one table, and which foreign format a path is of."""
+"""Detections of many images in one table, and the foreign format of a path."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from wsstool.data.listing import is_picture
 from wsstool.errors import BadInputError, MissingInputError
 
+T = TypeVar("T")
+
 COLUMNS = ("localisation", "density", "group", "model")
-"""Extra columns of one number a box; ``std`` has four."""
+"""Optional columns with one number per box; ``std`` has four."""
 
 
 @dataclass(frozen=True)
@@ -20,16 +23,16 @@ class Detections:
     """N boxes of I images.
 
     Args:
-        images: I names in order of code points; in COCO results, the image ids as text.
-        image: (N,) int64, which image each is of.
+        images: I names sorted by code point; in COCO results, the image ids as text.
+        image: (N,) int64, image index of each box.
         boxes: (N, 4) float64 xyxy in pixels; or (N, 5) centre x, y, width, height, angle in radians.
         scores: (N,) float64.
         classes: (N,) int64.
-        names: class id -> name, as far as the source knows.
+        names: class id -> name, as far as the source has names.
         columns: ``std`` (N, 4) and those of ``COLUMNS`` (N,) that the source has.
-        sizes: (I, 2) rows and columns of the images; None: not known.
-        rows: what the source says of each box, kept for writing.
-        masks: N run lengths, where each box has one.
+        sizes: (I, 2) rows and columns of the images; None: unknown.
+        rows: the source entry of each box, kept for writing.
+        masks: N run lengths, if each box has one.
         fractions: coordinates are shares of the image's width and height.
     """
 
@@ -49,7 +52,7 @@ class Detections:
         return len(self.image)
 
     def take(self, chosen: np.ndarray) -> Detections:
-        """Some of the boxes, of the same images."""
+        """Return the boxes ``chosen``, of the same images."""
         return replace(
             self,
             image=self.image[chosen],
@@ -63,7 +66,7 @@ class Detections:
 
 
 def invalid(found: Detections) -> np.ndarray:
-    """(N,) bool: NaN or infinite numbers, inverted corners, negative sizes."""
+    """Mark NaN or infinite numbers, inverted corners, negative sizes: (N,) bool."""
     bad = ~np.isfinite(found.boxes).all(1) | ~np.isfinite(found.scores)
     for column in found.columns.values():
         finite = np.isfinite(column)
@@ -74,7 +77,7 @@ def invalid(found: Detections) -> np.ndarray:
 
 
 def invalid_error(found: Detections, bad: np.ndarray, way_out: str) -> BadInputError:
-    """The error that counts the invalid boxes and shows the first."""
+    """Build the error that counts the invalid boxes and shows the first."""
     k, count = int(np.flatnonzero(bad)[0]), int(bad.sum())
     numbers = ", ".join(f"{number:g}" for number in found.boxes[k].tolist())
     return BadInputError(
@@ -84,10 +87,10 @@ def invalid_error(found: Detections, bad: np.ndarray, way_out: str) -> BadInputE
 
 
 def form_of(path: Path) -> str | None:
-    """``coco``, ``csv`` or ``yolo``; None: something else, such as a record file.
+    """Detect the format of a path: ``coco``, ``csv`` or ``yolo``; None: another one, such as a record file.
 
     Raises:
-        MissingInputError: there is no such file.
+        MissingInputError: no such file.
     """
     if not path.exists():
         raise MissingInputError(f"there is no '{path}'")
@@ -104,46 +107,77 @@ def form_of(path: Path) -> str | None:
 
 
 def form_to_write(path: Path) -> str | None:
-    """The format that the name of a file to write asks for; None: a record file."""
+    """Return the format implied by the name of an output file; None: a record file."""
     return {".json": "coco", ".csv": "csv", "": "yolo"}.get(path.suffix.lower())
 
 
-def joined(parts: list[Detections], sources: list[str]) -> Detections:
-    """The boxes of several models, with the column ``model``: which source each is from.
+def concatenated(parts: Sequence[Detections]) -> Detections:
+    """All boxes of parts that have the same images, classes and columns."""
+    first = parts[0]
+    return replace(
+        first,
+        image=np.concatenate([part.image for part in parts]),
+        boxes=np.concatenate([part.boxes for part in parts]),
+        scores=np.concatenate([part.scores for part in parts]),
+        classes=np.concatenate([part.classes for part in parts]),
+        columns={name: np.concatenate([part.columns[name] for part in parts]) for name in first.columns},
+        rows=_all_or_none([part.rows for part in parts], parts),
+        masks=_all_or_none([part.masks for part in parts], parts),
+    )
+
+
+def _all_or_none(given: Sequence[tuple[T, ...]], parts: Sequence[Detections]) -> tuple[T, ...]:
+    """The items of all boxes, or none where those of a part are missing."""
+    if any(len(items) != len(part) for items, part in zip(given, parts, strict=True)):
+        return ()
+    return tuple(item for items in given for item in items)
+
+
+def joined(parts: Sequence[Detections], sources: Sequence[str]) -> Detections:
+    """Join the boxes of several models, with the column ``model``: the source of each box.
+
+    Columns that not all have are left out, and so are masks.
 
     Raises:
-        BadInputError: their classes have other names, or one is of rotated boxes or shares and another is
-            not.
+        BadInputError: different class names, or a mixture of rotated and upright boxes, or of shares and
+            pixels.
     """
-    first = parts[0]
-    names = dict(first.names)
+    names = _common_names(parts, sources)
+    images = tuple(sorted({image for part in parts for image in part.images}))
+    place = {image: k for k, image in enumerate(images)}
+    places = [np.array([place[name] for name in part.images], np.int64) for part in parts]
+    shared = sorted(set.intersection(*(set(part.columns) for part in parts)) - {"model"})
+    moved = [
+        replace(
+            part,
+            images=images,
+            image=at[part.image],
+            names=names,
+            columns={name: part.columns[name] for name in shared} | {"model": np.full(len(part), float(k))},
+            sizes=_common_sizes(parts, places, len(images)),
+            masks=(),
+        )
+        for k, (part, at) in enumerate(zip(parts, places, strict=True))
+    ]
+    return concatenated(moved)
+
+
+def _common_names(parts: Sequence[Detections], sources: Sequence[str]) -> dict[int, str]:
+    first, names = parts[0], dict(parts[0].names)
     for part, source in zip(parts, sources, strict=True):
         if part.boxes.shape[1] != first.boxes.shape[1] or part.fractions != first.fractions:
             raise BadInputError(f"'{source}' writes its boxes in another way than '{sources[0]}'")
         for key, name in part.names.items():
             if names.setdefault(key, name) != name:
                 raise BadInputError(f"class {key} is '{name}' in '{source}' and '{names[key]}' before")
-    images = tuple(sorted({image for part in parts for image in part.images}))
-    place = {image: k for k, image in enumerate(images)}
-    sizes = None
-    if all(part.sizes is not None for part in parts):
-        sizes = np.zeros((len(images), 2), np.int64)
-        for part in parts:
-            if part.sizes is not None:
-                sizes[[place[image] for image in part.images]] = part.sizes
-    shared = set.intersection(*(set(part.columns) for part in parts)) - {"model"}
-    columns = {name: np.concatenate([part.columns[name] for part in parts]) for name in sorted(shared)}
-    columns["model"] = np.repeat(np.arange(float(len(parts))), [len(part) for part in parts])
-    moved = [np.array([place[name] for name in part.images], np.int64)[part.image] for part in parts]
-    return Detections(
-        images,
-        np.concatenate(moved),
-        np.concatenate([part.boxes for part in parts]),
-        np.concatenate([part.scores for part in parts]),
-        np.concatenate([part.classes for part in parts]),
-        names,
-        columns,
-        sizes,
-        tuple(row for part in parts for row in part.rows) if all(part.rows for part in parts) else (),
-        fractions=first.fractions,
-    )
+    return names
+
+
+def _common_sizes(parts: Sequence[Detections], places: Sequence[np.ndarray], count: int) -> np.ndarray | None:
+    """(count, 2) rows and columns of the images; None where a part does not know those of its own."""
+    sizes = np.zeros((count, 2), np.int64)
+    for part, at in zip(parts, places, strict=True):
+        if part.sizes is None:
+            return None
+        sizes[at] = part.sizes
+    return sizes

@@ -1,4 +1,4 @@
-"""Pictures from disk: anything that Pillow or tifffile opens, as upright RGB of eight bits."""
+"""Read images from disk: anything that Pillow or tifffile opens, as upright 8-bit RGB."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 from wsstool.errors import BadInputError, MissingInputError
 
 MAX_PIXELS = 178_956_970
-"""Largest picture that is decoded (Pillow's own limit): a file of kilobytes may claim gigapixels."""
+"""Largest image that is decoded (Pillow's own limit): a file of kilobytes may claim gigapixels."""
 
 SUFFIXES = frozenset(
     f".{s}"
@@ -35,7 +35,7 @@ SUFFIXES = frozenset(
         "pnm",
     )
 )
-"""File name endings, lower case, that mark a picture."""
+"""File name suffixes of images, lower case."""
 
 _ORIENTATION = 0x0112
 _UPRIGHT = {
@@ -50,19 +50,19 @@ _UPRIGHT = {
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
-    """The first page of a picture file, turned upright by its EXIF orientation.
+    """Read the first page of an image file, rotated according to its EXIF orientation.
 
     Args:
         path: a file of any format that Pillow or tifffile opens.
 
     Returns:
         (H, W, 3) uint8 RGB. Grey is repeated in three channels; 16-bit samples are divided by 257, so that
-        the full range maps to 0..255 and pictures stay comparable (no stretching per picture); float samples
-        are read as 0..1 when none is larger, else as 0..255; transparency is laid over white.
+        the full range maps to 0..255 and images stay comparable (no per-image stretching); float samples are
+        read as 0..1 if none is larger, else as 0..255; transparent pixels are blended with white.
 
     Raises:
-        MissingInputError: there is no such file, or it may not be read.
-        BadInputError: no picture, damaged, cut short, or larger than ``MAX_PIXELS``; the file is named.
+        MissingInputError: no such file, or no permission to read it.
+        BadInputError: not an image, damaged, truncated, or larger than ``MAX_PIXELS``; the file is named.
     """
     path = Path(path)
     with explained(path):
@@ -73,7 +73,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
                 turn = _UPRIGHT.get(_orientation(picture))
                 picture.load()
                 rgb = _rgb(picture)
-                # Pillow turns a TIFF upright by itself when it loads the pixels.
+                # Pillow rotates a TIFF by itself when it loads the pixels.
                 if turn is not None and picture.format != "TIFF":
                     rgb = rgb.transpose(turn)
                 return np.array(rgb, dtype=np.uint8)
@@ -88,10 +88,10 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Rows and columns that ``read_image`` will return, from the header alone.
+    """Return the rows and columns of the result of ``read_image``, from the header alone.
 
     Raises:
-        MissingInputError: there is no such file, or it may not be read.
+        MissingInputError: no such file, or no permission to read it.
         BadInputError: the header cannot be read, or it claims more than ``MAX_PIXELS``.
     """
     path = Path(path)
@@ -99,7 +99,7 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
         try:
             with opened(path) as picture:
                 columns, rows = picture.size
-                # Pillow states the size of a TIFF as it will be after turning.
+                # Pillow states the size of a TIFF after rotation.
                 turned = picture.format != "TIFF" and _orientation(picture) >= 5
                 return (columns, rows) if turned else (rows, columns)
         except Image.UnidentifiedImageError:
@@ -110,7 +110,7 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
-    """Turn what the decoders raise into one sentence with the file's name."""
+    """Convert exceptions of the decoders into one sentence with the name of the file."""
     try:
         yield
     except FileNotFoundError:
@@ -125,14 +125,14 @@ def explained(path: Path) -> Iterator[None]:
         raise BadInputError(f"picture {str(path)!r} does not fit into memory") from None
     except Image.UnidentifiedImageError:
         raise BadInputError(f"{str(path)!r} is not a picture that can be read") from None
-    except Exception as error:  # decoders of damaged files raise nearly anything
+    except Exception as error:  # decoders of damaged files raise almost anything
         raise BadInputError(f"picture {str(path)!r} is damaged or cut short ({error})") from None
 
 
 @contextlib.contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # half the limit is a warning in Pillow; damaged EXIF as well
+        warnings.simplefilter("ignore")  # Pillow warns from half the limit on, and about damaged EXIF
         if path.exists() and not path.is_file():  # a FIFO would be waited for for ever
             raise BadInputError(f"picture {str(path)!r} is not a regular file")
         with Image.open(path) as picture:
@@ -142,18 +142,18 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 
 def _orientation(picture: Image.Image) -> int:
-    """EXIF orientation, 1..8; that of a PNG only where it stands before the pixels, to decode none."""
+    """Return the EXIF orientation, 1..8; for a PNG only if stored before the pixels, to avoid decoding."""
     if picture.format == "PNG" and not {"exif", "Raw profile type exif"} & picture.info.keys():
         return 1
     try:
         value = picture.getexif().get(_ORIENTATION, 1)
-    except Exception:  # a damaged EXIF block does not make the pixels worthless
+    except Exception:  # the pixels are usable despite a damaged EXIF block
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def _is_deep_tiff(picture: Image.Image) -> bool:
-    """Colour samples of more than eight bits, of which Pillow drops the low byte or mixes up the planes."""
+    """Whether colour samples have more than eight bits, which Pillow truncates or mixes up."""
     tags = getattr(picture, "tag_v2", {})
     return len(bits := tuple(tags.get(258, ()))) > 1 and max(bits) > 8
 
@@ -169,7 +169,7 @@ def _rgb(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bits(samples: np.ndarray) -> np.ndarray:
-    """Samples of any number type on 0..255, by the range of the type and not of the picture."""
+    """Convert samples of any type to 0..255, by the range of the type and not of the image."""
     if samples.dtype == bool:
         return samples.astype(np.uint8) * 255
     if samples.dtype == np.uint8:
@@ -178,7 +178,7 @@ def _eight_bits(samples: np.ndarray) -> np.ndarray:
         samples = np.nan_to_num(samples)
         scale = 255.0 if samples.size and samples.max() <= 1 else 1.0
         return np.clip(samples * scale + 0.5, 0, 255).astype(np.uint8)
-    # Pillow holds 16-bit samples in 32-bit integers at times.
+    # Pillow sometimes stores 16-bit samples as 32-bit integers.
     return ((np.clip(samples, 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
@@ -197,7 +197,7 @@ def _tiff_orientation(page: object) -> int:
 
 
 def _read_tiff(path: Path) -> np.ndarray:
-    """The TIFF files that Pillow refuses: 16-bit colour, separate planes, more than four channels, YCbCr."""
+    """Read TIFF files that Pillow rejects: 16-bit colour, separate planes, many channels, YCbCr."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:

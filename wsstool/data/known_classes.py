@@ -1,7 +1,7 @@
-"""Class lists of published sets that bring none along, by name.
+"""Class lists of published datasets that contain none, by name.
 
-Both tissue sets have four tissues and, last, index 4 of their masks: white background, or excluded. It is
-the background of the list. No tag names it, and true masks hold it where a pixel takes no part.
+Both tissue datasets have four tissues and, last, index 4 of their masks: white background, or excluded. It is
+the background of the list. No tag names it, and ground-truth masks have it at ignored pixels.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ KNOWN = {"luad": LUAD_CLASSES, "bcss": BCSS_CLASSES}
 
 
 def void_ids(classes: ClassList | None) -> tuple[int, ...]:
-    """Ids that mean "takes no part" in the true masks of a known set.
+    """Return the ids that mean "ignore" in the ground-truth masks of a known dataset.
 
     Example:
         >>> void_ids(LUAD_CLASSES), void_ids(ClassList(("stroma", "gland")))

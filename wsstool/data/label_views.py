@@ -1,4 +1,4 @@
-"""Which class list and which masks belong to which label file: the views of one set of pictures."""
+"""Label views of a dataset: the class list and masks that belong to each label file."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _CLASS_LISTS = ("classes{}.txt", "classes{}.json", "labels{}.txt")
 
 
 @dataclass(frozen=True)
-class View:
-    """One choice of labels, classes and masks over the pictures of a folder."""
+class LabelView:
+    """One choice of labels, classes and masks for the images of a folder."""
 
-    labels: Path | str | None = None  #: a label file, the name of a layout, or whatever the layout has
+    labels: Path | str | None = None  #: a label file, or the name of a layout; None: whatever the layout has
     classes: ClassList | None = None
-    masks: Path | None = None  #: a folder; None looks beside the pictures
+    masks: Path | None = None  #: a folder; None looks beside the images
 
 
 def find_view(
@@ -29,16 +29,16 @@ def find_view(
     labels: str | Path | None = None,
     class_list: str | Path | None = None,
     masks: str | Path | None = None,
-) -> View:
-    """Resolve what was named, and find what belongs to it.
+) -> LabelView:
+    """Resolve the named files, and find those that belong to them.
 
-    ``labels_objects.csv`` goes with ``classes_objects.txt`` and ``masks_objects/``; a class list that is
-    named decides about the masks, since it is what their values mean.
+    ``labels_objects.csv`` goes with ``classes_objects.txt`` and ``masks_objects/``; a named class list
+    determines the masks, since it defines their values.
 
     A class list is a file, or else a name of ``KNOWN``.
 
     Raises:
-        MissingInputError: a file or folder that was named is not there.
+        MissingInputError: a named file or folder does not exist.
         BadInputError: the class list cannot be read.
     """
     is_file = labels is not None and str(labels) not in LAYOUTS
@@ -56,13 +56,13 @@ def find_view(
         classes = read_class_list(list_path)
     mask_folder = _required(root, masks, "mask folder") if masks is not None else None
     if mask_folder is None and view:
-        # Never the masks of another view: their values mean other classes.
+        # Never the masks of another label view: their values mean other classes.
         mask_folder = root / f"masks{view}"
-    return View(label_path or (str(labels) if labels is not None else None), classes, mask_folder)
+    return LabelView(label_path or (str(labels) if labels is not None else None), classes, mask_folder)
 
 
 def locate(root: Path, name: str | Path) -> Path | None:
-    """``name`` inside the data folder, else as it stands; None if there is neither."""
+    """Return ``name`` inside the data folder, else as given; None if neither exists."""
     return next((p for p in (root / name, Path(name)) if p.exists()), None)
 
 
@@ -74,7 +74,7 @@ def _required(root: Path, name: str | Path, what: str) -> Path:
 
 
 def _suffix(path: Path | None, stem: str) -> str:
-    """``_objects`` of ``labels_objects.csv``."""
+    """Return the suffix of a label view: ``_objects`` of ``labels_objects.csv``."""
     if path is None or not path.stem.startswith(f"{stem}_"):
         return ""
     return path.stem[len(stem) :]

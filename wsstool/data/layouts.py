@@ -1,8 +1,8 @@
-"""Which layout a folder has: every format is asked, and two that fit are an error, never a guess.
+"""Recognise the layout of a folder: every format is tried, and several that fit are an error, never a guess.
 
-Files that state tags (tables, ``cls_labels.npy``, VOC annotations, COCO instances) and tags in file names
-stand against each other; folders as classes are read only where nothing states tags. ``boxes.json`` beside a
-label table is no rival.
+Files with tags (tables, ``cls_labels.npy``, VOC annotations, COCO instances) and tags in file names compete
+with each other; folders are read as classes only if nothing else has tags. ``boxes.json`` beside a label
+table does not compete with it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from wsstool.data.formats import LAYOUTS, Tags, coco, voc
 from wsstool.data.formats.box_file import read_box_tags
 from wsstool.data.formats.tags import class_folders, file_name, npy, table
-from wsstool.data.label_views import View, locate
+from wsstool.data.label_views import LabelView, locate
 from wsstool.errors import MissingInputError, UsageError
 from wsstool.types import ClassList
 
@@ -20,16 +20,16 @@ from wsstool.types import ClassList
 def read_tags(
     root: Path,
     names: tuple[str, ...],
-    view: View,
+    view: LabelView,
     *,
     split: str | None = None,
     boxes: str | Path | None = None,
 ) -> tuple[str, Tags | None]:
-    """The layout of a folder and the tags that it holds (None for bare pictures).
+    """Return the layout of a folder and its tags (None for images without labels).
 
     Raises:
-        UsageError: several layouts fit, or the one asked for does not.
-        MissingInputError: the file that was named is not there.
+        UsageError: several layouts fit, or the requested one does not.
+        MissingInputError: the named file does not exist.
         BadInputError: the tags cannot be read.
     """
     if isinstance(view.labels, Path):

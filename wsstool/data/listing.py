@@ -1,4 +1,4 @@
-"""Which pictures a folder has, and how other files spell their names."""
+"""List the images of a folder, and resolve their names in other files."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from wsstool.data.images import SUFFIXES
 from wsstool.errors import BadInputError, MissingInputError
 
 IMAGE_FOLDERS = ("images", "img", "imgs", "JPEGImages")
-"""Folders that hold the pictures when a data set has other things beside them."""
+"""Folders that contain the images if a dataset has other files beside them."""
 
 _NO_PICTURES = ("mask", "segmentation", "annotation", "splits", "imagesets", "train_pm")
 
 
 def is_picture(name: str) -> bool:
-    """Whether a file name has the ending of a picture."""
+    """Whether a file name has the suffix of an image."""
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
 
 def without_suffix(name: str) -> str:
-    """The name without the ending of a picture; other endings belong to the name."""
+    """Return the name without an image suffix; other suffixes are part of the name."""
     stem, suffix = os.path.splitext(name)
     return stem if suffix.lower() in SUFFIXES else name
 
 
 def find_images(root: Path) -> tuple[str, ...]:
-    """The pictures of a data folder, posix paths relative to it, in order of code points.
+    """Return the images of a data folder, posix paths relative to it, sorted by code point.
 
-    They are those below ``images/``, ``img/``, ``imgs/`` or ``JPEGImages/`` if there is such a folder, else
-    all below the folder but for hidden files and for folders of masks, annotations and splits. Links to
+    These are the images below ``images/``, ``img/``, ``imgs/`` or ``JPEGImages/`` if there is such a folder,
+    else all below the folder except hidden files and folders of masks, annotations and splits. Links to
     folders are followed; a folder that is reached twice counts once.
 
     Raises:
-        MissingInputError: there is no such folder.
-        BadInputError: a file and no folder, a file name that is not text, or two pictures whose names
-            differ in the ending only.
+        MissingInputError: no such folder.
+        BadInputError: a file instead of a folder, a file name that is not text, or two images whose names
+            differ only in the suffix.
     """
     if root.is_file():
         raise BadInputError(f"{str(root)!r} is a file; a data folder, with pictures in it, is needed")
@@ -50,7 +50,7 @@ def find_images(root: Path) -> tuple[str, ...]:
             f for f in folders if not f.startswith(".") and not f.lower().startswith(_NO_PICTURES)
         )
         status = os.stat(folder)
-        if (status.st_dev, status.st_ino) in seen:  # a loop of links would never end
+        if (status.st_dev, status.st_ino) in seen:  # a cycle of links would never end
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
@@ -78,10 +78,10 @@ def _check_unique(names: list[str]) -> None:
 
 
 def checked_name(name: str, source: str) -> str:
-    """``name`` as label files and split files may spell it: inside the folder.
+    """Return ``name`` from a label or split file, after checking that it is inside the folder.
 
     Raises:
-        BadInputError: empty, absolute, or climbing out of the folder.
+        BadInputError: empty, absolute, or leading out of the folder.
     """
     path = PurePosixPath(name)
     if not name or "\0" in name:
@@ -92,7 +92,7 @@ def checked_name(name: str, source: str) -> str:
 
 
 class Lookup:
-    """Finds a picture by its path, its path below the image folder, or its bare name; endings may miss."""
+    """Find images by their path, path below the image folder, or bare name; suffixes are optional."""
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = tuple(names)
@@ -113,10 +113,10 @@ class Lookup:
             self._tables.append(table)
 
     def find(self, name: str, source: str) -> int | None:
-        """Index of the picture that ``source`` calls ``name``, or None.
+        """Return the index of the image that ``source`` calls ``name``, or None.
 
         Raises:
-            BadInputError: the name leads out of the folder, or fits several pictures.
+            BadInputError: the name leads out of the folder, or fits several images.
         """
         name = checked_name(name, source)
         key = PurePosixPath(name).as_posix()

@@ -1,4 +1,4 @@
-"""Label maps on disk: palette, grey or coloured pictures in, palette PNG out."""
+"""Label maps on disk: read palette, grey or colour images, write palette PNGs."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from wsstool.types import IGNORE, ClassList
 def read_mask(
     path: str | os.PathLike[str], classes: ClassList | None = None, *, void: Iterable[int] = ()
 ) -> np.ndarray:
-    """A label map, from whichever of the usual spellings the file has.
+    """Read a label map in any of the usual encodings.
 
-    Palette pictures and grey pictures hold class ids as they are. Colour pictures are looked up in the
-    palette of the class list; without one, only colour pictures that are grey throughout are read (as ids).
+    Palette images and grey images contain class ids. Colours are looked up in the palette of the class list;
+    without one, colour images are read only if they are grey throughout (as ids).
 
     Args:
-        path: PNG, or another format without loss.
-        classes: the classes that may occur; None admits every id.
-        void: ids that are read as 255, for sets that spell "takes no part" in their own way.
+        path: PNG, or another lossless format.
+        classes: the classes that may occur; None accepts every id.
+        void: ids that are read as 255, for datasets with their own ignore value.
 
     Returns:
         (H, W) uint8 class ids; 255 is ignore.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: damaged, or an id or colour that the class list does not have.
+        MissingInputError: no such file.
+        BadInputError: damaged, or an id or colour that the class list lacks.
     """
     path = Path(path)
     with explained(path), opened(path) as picture:
@@ -67,12 +67,12 @@ def read_mask(
 
 
 def write_mask(path: str | os.PathLike[str], mask: np.ndarray, classes: ClassList | None = None) -> None:
-    """Write a label map as a palette PNG that shows its colours anywhere; all at once, or not at all.
+    """Write a label map as a palette PNG, which shows its colours in any viewer; atomic.
 
     Args:
         path: the file; its folder must exist.
         mask: (H, W) uint8 class ids, 255 kept.
-        classes: whose palette is used; VOC colours otherwise.
+        classes: their palette is used; default: VOC colours.
 
     Raises:
         CannotWriteError: no such folder, no space, no permission.
@@ -88,7 +88,7 @@ def write_mask(path: str | os.PathLike[str], mask: np.ndarray, classes: ClassLis
 
 
 def _ids_of_colours(path: Path, colours: np.ndarray, classes: ClassList | None) -> np.ndarray:
-    """Class ids of an (H, W, 3) picture by its colours; VOC's beige is 255 unless a class has it."""
+    """Return the class ids of an (H, W, 3) image by its colours; VOC's beige is 255 unless a class has it."""
     if classes is None or not classes.palette:
         if (colours == colours[..., :1]).all():
             return colours[..., 0]

@@ -1,4 +1,4 @@
-"""Colours for class ids: the tables that the field uses, and one that colour-blind people can read."""
+"""Colours for class ids: the usual palettes of the field, and a colour-blind-safe one."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ OKABE_ITO: tuple[Colour, ...] = (
     (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178), (213, 94, 0),
     (204, 121, 167),
 )  # fmt: skip
-"""Colours that stay apart for every common kind of colour blindness (Okabe and Ito, 2008)."""
+"""Colours that are distinguishable with every common kind of colour blindness (Okabe and Ito, 2008)."""
 
 
 def voc_palette(n: int = 256) -> np.ndarray:
-    """The colours of the PASCAL VOC masks: bit 3j+c of the class id is bit 7-j of colour channel c.
+    """Return the colours of PASCAL VOC masks: bit 3j+c of the class id is bit 7-j of colour channel c.
 
     Args:
         n: number of classes, 0..256.
@@ -49,7 +49,7 @@ _FIXED = {"cityscapes": CITYSCAPES, "luad": LUAD, "bcss": BCSS, "okabe-ito": OKA
 
 
 def named_palette(name: str) -> np.ndarray:
-    """A palette by name, (256, 3) uint8; ids beyond a fixed table have their VOC colour.
+    """Return a palette by name, (256, 3) uint8; ids beyond a fixed table have their VOC colour.
 
     Raises:
         UsageError: no palette of that name.
@@ -60,7 +60,7 @@ def named_palette(name: str) -> np.ndarray:
 
 
 def class_palette(classes: ClassList | None = None) -> np.ndarray:
-    """The colours of a class list, (256, 3) uint8; VOC colours where it names none, and for 255."""
+    """Return the colours of a class list, (256, 3) uint8; VOC colours if it has none, and for 255."""
     return _filled(classes.palette if classes is not None else ())
 
 

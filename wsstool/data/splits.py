@@ -1,4 +1,4 @@
-"""Parts of a data set: train, val and test, by a list of names or by folder."""
+"""Splits of a dataset: train, val and test, by a list of names or by folder."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError
 def split_indices(
     root: Path, names: tuple[str, ...], lookup: Lookup, split: str | None, *, listed: bool = False
 ) -> list[int]:
-    """Indices of the pictures of a split, ascending; all without one.
+    """Return the indices of the images of a split, ascending; all images without a split.
 
     Args:
-        split: a file of image names (one a line; further words on the line are passed over, as in VOC's
-            lists of
-            image and mask), or a name.
+        split: a file of image names (one per line; further words on the line are ignored, as in VOC's lists
+            of image and mask), or a name.
         listed: the label file is itself the list of the split, so none needs to be found.
 
     Raises:
         UsageError: no split of that name, or several lists that differ.
-        MissingInputError: the list names an image that is not there.
+        MissingInputError: the list names an image that does not exist.
         BadInputError: the list cannot be read, is empty, or names an image outside the folder.
     """
     if split is None:
@@ -53,7 +52,7 @@ _FOLDERS = ("train", "training", "val", "valid", "validation", "test")
 
 
 def split_names(root: Path, names: tuple[str, ...]) -> list[str]:
-    """The splits that a data folder has by lists, and by folders with a usual name.
+    """Return the splits that a data folder defines by lists, and by folders with a usual name.
 
     Example:
         >>> split_names(Path(), ("train/a.png", "test/img/b.png", "cat/c.png"))
@@ -64,7 +63,7 @@ def split_names(root: Path, names: tuple[str, ...]) -> list[str]:
 
 
 def split_files(root: Path) -> list[Path]:
-    """The lists that a data folder brings along."""
+    """Return the split lists in a data folder."""
     return sorted(
         [*root.glob("splits/*.txt"), *root.glob("ImageSets/*/*.txt"), *root.glob("ImageSets/*.txt")]
     )
@@ -78,7 +77,7 @@ def _read(path: Path, lookup: Lookup) -> list[int]:
         raise BadInputError(f"{source} cannot be read: {error}") from None
     indices = set()
     for line in filter(None, lines):
-        # VOC's lists begin paths with a slash, and mark with -1 the images that lack a class.
+        # VOC's lists begin paths with a slash, and mark images that lack a class with -1.
         words = line.split()
         if len(words) == 2 and words[1] == "-1":
             continue

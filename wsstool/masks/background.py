@@ -1,4 +1,4 @@
-"""Where objects end: a background channel for maps of objects, its threshold chosen without masks."""
+"""Background channels for maps of foreground classes, and a background threshold chosen without masks."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from wsstool.errors import UsageError
 
 
 def constant_background(scores: np.ndarray, threshold: float) -> np.ndarray:
-    """Put a background channel of one value in front.
+    """Prepend a background channel of constant value.
 
     Args:
-        scores: (K, H, W) float32 in [0, 1], objects only.
-        threshold: in [0, 1]. 0 gives background where no object has any score, 1 everywhere (ties go to
-            the channel that comes first).
+        scores: (K, H, W) float32 in [0, 1], foreground classes only.
+        threshold: in [0, 1]. 0 gives background where no class has any score, 1 everywhere (ties go to the
+            first channel).
     Returns:
         (1 + K, H, W) float32, background first.
 
@@ -28,15 +28,15 @@ def constant_background(scores: np.ndarray, threshold: float) -> np.ndarray:
         [[0, 1]]
     """
     if not 0 <= threshold <= 1:
-        raise UsageError(f"the background threshold lies in [0, 1], not {threshold:g}")
+        raise UsageError(f"the background threshold must lie in [0, 1], not {threshold:g}")
     return _in_front(np.full(scores.shape[1:], threshold, np.float32), scores)
 
 
 def power_background(scores: np.ndarray, alpha: float) -> np.ndarray:
-    """Put a background channel (1 - max_k score_k)^alpha in front.
+    """Prepend a background channel (1 - max_k score_k)^alpha.
 
     Args:
-        scores: (K, H, W) float32 in [0, 1], objects only.
+        scores: (K, H, W) float32 in [0, 1], foreground classes only.
         alpha: above 0; larger means less background. 4 to 32 is usual.
     Returns:
         (1 + K, H, W) float32, background first.
@@ -45,8 +45,8 @@ def power_background(scores: np.ndarray, alpha: float) -> np.ndarray:
         UsageError: alpha not positive.
 
     Notes:
-        For one class the decision falls where s = (1 - s)^alpha, so this is a constant threshold as far as
-        the arg-max goes; what differs is what a refiner sees, a background that is sure far from objects.
+        For one class the boundary lies where s = (1 - s)^alpha, so for the arg-max this equals a constant
+        threshold; the difference is for a refiner, which sees a confident background far from objects.
 
     Source:
         Ahn and Kwak, CVPR 2018, equation 2. Written from the paper.
@@ -62,22 +62,22 @@ def _in_front(background: np.ndarray, scores: np.ndarray) -> np.ndarray:
 
 
 class ThresholdFromScores:
-    """A background threshold for a whole set, from its scores alone.
+    """Choose a background threshold for a whole dataset from its scores alone.
 
-    Every image adds the histogram of its best normalised score a pixel, with equal weight. The threshold is
-    Li's minimum cross-entropy one over the scores above 0: it fixes t = (m1 - m0) / (ln m1 - ln m0), m0 and
-    m1 the mean scores below and above t, the logarithmic mean of the two means.
+    Every image adds the histogram of its best normalised score per pixel, with equal weight. The threshold is
+    Li's minimum cross-entropy threshold over the scores above 0: the fixed point of t = (m1 - m0) /
+    (ln m1 - ln m0), m0 and m1 the mean scores below and above t, the logarithmic mean of the two means.
 
     Notes:
-        Zeros are left out because they are ReLU's, not the network's: they are background at any threshold,
-        and their number says how much was clipped.
-        What we saw, on maps of a frozen MobileNetV2 (stride 16) with a linear probe on pooled features,
-        against the best threshold of a sweep with masks. 24 cases with optima from .07 to .48: coco200 in
-        12 groups and msrc21 in 15 objects, joint and per-class maps, two probes, scores as they are and
-        raised to 0.7 and 1.5, since networks differ in contrast. mIoU lost, mean (and worst): this rule .005
-        (.023), the mean score .005 (.020), constant .3 .012 (.044), Otsu .013 (.046). With the scores as
-        they are: .003, .004, .003, .007. Kittler and Illingworth's minimum-error threshold (it chose .03)
-        and Kapur's entropy (.5 to .6) were far off.
+        Zeros are left out because they come from the ReLU, not from the network: they are background at any
+        threshold, and their number only tells how much was clipped.
+        Measured on maps of a frozen MobileNetV2 (stride 16) with a linear probe on pooled features, against
+        the best threshold of a sweep with masks. 24 cases with optima from 0.07 to 0.48: coco200 in 12 groups
+        and msrc21 in 15 objects, joint and per-class maps, two probes, scores unchanged and raised to 0.7 and
+        1.5, since networks differ in contrast. Loss of mIoU, mean (and worst): this rule 0.005 (0.023), the
+        mean score 0.005 (0.020), constant 0.3 0.012 (0.044), Otsu 0.013 (0.046). With unchanged scores:
+        0.003, 0.004, 0.003, 0.007. Kittler and Illingworth's minimum-error threshold (it chose 0.03) and
+        Kapur's entropy (0.5 to 0.6) were far off.
 
     Source:
         Li and Tam, "An iterative algorithm for minimum cross entropy thresholding", Pattern Recognition
@@ -97,7 +97,7 @@ class ThresholdFromScores:
         self._pooled = np.zeros(self.BINS)
 
     def add(self, scores: np.ndarray) -> None:
-        """Count one image: (K, h, w) scores in [0, 1], objects only; without maps nothing changes."""
+        """Add one image: (K, h, w) scores in [0, 1], foreground classes only; no maps, no change."""
         if scores.size == 0:
             return
         best = scores.max(0)
@@ -106,19 +106,19 @@ class ThresholdFromScores:
         self._pooled += np.bincount(level, minlength=self.BINS) / best.size
 
     def merge(self, others: Iterable[ThresholdFromScores]) -> None:
-        """Add what others counted (shards, layers)."""
+        """Add the counts of others (shards, layers)."""
         for other in others:
             self._pooled += other._pooled
 
     def threshold(self) -> float:
-        """The threshold in (0, 1), rounded to 4 digits.
+        """Return the threshold in (0, 1), rounded to 4 digits.
 
         Raises:
-            UsageError: no score above 0 was seen, so there is nothing to choose from.
+            UsageError: no score above 0 was seen.
         """
         levels = (np.arange(self.BINS) + 0.5) / self.BINS
         if not self._pooled.any():
-            raise UsageError("no score above 0 in the whole set: give --background-threshold as a number")
+            raise UsageError("no score above 0 in the whole dataset: give --background-threshold as a number")
         mass, weighted = np.cumsum(self._pooled), np.cumsum(self._pooled * levels)
         t = weighted[-1] / mass[-1]
         for _ in range(1000):

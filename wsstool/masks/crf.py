@@ -1,4 +1,4 @@
-"""Dense CRF: every pixel pair tied by position and colour, mean field on the permutohedral lattice."""
+"""Dense CRF: all pixel pairs coupled by position and colour, mean field on the permutohedral lattice."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ PRESETS = {
         ("tissue", (10.0, 20.0, 50.0, 3.0, 30.0)),
     )
 }
-"""Published settings by name, as options of ``crf``, whose defaults are ``irn``; ``tissue`` was published
-with 5 steps."""
+"""Published settings by name, as options of ``crf`` (defaults: ``irn``); ``tissue`` was published with
+5 steps."""
 
 UNARIES = ("logits", "probabilities", "labels")
 
 
 def mean_field(unary: Tensor, kernels: list[tuple[Permutohedral, float]], steps: int) -> Tensor:
-    """Marginals of a fully connected Potts model.
+    """Return the mean-field marginals of a fully connected Potts model.
 
-    Repeats Q = softmax(-u + sum_m w_m D_m K_m D_m Q), starting from softmax(-u); all labels move at once.
+    Iterates Q = softmax(-u + sum_m w_m D_m K_m D_m Q), starting from softmax(-u); all labels are updated in
+    parallel.
 
     Args:
         unary: (N, K) float32 energies u.
@@ -65,22 +66,22 @@ def crf(
     steps: int = 10,
     device: str = "auto",
 ) -> np.ndarray:
-    """Sharpen score maps along the edges of the image.
+    """Sharpen score maps along the edges of the image with a dense CRF.
 
     Energy: sum_i u_i(x_i) + sum_{i<j} [x_i != x_j] (w_b exp(-|p_i-p_j|^2 / 2 a^2 - |I_i-I_j|^2 / 2 b^2)
     + w_g exp(-|p_i-p_j|^2 / 2 g^2)), both kernels normalised symmetrically (weights are relative).
 
     Args:
-        scores: (K, H, W) float32 in [0, 1], one map a label that may occur, background included.
+        scores: (K, H, W) float32 in [0, 1], one map per label that may occur, background included.
         image: (H, W, 3) uint8 RGB.
         unary: ``logits``: u = -logit_scale * score, for normalised activation maps; ``probabilities``:
-            u = -log(clip(score, 1e-5, 1)), for the output of a segmenter; a pixel's need not sum to 1;
-            ``labels``: only which score is largest counts, and a pixel whose scores are equal says nothing.
-        logit_scale: with ``logits``, above 0; large values trust the scores; 3 to 6 is usual.
-        label_probability: with ``labels``, that a pixel has its label, the rest being shared by the others;
-            above 1 / K, below 1.
-        bilateral_xy: a, pixels. How far pixels of like colour pull on each other.
-        bilateral_rgb: b, units of 0..255. Smaller respects weaker edges (and costs more).
+            u = -log(clip(score, 1e-5, 1)), for the output of a segmenter; they need not sum to 1 per pixel;
+            ``labels``: only the label of the largest score is used; a pixel of equal scores has no label.
+        logit_scale: with ``logits``, above 0; larger values trust the scores more; 3 to 6 is usual.
+        label_probability: with ``labels``, probability that the label of a pixel is correct, the rest shared
+            by the other labels; above 1 / K, below 1.
+        bilateral_xy: a, pixels. Range of the coupling between pixels of similar colour.
+        bilateral_rgb: b, units of 0..255. Smaller respects weaker edges (and is slower).
         bilateral_weight: w_b; 0 leaves the term out.
         gaussian_xy: g, pixels.
         gaussian_weight: w_g; 0 leaves the term out.
@@ -93,11 +94,11 @@ def crf(
     Raises:
         UsageError: a negative weight, a sigma that is not positive (with its weight not 0), negative steps,
             an unknown unary, a ``logit_scale`` or ``label_probability`` out of range, a device that is not
-            there or is Metal's.
-        BadInputError: scores that are not finite or do not lie over the image.
+            available or is Metal.
+        BadInputError: scores that are not finite or do not have the size of the image.
 
     Notes:
-        Only the labels given take part: K = 2 or 3 instead of 21 is several times faster and cannot hand a
+        Only the given labels compete: K = 2 or 3 instead of 21 is several times faster and cannot assign a
         pixel to an absent class. K = 1 gives ones.
 
         The tests compare with pydensecrf on a photograph of 48 x 64 pixels with three labels, after 1, 5 and
@@ -141,7 +142,7 @@ def crf(
 
 
 def _energy(scores: Tensor, unary: str, logit_scale: float, label_probability: float) -> Tensor:
-    """(N, K) scores as unary energies u."""
+    """Convert (N, K) scores to unary energies u."""
     if unary == "logits":
         return scores * -logit_scale
     if unary == "probabilities":
@@ -159,7 +160,7 @@ def _energy(scores: Tensor, unary: str, logit_scale: float, label_probability: f
 
 
 def _device(name: str) -> torch.device:
-    """The lattice sums rows with an operation that Metal lacks; there ``auto`` is the processor."""
+    """Resolve the device; Metal lacks an operation of the lattice, so ``auto`` means the CPU there."""
     device = pick_device(name)
     if device.type != "mps":
         return device
@@ -179,14 +180,14 @@ def _check_term(name: str, sigma: float, weight: float) -> None:
 
 
 def _positions(height: int, width: int, where: torch.device) -> Tensor:
-    """(2, H * W) float32 pixel coordinates, x first."""
+    """Return the (2, H * W) float32 pixel coordinates, x first."""
     y, x = torch.arange(height, device=where), torch.arange(width, device=where)
     return torch.stack(torch.meshgrid(x, y, indexing="xy")).view(2, -1).float()
 
 
 @lru_cache(maxsize=8)
 def _spatial(height: int, width: int, sigma: float, where: torch.device) -> Permutohedral:
-    """The lattice of positions alone: the same for every image of one size."""
+    """Return the lattice of positions alone: the same for every image of one size."""
     return Permutohedral(_positions(height, width, where) / sigma, normalised=True)
 
 
@@ -197,9 +198,9 @@ def _bilateral(image: np.ndarray, sigma_xy: float, sigma_rgb: float, where: torc
 
 
 def _softmax(energy: Tensor) -> Tensor:
-    """Softmax over the K columns."""
+    """Compute the softmax over the K columns."""
     if energy.shape[1] >= 16:
         return energy.softmax(1)
-    # torch is slow over a short last axis, but for the product that leaves the sum in every column
+    # torch is slow over a short last axis, except for the product that puts the sum into every column
     odds = (energy - energy.amax(1, keepdim=True)).exp_()
     return odds.div_(odds @ odds.new_ones(energy.shape[1], energy.shape[1]))

@@ -1,4 +1,4 @@
-"""Ignore bands: pixels too uncertain to train on become 255."""
+"""Ignore bands: set uncertain pixels to 255, so that they are not trained on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wsstool.types import IGNORE
 
 
 def margin(scores: np.ndarray) -> np.ndarray:
-    """Best minus second-best score of each pixel.
+    """Return the best minus the second-best score of each pixel.
 
     Args:
         scores: (K, H, W).
@@ -30,12 +30,12 @@ def margin(scores: np.ndarray) -> np.ndarray:
 
 
 def ignore_band(labels: np.ndarray, scores: np.ndarray, width: float) -> np.ndarray:
-    """Set pixels to 255 whose best score is less than ``width`` above the second.
+    """Set pixels to 255 whose best score is less than ``width`` above the second best.
 
     Args:
         labels: (H, W) uint8, not changed.
-        scores: (K, H, W) in [0, 1], those that made the labels.
-        width: in [0, 1]; 0 leaves the labels as they are, 1 keeps only pixels at 1 against 0.
+        scores: (K, H, W) in [0, 1], from which the labels were made.
+        width: in [0, 1]; 0 leaves the labels unchanged, 1 keeps only pixels with scores 1 and 0.
     Returns:
         (H, W) uint8.
 
@@ -43,22 +43,22 @@ def ignore_band(labels: np.ndarray, scores: np.ndarray, width: float) -> np.ndar
         UsageError: ``width`` outside [0, 1].
     """
     if not 0 <= width <= 1:
-        raise UsageError(f"the ignore margin lies in [0, 1], not {width:g}")
+        raise UsageError(f"the ignore margin must lie in [0, 1], not {width:g}")
     if width == 0:
         return labels
     return np.where(margin(scores) < width, np.uint8(IGNORE), labels)
 
 
 def agreed(foreground_pass: np.ndarray, background_pass: np.ndarray, background: int) -> np.ndarray:
-    """Join two label maps, one made with a high background score and one with a low one.
+    """Combine two label maps, one made with a high and one with a low background score.
 
-    A pixel takes the class of the first when that is not background, is background when both say so, and
-    is 255 otherwise.
+    A pixel takes the class of the first if that is foreground, is background if both agree on it, and is 255
+    otherwise.
 
     Args:
-        foreground_pass: (H, W) uint8, made with the high background score: what it calls object is one.
-        background_pass: (H, W) uint8, made with the low one: what it calls background is some.
-        background: id of the background.
+        foreground_pass: (H, W) uint8, made with the high background score: its foreground is reliable.
+        background_pass: (H, W) uint8, made with the low one: its background is reliable.
+        background: class id of the background.
     Returns:
         (H, W) uint8.
 

@@ -1,4 +1,4 @@
-"""What every refiner asks of its input, checked in one place."""
+"""Input checks shared by all refiners."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from wsstool.errors import BadInputError
 
 
 def checked(scores: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """Return the scores as contiguous, writable float32, after checking that they lie over the image.
+    """Return the scores as contiguous, writable float32, after checking that they match the image.
 
     Args:
         scores: (K, H, W), finite.
         image: (H, W, 3) uint8.
     Returns:
-        (K, H, W) float32, contiguous, writable; ``scores`` itself if it is that already.
+        (K, H, W) float32, contiguous, writable; ``scores`` itself if no conversion is needed.
 
     Raises:
-        BadInputError: an image of another size or form, or scores that are NaN or infinite.
+        BadInputError: an image of another size or type, or scores that are NaN or infinite.
     """
     if scores.ndim != 3:
-        raise BadInputError(f"score maps have the axes class, row, column; these have {scores.ndim}")
+        raise BadInputError(f"score maps have the axes class, row, column; these have {scores.ndim} axes")
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
         raise BadInputError(f"a refiner reads 8-bit RGB images, not {image.dtype} of shape {image.shape}")
     if image.shape[:2] != scores.shape[1:]:
@@ -29,7 +29,7 @@ def checked(scores: np.ndarray, image: np.ndarray) -> np.ndarray:
             f"the image is {width} x {height} px, the score maps are {scores.shape[2]} x {scores.shape[1]}"
         )
     if not np.isfinite(scores).all():
-        raise BadInputError("the score maps hold NaN or infinite values")
+        raise BadInputError("the score maps contain NaN or infinite values")
     return writable(scores.astype(np.float32, copy=False))
 
 

@@ -1,4 +1,4 @@
-"""One label map from the masks of several objects of an image."""
+"""Merge the instance masks of an image into one label map."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def merge_instances(
     overlap: str = "ignore",
     min_score: float = 0.0,
 ) -> np.ndarray:
-    """Lay the masks of objects over each other.
+    """Merge the instance masks of an image into one label map.
 
     Args:
         size: (H, W) of the image.
-        windows: (x0, y0, x1, y1) of each object's mask, in pixels of the image.
-        masks: (h, w) uint8 each: 1 object, 0 not, 255 unsure.
+        windows: (x0, y0, x1, y1) of each mask, in pixels of the image.
+        masks: (h, w) uint8 each: 1 object, 0 not, 255 uncertain.
         class_ids: 0..254 each.
         scores: quality in [0, 1] each.
         boxes: (x0, y0, x1, y1) pixels of each box.
-        background: label of what no object holds.
-        overlap: where objects of different classes meet: ``ignore``: 255; ``score``: the better one lies on
-            top, of equal scores the first given.
-        min_score: the box of an object below this is 255 where no better object is; 0 keeps all.
+        background: label of pixels outside all objects.
+        overlap: where objects of different classes overlap: ``ignore``: 255; ``score``: the better one wins,
+            of equal scores the first given.
+        min_score: the box of an object below this is 255 except where a better object is; 0 keeps all.
 
     Returns:
-        (H, W) uint8. Unsure pixels are 255 unless an object of the same class (with ``score`` a better one)
-        holds them.
+        (H, W) uint8. Uncertain pixels are 255 unless an object of the same class (with ``score`` a better
+        one) contains them.
 
     Raises:
-        UsageError: another ``overlap``, or a score outside [0, 1].
+        UsageError: unknown ``overlap``, or a score outside [0, 1].
 
     Source:
         Ignored regions as in Khoreva et al., CVPR 2017. Independent.
@@ -54,9 +54,9 @@ def merge_instances(
         [[3, 255, 5, 0]]
     """
     if overlap not in OVERLAPS:
-        raise UsageError(f"--overlap {overlap}: {', '.join(OVERLAPS)}")
+        raise UsageError(f"--overlap {overlap}: give one of {', '.join(OVERLAPS)}")
     if not 0 <= min_score <= 1:
-        raise UsageError(f"--min-score {min_score:g}: a quality in [0, 1]")
+        raise UsageError(f"--min-score {min_score:g}: give a quality in [0, 1]")
     labels = np.full(size, background, np.uint8)
     for box, score in zip(boxes, scores, strict=True):
         if not score >= min_score:
@@ -69,7 +69,7 @@ def merge_instances(
             here = labels[y0:y1, x0:x1]
             here[masks[k] == IGNORE], here[masks[k] == 1] = IGNORE, class_ids[k]
         return labels
-    sure_of, named = np.zeros(size, np.uint8), np.zeros(size, np.uint8)  # classes that hold, or may hold, it
+    sure_of, named = np.zeros(size, np.uint8), np.zeros(size, np.uint8)  # classes that (may) contain a pixel
     for class_id in sorted({class_ids[k] for k in strong}):
         seen = np.zeros(size, np.uint8)
         for k in strong:

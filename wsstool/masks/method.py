@@ -1,4 +1,4 @@
-"""How the maps of one image become a label map: normalise, enlarge, add background, refine, decide."""
+"""Turn the maps of one image into a label map: normalise, resize, add background, refine, decide."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from wsstool.types import IGNORE
 
 @dataclass(frozen=True)
 class Method:
-    """All choices between score maps and label map.
+    """All options between score maps and label map.
 
     Args:
         rule: ``f(scores, class_ids, background) -> labels``.
-        gated: the rule takes ``tags`` as well, the ids that are tagged; without any all is 255.
+        gated: the rule also takes ``tags``, the ids of the tagged classes; without any all pixels are 255.
         refine: ``f(scores, image) -> scores``, or None.
         normalise: a mode of ``normalise.MODES``.
-        background: id of the background, or -1: no pixel may become background, and a map of ``forbidden``
-            is left out. Where maps have no channel of it, one is added.
-        forbidden: id of the background that may not be used, or -1.
+        background: class id of the background, or -1: no pixel may become background, and a map of
+            ``forbidden`` is dropped. If the maps have no background channel, one is added.
+        forbidden: class id of the background that may not be used, or -1.
         threshold: score of the added background channel, [0, 1].
-        threshold_low: a second, lower one; where the two disagree labels are 255. None: one pass.
-        power: exponent of a background channel (1 - max)^power in place of the constant, or None.
-        ignore_margin: pixels whose best score is less than this above the second are 255, [0, 1].
-        seen: ``f(image) -> (H, W) bool``, pixels that show the background whatever their scores are; or None.
-        seen_id: the id that they get, 255 in a set without a background.
+        threshold_low: a second, lower one; pixels where the two disagree are 255. None: one pass.
+        power: exponent of a background channel (1 - max)^power instead of the constant, or None.
+        ignore_margin: pixels whose best score is less than this above the second best are 255, [0, 1].
+        seen: ``f(image) -> (H, W) bool``, pixels that are background whatever their scores are; or None.
+        seen_id: the id that they get, 255 in a dataset without a background.
     Raises:
         UsageError: values outside their range, or options that exclude each other.
     """
@@ -58,7 +58,7 @@ class Method:
             (self.ignore_margin, "ignore margin"),
         ):
             if value is not None and not 0 <= value <= 1:
-                raise UsageError(f"the {what} lies in [0, 1], not {value:g}")
+                raise UsageError(f"the {what} must lie in [0, 1], not {value:g}")
         if self.power is not None and not self.power > 0:
             raise UsageError(f"the background power must be above 0, not {self.power:g}")
         if self.threshold_low is not None:
@@ -71,7 +71,7 @@ class Method:
 
     @property
     def reads_pixels(self) -> bool:
-        """Whether ``label_map`` wants the image."""
+        """Whether ``label_map`` needs the image."""
         return self.refine is not None or self.seen is not None
 
     def label_map(
@@ -82,16 +82,16 @@ class Method:
         image: np.ndarray | None = None,
         tags: np.ndarray | None = None,
     ) -> np.ndarray:
-        """The label map of one image.
+        """Return the label map of one image.
 
         Args:
             maps: (K, h, w) score maps.
             class_ids: (K,).
             size: (H, W) of the image.
-            image: (H, W, 3) uint8; needed only where ``reads_pixels``.
-            tags: ids of the classes that are tagged; needed only where ``gated``.
+            image: (H, W, 3) uint8; needed only if ``reads_pixels``.
+            tags: ids of the tagged classes; needed only if ``gated``.
         Returns:
-            (H, W) uint8 class ids; 255 where nothing is said.
+            (H, W) uint8 class ids; 255 for undecided pixels.
 
         Raises:
             BadInputError: maps that are not finite, or an image of another size.
@@ -118,7 +118,7 @@ class Method:
         rule: Callable[..., np.ndarray],
         image: np.ndarray | None,
     ) -> np.ndarray:
-        """The labels that scores and, where there is none yet, a channel of the background give."""
+        """Decide the labels, after adding a background channel if there is none yet."""
         decided = partial(self._decided, rule=rule, image=image)
         if self.background < 0 or self.background in ids:
             return decided(scores, ids)

@@ -1,4 +1,4 @@
-"""Pseudo-masks for tissue: the maps of all classes share one scale, and tags say which of them may win."""
+"""Pseudo-masks for tissue: all classes share one scale, and only tagged classes may win."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ def multilayer(
     *,
     tagged_only: bool = False,
 ) -> np.ndarray:
-    """The tagged class with the largest score, on a scale that the maps of absent classes help to set.
+    """Assign each pixel the best tagged class, on one scale that the maps of absent classes help to set.
 
     With s_k = (x_k - min) / (max - min), extremes over all classes and pixels of one layer, a pixel takes
-    arg-max_k of s_k where k is tagged and 0 where it is not. One label map a layer follows from running it
-    on each; layers are never mixed.
+    arg-max_k of s_k, with s_k set to 0 where k is not tagged. Run it on each layer to get one label map per
+    layer; layers are never mixed.
 
     Args:
         scores: (K, H, W) float32 in [0, 1] on one scale (``normalise`` in the mode ``minmax``), absent
             classes included.
         class_ids: (K,) ids, 0..254, rising.
-        background: not used; every rule takes it.
+        background: not used; part of the signature of every rule.
         tags: ids of the classes that are in the image; None: all.
-        tagged_only: leave absent classes out of the comparison, so that none of them wins a tie.
+        tagged_only: exclude absent classes from the comparison, so that none of them wins a tie.
     Returns:
-        (H, W) uint8 class ids; 255 throughout when no class is tagged.
+        (H, W) uint8 class ids; 255 everywhere when no class is tagged.
 
     Notes:
-        Ties go to the lowest id. As published, absent classes take part with 0: a pixel at which every
-        tagged class has the joint minimum takes the lowest id of all, tagged or not. It is one pixel or a
-        few wherever a tagged class has that minimum, and a quarter of a map cell where that is in a corner of
-        the image; ``tagged_only`` keeps them in the tagged classes.
-        A stack without any positive score, which is what a constant one becomes, says nothing: the lowest
-        tagged id wins, where the published division by zero lets the first NaN win, to the same effect.
-        When maps of absent classes are missing, the extremes are those of the maps that are there, and only
-        their classes take part.
+        Ties go to the lowest id. As published, absent classes take part with score 0: a pixel at which every
+        tagged class has the joint minimum takes the lowest id of all, tagged or not. This concerns one or a
+        few pixels wherever a tagged class has that minimum, and a quarter of a map cell if that is in a
+        corner of the image; ``tagged_only`` keeps them in the tagged classes.
+        A stack without any positive score (such as a constant one) has no information: the lowest tagged id
+        wins, where the published division by zero lets the first NaN win, to the same effect.
+        When maps of absent classes are missing, the extremes are those of the available maps, and only their
+        classes take part.
 
     Source:
         Han et al., "Multi-layer pseudo-supervision for histopathology tissue semantic segmentation using

@@ -1,4 +1,4 @@
-"""Bring raw activation maps to [0, 1], so that thresholds mean the same in every image."""
+"""Scale raw activation maps to [0, 1], so that thresholds mean the same in every image."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ MODES = ("joint", "class", "minmax", "probability", "none")
 
 
 def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
-    """Scale the maps of one image.
+    """Scale the maps of one image to [0, 1].
 
     Args:
         maps: (K, h, w), raw scale, finite.
         mode: one of ``MODES``. ``joint``: ReLU, divided by the maximum over all classes and pixels; classes
             stay comparable, so a weak class may win nowhere. ``class``: ReLU, each class divided by its own
-            maximum, the usual choice when the tags are known to be right: every tag gets its best pixel.
-            ``minmax``: (x - min) / (max - min) over the whole stack, for maps whose negative part means
-            something. ``probability``: ReLU, divided by the sum over the classes of the pixel. ``none``:
-            clipped to [0, 1] and otherwise untouched.
+            maximum, the usual choice when the tags are known to be correct: every tag gets its best pixel.
+            ``minmax``: (x - min) / (max - min) over the whole stack, for maps with meaningful negative
+            values. ``probability``: ReLU, divided by the sum over the classes of the pixel. ``none``:
+            clipped to [0, 1] and otherwise unchanged.
 
     Returns:
-        (K, h, w) float32 in [0, 1]. A map (or stack) without any positive value gives zeros, a constant
-        stack under ``minmax`` too.
+        (K, h, w) float32 in [0, 1]. A map (or stack) without any positive value gives zeros; so does a
+        constant stack with ``minmax``.
 
     Raises:
         BadInputError: a value is NaN or infinite.
@@ -43,7 +43,7 @@ def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
         raise UsageError(f"no normalisation '{mode}'; there are: {', '.join(MODES)}")
     maps = np.asarray(maps, np.float32)
     if not np.isfinite(maps).all():
-        raise BadInputError("the score maps hold NaN or infinite values")
+        raise BadInputError("the score maps contain NaN or infinite values")
     if maps.size == 0 or mode == "none":
         return maps.clip(0, 1)
     if mode == "minmax":
@@ -56,7 +56,7 @@ def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
 
 
 def scores_at(maps: np.ndarray, mode: str, size: tuple[int, int]) -> np.ndarray:
-    """Normalised maps at the size of the image.
+    """Return the normalised maps at the size of the image.
 
     Args:
         maps: (K, h, w), raw scale, finite.
@@ -69,8 +69,8 @@ def scores_at(maps: np.ndarray, mode: str, size: tuple[int, int]) -> np.ndarray:
         BadInputError, UsageError: as ``normalise``.
 
     Notes:
-        Maps are normalised before they are enlarged, but for ``minmax``: enlarging loses extremes between
-        the centres of cells, and a scale that is set by both ends shall reach them.
+        Maps are normalised before they are resized, except for ``minmax``: resizing loses extremes between
+        cell centres, and a scale defined by both extremes must reach them.
 
     Example:
         >>> import numpy as np
@@ -84,6 +84,6 @@ def scores_at(maps: np.ndarray, mode: str, size: tuple[int, int]) -> np.ndarray:
 
 
 def _divided(maps: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """``maps / by``, and zeros where ``by`` is 0 (or so small that dividing would overflow)."""
+    """Return ``maps / by``, and zeros where ``by`` is 0 (or so small that dividing would overflow)."""
     tiny = np.finfo(np.float32).tiny
     return np.where(by > tiny, maps / np.maximum(by, tiny), np.float32(0)).astype(np.float32)

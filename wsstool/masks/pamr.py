@@ -1,4 +1,4 @@
-"""Pixel-adaptive mask refinement: scores flow between neighbours of like colour, in a few local averages."""
+"""Pixel-adaptive mask refinement (PAMR): average scores over neighbours of similar colour."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ def pamr(
     dilations: tuple[int, ...] = (1, 2, 4, 8, 12, 24),
     sharpness: float = 10.0,
 ) -> np.ndarray:
-    """Sharpen score maps along the edges of the image by local averages only.
+    """Sharpen score maps along the edges of the image by repeated local averages.
 
-    Each pixel looks at its 8 neighbours at every dilation. Affinity
-    k_ij = -sharpness x mean over colours of |I_i - I_j| / sigma_i, sigma_i the standard deviation of the
-    colours in that neighbourhood; a softmax over all neighbours makes weights a_ij; then
+    Each pixel is compared with its 8 neighbours at every dilation. The affinity is
+    k_ij = -sharpness x mean over colours of |I_i - I_j| / sigma_i, where sigma_i is the standard deviation of
+    the colours in that neighbourhood; a softmax over all neighbours gives the weights a_ij; then
     m_i <- sum_j a_ij m_j, ``steps`` times.
 
     Args:
         scores: (K, H, W) float32 in [0, 1].
         image: (H, W, 3) uint8 RGB.
-        steps: averages; 0 returns the scores.
+        steps: number of averages; 0 returns the scores.
         dilations: distances in pixels.
-        sharpness: 0 averages blindly, larger follows weaker edges.
+        sharpness: 0 averages uniformly, larger follows weaker edges.
 
     Returns:
-        (K, H, W) float32 in [0, 1]; an average of averages, so within the range of each map.
+        (K, H, W) float32 in [0, 1], within the range of each map.
 
     Raises:
         UsageError: dilations that are not positive integers, a negative or infinite ``sharpness``, a
@@ -47,7 +47,7 @@ def pamr(
     Notes:
         Needs 8 x dilations x H x W floats (30 MB at 320 x 480). Borders repeat the edge pixel. In a flat
         neighbourhood all weights are equal. Dividing by sigma, where the paper prints its square, keeps the
-        exponent free of units: the result does not change with contrast.
+        exponent dimensionless: the result does not change with contrast.
 
     Source:
         Araslanov and Roth, "Single-stage semantic segmentation from image labels", CVPR 2020, pixel-adaptive
@@ -77,12 +77,12 @@ def pamr(
         return maps.clamp(0, 1).numpy()
 
 
-_BLOCK = 1 << 16  # values averaged at a time: few enough to stay in the cache of a processor
+_BLOCK = 1 << 16  # values averaged at a time: few enough to stay in the CPU cache
 Offsets = list[tuple[int, int]]
 
 
 def _neighbours(x: Tensor, offsets: Offsets) -> Iterator[tuple[slice, list[Tensor]]]:
-    """Of x (C, H, W) rows in blocks, and the neighbours of a block at all offsets, views of (C, rows, W)."""
+    """Yield blocks of rows of x (C, H, W) with their neighbours at all offsets, views of (C, rows, W)."""
     channels, height, width = x.shape
     reach = max(dy for dy, _ in offsets)
     padded = F.pad(x[None], (reach,) * 4, mode="replicate")[0]
@@ -94,14 +94,14 @@ def _neighbours(x: Tensor, offsets: Offsets) -> Iterator[tuple[slice, list[Tenso
 
 
 def _affinity(colours: Tensor, offsets: Offsets, sharpness: float) -> Tensor:
-    """(neighbours, H, W) weights that sum to 1 over the neighbours."""
+    """Return the (neighbours, H, W) weights, which sum to 1 over the neighbours."""
     count = len(offsets)
     affinity = colours.new_empty(count, *colours.shape[1:])
     for rows, neighbours in _neighbours(colours, offsets):
         centre = colours[:, rows]
         total, squares = torch.zeros_like(centre), torch.zeros_like(centre)
         for neighbour in neighbours:
-            difference = neighbour - centre  # against the centre: no cancellation in the variance
+            difference = neighbour - centre  # relative to the centre: no cancellation in the variance
             total += difference
             squares.addcmul_(difference, difference)
         deviation = ((squares - total * total / count).clamp_(min=0) / (count - 1)).sqrt_()
@@ -112,7 +112,7 @@ def _affinity(colours: Tensor, offsets: Offsets, sharpness: float) -> Tensor:
 
 
 def _average(maps: Tensor, affinity: Tensor, offsets: Offsets) -> Tensor:
-    """One step: m_i <- sum_j a_ij m_j."""
+    """Compute one step: m_i <- sum_j a_ij m_j."""
     out = torch.zeros_like(maps)
     for rows, neighbours in _neighbours(maps, offsets):
         for neighbour, weight in zip(neighbours, affinity[:, rows], strict=True):

@@ -1,10 +1,10 @@
 """Gaussian filtering in any dimension on the permutohedral lattice: splat, blur, slice as sums of rows.
 
-A Gaussian in position and colour lives in five dimensions, where a grid is hopeless. The lattice covers
-R^d with simplices of d + 1 corners; a point spreads its value over the corners of its simplex, the corners
-are blurred along d + 1 axes with (1/2, 1, 1/2), and the point reads the result back. Only corners that a
-point touches exist. Everything up to the values depends on the features alone, so it is built once; each
-filtering is then a handful of ``embedding_bag`` calls, which sum weighted rows in one pass on any device.
+A Gaussian in position and colour has five dimensions, too many for a grid. The lattice covers R^d with
+simplices of d + 1 corners; a point spreads its value over the corners of its simplex, the corners are blurred
+along d + 1 axes with (1/2, 1, 1/2), and the point reads the result back. Only corners touched by a point are
+stored. Everything except the values depends on the features alone, so it is built once; each filtering is
+then a handful of ``embedding_bag`` calls, which sum weighted rows in one pass on any device.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from torch import Tensor
 
 from wsstool.errors import UsageError
 
-_BLOCK = 32768  # points at a time while the lattice is built on a processor: what fits its cache
+_BLOCK = 32768  # points processed at a time while the lattice is built on a CPU: what fits its cache
 
 
 class Permutohedral:
     """The lattice of one set of points.
 
     Args:
-        features: (d, N) float32, every coordinate divided by its standard deviation; the lattice lives on
-            the same device.
-        normalised: ``filter`` is D K D with D = diag(1 / sqrt(K 1)) in place of the kernel K.
+        features: (d, N) float32, every coordinate divided by its standard deviation; the lattice is on the
+            same device.
+        normalised: ``filter`` is D K D with D = diag(1 / sqrt(K 1)) instead of the kernel K.
 
     Raises:
-        UsageError: the features reach so far (a standard deviation close to zero) that lattice
+        UsageError: the features span such a range (a standard deviation close to zero) that lattice
             coordinates overflow 62 bits.
 
     Notes:
-        The kernel contains the point itself. It is an approximation of exp(-|f_i - f_j|^2 / 2) up to one
-        factor, which every caller normalises away; a constant times the exact filter would not be closer
-        than about a percent. Points in equal simplices share corners: cost follows the picture's variety.
+        The kernel includes the point itself. It approximates exp(-|f_i - f_j|^2 / 2) up to one factor, which
+        every caller normalises away; a constant times the exact filter would not be closer than about a
+        percent. Points in equal simplices share corners: the cost depends on the variety of the image.
 
     Source:
         Adams, Baek and Davis, "Fast high-dimensional filtering using the permutohedral lattice",
@@ -72,7 +72,7 @@ class Permutohedral:
     @torch.no_grad()
     def filter(self, values: Tensor) -> Tensor:
         """Filter (N, L) float32 values, all L columns at once; the result has the same shape."""
-        corners = values.new_zeros(self.size + 1, values.shape[1])  # the last: what is not there counts 0
+        corners = values.new_zeros(self.size + 1, values.shape[1])  # the last one: missing corners count as 0
         point, weights, starts = self._splat
         corners[:-1] = F.embedding_bag(
             point, values, starts, mode="sum", per_sample_weights=weights, include_last_offset=True
@@ -80,19 +80,19 @@ class Permutohedral:
         return self._read(corners)
 
     def _read(self, corners: Tensor) -> Tensor:
-        """(M + 1, L) sums at the corners, blurred in place, as (N, L) values at the points."""
+        """Blur the (M + 1, L) sums at the corners in place; return (N, L) values at the points."""
         for pair in self._neighbours:
             corners[:-1].add_(F.embedding_bag(pair, corners, mode="sum"), alpha=0.5)
         return F.embedding_bag(self._corner, corners, mode="sum", per_sample_weights=self._weights)
 
     def _mass(self) -> Tensor:
-        """(N,) K 1: what ``filter`` makes of ones."""
+        """Return (N,) K 1: the result of ``filter`` for ones."""
         corners = torch.bincount(self._corner.view(-1), self._weights.view(-1), self.size + 1)
         return self._read(corners[:, None])[:, 0]
 
 
 def _enclosing_simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The simplex round each point.
+    """Find the simplex that encloses each point.
 
     Args:
         features: (d, N).
@@ -111,9 +111,9 @@ def _enclosing_simplices(features: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _write_simplices(features: Tensor, base: Tensor, rank: Tensor, weights: Tensor) -> None:
-    """``_enclosing_simplices`` of some points, written into the last three."""
+    """Compute ``_enclosing_simplices`` for some points, written into the last three arguments."""
     d, n = features.shape
-    # Into the hyperplane of coordinates that sum to zero; rows are coordinates, so every step is contiguous.
+    # Project to the hyperplane of coordinates that sum to zero; rows are coordinates: steps are contiguous.
     elevated = features.new_empty(d + 1, n)
     total = features.new_zeros(n)
     for j in range(d, 0, -1):
@@ -133,13 +133,13 @@ def _write_simplices(features: Tensor, base: Tensor, rank: Tensor, weights: Tens
             less = (y[a] < y[b]).view(torch.int8)
             higher[a] += less
             higher[b] -= less
-    # Walk it back along the largest remainders.
+    # Move it back along the largest remainders.
     shift = (ranks < 0).view(torch.int8) - (ranks > d).view(torch.int8)
     torch.add(ranks, shift, alpha=d + 1, out=rank)
     rounded += shift
     base.copy_(rounded)
     remainder.sub_(shift, alpha=d + 1)
-    # With y the remainders in falling order, corner r > 0 weighs (y_{d-r} - y_{d-r+1}) / (d + 1).
+    # With y the remainders in falling order, corner r > 0 has weight (y_{d-r} - y_{d-r+1}) / (d + 1).
     y = list(remainder.div_(d + 1))
     for last in range(d, 0, -1):
         for a in range(last):
@@ -150,12 +150,12 @@ def _write_simplices(features: Tensor, base: Tensor, rank: Tensor, weights: Tens
 
 
 def _sorted(codes: Tensor) -> tuple[Tensor, Tensor]:
-    """(n,) int64 >= 0 in rising order, and where each came from; ties in the order they had."""
+    """Return (n,) int64 >= 0 in rising order, and their original indices; the sort is stable."""
     bits = len(codes).bit_length()
     if len(codes) and int(codes.max()) >= 2 ** (62 - bits):
         ordered, order = codes.sort(stable=True)
         return ordered, order
-    # Code and place in one integer: numbers sort much faster than places do.
+    # Code and index in one integer: sorting integers is much faster than sorting indices.
     packed = (codes << bits) | torch.arange(len(codes), device=codes.device)
     if _on_processor(packed):
         packed.numpy().sort()  # twice as fast as torch's
@@ -175,7 +175,7 @@ def _numbered(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _simplices(base: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
-    """Points share a simplex where base and ranks are equal; there are fewer simplices than points.
+    """Group points with equal base and ranks: they share a simplex; there are fewer simplices than points.
 
     Returns:
         (N,) int32 the simplex of each point, and one point of each simplex.
@@ -192,15 +192,15 @@ def _simplices(base: Tensor, rank: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _corners(base: Tensor, rank: Tensor) -> tuple[Tensor, Tensor, list[int]]:
-    """The corners of S simplices.
+    """Number the corners of S simplices.
 
     Returns:
-        (S, d + 1) int32 numbers of corners; (M,) int64, the code of each corner, rising; and what a step
-        along each coordinate adds to a code.
+        (S, d + 1) int32 numbers of corners; (M,) int64, the code of each corner, rising; and the increment
+        of the code for a step along each coordinate.
     """
     d = len(base)
     base, least = base.long(), base.amin(1).long()
-    # A corner is known by its first d coordinates, packed into one integer of mixed radix. Corners and their
+    # A corner is identified by its first d coordinates, packed into one mixed-radix integer. Corners and
     # neighbours lie less than 2 (d + 1) away; with that margin packing is linear: a step is one constant.
     margin = 2 * (d + 1)
     stride = [1]
@@ -219,13 +219,13 @@ def _corners(base: Tensor, rank: Tensor) -> tuple[Tensor, Tensor, list[int]]:
 
 
 def _check(units: list[int], d: int) -> None:
-    """Whether all codes fit: those of neighbours reach farthest."""
+    """Check that all codes fit; those of neighbours are the most extreme."""
     if math.prod((d + 1) * reach + 4 * (d + 1) for reach in units) * (d + 2) >= 2**62:
         raise UsageError("a standard deviation is too close to zero for these features: use a larger one")
 
 
 def _neighbours(codes: Tensor, stride: list[int]) -> list[Tensor]:
-    """For each of the d + 1 axes (M, 2) int32: the two neighbours of each corner, M where there is none."""
+    """Return the two neighbours of each corner for each of the d + 1 axes, (M, 2) int32; M: no neighbour."""
     d, m = len(stride) - 1, len(codes)
     back = -sum(stride[:d])  # along an axis all coordinates fall by 1, and its own rises by d
     found = []
@@ -240,13 +240,13 @@ def _neighbours(codes: Tensor, stride: list[int]) -> list[Tensor]:
         right = right.index_select(0, here)
         pairs = torch.full((m, 2), m, dtype=torch.int32, device=codes.device)
         pairs[here, 0] = right.to(torch.int32)
-        pairs[right, 1] = here.to(torch.int32)  # to the left of one's right is oneself
+        pairs[right, 1] = here.to(torch.int32)  # the left neighbour of the right neighbour
         found.append(pairs)
     return found
 
 
 def _transposed(corner: Tensor, weights: Tensor, m: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Who has which corner.
+    """List the points of each corner.
 
     Args:
         corner: (N, d + 1) int32, below m.
@@ -268,5 +268,5 @@ def _transposed(corner: Tensor, weights: Tensor, m: int) -> tuple[Tensor, Tensor
 
 
 def _on_processor(tensor: Tensor) -> bool:
-    """Whether numpy and scipy can work on it."""
+    """Whether the tensor is on the CPU, where numpy and scipy can process it."""
     return tensor.device.type == "cpu"

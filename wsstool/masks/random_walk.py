@@ -1,4 +1,4 @@
-"""Seeded random walk: which class's seeds would a walker from this pixel reach first, shy of colour edges."""
+"""Random-walker segmentation: edge weights fall with colour difference, confident pixels are the seeds."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def random_walk(
     strength: float = 0.02,
     longest_side: int = 160,
 ) -> np.ndarray:
-    """Spread confident scores along even colour and stop them at edges.
+    """Score each class by the probability that a random walk reaches its seeds first; edges slow the walk.
 
     On the pixel grid, edges conduct w_ij = exp(-beta |I_i - I_j|^2) + 1e-4 (colours in [0, 1]). Each pixel is
     tied to a seed of its best class by a conductance g_i = strength x (best - second-best score)^2: confident
-    pixels are seeds, uncertain ones follow their surroundings. The probability that a walker from pixel i
-    ends in class k solves one sparse system, factorised once for all classes: (L + G) x_k = G s_k, with L the
+    pixels are seeds, uncertain ones follow their surroundings. The probabilities that a walk from pixel i
+    ends in class k solve one sparse system, factorised once for all classes: (L + G) x_k = G s_k, with L the
     Laplacian, G = diag(g) and s_k the indicator of "best class is k".
 
     Args:
         scores: (K, H, W) float32 in [0, 1], background included.
         image: (H, W, 3) uint8 RGB.
-        beta: per squared colour difference; 0 ignores the image, larger stops at weaker edges.
-        strength: of the ties, relative to the grid's conductance 1; large gives the arg-max back, small
-            lets the few most confident seeds decide.
-        longest_side: pixels; larger images are walked at this size and the result enlarged bilinearly.
+        beta: factor of the squared colour difference; 0 ignores the image, larger stops at weaker edges.
+        strength: of the ties, relative to the grid's conductance 1; large values reproduce the arg-max, small
+            ones let the few most confident seeds decide.
+        longest_side: pixels; larger images are processed at this size and the result is enlarged bilinearly.
 
     Returns:
         (K, H, W) float32 probabilities; they sum to 1 over K. K = 1 gives ones.
@@ -44,10 +44,10 @@ def random_walk(
         UsageError: ``beta`` negative, ``strength`` or ``longest_side`` not positive, or one infinite.
 
     Notes:
-        Soft ties in place of fixed seeds: nothing to threshold, and the system is never singular. Where no
-        pixel is confident all are tied a little, so the arg-max is smoothed. The defaults are the best
-        of a small search on a part of msrc21 (joint maps of a frozen network, 21 classes): mIoU .598 -> .62;
-        without the square on the margin, or with soft ties to the scores themselves, .61.
+        Soft ties instead of fixed seeds: there is no threshold, and the system is never singular. If no pixel
+        is confident, all are tied weakly, so the arg-max is smoothed. The defaults are the best of a small
+        search on a part of msrc21 (joint maps of a frozen network, 21 classes): mIoU 0.598 -> 0.62; without
+        the square on the margin, or with soft ties to the scores themselves, 0.61.
 
     Source:
         Grady, "Random walks for image segmentation", PAMI 2006, equations 1 to 10; ties to auxiliary seed
@@ -81,7 +81,7 @@ def random_walk(
 
 
 def _laplacian(colours: np.ndarray, beta: float) -> sparse.csr_matrix:
-    """(n, n) Laplacian of the 4-connected grid of n = h w pixels."""
+    """Return the (n, n) Laplacian of the 4-connected grid of n = h w pixels."""
     height, width = colours.shape[:2]
     index = np.arange(height * width).reshape(height, width)
     left = np.concatenate([index[:, :-1].ravel(), index[:-1].ravel()])

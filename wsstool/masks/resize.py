@@ -1,4 +1,4 @@
-"""Bilinear resizing of score maps, without torch: two sparse-weight passes, one an axis."""
+"""Bilinear resizing of score maps, without torch: two passes, one per axis."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def resize(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize maps to an image's size.
+    """Resize maps to the size of an image.
 
     Output pixel i reads input position (i + 1/2) h / H - 1/2, clamped to the border: half-pixel centres,
     no smoothing when shrinking; what torch's ``interpolate(mode="bilinear", align_corners=False)`` does.
@@ -15,7 +15,7 @@ def resize(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         maps: (..., h, w).
         size: (H, W), pixels.
     Returns:
-        (..., H, W) float32; ``maps`` itself when the sizes agree, to the last bit.
+        (..., H, W) float32; ``maps`` itself, bit for bit, when the sizes agree.
 
     Example:
         >>> import numpy as np
@@ -33,7 +33,7 @@ def resize(maps: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _taps(n: int, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For m outputs over n inputs: left index, right index, and the right one's share."""
+    """Return left index, right index, and weight of the right one for m outputs over n inputs."""
     position = np.clip((np.arange(m) + 0.5) * (n / m) - 0.5, 0, n - 1)
     low = position.astype(np.intp)
     return low, np.minimum(low + 1, n - 1), (position - low).astype(np.float32)

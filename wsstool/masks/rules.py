@@ -11,14 +11,14 @@ from wsstool.types import IGNORE
 
 
 def argmax(scores: np.ndarray, class_ids: Sequence[int] | np.ndarray, background: int = -1) -> np.ndarray:
-    """Every pixel takes the class with the largest score.
+    """Assign each pixel the class with the largest score.
 
     Args:
-        scores: (K, H, W), one channel a class id.
+        scores: (K, H, W), one channel per class id.
         class_ids: (K,) ids, 0..254, in the order of the channels.
-        background: not used; every rule takes it.
+        background: not used; part of the signature of every rule.
     Returns:
-        (H, W) uint8 class ids. Ties go to the channel that comes first; without channels all is 255.
+        (H, W) uint8 class ids. Ties go to the first channel; without channels all pixels are 255.
 
     Source:
         Common practice. Independent.
@@ -41,18 +41,18 @@ def threshold(
     high: float = 0.3,
     low: float = 0.05,
 ) -> np.ndarray:
-    """Foreground where a class is surely there, background where surely none is, 255 between.
+    """Assign confident foreground and confident background; pixels between the two thresholds are 255.
 
-    With m = max over foreground classes: its class where m >= high, background where m < low, else 255.
+    With m = max over foreground classes: the class of m where m >= high, background where m < low, else 255.
 
     Args:
         scores: (K, H, W) in [0, 1]; a background channel is left out of the comparison.
         class_ids: (K,) ids, 0..254.
-        background: id of the background, or -1 when there is none: then pixels below ``low`` are 255 too.
+        background: class id of the background, or -1 for none: then pixels below ``low`` are 255 too.
         high: in [0, 1]; 0 makes every pixel foreground.
-        low: in [0, high]; 0 never says background. ``low = high`` leaves nothing undecided.
+        low: in [0, high]; 0 gives no background. ``low = high`` leaves nothing undecided.
     Returns:
-        (H, W) uint8. Ties go to the channel that comes first.
+        (H, W) uint8. Ties go to the first channel.
 
     Raises:
         UsageError: thresholds outside 0 <= low <= high <= 1.

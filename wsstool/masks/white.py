@@ -1,4 +1,4 @@
-"""Background that the picture itself shows: the glass of a slide, where there is no tissue."""
+"""Background visible in the image itself: the bare glass of a slide."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wsstool.errors import BadInputError, UsageError
 
 
 def grey(image: np.ndarray) -> np.ndarray:
-    """Luma of Rec. 601 in integers: (9798 R + 19235 G + 3735 B + 2^14) / 2^15, rounded down.
+    """Convert to grey: Rec. 601 luma in integers, (9798 R + 19235 G + 3735 B + 2^14) / 2^15, rounded down.
 
     Args:
         image: (H, W, 3) uint8 RGB.
@@ -20,7 +20,7 @@ def grey(image: np.ndarray) -> np.ndarray:
         BadInputError: not an RGB image.
 
     Notes:
-        What OpenCV makes of RGB, to the last bit. scikit-image's grey has the weights of Rec. 709 and
+        Equal to OpenCV's conversion to the last bit. scikit-image's grey uses the weights of Rec. 709 and
         differs in many pixels.
 
     Example:
@@ -29,24 +29,24 @@ def grey(image: np.ndarray) -> np.ndarray:
         [[255, 200, 76]]
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-        raise BadInputError(f"white is looked for in an (H, W, 3) uint8 RGB image, not {image.shape}")
+        raise BadInputError(f"white background needs an (H, W, 3) uint8 RGB image, not {image.shape}")
     red, green, blue = np.moveaxis(image.astype(np.int32), 2, 0)
     return (9798 * red + 19235 * green + 3735 * blue + 16384) >> 15
 
 
 def white(image: np.ndarray, *, white_above: int = 200, white_smallest: int = 50) -> np.ndarray:
-    """White pixels, small specks left out.
+    """Find white pixels, without small specks.
 
     Args:
         image: (H, W, 3) uint8 RGB.
-        white_above: a pixel is white when its grey value is above this; 255 finds none, -1 all.
-        white_smallest: pixels that a 4-connected region needs to count; 0 and 1 keep all.
+        white_above: a pixel is white if its grey value is above this; 255 finds none, -1 all.
+        white_smallest: minimum area of a 4-connected white region, pixels; 0 and 1 keep all.
     Returns:
         (H, W) bool.
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a grey value or a number of pixels that there cannot be.
+        UsageError: an impossible grey value or number of pixels.
 
     Source:
         Han et al., MedIA 2022 (white background of LUAD-HistoSeg). Written from the paper and from a list
@@ -60,10 +60,12 @@ def white(image: np.ndarray, *, white_above: int = 200, white_smallest: int = 50
         (50, 0)
     """
     if not -1 <= white_above <= 255:
-        raise UsageError(f"white_above={white_above}: a grey value, -1 (all is white) to 255 (nothing is)")
+        raise UsageError(
+            f"white_above={white_above}: give a grey value, -1 (all is white) to 255 (nothing is)"
+        )
     if white_smallest < 0:
-        raise UsageError(f"white_smallest={white_smallest}: pixels, 0 or more")
+        raise UsageError(f"white_smallest={white_smallest}: give a number of pixels, 0 or more")
     regions, count = ndimage.label(grey(image) > white_above)  # 4-connected by default
     is_large = np.bincount(regions.ravel(), minlength=count + 1) >= white_smallest
-    is_large[0] = False  # number 0 is what is not white
+    is_large[0] = False  # region 0 is everything that is not white
     return is_large[regions]

@@ -1,1 +1,1 @@
-"""Scores of masks and tags: things that accumulate, merge and give a result. Numpy only."""
+"""Metrics of masks and tags: each accumulates, merges and returns a result. Numpy only."""

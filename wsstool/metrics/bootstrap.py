@@ -1,9 +1,9 @@
-"""An interval for the mIoU of a set: draw its images (or patients) again and again, with replacement."""
+"""Bootstrap intervals for the scores of a dataset: resample its images (or patients) with replacement."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from wsstool.metrics.segmentation import mean_ious
 
 @dataclass(frozen=True)
 class Interval:
-    """A percentile interval; ``units`` says how many images or groups were drawn from."""
+    """A percentile interval; ``units`` is the number of images or groups resampled."""
 
     low: float
     high: float
@@ -34,28 +34,28 @@ def bootstrap_interval(
     seed: int = 0,
     **options: Any,
 ) -> Interval:
-    """Percentile bootstrap of the mIoU over images, or over groups of images.
+    """Return a percentile bootstrap interval of the mIoU over images, or over groups of images.
 
-    Images of one patient (or tiles of one picture) err together: drawing them one by one makes the interval
-    too narrow. With ``groups`` whole groups are drawn.
+    Errors on images of one patient (or tiles of one image) are correlated: resampling them one by one makes
+    the interval too narrow. With ``groups`` whole groups are resampled.
 
     Args:
         images: matrices of the N images.
         n_classes: number of classes.
-        groups: one value an image; equal values belong together.
+        groups: one value per image; images of equal value form a group.
         samples: number of resamples, at least 1.
         level: coverage, (0, 1).
         seed: of the generator; the same seed gives the same interval.
         **options: as in :func:`~wsstool.metrics.segmentation.segmentation_scores`.
 
     Returns:
-        The interval; NaN bounds for an empty set.
+        The interval; NaN bounds for an empty dataset.
 
     Raises:
-        ValueError: the number of groups is not the number of images.
+        ValueError: the number of groups differs from the number of images.
 
     Notes:
-        Matrices are drawn, not pixels: each resample is one weighted count of the non-empty cells.
+        Matrices are resampled, not pixels: each resample is one weighted count of the non-empty cells.
 
     Source:
         Efron, Annals of Statistics 1979, percentile interval. Written from the paper.
@@ -75,17 +75,17 @@ def difference_interval(
     seed: int = 0,
     **options: Any,
 ) -> Interval:
-    """Percentile bootstrap of mIoU - mIoU of another method on the *same* images, drawn together.
+    """Return a paired percentile bootstrap interval for the mIoU difference on the *same* images.
 
-    What is hard for one method is mostly hard for the other: the interval of the difference is narrower than
-    those of the two scores let one think.
+    Because the errors of the two methods correlate, the interval of the difference is narrower than the two
+    separate intervals suggest.
 
     Args:
         images, others: matrices of the same N images in the same order.
         n_classes, groups, samples, level, seed, **options: as in :func:`bootstrap_interval`.
 
     Raises:
-        ValueError: another number of images.
+        ValueError: different numbers of images.
 
     Source:
         Efron and Tibshirani, "An introduction to the bootstrap", 1993, paired samples. Written from the book.
@@ -93,8 +93,36 @@ def difference_interval(
     if images.n_images != others.n_images:
         raise ValueError(f"{images.n_images} images against {others.n_images}")
     scores, units = _resampled(images, n_classes, groups, samples, seed, options)
-    reference, _ = _resampled(others, n_classes, groups, samples, seed, options)  # the same draws
+    reference, _ = _resampled(others, n_classes, groups, samples, seed, options)  # the same resamples
     return _percentiles(scores - reference, level, samples, units)
+
+
+def mean_interval(
+    values: np.ndarray,
+    image: np.ndarray,
+    *,
+    groups: Sequence[object] | None = None,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap of the mean of values of objects; images (or groups of images) are drawn whole.
+
+    Args:
+        values: (R,) one per object, at least one.
+        image: (R,) int, the number of the image of each object.
+        groups: one value per image number; equal values belong together.
+        samples, level, seed: as in :func:`bootstrap_interval`.
+
+    Notes:
+        Images without an object are not drawn: they would change no mean.
+    """
+    units = image if groups is None else np.unique([str(g) for g in groups], return_inverse=True)[1][image]
+    _, unit = np.unique(units, return_inverse=True)
+    n = int(unit.max()) + 1
+    total, count = np.bincount(unit, values, minlength=n), np.bincount(unit, minlength=n)
+    means = np.concatenate([(drawn @ total) / (drawn @ count) for drawn in _draws(n, samples, seed)])
+    return _percentiles(means, level, samples, n)
 
 
 def _percentiles(scores: np.ndarray, level: float, samples: int, units: int) -> Interval:
@@ -113,7 +141,7 @@ def _resampled(
     seed: int,
     options: dict[str, Any],
 ) -> tuple[np.ndarray, int]:
-    """mIoU of each resample, NaN for an empty set; and the number of units drawn from."""
+    """Return the mIoU of each resample, NaN for an empty dataset, and the number of units resampled."""
     unit = np.arange(images.n_images)
     if groups is not None:
         if len(groups) != images.n_images:
@@ -125,17 +153,22 @@ def _resampled(
         return np.full(samples, math.nan), units
     cells = n_classes * (n_classes + 1)
     members, cell, count = _by_unit(unit[images.image], images, cells)
-    rng = np.random.default_rng(seed)
     found = []
-    for first in range(0, samples, 64):
-        drawn = rng.multinomial(units, np.full(units, 1 / units), size=min(64, samples - first))
+    for drawn in _draws(units, samples, seed):
         matrices = np.stack([np.bincount(cell, weights=w[members] * count, minlength=cells) for w in drawn])
         found.append(mean_ious(matrices.reshape(-1, n_classes, n_classes + 1), **options))
     return np.concatenate(found), units
 
 
+def _draws(units: int, samples: int, seed: int) -> Iterator[np.ndarray]:
+    """Yield blocks of resamples, (at most 64, units): how often each unit was drawn."""
+    rng = np.random.default_rng(seed)
+    for first in range(0, samples, 64):
+        yield rng.multinomial(units, np.full(units, 1 / units), size=min(64, samples - first))
+
+
 def _by_unit(unit: np.ndarray, images: ImageCounts, cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The non-empty cells of every unit: equal cells of one unit's images are added up first."""
+    """Return the non-empty cells of every unit; equal cells of its images are summed first."""
     keys, inverse = np.unique(unit * cells + images.cell, return_inverse=True)
     count = np.bincount(inverse, weights=images.count)
     return keys // cells, keys % cells, count

@@ -1,4 +1,4 @@
-"""Boundary IoU: how well outlines agree, whatever the size of the objects."""
+"""Boundary IoU: how well outlines agree, independent of the size of the objects."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from wsstool.types import IGNORE
 
 @dataclass(frozen=True)
 class BoundaryScores:
-    """Boundary IoU of each class, (C,) float64, NaN where absent, and their mean."""
+    """Boundary IoU of each class, (C,) float64, NaN for absent classes, and their mean."""
 
     iou: np.ndarray
     mean_iou: float
 
 
 class BoundaryCounts:
-    """Boundary pixels of every class over the whole set: both, in the truth, in the prediction.
+    """Boundary pixels of every class over the whole dataset: in both, in the ground truth, in the prediction.
 
     The boundary of a class is its region minus the region eroded d times by a 3 x 3 square, with
-    ``d = max(1, round(ratio * diagonal))``; beyond the picture lies no class, so its edge is boundary. Then
-    ``IoU_c = |B_truth & B_prediction| / |B_truth | B_prediction|``, summed over the set before dividing.
+    ``d = max(1, round(ratio * diagonal))``; outside the image is no class, so its edge is boundary. Then
+    ``IoU_c = |B_truth & B_prediction| / |B_truth | B_prediction|``, summed over the dataset before dividing.
 
     Args:
         n_classes: number of classes.
-        ratio: width of the boundary as a fraction of the picture's diagonal, (0, 1); 0.02 is usual.
-        ignore: void label. Truth pixels of it do not count, and void neither makes a boundary nor hides one:
-            labels on its two sides are compared across it as far as d reaches.
+        ratio: width of the boundary as a fraction of the image diagonal, (0, 1); 0.02 is usual.
+        ignore: void label. Such ground-truth pixels are not counted, and void neither makes a boundary nor
+            hides one: labels on its two sides are compared across it as far as d reaches.
 
     Notes:
-        The truth of many sets is void along outlines; there boundary IoU says little.
+        Many datasets have void along outlines; boundary IoU means little there.
 
     Source:
         Cheng et al., CVPR 2021, section 4. Written from the paper.
@@ -60,15 +60,15 @@ class BoundaryCounts:
             total += np.bincount(labels[where], minlength=self.n_classes)[: self.n_classes]
 
     def merge(self, other: BoundaryCounts) -> None:
-        """Add what ``other`` counted."""
+        """Add the counts of ``other``."""
         if (self.n_classes, self.ratio) != (other.n_classes, other.ratio):
-            raise ValueError("cannot merge boundary counts of other classes or another width")
+            raise ValueError("cannot merge boundary counts with different classes or widths")
         self.both += other.both
         self.truth += other.truth
         self.prediction += other.prediction
 
     def result(self) -> BoundaryScores:
-        """IoU of each class and the mean over classes with a boundary in truth or prediction."""
+        """Return the IoU of each class and the mean over classes with any boundary pixel."""
         union = self.truth + self.prediction - self.both
         with np.errstate(invalid="ignore", divide="ignore"):
             iou = np.where(union > 0, self.both / union, np.nan)
@@ -76,10 +76,10 @@ class BoundaryCounts:
 
 
 def boundary(labels: np.ndarray, distance: int, *, ignore: int = IGNORE) -> np.ndarray:
-    """Which pixels lie within ``distance`` (chessboard) of another class or of the picture's edge.
+    """Mark the pixels within ``distance`` (chessboard) of another class or of the image edge.
 
-    One minimum and one maximum filter do it for all classes at once: a pixel stays when its class is eroded
-    exactly if the square of side ``2 * distance + 1`` around it holds a single label.
+    One minimum and one maximum filter process all classes at once: a pixel survives the erosion of its class
+    exactly if the square of side ``2 * distance + 1`` around it contains a single label.
 
     Args:
         labels: (H, W) uint8.
@@ -103,7 +103,7 @@ def boundary(labels: np.ndarray, distance: int, *, ignore: int = IGNORE) -> np.n
 
 
 def _running(values: np.ndarray, distance: int, take: np.ufunc, neutral: int) -> np.ndarray:
-    """Minimum or maximum over squares of side ``2 * distance + 1``, by doubling windows along each axis."""
+    """Return minima or maxima over squares of side ``2 * distance + 1``, doubling windows on each axis."""
     # scipy.ndimage.minimum_filter and maximum_filter give the same and take 1.2 to 7 times as long.
     for axis in (0, 1):
         pad = [(0, 0), (0, 0)]

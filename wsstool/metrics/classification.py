@@ -1,4 +1,4 @@
-"""Scores of image-level tags: average precision, exact match, overlap of the tag sets."""
+"""Metrics of image-level labels (tags): average precision, exact match, Jaccard index of the tag sets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class ClassificationScores:
-    """Average precision of each class (NaN without a positive image), and the means over the set."""
+    """Average precision of each class (NaN without a positive image), and the means over the dataset."""
 
     average_precision: np.ndarray
     mean_average_precision: float
@@ -19,14 +19,14 @@ class ClassificationScores:
 
 
 def average_precision(positive: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the precision-recall curve of one class, without interpolation.
+    """Return the area under the precision-recall curve of one class, without interpolation.
 
-    ``AP = sum_n (R_n - R_(n-1)) P_n`` over the distinct scores from high to low: images of equal score
-    enter together and their order does not matter.
+    ``AP = sum_n (R_n - R_(n-1)) P_n`` over the distinct scores from high to low: images of equal score enter
+    together, so their order does not matter.
 
     Args:
         positive: (N,) bool.
-        scores: (N,), higher is surer.
+        scores: (N,), higher means more confident.
 
     Returns:
         AP in [0, 1], or NaN without a positive.
@@ -93,16 +93,16 @@ def mean_jaccard(labels: np.ndarray, predicted: np.ndarray) -> float:
 def classification_scores(
     labels: np.ndarray, scores: np.ndarray, *, threshold: float = 0.5
 ) -> ClassificationScores:
-    """Compare image-level scores with tags.
+    """Compare image-level scores with ground-truth tags.
 
     Args:
-        labels: (N, K) bool or uint8, the true tags, background left out.
+        labels: (N, K) bool or uint8, the ground-truth tags, background left out.
         scores: (N, K) float, in the unit of ``threshold``.
-        threshold: a tag is predicted where its score is at least this.
+        threshold: a tag is predicted if its score is at least this.
 
     Returns:
         AP of each class and its mean over classes with a positive image; the fraction of images whose tag set
-        is exactly right; the mean Jaccard index of the tag sets (1 where both are empty).
+        is exactly right; the mean Jaccard index of the tag sets (1 if both are empty).
 
     Raises:
         ValueError: the shapes differ.

@@ -1,4 +1,4 @@
-"""Count pairs (truth, prediction) over label maps: the one table that every score is read from."""
+"""Count pairs (ground truth, prediction) over label maps: the table from which every metric is computed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wsstool.types import IGNORE
 
 @dataclass(frozen=True)
 class ImageCounts:
-    """The matrices of N images without their zeros: what a bootstrap resamples and a score file stores.
+    """The sparse matrices of N images: resampled by a bootstrap and stored in a score file.
 
     Args:
         n_images: N; images without a counted pixel have no rows.
@@ -27,14 +27,14 @@ class ImageCounts:
 
 
 class ConfusionMatrix:
-    """Pixels of the whole set by true class (row) and predicted class (column).
+    """Pixels of the whole dataset by true class (row) and predicted class (column).
 
     The matrix has ``n_classes`` rows and one more column: the last holds pixels whose prediction is
-    ``ignore``, so that how to count them can be decided when the result is read.
+    ``ignore``, so that the decision how to count them is left to the evaluation of the matrix.
 
     Args:
         n_classes: number of classes, background included, 1 to 254.
-        ignore: label of truth pixels that do not count, and of predictions that make no statement.
+        ignore: label of ground-truth pixels that are not counted, and of undecided predictions.
         keep_images: also keep the matrix of every image (compactly), for intervals and per-image scores.
 
     Notes:
@@ -57,7 +57,7 @@ class ConfusionMatrix:
         self.ignore = ignore
         self.keep_images = keep_images
         self.matrix = np.zeros((n_classes, n_classes + 1), np.int64)
-        self.ignored = 0  #: truth pixels that did not count
+        self.ignored = 0  #: ignored ground-truth pixels
         self.n_images = 0
         self._cells: list[np.ndarray] = []
         self._counts: list[np.ndarray] = []
@@ -77,7 +77,7 @@ class ConfusionMatrix:
         self.ignored += ignored
 
     def update_counts(self, matrix: np.ndarray) -> None:
-        """Count one image whose (n_classes, n_classes + 1) matrix is known already."""
+        """Add one image whose (n_classes, n_classes + 1) matrix is known already."""
         self._append(np.asarray(matrix, np.int64))
 
     def _append(self, one: np.ndarray) -> None:
@@ -89,10 +89,10 @@ class ConfusionMatrix:
             self._counts.append(one.ravel()[cells])
 
     def merge(self, other: ConfusionMatrix) -> None:
-        """Add what ``other`` counted.
+        """Add the counts of ``other``.
 
         Raises:
-            ValueError: the two count other classes, or only one keeps its images.
+            ValueError: the classes differ, or only one keeps its images.
         """
         if (self.n_classes, self.ignore) != (other.n_classes, other.ignore):
             raise ValueError(f"cannot merge matrices of {self.n_classes} and {other.n_classes} classes")
@@ -105,13 +105,13 @@ class ConfusionMatrix:
         self._counts += other._counts
 
     def images(self) -> ImageCounts:
-        """The matrices of the images seen so far.
+        """Return the matrices of the images seen so far.
 
         Raises:
-            ValueError: they were not kept.
+            ValueError: created without ``keep_images``.
         """
         if not self.keep_images:
-            raise ValueError("this matrix was not told to keep its images")
+            raise ValueError("this matrix was created without keep_images")
         sizes = [c.size for c in self._cells]
         empty = np.zeros(0, np.int64)
         return ImageCounts(
@@ -125,30 +125,30 @@ class ConfusionMatrix:
 def count_pairs(
     prediction: np.ndarray, truth: np.ndarray, n_classes: int, *, ignore: int = IGNORE
 ) -> tuple[np.ndarray, int]:
-    """The confusion matrix of one image.
+    """Return the confusion matrix of one image.
 
-    Label maps are flat: neighbours are mostly equal. So the pairs are compared with their left
-    neighbours first (a few vector instructions a pixel), and only the starts of runs are looked up,
-    weighted by run length. Maps of noise are counted pixel by pixel with 16-bit keys. Labels stay
-    uint8 on the way, and ignored truth has its own row of the histogram instead of a mask.
+    Label maps are flat: neighbours are mostly equal. So the pairs are first compared with their left
+    neighbours (a few vector instructions per pixel), and only the starts of runs are looked up, weighted by
+    run length. Noisy maps are counted pixel by pixel with 16-bit keys. Labels stay uint8 throughout, and
+    ignored ground truth has its own row of the histogram instead of a mask.
 
     Args:
         prediction: (H, W) uint8.
         truth: (H, W) uint8.
         n_classes: number of classes.
-        ignore: the label that does not count.
+        ignore: label that is not counted.
 
     Returns:
         (n_classes, n_classes + 1) int64 counts, the last column for ignored predictions, and the number
-        of truth pixels that were ignored.
+        of ignored ground-truth pixels.
 
     Raises:
         ValueError: the shapes or dtypes differ, or a value is neither a class id nor ``ignore``.
     """
     if prediction.shape != truth.shape:
-        raise ValueError(f"the prediction is {_size(prediction)} and the truth {_size(truth)}")
+        raise ValueError(f"the prediction is {_size(prediction)} and the ground truth {_size(truth)}")
     if prediction.dtype != np.uint8 or truth.dtype != np.uint8:
-        raise ValueError(f"label maps are uint8, not {prediction.dtype} and {truth.dtype}")
+        raise ValueError(f"label maps must be uint8, not {prediction.dtype} and {truth.dtype}")
     columns = n_classes + 1
     p, t = prediction.reshape(-1), truth.reshape(-1)
     if p.size == 0:
@@ -173,7 +173,7 @@ def count_pairs(
     table = counts.reshape(256, columns)
     ignored = int(table[ignore].sum())
     table[ignore] = 0
-    _refuse_unknown(np.flatnonzero(table.any(axis=1)), n_classes, ignore, "truth")
+    _refuse_unknown(np.flatnonzero(table.any(axis=1)), n_classes, ignore, "ground truth")
     return table[:n_classes].astype(np.int64), ignored
 
 
@@ -182,7 +182,7 @@ def _refuse_unknown(values: np.ndarray, n_classes: int, ignore: int, which: str)
     if unknown:
         shown = ", ".join(map(str, unknown[:5])) + (", ..." if len(unknown) > 5 else "")
         raise ValueError(
-            f"the {which} holds {shown}, but classes are 0 to {n_classes - 1} and {ignore} is ignored"
+            f"the {which} contains {shown}, but classes are 0 to {n_classes - 1} and {ignore} is ignored"
         )
 
 

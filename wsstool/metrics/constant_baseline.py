@@ -1,4 +1,4 @@
-"""The blind baseline: what the tags alone are worth, painted everywhere without a look at the image."""
+"""The constant ("blind") baseline: predict one tag over the whole image, without looking at the pixels."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wsstool.metrics.segmentation import mean_ious
 
 @dataclass(frozen=True)
 class BlindBaseline:
-    """mIoU of every blind rule, and the strongest: below it, a method has learnt nothing from pixels."""
+    """mIoU of every constant rule, and the best: a method below it has learnt nothing from the pixels."""
 
     rule: str
     mean_iou: float
@@ -22,21 +22,21 @@ class BlindBaseline:
 def blind_baseline(
     pixels: np.ndarray, tags: np.ndarray, *, background: int = -1, **options: Any
 ) -> BlindBaseline:
-    """Paint one tag of each image over all of it, and score that like any prediction.
+    """Score predictions that fill each image with one of its tags.
 
-    An image with one tag leaves no choice. For several, a blind rule must choose by the tags alone:
+    An image with one tag leaves no choice. With several, a rule must choose by the tags alone:
 
     - ``first-tag``: the tag of lowest class id;
     - ``last-tag``: the tag of highest class id;
-    - ``commonest-tag``: the tag that most images of the set have (ties: lowest id);
-    - ``rarest-tag``: the tag that fewest images of the set have (ties: lowest id);
-    - ``background``: background everywhere, in sets that have one.
+    - ``commonest-tag``: the tag that most images of the dataset have (ties: lowest id);
+    - ``rarest-tag``: the tag that fewest images of the dataset have (ties: lowest id);
+    - ``background``: background everywhere, in datasets with a background class.
 
-    The strongest is *the* blind baseline; which one it is, is said with the number.
+    The best of them is *the* blind baseline; its name is reported with the score.
 
     Args:
-        pixels: (N, C) int, truth pixels of each class in each image, ignored ones left out.
-        tags: (N, C) bool, the image-level labels; the background column is not looked at.
+        pixels: (N, C) int, ground-truth pixels of each class in each image, without ignored ones.
+        tags: (N, C) bool, the image-level labels; the background column is not used.
         background: its class id, or -1. Images without a tag are background, or make no prediction.
         **options: as in :func:`~wsstool.metrics.segmentation.segmentation_scores`.
 
@@ -47,8 +47,8 @@ def blind_baseline(
         ValueError: the shapes differ.
 
     Notes:
-        ``first-tag`` gives .308 on the test split of msrc21, the figure usually quoted for "the tag painted
-        everywhere"; on the validation split of glas_tiles it gives .290 and ``rarest-tag`` .510. The choice
+        ``first-tag`` gives 0.308 on the test split of msrc21, the number usually quoted for "the tag painted
+        everywhere"; on the validation split of glas_tiles it gives 0.290 and ``rarest-tag`` 0.510. The choice
         among several tags matters, and a single arbitrary rule can make a weak method look good.
 
     Source:

@@ -1,30 +1,33 @@
-"""Scores of detections: COCO's average precision and recall, VOC's AP, the log-average miss rate."""
+"""Metrics of detections: COCO's average precision and recall, VOC's AP, the log-average miss rate."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from wsstool.metrics.sizes import SIZES
+
 THRESHOLDS = np.linspace(0.5, 0.95, 10)
 RECALLS = np.linspace(0, 1, 101)
-AREAS = {"all": (0.0, 1e10), "small": (0.0, 32.0**2), "medium": (32.0**2, 96.0**2), "large": (96.0**2, 1e10)}
+AREAS = {"all": (0, math.inf), **SIZES}
 LIMITS = (1, 10, 100)
 _AT_50 = 0
 
 
 @dataclass(frozen=True)
 class ImageBoxes:
-    """What one image has of one class.
+    """Detections and objects of one class in one image.
 
     Args:
         scores: (D,) of the detections.
         areas: (D,) of the detections, in pixels.
-        overlaps: (D, G) IoU of each with each true object; for a crowd: shared area over that of the
-            detection.
+        overlaps: (D, G) IoU of each with each ground-truth object; for a crowd: shared area over the area of
+            the detection.
         true_areas: (G,) in pixels, as annotated.
         crowd: (G,) bool: regions of many objects, in which detections are neither right nor wrong.
-        difficult: (G,) bool: objects that VOC's scores leave aside.
+        difficult: (G,) bool: objects that VOC's scores ignore.
     """
 
     scores: np.ndarray
@@ -40,20 +43,20 @@ class _ClassCounts:
     """Detections of a class over all images: one row each, the best first within an image."""
 
     scores: list[np.ndarray] = field(default_factory=list)
-    places: list[np.ndarray] = field(default_factory=list)  #: place within the image
+    places: list[np.ndarray] = field(default_factory=list)  #: rank within the image
     hits: dict[str, list[np.ndarray]] = field(default_factory=dict)  #: area -> (T, D) bool
     aside: dict[str, list[np.ndarray]] = field(default_factory=dict)  #: area -> (T, D) bool
     objects: dict[str, int] = field(default_factory=dict)
-    voc: list[np.ndarray] = field(default_factory=list)  #: (D,) 1 right, 0 wrong, -1 aside
+    voc: list[np.ndarray] = field(default_factory=list)  #: (D,) 1 right, 0 wrong, -1 ignored
     voc_objects: int = 0
 
 
 class DetectionScores:
-    """Adds up images; the order of images matters only between equal scores.
+    """Accumulate detections over images; the order of images matters only between equal scores.
 
-    Source: the COCO evaluation as its documentation and its authors' example define it (AP over 10 IoU
-        thresholds and 101 recalls; 1, 10, 100 detections an image); Everingham et al., IJCV 2010 and 2015;
-        Dollar et al., PAMI 2012 (log-average miss rate, 9 rates of false positives from 0.01 to 1 an image).
+    Source: the COCO evaluation as defined by its documentation and its authors' example (AP over 10 IoU
+        thresholds and 101 recalls; 1, 10, 100 detections per image); Everingham et al., IJCV 2010 and 2015;
+        Dollar et al., PAMI 2012 (log-average miss rate, 9 rates of false positives from 0.01 to 1 per image).
         Written from the descriptions.
     """
 
@@ -62,13 +65,13 @@ class DetectionScores:
         self.images = 0
 
     def add_image(self, classes: dict[int, ImageBoxes]) -> None:
-        """One image: its classes that have a detection or an object."""
+        """Add one image: its classes that have a detection or an object."""
         self.images += 1
         for key, one in classes.items():
             self._add(self._classes.setdefault(key, _ClassCounts()), one)
 
     def merge(self, other: DetectionScores) -> None:
-        """Add what another set of images gave."""
+        """Add the counts of another set of images."""
         self.images += other.images
         for key, theirs in other._classes.items():
             own = self._classes.setdefault(key, _ClassCounts())
@@ -101,7 +104,7 @@ class DetectionScores:
         return sorted(self._classes)
 
     def precision(self, key: int, area: str = "all", limit: int = 100) -> np.ndarray | None:
-        """(10, 101) precision of a class by IoU threshold and recall; None without objects."""
+        """Return the (10, 101) precision of a class by IoU threshold and recall; None without objects."""
         counts = self._classes[key]
         if not counts.objects.get(area):
             return None
@@ -118,14 +121,14 @@ class DetectionScores:
         return found
 
     def recall(self, key: int, area: str = "all", limit: int = 100) -> np.ndarray | None:
-        """(10,) share of the objects of a class that are found; None without objects."""
+        """Return the (10,) share of the objects of a class that are found; None without objects."""
         counts = self._classes[key]
         if not counts.objects.get(area):
             return None
         return _ranked(counts, area, limit)[1].sum(1) / counts.objects[area]
 
     def voc_ap(self, key: int, eleven_points: bool = False) -> float | None:
-        """Area under the curve of precision and recall at IoU 0.5; or the mean at 11 recalls (VOC 2007)."""
+        """Return the area under the precision-recall curve at IoU 0.5, or the 11-point mean (VOC 2007)."""
         counts = self._classes[key]
         if not counts.voc_objects:
             return None
@@ -142,7 +145,7 @@ class DetectionScores:
         return float((np.diff(recall) * best[1:]).sum())
 
     def miss_rate(self, key: int) -> float | None:
-        """Geometric mean of the share of missed objects, at 9 rates of false positives an image, IoU 0.5."""
+        """Return the geometric mean of the miss rate at 9 rates of false positives per image, IoU 0.5."""
         counts = self._classes[key]
         if not counts.objects.get("all"):
             return None
@@ -156,7 +159,7 @@ class DetectionScores:
         return float(np.exp(np.log(np.maximum(missed, 1e-10)).mean()))
 
     def result(self) -> dict[str, float | None]:
-        """All figures, means over the classes that have objects; None where no class has."""
+        """Return all metrics, means over the classes that have objects; None if no class has."""
         keys = self.class_ids()
 
         def mean(values: list[np.ndarray | float | None]) -> float | None:
@@ -181,7 +184,7 @@ class DetectionScores:
         return found
 
     def curve(self) -> dict[str, list[float]]:
-        """Mean precision over the classes at 101 recalls, for IoU 0.5, 0.75 and the mean of all ten."""
+        """Return the mean precision over classes at 101 recalls, for IoU 0.5, 0.75 and the mean of ten."""
         found = [p for key in self.class_ids() if (p := self.precision(key)) is not None]
         if not found:
             return {}
@@ -195,7 +198,7 @@ class DetectionScores:
 
 
 def _ranked(counts: _ClassCounts, area: str, limit: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scores (D,), hits (T, D) and rows set aside (T, D) of the best ``limit`` of every image, in order."""
+    """Return scores (D,), hits (T, D) and ignored rows (T, D) of the best ``limit`` per image, in order."""
     scores, chosen = np.concatenate(counts.scores), np.concatenate(counts.places) < limit
     order = np.flatnonzero(chosen)
     order = order[np.argsort(-scores[order], kind="stable")]
@@ -204,14 +207,14 @@ def _ranked(counts: _ClassCounts, area: str, limit: int) -> tuple[np.ndarray, np
 
 
 def match(overlaps: np.ndarray, ignored: np.ndarray, crowd: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """COCO's matching: each detection, the best first, takes the free object that it overlaps most.
+    """Match as COCO does: each detection, the best first, takes the free object that it overlaps most.
 
     Args:
         overlaps: (D, G), detections in falling order of score.
-        ignored: (G,) bool: taken only where no other object fits; the detection is then set aside.
-        crowd: (G,) bool: may be taken again and again.
+        ignored: (G,) bool: taken only if no other object fits; the detection is then ignored too.
+        crowd: (G,) bool: may be taken repeatedly.
     Returns:
-        (10, D) bool: it has an object; and (10, D) bool: it is set aside with it.
+        (10, D) bool: matched to an object; and (10, D) bool: ignored with it.
     """
     n, shape = len(ignored), (len(THRESHOLDS), len(overlaps))
     hit, aside = np.zeros(shape, bool), np.zeros(shape, bool)
@@ -235,13 +238,13 @@ def match(overlaps: np.ndarray, ignored: np.ndarray, crowd: np.ndarray) -> tuple
 def match_voc(
     overlaps: np.ndarray, difficult: np.ndarray, crowd: np.ndarray, threshold: float = 0.5
 ) -> np.ndarray:
-    """VOC's matching: a detection belongs to the object that it overlaps most, and is wrong if that is taken.
+    """Match as VOC does: a detection belongs to the object it overlaps most, and is wrong if that is taken.
 
-    The overlap with a crowd is a share of the detection, not an IoU: it is no rival of an object's, and asked
-    for only where no object fits.
+    The overlap with a crowd is a share of the detection, not an IoU: it does not compete with an object's,
+    and is used only if no object fits.
 
     Returns:
-        (D,) 1 right, 0 wrong, -1 set aside (a difficult object or a crowd).
+        (D,) 1 right, 0 wrong, -1 ignored (a difficult object or a crowd).
     """
     found = np.zeros(len(overlaps), np.int64)
     taken = np.zeros(len(difficult), bool)

@@ -1,4 +1,4 @@
-"""How well the masks of boxes fit the objects in them: one row an object, scores over rows."""
+"""Metrics of box-supervised instance masks: one row per object, scores over rows."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from wsstool.metrics.bootstrap import mean_interval
 from wsstool.metrics.boundary import boundary
-
-SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, math.inf)}
-"""COCO's sizes, pixels of the true mask: from, and below."""
+from wsstool.metrics.sizes import SIZES
 
 _FIELDS = (
     "image",
@@ -35,7 +34,7 @@ _FIELDS = (
 
 @dataclass(frozen=True)
 class Overlap:
-    """Counts of one mask and its truth, in pixels, and the scores of their outlines."""
+    """Pixel counts of one mask and its ground truth, and the scores of their outlines."""
 
     intersection: int
     union: int
@@ -44,15 +43,15 @@ class Overlap:
 
     @property
     def iou(self) -> float:
-        """1 where both are empty."""
+        """The IoU; 1 if both are empty."""
         return self.intersection / self.union if self.union else 1.0
 
 
 def overlap(mask: np.ndarray, truth: np.ndarray, *, ratio: float = 0.02) -> Overlap:
-    """Compare a mask with the truth of one object.
+    """Compare a mask with the ground truth of one object.
 
-    Boundary IoU is that of the bands inside the two outlines; boundary F is the harmonic mean of the
-    shares of each outline (one pixel wide) that lie near the other. Bands, and "near", are
+    Boundary IoU is the IoU of the bands inside the two outlines; boundary F is the harmonic mean of the
+    shares of each outline (one pixel wide) that lie near the other. Both the bands and "near" are
     ``d = max(1, round(ratio * diagonal))`` pixels wide.
 
     Args:
@@ -74,7 +73,7 @@ def overlap(mask: np.ndarray, truth: np.ndarray, *, ratio: float = 0.02) -> Over
         return Overlap(0, 0, 1.0, 1.0)
     rows, columns = np.flatnonzero(both.any(1)), np.flatnonzero(both.any(0))
     part = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
-    # Beyond the picture lies no object: padded like this, its edge counts as outline.
+    # Outside the image there is no object: padded like this, its edge counts as outline.
     a, b = (np.pad(one[part], distance + 1).astype(np.uint8) for one in (mask, truth))
     bands = [boundary(one, distance) & (one == 1) for one in (a, b)]
     common, either = (bands[0] & bands[1]).sum(), (bands[0] | bands[1]).sum()
@@ -88,11 +87,11 @@ def overlap(mask: np.ndarray, truth: np.ndarray, *, ratio: float = 0.02) -> Over
 
 
 class InstanceScores:
-    """Rows of objects; scores over those whose truth is large enough.
+    """Rows of objects; scores over those whose ground truth is large enough.
 
     Args:
         n_classes: number of classes.
-        min_area: pixels of the true mask that an object needs, to count.
+        min_area: minimum area of the ground-truth mask for an object to count, pixels.
     """
 
     def __init__(self, n_classes: int, *, min_area: int = 100) -> None:
@@ -114,19 +113,19 @@ class InstanceScores:
         ellipse: float = math.nan,
         box_area: float = math.nan,
     ) -> None:
-        """Count one object.
+        """Add one object.
 
         Args:
             image: number of its image.
             class_id: its class.
-            box_fit: IoU of the mask's tight box with the given box.
+            box_fit: IoU of the mask's bounding box with the given box.
             coverage: share of the box that the mask fills.
-            score: quality that the mask's maker gave it.
+            score: quality given by the method that made the mask.
             fallback: whether a fallback made it.
-            area: pixels of the true mask; -1: there is none.
-            found: the mask against the truth.
-            box, ellipse: IoU of the filled box and of the ellipse with the truth.
-            box_area: pixels of the given box; not known: nowhere large enough.
+            area: pixels of the ground-truth mask; -1: there is none.
+            found: the mask compared with the ground truth.
+            box, ellipse: IoU of the filled box and of the ellipse with the ground truth.
+            box_area: pixels of the given box; unknown: never large enough.
         """
         one = found
         measured = (
@@ -139,53 +138,53 @@ class InstanceScores:
         )
 
     def merge(self, other: InstanceScores) -> None:
-        """Add the rows of other images; their numbers must differ from ours."""
+        """Add the rows of other images; their numbers must differ from those here."""
         if (self.n_classes, self.min_area) != (other.n_classes, other.min_area):
-            raise ValueError("cannot merge scores of other classes or another smallest area")
+            raise ValueError("cannot merge scores with different classes or minimum areas")
         self._rows += other._rows
 
     @classmethod
     def of_table(cls, n_classes: int, table: Mapping[str, np.ndarray], *, min_area: int = 100) -> Self:
-        """Scores of the rows that ``table`` gave.
+        """Restore the scores from the columns that ``table`` returned.
 
         Raises:
-            KeyError, ValueError: columns missing or of different lengths, a class that is not there.
+            KeyError, ValueError: columns missing or of different lengths, an unknown class.
         """
         rows = np.stack([np.asarray(table[name], np.float64) for name in _FIELDS], 1)
         numbers = rows[:, [_FIELDS.index("image"), _FIELDS.index("class_id")]]
         if not ((numbers >= 0).all() and (numbers[:, 1] < n_classes).all()):
-            raise ValueError("rows of images or classes that are not there")
+            raise ValueError("rows of unknown images or classes")
         scores = cls(n_classes, min_area=min_area)
         scores._rows = [tuple(row) for row in rows.tolist()]
         return scores
 
     def moved(self, by: int) -> Self:
-        """The same rows with image numbers that are greater by ``by``."""
+        """Return the same rows with ``by`` added to the image numbers."""
         table = self.table()
         table["image"] += by
         return self.of_table(self.n_classes, table, min_area=self.min_area)
 
     def table(self) -> dict[str, np.ndarray]:
-        """The rows as columns, (R,) float64 each."""
+        """Return the rows as columns, (R,) float64 each."""
         rows = np.array(self._rows, np.float64).reshape(-1, len(_FIELDS))
         return dict(zip(_FIELDS, rows.T, strict=True))
 
     @property
     def counted(self) -> np.ndarray:
-        """(R,) bool: objects with a true mask of at least ``min_area`` pixels."""
+        """Objects with a ground-truth mask of at least ``min_area`` pixels, (R,) bool."""
         return self.table()["area"] >= max(self.min_area, 1)
 
     def result(
         self, *, bootstrap: int = 1000, groups: Sequence[object] | None = None, seed: int = 0
     ) -> dict[str, Any]:
-        """All scores as plain values; None where nothing was measured.
+        """Return all scores as plain values; None if nothing was measured.
 
-        An object counts by the pixels of its true mask. ``by_box_area`` says the mean IoU under the other
-        rule in use, that the box has so many pixels: it lets in thin objects in large boxes.
+        An object counts by the pixels of its ground-truth mask. ``by_box_area`` is the mean IoU under the
+        other common rule, the area of the box, which also admits thin objects in large boxes.
 
         Args:
-            bootstrap: resamples for the 95 % interval of the mean IoU, images drawn whole; 0: none.
-            groups: one value an image number, whose equal values are drawn together; None: image by image.
+            bootstrap: resamples for the 95 % interval of the mean IoU, by whole images; 0: none.
+            groups: one value per image number, whose equal values are resampled together; None: by image.
             seed: of the resampling.
         """
         rows, counted = self.table(), self.counted
@@ -215,7 +214,7 @@ class InstanceScores:
             },
         }
         if bootstrap and len(iou):
-            said["interval"] = interval(iou, image, bootstrap=bootstrap, groups=groups, seed=seed)
+            said["interval"] = vars(mean_interval(iou, image, groups=groups, samples=bootstrap, seed=seed))
         classes = rows["class_id"][counted].astype(np.int64)
         number = np.bincount(classes, minlength=self.n_classes)
         total = np.bincount(classes, iou, minlength=self.n_classes)
@@ -225,41 +224,13 @@ class InstanceScores:
 
 
 def _means(rows: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, Any]:
-    """The mean IoU of the (R,) chosen objects, beside the blind ones."""
+    """Return the mean IoU of the (R,) chosen objects, beside the blind baselines."""
     found = {"instance_miou": "iou", "box": "box", "ellipse": "ellipse"}
     return {"objects": int(chosen.sum())} | {n: _mean(rows[k][chosen]) for n, k in found.items()}
 
 
-def interval(
-    values: np.ndarray,
-    image: np.ndarray,
-    *,
-    bootstrap: int = 1000,
-    groups: Sequence[object] | None = None,
-    seed: int = 0,
-) -> dict[str, Any]:
-    """Percentile bootstrap of the mean of values of objects: whole images (or groups) are drawn.
-
-    Args:
-        values: (R,) one an object.
-        image: (R,) int, the image of each.
-        bootstrap, groups, seed: as in :meth:`InstanceScores.result`.
-
-    Source:
-        Efron, Annals of Statistics 1979, percentile interval. Written from the paper.
-    """
-    units = image if groups is None else np.unique([str(g) for g in groups], return_inverse=True)[1][image]
-    _, unit = np.unique(units, return_inverse=True)
-    n = int(unit.max()) + 1
-    total, count = np.bincount(unit, values, minlength=n), np.bincount(unit, minlength=n)
-    drawn = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=bootstrap)
-    means = (drawn @ total) / (drawn @ count)
-    low, high = np.quantile(means, [0.025, 0.975])
-    return {"low": float(low), "high": float(high), "level": 0.95, "samples": bootstrap, "units": n}
-
-
 def _rank_correlation(score: np.ndarray, iou: np.ndarray) -> float | None:
-    """Spearman's: 1 when sorting by score is sorting by IoU; None where one of them never changes."""
+    """Return Spearman's rank correlation; None if score or IoU is constant."""
     if len(score) < 3 or np.ptp(score) == 0 or np.ptp(iou) == 0:
         return None
     from scipy.stats import spearmanr  # half a second to import

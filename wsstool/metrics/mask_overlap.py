@@ -1,4 +1,4 @@
-"""Overlap of masks from their run lengths, without a picture of any."""
+"""Overlaps of masks from their run lengths, without decoding them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import numpy as np
 
 
 def run_overlaps(found: Sequence[np.ndarray], true: Sequence[np.ndarray], crowd: np.ndarray) -> np.ndarray:
-    """IoU of each mask with each true one; with a crowd: the share of the mask that lies in it.
+    """Return the IoU of each mask with each ground-truth mask; with a crowd: the share of the mask inside it.
 
-    What a run of ``found`` shares with a true mask is how many of its pixels come before the run's end, less
-    those before its start; both are looked up among the sums of the true mask's runs.
+    A run of ``found`` shares with a ground-truth mask the number of its pixels before the end of the run
+    minus those before its start; both are looked up in the cumulative sums of its runs.
 
     Args:
-        found: D masks of one image, (R,) int64 run lengths each, of 0 and 1 in turn, 0 first.
-        true: G masks, written in the same order of pixels.
+        found: D masks of one image, (R,) int64 run lengths each, alternating between 0 and 1, 0 first.
+        true: G masks, in the same pixel order.
         crowd: (G,) bool.
     Returns:
         (D, G) float64; 0 for two empty masks.
@@ -45,5 +45,5 @@ def run_overlaps(found: Sequence[np.ndarray], true: Sequence[np.ndarray], crowd:
 
 
 def run_areas(masks: Sequence[np.ndarray]) -> np.ndarray:
-    """(N,) float64 pixels of each."""
+    """Return the area of each mask, (N,) float64 pixels."""
     return np.array([runs[1::2].sum() for runs in masks], np.float64)

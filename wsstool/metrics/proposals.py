@@ -1,7 +1,7 @@
-"""How well proposals cover objects: average best overlap, recall and average recall, without dense masks.
+"""Coverage of objects by proposals: average best overlap, recall and average recall, without dense masks.
 
-A proposal is a union of superpixels, so its overlap with a true mask follows from the counts of true pixels
-in each superpixel: one product of two small matrices an image.
+A proposal is a union of superpixels, so its overlap with a ground-truth mask follows from the number of its
+pixels in each superpixel: one product of two small matrices per image.
 
 Source: Uijlings et al., IJCV 2013 (average best overlap); Hosang, Benenson, Dollár and Schiele, What Makes
 for Effective Detection Proposals?, PAMI 2016 (average recall); COCO (sizes, the ten thresholds).
@@ -15,21 +15,20 @@ from typing import Any
 
 import numpy as np
 
+from wsstool.metrics.box_overlap import box_overlaps
+from wsstool.metrics.sizes import SIZES
 from wsstool.regions import Proposals, proposal_boxes
 
 COUNTS = (10, 100, 1000, 0)
-"""How many of the best proposals are looked at; 0: all."""
+"""Numbers of best proposals to evaluate; 0: all."""
 
 RECALLS = (0.5, 0.7, 0.85)
 AVERAGED = tuple(np.linspace(0.5, 0.95, 10).round(2).tolist())
 """IoU thresholds of the recalls, and of average recall."""
 
-SIZES = {"small": (0, 32**2), "medium": (32**2, 96**2), "large": (96**2, float("inf"))}
-"""COCO's sizes: from and below, pixels of the true mask, or of the box where there is no mask."""
-
 
 def mask_overlaps(proposals: Proposals, members: np.ndarray, truth: Sequence[np.ndarray]) -> np.ndarray:
-    """(G, P) float64: IoU of each true mask with each proposal.
+    """Return (G, P) float64: IoU of each ground-truth mask with each proposal.
 
     Args:
         members: (P, S) bool, ``proposals.members()``.
@@ -48,10 +47,10 @@ def mask_overlaps(proposals: Proposals, members: np.ndarray, truth: Sequence[np.
 
 
 def best_unions(superpixels: np.ndarray, truth: Sequence[np.ndarray]) -> np.ndarray:
-    """(G,) float64: the best IoU of each true mask with any union of superpixels.
+    """Return (G,) float64: the best IoU of each ground-truth mask with any union of superpixels.
 
-    It is reached by some number of the superpixels that lie furthest in the mask, and bounds whatever is
-    selected from the proposals.
+    It is reached by some number of the superpixels with the largest share in the mask, and bounds whatever
+    is selected from the proposals.
 
     >>> best_unions(np.array([[0, 0, 0, 1, 1, 2]]), [np.array([[0, 1, 1, 1, 1, 0]], bool)])
     array([0.8])
@@ -68,17 +67,8 @@ def best_unions(superpixels: np.ndarray, truth: Sequence[np.ndarray]) -> np.ndar
     return found
 
 
-def box_overlaps(truth: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """(G, P) float64: IoU of each of the (G, 4) true boxes with each of the (P, 4) boxes, xyxy."""
-    a, b = truth.astype(float)[:, None], boxes.astype(float)[None]
-    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
-    shared = np.maximum(sides, 0).prod(2)
-    either = (a[..., 2:] - a[..., :2]).prod(2) + (b[..., 2:] - b[..., :2]).prod(2) - shared
-    return np.divide(shared, either, out=np.zeros_like(shared), where=either > 0)
-
-
 def best_of_first(overlaps: np.ndarray) -> np.ndarray:
-    """(G, len(COUNTS)): the best overlap among the first N proposals; 0 where there are none."""
+    """Return (G, len(COUNTS)): the best overlap among the first N proposals; 0 if there are none."""
     if not overlaps.shape[1]:
         return np.zeros((len(overlaps), len(COUNTS)))
     running = np.maximum.accumulate(overlaps, axis=1)
@@ -90,7 +80,7 @@ class ProposalScores:
     """Best overlaps of all objects. ``merge`` of parts equals one pass over all images.
 
     Args:
-        masks: (G, len(COUNTS)) best mask overlaps, NaN where an object has no true mask.
+        masks: (G, len(COUNTS)) best mask overlaps, NaN for objects without a ground-truth mask.
         boxes: the same of the boxes.
         unions: (G,) best overlap of any union of superpixels, NaN as above.
         areas: (G,) pixels.
@@ -107,8 +97,8 @@ class ProposalScores:
         """Add an image.
 
         Args:
-            proposals: None where the image failed: its objects are found by nothing.
-            truth: G masks, (H, W) bool; None where an object has only its box.
+            proposals: None if the image failed: none of its objects is found.
+            truth: G masks, (H, W) bool; None for an object that has only a box.
             boxes: (G, 4) xyxy.
         """
         known = [g for g, mask in enumerate(truth) if mask is not None]
@@ -131,7 +121,7 @@ class ProposalScores:
         self.counts.append(0 if proposals is None else len(proposals))
 
     def merge(self, other: ProposalScores) -> None:
-        """Take over the images of another part."""
+        """Add the images of another part."""
         self.masks += other.masks
         self.boxes += other.boxes
         self.unions += other.unions
@@ -139,12 +129,12 @@ class ProposalScores:
         self.counts += other.counts
 
     def columns(self) -> dict[str, list[Any]]:
-        """The fields by name, each a list with one entry an image."""
+        """Return the fields by name, each a list with one entry per object or image."""
         return {one.name: list(getattr(self, one.name)) for one in fields(self)}
 
     @classmethod
     def of_columns(cls, columns: Mapping[str, Sequence[Any]]) -> ProposalScores:
-        """The scores that ``columns`` gave, also as plain lists with None for NaN.
+        """Restore the scores from ``columns``, also from plain lists with None for NaN.
 
         Raises:
             KeyError, ValueError, TypeError: a field is missing, or their lengths differ.
@@ -164,11 +154,11 @@ class ProposalScores:
         return cls(**made, counts=counts)
 
     def reordered(self, order: Sequence[int]) -> ProposalScores:
-        """The same with the images in another order."""
+        """Return the scores with the images in another order."""
         return self.of_columns({k: [column[i] for i in order] for k, column in self.columns().items()})
 
     def result(self) -> list[dict[str, Any]]:
-        """One row for masks and boxes each, each size of objects and each N; and for unions of superpixels.
+        """Return one row per kind (masks, boxes), object size and N; and for unions of superpixels.
 
         Returns:
             ``of`` (masks, boxes, unions), ``objects`` (all, small, ...), ``number`` of objects, ``best``

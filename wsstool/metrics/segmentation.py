@@ -1,4 +1,4 @@
-"""Read segmentation scores from confusion matrices: IoU, accuracies, false positive and negative rates."""
+"""Segmentation metrics from confusion matrices: IoU, accuracies, false positive and negative rates."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ DEFINITION = (
 
 @dataclass(frozen=True)
 class SegmentationScores:
-    """The scores of one set; fractions in [0, 1], NaN where a class does not occur.
+    """The scores of one dataset; fractions in [0, 1], NaN for classes that do not occur.
 
     Args:
         iou: (C,) float64, intersection over union of each class.
         accuracy: (C,) float64, recall of each class: correct / truth.
-        false_positive: (C,) float64, ``1 - truth / union`` as the WSSS literature prints it.
+        false_positive: (C,) float64, ``1 - truth / union`` as printed in the WSSS literature.
         false_negative: (C,) float64, ``1 - predicted / union``.
         counted: (C,) bool, the classes that the means run over.
-        pixels: (C,) int64, truth pixels of each class.
-        mean_iou, mean_accuracy, pixel_accuracy, frequency_weighted_iou: of the whole set.
+        pixels: (C,) int64, ground-truth pixels of each class.
+        mean_iou, mean_accuracy, pixel_accuracy, frequency_weighted_iou: of the whole dataset.
         mean_false_positive, mean_false_negative: over the counted classes.
     """
 
@@ -47,7 +47,7 @@ class SegmentationScores:
     mean_false_negative: float
 
     def to_json(self) -> dict[str, Any]:
-        """Plain numbers for ``json.dumps``; what does not occur (NaN) is None."""
+        """Return plain numbers for ``json.dumps``; NaN becomes None."""
         return {
             "miou": number(self.mean_iou),
             "pixel_accuracy": number(self.pixel_accuracy),
@@ -62,7 +62,7 @@ class SegmentationScores:
 
 
 def number(value: float) -> float | None:
-    """A float that JSON can hold: NaN becomes None."""
+    """Return a float that JSON can represent: NaN becomes None."""
     return None if math.isnan(value) else float(value)
 
 
@@ -74,26 +74,26 @@ def segmentation_scores(
     classes_with_truth: bool = False,
     ignore_class: int | None = None,
 ) -> SegmentationScores:
-    """All scores of one confusion matrix.
+    """Compute all scores of one confusion matrix.
 
     With rows g, columns p and m the counts: ``IoU_c = m[c,c] / (row_c + column_c - m[c,c])``. The mean
-    runs over classes with truth or prediction.
+    runs over classes with ground truth or prediction.
 
     Args:
         matrix: (C, C + 1) int64, see :class:`~wsstool.metrics.confusion.ConfusionMatrix`.
         background: class id that takes ignored predictions with ``ignored_prediction="background"``.
-        ignored_prediction: what a prediction of 255 on a counted pixel is: ``wrong`` (no class was hit),
-            ``background`` (IRN's way), or ``skip`` (the pixel does not count: kind to masks with holes).
-        classes_with_truth: the means run over classes with truth only.
-        ignore_class: truth pixels of this class do not count and it is left out of the means (the white
-            background of tissue sets); predicting it elsewhere is wrong.
+        ignored_prediction: how to count a prediction of 255 on a counted pixel: ``wrong`` (no class was hit),
+            ``background`` (as in IRN), or ``skip`` (the pixel is not counted: favours masks with holes).
+        classes_with_truth: the means run over classes with ground truth only.
+        ignore_class: ground-truth pixels of this class are not counted and it is left out of the means (the
+            white background of tissue datasets); predicting it elsewhere is wrong.
 
     Returns:
         The scores; every mean over nothing is NaN.
 
     Raises:
-        ValueError: ``background`` is asked to take ignored predictions in a set without one, or a matrix
-            of another shape.
+        ValueError: ``background`` should take ignored predictions in a dataset without one, or a matrix of
+            another shape.
 
     Source:
         Everingham et al., IJCV 2010 (VOC segmentation accuracy); Long et al., CVPR 2015 (accuracies,
@@ -140,13 +140,13 @@ def mean_ious(
     classes_with_truth: bool = False,
     ignore_class: int | None = None,
 ) -> np.ndarray:
-    """mIoU of many matrices at once: the resamples of a bootstrap, the thresholds of a sweep.
+    """Compute the mIoU of many matrices at once: the resamples of a bootstrap, the thresholds of a sweep.
 
     Args:
         matrices: (R, C, C + 1).
 
     Returns:
-        (R,) float64; NaN where no class counts. Options as in :func:`segmentation_scores`.
+        (R,) float64; NaN if no class counts. Options as in :func:`segmentation_scores`.
     """
     hit, truth, predicted = _parts(_square(matrices, background, ignored_prediction, ignore_class))
     if ignored_prediction == "wrong":
@@ -161,7 +161,7 @@ def mean_ious(
 
 
 def image_mean_ious(images: ImageCounts, n_classes: int, **options: Any) -> np.ndarray:
-    """mIoU of every image by itself. Its mean is *not* the mIoU of the set: call it per-image mIoU.
+    """Compute the mIoU of every image. Its mean is *not* the mIoU of the dataset: call it per-image mIoU.
 
     Args:
         images: the matrices, see :meth:`~wsstool.metrics.confusion.ConfusionMatrix.images`.
@@ -189,7 +189,7 @@ def definition(
     ignored_prediction: IgnoredPrediction = "wrong",
     ignore_class: str | None = None,
 ) -> str:
-    """The sentence that says what the mIoU of a table is."""
+    """Return the sentence that defines the mIoU of a table."""
     text = DEFINITION.format(
         classes="truth" if classes_with_truth else "truth or prediction",
         ignored={"wrong": "wrong", "background": "background", "skip": "left out"}[ignored_prediction],
@@ -200,7 +200,7 @@ def definition(
 def _square(
     matrices: np.ndarray, background: int, ignored_prediction: str, ignore_class: int | None
 ) -> np.ndarray:
-    """(R, C, C) without the column of ignored predictions, which ``background`` has taken in if asked."""
+    """Return (R, C, C) without the column of ignored predictions, added to ``background`` if requested."""
     matrices = np.asarray(matrices)
     n_classes = matrices.shape[1]
     if matrices.shape[2] != n_classes + 1:
@@ -208,7 +208,7 @@ def _square(
     square = matrices[:, :, :n_classes].astype(np.float64)
     if ignored_prediction == "background":
         if not 0 <= background < n_classes:
-            raise ValueError("ignored predictions cannot be background: this set has none")
+            raise ValueError("ignored predictions cannot be background: this dataset has none")
         square[:, :, background] += matrices[:, :, n_classes]
     if ignore_class is not None:
         square[:, ignore_class] = 0
@@ -216,12 +216,12 @@ def _square(
 
 
 def _parts(square: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Diagonal, row sums and column sums, each (R, C)."""
+    """Return diagonal, row sums and column sums, each (R, C)."""
     return np.diagonal(square, axis1=1, axis2=2), square.sum(axis=2), square.sum(axis=1)
 
 
 def _ignored(matrix: np.ndarray, ignore_class: int | None) -> np.ndarray:
-    """(C,) truth pixels whose prediction is ignore."""
+    """Return the (C,) ground-truth pixels whose prediction is ignore."""
     column = np.asarray(matrix)[:, -1].astype(np.float64)
     if ignore_class is not None:
         column[ignore_class] = 0

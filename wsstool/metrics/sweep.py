@@ -1,4 +1,4 @@
-"""The oracle threshold sweep: the mIoU of every background threshold from one pass over the maps."""
+"""Oracle threshold sweep: the mIoU at every background threshold from one pass over the maps."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from wsstool.types import IGNORE
 
 @dataclass(frozen=True)
 class SweepResult:
-    """mIoU by threshold. The best one was chosen *with the truth*: an oracle, not a result.
+    """mIoU by threshold. The best threshold was chosen *with the ground truth*: an oracle, not a result.
 
     Args:
         thresholds: (T,) in [0, 1].
         mean_iou: (T,).
-        best_threshold, best_mean_iou: at the highest mIoU, the lowest threshold among equals.
-        label: always "oracle", to be printed beside the number.
+        best_threshold, best_mean_iou: at the highest mIoU; ties: the lowest threshold.
+        label: always "oracle", to be printed with the number.
     """
 
     thresholds: np.ndarray
@@ -30,20 +30,20 @@ class SweepResult:
 
 
 class ThresholdSweep:
-    """Counts of (level of the largest foreground score, its class, truth).
+    """Counts of (level of the largest foreground score, its class, ground truth).
 
-    A pixel is background at threshold t where no foreground score is above t, as if a channel of constant t
-    stood before the others. Only the level between two thresholds matters, so one histogram holds the
-    confusion matrices of all thresholds.
+    A pixel is background at threshold t if no foreground score is above t, as if a channel of constant t came
+    first. Only the level between two thresholds matters, so one histogram holds the confusion matrices of all
+    thresholds.
 
     Args:
         n_classes: number of classes, background included.
         background: its class id.
         steps: thresholds are 0, 1/steps, ..., 1.
-        ignore: truth label that does not count.
+        ignore: ground-truth label that is not counted.
 
     Raises:
-        ValueError: the set has no background, so there is nothing to sweep.
+        ValueError: the dataset has no background.
 
     Source:
         Independent; the sweep itself is common practice in weakly supervised segmentation.
@@ -51,41 +51,45 @@ class ThresholdSweep:
 
     def __init__(self, n_classes: int, background: int, *, steps: int = 100, ignore: int = IGNORE) -> None:
         if not 0 <= background < n_classes:
-            raise ValueError("a set without background has no background threshold to sweep")
+            raise ValueError("a dataset without background has no background threshold to sweep")
         self.n_classes, self.background, self.ignore = n_classes, background, ignore
         self.thresholds = np.linspace(0, 1, steps + 1)
         self.counts = np.zeros((steps + 2, n_classes, n_classes), np.int64)  # level, class, truth
 
     def update(self, score: np.ndarray, label: np.ndarray, truth: np.ndarray) -> None:
-        """Count one image.
+        """Add one image.
 
         Args:
             score: (H, W) float, the largest foreground score, in [0, 1]; NaN is above no threshold.
-            label: (H, W) integer, the class that has it.
+            label: (H, W) integer, the class of that score.
             truth: (H, W) uint8.
 
         Raises:
-            ValueError: the shapes differ, or the truth holds an unknown class.
+            ValueError: the shapes differ, or the ground truth contains an unknown class.
         """
         if not score.shape == label.shape == truth.shape:
-            raise ValueError(f"scores are {score.shape}, labels {label.shape} and the truth {truth.shape}")
+            raise ValueError(
+                f"scores are {score.shape}, labels {label.shape} and the ground truth {truth.shape}"
+            )
         counted = truth != self.ignore
         true = truth[counted].astype(np.intp)
         if true.size and true.max() >= self.n_classes:
-            raise ValueError(f"the truth holds {true.max()}, but classes are 0 to {self.n_classes - 1}")
+            raise ValueError(
+                f"the ground truth contains {true.max()}, but classes are 0 to {self.n_classes - 1}"
+            )
         edges = self.thresholds.astype(np.float32)
         level = np.searchsorted(edges, np.nan_to_num(score[counted].astype(np.float32), nan=-1), side="left")
         key = (level * self.n_classes + label[counted]) * self.n_classes + true
         self.counts += np.bincount(key, minlength=self.counts.size).reshape(self.counts.shape)
 
     def merge(self, other: ThresholdSweep) -> None:
-        """Add what ``other`` counted."""
+        """Add the counts of ``other``."""
         if self.counts.shape != other.counts.shape or self.background != other.background:
-            raise ValueError("cannot merge sweeps of other classes or thresholds")
+            raise ValueError("cannot merge sweeps with different classes or thresholds")
         self.counts += other.counts
 
     def matrices(self) -> np.ndarray:
-        """(T, C, C + 1) int64: the confusion matrix at every threshold."""
+        """Return (T, C, C + 1) int64: the confusion matrix at every threshold."""
         below = np.cumsum(self.counts, axis=0)[:-1]  # level <= k: the score is not above threshold k
         matrices = np.zeros((len(self.thresholds), self.n_classes, self.n_classes + 1), np.int64)
         matrices[:, :, : self.n_classes] = (self.counts.sum(axis=0) - below).transpose(0, 2, 1)
@@ -93,7 +97,7 @@ class ThresholdSweep:
         return matrices
 
     def result(self, **options: Any) -> SweepResult:
-        """The sweep; options as in :func:`~wsstool.metrics.segmentation.segmentation_scores`."""
+        """Return the sweep; options as in :func:`~wsstool.metrics.segmentation.segmentation_scores`."""
         scores = mean_ious(self.matrices(), background=self.background, **options)
         best = int(np.argmax(np.nan_to_num(scores, nan=-1)))
         return SweepResult(self.thresholds, scores, float(self.thresholds[best]), float(scores[best]))

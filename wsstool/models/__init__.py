@@ -1,1 +1,1 @@
-"""Networks, and the weights files that fit them."""
+"""Networks, and weights files with their metadata."""

@@ -1,4 +1,4 @@
-"""Class probabilities of whole images: several scales, mirrored views, several networks, averaged."""
+"""Class probabilities of whole images, averaged over scales, horizontal flips and networks."""
 
 from __future__ import annotations
 
@@ -20,19 +20,18 @@ def class_probabilities(
     flip: bool = False,
     stride: int = 32,
 ) -> torch.Tensor:
-    """The mean softmax probability of each class at each pixel over networks, scales and mirrored views.
+    """Average the softmax probability of each class per pixel over networks, scales and horizontal flips.
 
     Args:
         networks: each maps (B,3,H,W) to logits (B,C,H,W); in eval mode.
         x: (B,3,H,W) float32, normalised, of any size.
-        allowed: (B,C) bool, or None for all; other classes get probability 0 in that image, and the rest
-            shares their part in each view.
-        factors: (B,C) float, or None; the logits are multiplied by them, before ``allowed`` is looked at.
-        scales: sizes of the views relative to the image, > 0; the average has equal weights.
-        flip: add the left-right mirror of every view. The result is then exactly as symmetric as its input.
-        stride: the views are padded at the right and the bottom to a multiple of it, by repeating the
-            border, so that each feature stands for its own square of pixels; 1 for networks that must see
-            the image as it is.
+        allowed: (B,C) bool, or None for all; other classes get probability 0 in that image, which is
+            redistributed to the allowed classes at each scale.
+        factors: (B,C) float, or None; multiplied with the logits before ``allowed`` is applied.
+        scales: image sizes relative to the input, > 0; averaged with equal weights.
+        flip: add the horizontal flip at every scale. The result is then exactly as symmetric as its input.
+        stride: images are padded at the right and the bottom to a multiple of it, by repeating the border,
+            so that each feature has its own square of pixels; 1 for networks that must not see padding.
 
     Returns:
         (B,C,H,W) float32, a distribution over C at each pixel.
@@ -63,7 +62,7 @@ def class_probabilities(
 
 
 def on_grid(probs: torch.Tensor, step: int) -> torch.Tensor:
-    """Averages on a grid of ``step`` pixels: (B,C,H,W) -> (B,C,ceil(H/step),ceil(W/step)); sums stay 1."""
+    """Average on a grid of ``step`` pixels: (B,C,H,W) -> (B,C,ceil(H/step),ceil(W/step)); sums stay 1."""
     if step == 1:
         return probs
     size = (-(-probs.shape[-2] // step), -(-probs.shape[-1] // step))
@@ -78,6 +77,6 @@ def _scaled(x: torch.Tensor, scale: float) -> torch.Tensor:
 
 
 def padded(x: torch.Tensor, stride: int) -> torch.Tensor:
-    """(B,C,H,W) to a multiple of ``stride`` along both axes, by repeating the border right and below."""
+    """Pad (B,C,H,W) to a multiple of ``stride`` on both axes, by repeating the border right and below."""
     bottom, right = -x.shape[-2] % stride, -x.shape[-1] % stride
     return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x

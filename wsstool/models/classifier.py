@@ -1,4 +1,4 @@
-"""Classifiers with a map a class: backbone, 1x1 convolution, pooling. What CAMs are read from."""
+"""Classifiers with one map per class, the basis of CAMs: backbone, 1x1 convolution, pooling."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ TOPK_FRACTION = 0.3
 
 
 def average_pool(maps: Tensor) -> Tensor:
-    """Mean over positions: (B,C,h,w) -> (B,C). All that is lit counts (Zhou et al., 2016)."""
+    """Average over positions: (B,C,h,w) -> (B,C). The whole activated area counts (Zhou et al., 2016)."""
     return maps.mean((-2, -1))
 
 
 def max_pool(maps: Tensor) -> Tensor:
-    """Largest value over positions: (B,C,h,w) -> (B,C). One position answers for the image."""
+    """Take the largest value over positions: (B,C,h,w) -> (B,C). One position decides for the image."""
     return maps.amax((-2, -1))
 
 
 def lse_pool(maps: Tensor) -> Tensor:
-    """Log-mean-exp over positions, a smooth maximum: log(mean(exp(r m))) / r with r = 4; (B,C,h,w) -> (B,C).
+    """Take the log-mean-exp over positions, a smooth maximum: log(mean(exp(r m))) / r, r = 4; -> (B,C).
 
     r -> 0 gives the mean, r -> inf the maximum.
 
@@ -47,7 +47,7 @@ def lse_pool(maps: Tensor) -> Tensor:
 
 
 def topk_pool(maps: Tensor) -> Tensor:
-    """Mean of the highest 30 % of the positions, at least one: (B,C,h,w) -> (B,C).
+    """Average the highest 30 % of the positions, at least one: (B,C,h,w) -> (B,C).
 
     Source:
         Durand et al., CVPR 2017 (WILDCAT), equation 2 without the low scores. Written from the paper.
@@ -62,17 +62,17 @@ POOLS: dict[str, Callable[[Tensor], Tensor]] = {
     "lse": lse_pool,
     "topk": topk_pool,
 }
-"""Pooling heads by name."""
+"""Pooling methods by name."""
 
 
 class Classifier(OnBackbone):
-    """Class scores as the pooled values of one map a class.
+    """Classifier whose logits are the pooled values of one map per class.
 
     Args:
         backbone: (B,3,H,W) -> (B,F,h,w).
-        head: 1x1 convolution to one map a class.
+        head: 1x1 convolution to one map per class.
         pool: a name of ``POOLS``.
-        dropout: share of feature channels dropped in training; with average pooling the same as dropping
+        dropout: share of feature channels dropped in training; with average pooling equivalent to dropping
             pooled features.
     """
 
@@ -88,15 +88,15 @@ class Classifier(OnBackbone):
         self.pool = pool
 
     def features(self, x: Tensor) -> Tensor:
-        """(B,3,H,W) -> (B,F,h,w): the last feature map."""
+        """Return the last feature map: (B,3,H,W) -> (B,F,h,w)."""
         return self.backbone(x)
 
     def class_maps(self, x: Tensor) -> Tensor:
-        """(B,3,H,W) -> (B,C,h,w): the head at every position; their pooled values are the logits."""
+        """Apply the head at every position: (B,3,H,W) -> (B,C,h,w); the pooled values are the logits."""
         return self.head(self.dropout(self.features(x)))
 
     def logits(self, features: Tensor) -> Tensor:
-        """(B,F,h,w) -> (B,C): dropout, head and pooling of the last feature map."""
+        """Apply dropout, head and pooling to the last feature map: (B,F,h,w) -> (B,C)."""
         return POOLS[self.pool](self.head(self.dropout(features)).float())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class Classifier(OnBackbone):
 
     @property
     def default_layer(self) -> str:
-        """Name of the last feature layer, the one that CAMs are usually read from."""
+        """Name of the last feature layer, from which CAMs are usually computed."""
         last = getattr(self.backbone, "last_stage", "")
         return f"backbone.{last}" if last else "backbone"
 
@@ -120,16 +120,16 @@ def build_classifier(
     head_bias: bool = True,
     token_head: bool = False,
 ) -> Classifier | FanClassifier:
-    """A classifier with random weights and zero-mean head.
+    """Build a classifier with random weights.
 
     Args:
         arch: a name of ``wsstool.models.backbones.BACKBONES``.
-        n_classes: number of outputs: the classes that are not background.
+        n_classes: number of outputs, one per foreground class.
         output_stride: 32, 16, 8 or 4; None keeps the network's own.
         pool: average, max, lse or topk; a FAN reads its class token instead and knows average alone.
         dropout: share of feature channels dropped in training, [0, 1).
-        head_bias: give the head a bias; its weights then start small, normal with deviation 0.01, without one
-            they are Xavier-uniform, as the published stage 1 of WSSS-Tissue has them.
+        head_bias: give the head a bias; its weights then start small, normal with deviation 0.01; without a
+            bias they are Xavier-uniform, as in the published stage 1 of WSSS-Tissue.
         token_head: of a FAN: also classify every token.
 
     Raises:
@@ -170,10 +170,10 @@ def build_classifier(
 def normalise(
     images: Tensor, mean: tuple[float, ...] | list[float], std: tuple[float, ...] | list[float]
 ) -> Tensor:
-    """(B,3,H,W) uint8 -> float32: (x / 255 - mean) / std, on the device of ``images``.
+    """Normalise images, (B,3,H,W) uint8 -> float32: (x / 255 - mean) / std, on the device of ``images``.
 
-    In this order of operations, as other programs have it: the gradients of deep rectified networks answer to
-    the last bit of their input.
+    The order of operations is that of other programs: the gradients of deep ReLU networks depend on the last
+    bit of their input.
     """
     view = (1, -1, 1, 1)
     shift = images.new_tensor(mean, dtype=torch.float32).view(view)

@@ -1,4 +1,4 @@
-"""The contour network: one map of one object a view, from a backbone's features added up to stride 2."""
+"""The contour network: one map per object crop, from backbone features summed top-down to stride 2."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ from wsstool.models.backbones.frozen import OnBackbone
 from wsstool.models.segmenter import without_expansion
 
 CONDITIONS = ("none", "class", "vector")
-"""What tells the network which object is meant, where the view does not."""
+"""Extra input that identifies the object, if the crop does not."""
 
 FIRST_BIAS = -2.0
-"""Of the output: a map starts cold, so that the first maxima are found and not left over."""
+"""Bias of the output: maps start low, so that maxima must be learned rather than left over."""
 
 
 class ContourNet(OnBackbone):
-    """Backbone, a 1x1 lateral at each stride, sums from the deepest to stride 2, two convolutions.
+    """Backbone, a 1x1 lateral at each stride, top-down sums to stride 2, two convolutions.
 
-    A condition multiplies and shifts the channels of every lateral; it starts without effect.
+    A condition scales and shifts the channels of every lateral; it has no effect initially.
 
     Args:
-        backbone: its stages give the features; the finest used has stride 2.
+        backbone: its stages provide the features; the finest used has stride 2.
         width: channels of the laterals, a multiple of 8.
         condition: one of ``CONDITIONS``.
-        condition_size: numbers of a vector, or how many classes there are.
+        condition_size: length of a vector, or number of classes.
     Notes:
         The box is never an input: a network that sees it can satisfy every box loss by drawing it.
     Source:
-        The top-down sums of Lin et al., FPN, CVPR 2017; the scale and shift of Perez et al., FiLM, AAAI 2018.
+        Top-down sums: Lin et al., FPN, CVPR 2017; scale and shift: Perez et al., FiLM, AAAI 2018.
     """
 
     backbone: Backbone
@@ -46,16 +46,16 @@ class ContourNet(OnBackbone):
         if condition not in CONDITIONS:
             raise UsageError(f"no condition '{condition}'; there are: {', '.join(CONDITIONS)}")
         if width < 8 or width % 8:
-            raise UsageError(f"--width {width}: a multiple of 8")
+            raise UsageError(f"--width {width}: give a multiple of 8")
         if condition != "none" and condition_size < 1:
-            raise UsageError(f"a {condition} as the condition needs its size")
+            raise UsageError(f"the condition '{condition}' needs a size")
         self.backbone = backbone
         self.condition = condition
         strides = sorted({stage.stride for stage in backbone.stages if stage.stride > 1})
         taken = [backbone.stage_at(stride) for stride in strides]
         self.taken = tuple(stage.name for stage in taken)
         self.laterals = nn.ModuleList(nn.Conv2d(stage.channels, width, 1) for stage in taken)
-        # no normalisation here: it takes the strength of the features away, and masks then fill their boxes
+        # no normalisation here: it removes the magnitude of the features, and masks then fill their boxes
         self.join = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.ReLU())
         self.classify = nn.Conv2d(width, 1, 1)
         nn.init.constant_(self.classify.bias, FIRST_BIAS)  # type: ignore[arg-type]
@@ -69,11 +69,11 @@ class ContourNet(OnBackbone):
             nn.init.zeros_(self.steer.bias)
 
     def forward(self, x: torch.Tensor, condition: torch.Tensor | None = None) -> torch.Tensor:
-        """Logits of the object's map.
+        """Return the logits of the object map.
 
         Args:
             x: (B,3,H,W) float32, normalised.
-            condition: (B,) int64 numbers of classes, (B,D) float32 vectors, or nothing.
+            condition: (B,) int64 class ids, (B,D) float32 vectors, or None.
 
         Returns:
             (B,ceil(H/2),ceil(W/2)) float32.
@@ -100,19 +100,20 @@ class ContourNet(OnBackbone):
         return self.classify(self.join(total))[:, 0].float()
 
     def _steering(self, condition: torch.Tensor | None) -> torch.Tensor | None:
-        """(B,laterals,2,width) scale and shift, or None."""
+        """Return the (B,laterals,2,width) scale and shift, or None."""
         if self.condition == "none":
             return None
         if condition is None:
-            raise UsageError(f"this network is told the object by a {self.condition}, and got none")
+            raise UsageError(f"this network needs a {self.condition} that identifies the object")
         steering = self.steer(self.embed(condition))
         return steering.view(len(steering), len(self.laterals), 2, -1)
 
     def freeze_start(self, stride: int) -> None:
-        """Keep the batch norms of the backbone as the start weights have them, and its first parts whole.
+        """Freeze the batch norms of the backbone, and its first parts completely.
 
         Args:
-            stride: parts up to this stride; their large maps then need no backward pass, a third of all work.
+            stride: freeze parts up to this stride; their large maps then need no backward pass, which saves a
+                third of all work.
         """
         norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
         first = [self.backbone.get_submodule(s.name) for s in self.backbone.stages if s.stride <= stride]
@@ -123,10 +124,10 @@ class ContourNet(OnBackbone):
 def build_contour(
     arch: str, *, width: int = 64, condition: str = "none", condition_size: int = 0
 ) -> ContourNet:
-    """A contour network with random weights.
+    """Build a contour network with random weights.
 
     Args:
-        arch: a backbone's name. A last 1x1 expansion made for a classifier is left out.
+        arch: a backbone name. A final 1x1 expansion made for a classifier is left out.
         width, condition, condition_size: see ``ContourNet``.
 
     Raises:
@@ -140,7 +141,7 @@ def build_contour(
 
 
 def start_contour(network: ContourNet, state_dict: Mapping[str, torch.Tensor], source: str) -> str:
-    """Copy start weights: a whole contour network's, or a backbone from any other file.
+    """Copy start weights: a whole contour network, or the backbone of any other file.
 
     Returns:
         ``"network"`` or ``"backbone"``.

@@ -1,4 +1,4 @@
-"""Maps of single objects by a contour network: windows of several margins, mirrored views, averaged."""
+"""Object maps from a contour network, averaged over box windows of several margins and horizontal flips."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Window = tuple[int, int, int, int]
 
 @dataclass(frozen=True)
 class Shown:
-    """One view for the network, and where it lies in the image.
+    """One crop for the network, and its position in the image.
 
     Args:
         image: (S,S,3) uint8.
-        extent: rows and columns of it that hold image.
-        window: x0, y0, x1, y1 that the view covers.
-        class_id: of the object.
+        extent: rows and columns of it that contain image, the rest being padding.
+        window: x0, y0, x1, y1 that the crop covers.
+        class_id: class of the object.
     """
 
     image: np.ndarray
@@ -33,7 +33,7 @@ class Shown:
 
 
 def mirrored(view: Shown) -> Shown:
-    """The view with its image mirrored left-right, padding still at the right."""
+    """Flip a crop horizontally, with the padding still at the right."""
     image = view.image.copy()
     image[:, : view.extent[1]] = view.image[:, : view.extent[1]][:, ::-1]
     return replace(view, image=image)
@@ -49,14 +49,14 @@ def view_maps(
     flip: bool = False,
     batch_size: int = 16,
 ) -> list[np.ndarray]:
-    """The map of each view, of the size of its window.
+    """Return the map of each crop, at the size of its window.
 
     Args:
         network: in eval mode.
         views: of equal size.
         mean, std: of the colours.
-        flip: average with the mirrored views.
-        batch_size: views a pass.
+        flip: average with the horizontal flips.
+        batch_size: crops per pass.
 
     Returns:
         (y1 - y0, x1 - x0) float32 each, 0 to 1.
@@ -84,7 +84,7 @@ def _maps(
     for one, view in zip(maps, views, strict=True):
         rows, columns = view.window[3] - view.window[1], view.window[2] - view.window[0]
         whole = one[None, None]
-        if view.extent != tuple(size):  # cut the padding off, at the size of the view
+        if view.extent != tuple(size):  # cut the padding off, at the size of the crop
             whole = F.interpolate(whole, size=size, mode="bilinear", align_corners=False)
             whole = whole[..., : view.extent[0], : view.extent[1]]
         shrinks = rows < whole.shape[-2] or columns < whole.shape[-1]
@@ -96,12 +96,12 @@ def _maps(
 
 
 def joined(maps: Sequence[np.ndarray], windows: Sequence[Window], into: Window) -> np.ndarray:
-    """The mean of several maps of one object on the window ``into``; each counts where it has been seen.
+    """Average several maps of one object on the window ``into``; each counts where it has values.
 
     Args:
         maps: each of the size of its window.
         windows: x0, y0, x1, y1; one of them covers ``into``.
-        into: the window that is wanted.
+        into: the target window.
 
     Example:
         >>> joined([np.ones((1, 3)), np.zeros((1, 1))], [(0, 0, 3, 1), (1, 0, 2, 1)], (0, 0, 3, 1)).tolist()

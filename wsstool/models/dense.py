@@ -1,7 +1,7 @@
-"""A score at every pixel without upsampling: many shifted passes, or one pass of the filters pulled apart.
+"""A score at every pixel without upsampling: many shifted passes, or one pass with dilated filters.
 
-Both are for networks with a single score map. Each gives the same network's scores on a grid of one pixel:
-pixel p has the score of the receptive field around it, of the image in a sea of the mean colour.
+Both are for networks with a single score map. Each gives the scores of the same network on a grid of one
+pixel: pixel p has the score of the receptive field around it, in the image padded with the mean colour.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Dense(nn.Module):
 
     Args:
         network: with one score map.
-        shifts: passes along either axis; the maps of the shifted images are interlaced.
+        shifts: passes per axis; the maps of the shifted images are interlaced.
     """
 
     input_multiple = 1
@@ -34,7 +34,7 @@ class Dense(nn.Module):
         super().__init__()
         self.network, self.shifts = network, shifts
         self.grid = network.taps[0].grid
-        # so wide that no padding inside the network reaches a cell that is kept; a whole number of steps
+        # so wide that no padding inside the network affects a cell that is kept; a whole number of steps
         self.margin = -(-(self.grid.field // 2 + shifts) // shifts) * shifts
 
     def forward(self, x: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class Dense(nn.Module):
 
 
 def shift_and_stitch(network: nn.Module) -> Dense:
-    """The network at stride f on the image shifted by 0 to f - 1 pixels along both axes: f x f passes.
+    """Run the network at stride f on the image shifted by 0 to f - 1 pixels on both axes: f x f passes.
 
     Args:
         network: an FCN with one score map, such as ``fcn32s-resnet-50``.
@@ -73,7 +73,7 @@ def shift_and_stitch(network: nn.Module) -> Dense:
 
 
 def rarefy(network: nn.Module) -> Dense:
-    """The network without strides, every filter spread by the strides that were before it: one pass.
+    """Remove all strides and dilate every filter by the strides before it: dense scores in one pass.
 
     Args:
         network: an FCN with one score map, such as ``fcn32s-resnet-50``.
@@ -81,8 +81,8 @@ def rarefy(network: nn.Module) -> Dense:
     Raises:
         UsageError: a network of another kind, with skips, or with layers that see the whole image.
     Notes:
-        The same scores as ``shift_and_stitch``, to rounding. It saves what the shifted passes compute
-        repeatedly, and needs memory for all layers at the size of the image.
+        The same scores as ``shift_and_stitch``, up to rounding. It avoids the repeated computation of shifted
+        passes, but needs memory for all layers at the size of the image.
     Source:
         Long et al., CVPR 2015, section 3.1 (filter rarefaction, the a trous algorithm). From the paper.
     """
@@ -102,7 +102,7 @@ def rarefy(network: nn.Module) -> Dense:
 
 
 def _rarefy_chain(trunk: Trunk) -> None:
-    """Take the strides out of a chain of layers and spread all that is behind them, in place."""
+    """Remove the strides from a chain of layers and dilate everything after them, in place."""
     step = 1
     for layer in trunk:
         if not isinstance(layer, nn.Conv2d | nn.MaxPool2d):
@@ -116,12 +116,12 @@ def _rarefy_chain(trunk: Trunk) -> None:
 
 
 def _with_one_map(network: nn.Module) -> FCN:
-    """The network, if each of its scores is a function of the pixels around it, on one grid."""
+    """Return the network if its scores depend only on the pixels around them, on one grid."""
     if not isinstance(network, FCN) or len(network.taps) > 1:
-        raise UsageError("--dense wants an FCN with a single score map, such as fcn32s-BACKBONE")
+        raise UsageError("--dense needs an FCN with a single score map, such as fcn32s-BACKBONE")
     if any(isinstance(layer, nn.AdaptiveAvgPool2d | TokenAttention) for layer in network.modules()):
         raise UsageError(
-            f"{network.backbone.arch} looks at the whole image in its layers (attention, "
-            "squeeze-and-excitation): its scores do not move with the image, and --dense does not go with it"
+            f"{network.backbone.arch} has layers that see the whole image (attention, "
+            "squeeze-and-excitation): its scores are not shift-equivariant, so --dense cannot be used"
         )
     return network

@@ -1,4 +1,4 @@
-"""What an FCN starts from: the classifier it was cut from, or a coarser FCN, of its classes or others."""
+"""Start weights of an FCN: from a classifier, or from a coarser FCN with the same or other classes."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _CLASSIFIER = {"classifier.0": "fc6", "classifier.3": "fc7"}
 
 
 def transplanted(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A VGG-16 classifier in torchvision's names as convolutions: the same numbers in other shapes.
+    """Convert a VGG-16 classifier in torchvision's names to convolutions: the same numbers in other shapes.
 
     ``fc6`` (4096, 512 x 7 x 7) becomes a 7x7 convolution, ``fc7`` a 1x1 one; the last layer is left out. On
     a 224x224 image without the padding of 100, the one cell of ``fc7`` is the classifier's hidden layer; on a
-    larger image each cell is the classifier on its 7x7 window of ``pool5``, 32 pixels further on. That is the
-    224x224 window of the image, but for the convolutions' zero padding, which a window cut out has and one
-    inside a larger image has not.
+    larger image each cell is the classifier on its 7x7 window of ``pool5``, 32 pixels apart. That is the
+    224x224 window of the image, except for the convolutions' zero padding, which a cut-out window has and a
+    window inside a larger image has not.
 
     Source:
         Long et al., CVPR 2015, section 3 and figure 2. Written from the paper.
@@ -44,13 +44,13 @@ def transplanted(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _feature_names() -> dict[int, str]:
-    """Number of a convolution in torchvision's ``features`` -> its published name."""
+    """Map the index of a convolution in torchvision's ``features`` to its published name."""
     names, number = {}, 0
     for block, layers in enumerate(_VGG16_BLOCKS, 1):
         for layer in range(1, layers + 1):
             names[number] = f"conv{block}_{layer}"
-            number += 2  # a ReLU follows
-        number += 1  # a pooling follows
+            number += 2  # skip the ReLU
+        number += 1  # skip the pooling
     return names
 
 
@@ -58,12 +58,12 @@ _FEATURES = _feature_names()
 
 
 def with_classes(state_dict: Mapping[str, Tensor], rows: Sequence[int | None]) -> dict[str, Tensor]:
-    """An FCN's state dict for another list of classes.
+    """Convert the state dict of an FCN to another list of classes.
 
     Args:
-        state_dict: its score and upsampling layers are changed, the rest is kept.
-        rows: for each new class the old output that it takes over, or None: its scores start at zero and are
-            enlarged bilinearly.
+        state_dict: only its score and upsampling layers are changed.
+        rows: for each new class the old output to copy, or None: its scores start at zero and are upsampled
+            bilinearly.
 
     Example:
         >>> old = {"score_fr.bias": torch.tensor([3.0, 5.0])}
@@ -86,18 +86,18 @@ def with_classes(state_dict: Mapping[str, Tensor], rows: Sequence[int | None]) -
 def start_fcn(
     network: FCN, state_dict: Mapping[str, Tensor], source: str, rows: Sequence[int | None] | None = None
 ) -> str:
-    """Copy start weights into an FCN: all that another one on the same backbone has in common with it.
+    """Copy start weights into an FCN: everything that the two networks have in common.
 
     Args:
-        network: changed in place. Layers that the start weights lack stay as they are: score layers zero.
-        state_dict: of an FCN of any stride on the same backbone, of torchvision's classifier, of a
-            classifier of ours, or of another segmenter.
-        source: what to call the weights in messages.
-        rows: see ``with_classes``; None: output k takes over output k where there are no fewer outputs
-            than before, else all start at zero.
+        network: changed in place. Layers that the start weights lack are unchanged: score layers are zero.
+        state_dict: of an FCN of any stride on the same backbone, of torchvision's classifier, of one of our
+            classifiers, or of another segmenter.
+        source: name of the weights in messages.
+        rows: see ``with_classes``; None: output k is copied to output k if the weights have at least as many
+            outputs, else all start at zero.
 
     Returns:
-        What was taken, in words.
+        Description of what was copied.
 
     Raises:
         BadInputError: a layer of the backbone is missing or of another shape; ``fc6`` and ``fc7`` may be.

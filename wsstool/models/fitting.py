@@ -1,4 +1,4 @@
-"""Whether a state dict fits a network, and in one sentence why not."""
+"""Check that a state dict fits a network, and explain in one sentence if not."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from wsstool.errors import BadInputError
 
 
 def check_fit(wanted: Mapping[str, tuple[int, ...]], state_dict: Mapping[str, Tensor], source: str) -> None:
-    """Compare names and shapes; only BatchNorm's step counters may be absent.
+    """Compare names and shapes; only the step counters of batch norms may be missing.
 
     Args:
         wanted: name -> shape of every entry of the network.
-        state_dict: what was read.
-        source: what to call it in the message.
+        state_dict: entries of the file.
+        source: name of the file in the message.
 
     Raises:
-        BadInputError: entries are missing, too many, or of another shape; the sentence names the first
-            of each.
+        BadInputError: missing or extra entries, or other shapes; the message names the first of each.
     """
     missing = [k for k in wanted if k not in state_dict and not k.endswith("num_batches_tracked")]
     extra = [k for k in state_dict if k not in wanted]

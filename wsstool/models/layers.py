@@ -1,4 +1,4 @@
-"""Layers of a network by name, and what to say of a name that is not one of them."""
+"""Find layers of a network by name, with helpful messages for unknown names."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wsstool.errors import UsageError
 from wsstool.models.backbones import Backbone
 
 MOST_NAMED = 24
-"""Layers that a message lists at the most."""
+"""Maximum number of layers listed in a message."""
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """The layer of that name; the leading ``backbone.`` may be left out.
+    """Return the layer of that name; the leading ``backbone.`` may be left out.
 
     Raises:
-        UsageError: there is none; the message has the names that are alike, and those there are beside it.
+        UsageError: there is none; the message lists similar names and those at the same level.
     """
     for full in (name, f"backbone.{name}"):
         try:
@@ -29,16 +29,16 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
             continue
     near, names, inside = _around(model, name)
     if not names:
-        raise UsageError(f"no layer '{name}' in this network; '{inside}' has no layers inside")
-    alike = f"alike: {', '.join(near)}; " if near else ""
+        raise UsageError(f"no layer '{name}' in this network; '{inside}' contains no layers")
+    alike = f"similar: {', '.join(near)}; " if near else ""
     raise UsageError(f"no layer '{name}' in this network; {alike}there are: {spelled(names)}")
 
 
 def check_map_layers(model: nn.Module, names: Sequence[str]) -> None:
-    """Whether class maps may be read from these layers of a classifier, as far as names tell.
+    """Check by name that class maps can be computed from these layers of a classifier.
 
     Raises:
-        UsageError: an empty name, one that is not there, the head or what stands beside it, one layer twice.
+        UsageError: an empty or unknown name, the head or a layer beside it, one layer twice.
     """
     found: dict[nn.Module, str] = {}
     for name in names:
@@ -49,15 +49,15 @@ def check_map_layers(model: nn.Module, names: Sequence[str]) -> None:
         if isinstance(backbone, nn.Module) and all(layer is not inside for inside in backbone.modules()):
             raise UsageError(
                 f"layer '{name}' comes after the last feature map; "
-                f"maps are read from: {spelled(parts_of(model))}"
+                f"maps can be computed from: {spelled(parts_of(model))}"
             )
         if layer in found:
-            raise UsageError(f"--layer {found[layer]} and --layer {name} are one layer; name it once")
+            raise UsageError(f"--layer {found[layer]} and --layer {name} are the same layer; name it once")
         found[layer] = name
 
 
 def parts_of(model: nn.Module) -> list[str]:
-    """The parts of a network that have a name of their own: its backbone's, else its children.
+    """List the named parts of a network: those of its backbone, else its children.
 
     Example:
         >>> from wsstool.models.classifier import build_classifier
@@ -71,7 +71,7 @@ def parts_of(model: nn.Module) -> list[str]:
 
 
 def _around(model: nn.Module, name: str) -> tuple[list[str], list[str], str]:
-    """Names that are alike, the names one level around a name that is not there, and where that level is."""
+    """Return similar names, the names at the level of an unknown name, and that level."""
     is_short = isinstance(getattr(model, "backbone", None), nn.Module) and name.split(".")[0] not in dict(
         model.named_children()
     )
@@ -89,7 +89,7 @@ def _around(model: nn.Module, name: str) -> tuple[list[str], list[str], str]:
 
 
 def spelled(names: Sequence[str]) -> str:
-    """Names in a sentence: a row of numbers by its ends, and no more than ``MOST_NAMED``.
+    """Format names for a message: ranges for consecutive numbers, and at most ``MOST_NAMED``.
 
     Example:
         >>> spelled(["conv1", "features.0", "features.1", "features.2", "b2_1", "b2_2"])

@@ -1,4 +1,4 @@
-"""Which architecture a weights file fits: its description where it has one, else its keys and shapes."""
+"""Find the architecture that a weights file fits: from its metadata, else from its keys and shapes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsstool.models.weights import Weights, described_shapes, load_weights
 
 
 def fitting_backbones(state_dict: Mapping[str, Tensor]) -> list[str]:
-    """The backbones whose every key and shape is in a state dict, at the top or below ``backbone.``."""
+    """List the backbones whose keys and shapes occur in a state dict, top-level or under ``backbone.``."""
     shapes = {k.removeprefix("backbone."): tuple(v.shape) for k, v in state_dict.items()}
     own = {k: v for k, v in shapes.items() if not k.startswith(CLASSIFIER_PREFIXES)}
     fitting = []
@@ -34,11 +34,11 @@ def foreign_weights_error(path: Path, command: str, made: str) -> BadInputError:
 
     Args:
         path: the file.
-        command: that takes such weights as ``--init``, with ``{}`` for the name of the backbone.
-        made: what the command makes.
+        command: command that takes such weights as ``--init``, with ``{}`` for the name of the backbone.
+        made: output of that command.
     """
     fits = fitting_backbones(load_weights(path).state_dict)
-    known = f"it fits the backbone {fits[0]}" if fits else "it fits no backbone that there is"
+    known = f"it fits the backbone {fits[0]}" if fits else "it fits no known backbone"
     start = f"{command.format(fits[0])} --init {path}" if fits else " ".join(command.split()[:2])
     return BadInputError(
         f"'{path}' is a bare state dict, which names neither its network nor its classes; {known}: "
@@ -47,18 +47,18 @@ def foreign_weights_error(path: Path, command: str, made: str) -> BadInputError:
 
 
 def describe_weights(path: Path | str) -> dict[str, Any]:
-    """What a weights file is: its description, sizes, and the backbones that it fits.
+    """Describe a weights file: its metadata, sizes, and the backbones that it fits.
 
     Returns:
-        ``what`` (in words, for published networks that are known), ``meta`` (its description, empty for
-        foreign files), ``tensors``, ``parameters`` (numbers that training changes), ``networks`` (1,
-        or 2 for co-trained), ``arch`` (as described, else the first backbone that fits, else None), ``fits``
-        (the described network; of others the names of all backbones that fit).
+        ``what`` (a short description, for known published networks), ``meta`` (its metadata, empty for
+        foreign files), ``tensors``, ``parameters`` (number of trainable values), ``networks`` (1, or 2 for
+        co-trained), ``arch`` (from the metadata, else the first backbone that fits, else None), ``fits`` (the
+        described network; for other files the names of all backbones that fit).
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: not a weights file; entries missing, too many or of another shape for the network that
-            the file describes, or for the published one that it must be.
+        BadInputError: not a weights file; missing or extra entries, or other shapes than those of the network
+            that the file describes, or of the published one that it must be.
     """
     weights = load_weights(path)
     meta, state = weights.meta, weights.state_dict
@@ -67,7 +67,7 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
         _check_described(weights, f"{path}")
     fits = [arch] if arch else fitting_backbones(state)
     if not fits and tissue_stage1.is_published(state):
-        tissue_stage1.title(state, path)  # says what is missing
+        tissue_stage1.title(state, path)  # raises an error that names what is missing
     return {
         **({"what": what} if what else {}),
         "meta": meta,
@@ -80,7 +80,7 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
 
 
 def _check_described(weights: Weights, path: str) -> None:
-    """Raise BadInputError unless the state dicts are those of the network that their file describes."""
+    """Raise BadInputError unless the state dicts fit the network that their file describes."""
     meta = weights.meta
     shapes = described_shapes(meta, path)
     what = meta.get("what") or f"{meta['task']} with {meta['arch']}, {len(meta['class_ids'])} outputs"

@@ -1,4 +1,4 @@
-"""Segmenters: a head of ``models/heads.py`` on any backbone, logits at the size of the input."""
+"""Segmenters: a head of ``models/heads`` on any backbone, logits at the size of the input."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from wsstool.models.heads.fcn import FCN, FCN_HEADS, TRUNKS, build_fcn
 
 HEADS = ("deeplabv3plus", "deeplabv3", "lraspp", "fcn", "pyramid", "linear")
 NEED_TWO_IMAGES = ("deeplabv3plus", "deeplabv3", "pyramid")
-"""Heads that normalise one value a channel and image over the batch."""
+"""Heads that normalise one value per channel and image over the batch."""
 
 
 class Segmenter(OnBackbone):
@@ -40,8 +40,8 @@ class Segmenter(OnBackbone):
 
     Args:
         backbone: (B,3,H,W) -> (B,F,h,w).
-        head: features -> (B,C,h',w'); of (fine features, features) when ``low_stage`` is given.
-        low_stage: name of the part of the backbone that gives the fine features.
+        head: features -> (B,C,h',w'); takes (fine features, features) if ``low_stage`` is given.
+        low_stage: name of the part of the backbone that outputs the fine features.
     """
 
     backbone: Backbone
@@ -53,12 +53,12 @@ class Segmenter(OnBackbone):
         self.low_stage = low_stage
 
     def head_input(self, x: torch.Tensor) -> torch.Tensor:
-        """(B,3,H,W) -> (B,F,h,w): what a ``LinearHead`` sees."""
+        """Return the input of a ``LinearHead``: (B,3,H,W) -> (B,F,h,w)."""
         assert self.low_stage is not None
         return side_by_side(*self.backbone.with_fine(x, self.low_stage))
 
     def class_maps(self, x: torch.Tensor) -> torch.Tensor:
-        """(B,3,H,W) -> logits (B,C,h',w') on the head's own grid."""
+        """Return the logits on the head's own grid: (B,3,H,W) -> (B,C,h',w')."""
         if self.low_stage is None:
             return self.head(self.backbone(x))
         return self.head(*self.backbone.with_fine(x, self.low_stage))
@@ -70,7 +70,7 @@ class Segmenter(OnBackbone):
 
     @property
     def input_multiple(self) -> int:
-        """Views are padded to a multiple of so many pixels, so that each feature has its own square."""
+        """Inputs are padded to a multiple of this, pixels, so that each feature has its own square."""
         return self.backbone.stride
 
     @property
@@ -80,7 +80,7 @@ class Segmenter(OnBackbone):
 
 
 def split_arch(arch: str) -> tuple[str, str]:
-    """``HEAD-BACKBONE`` in its two parts; the dashes inside a backbone's name may be left out.
+    """Split ``HEAD-BACKBONE``; the dashes inside a backbone name may be left out.
 
     Raises:
         UsageError: no such head or backbone.
@@ -97,11 +97,11 @@ def split_arch(arch: str) -> tuple[str, str]:
     head = max(heads, key=len, default="")
     spelled = arch.removeprefix(f"{head}-")
     known = {*BACKBONES, *TRUNKS} if head in FCN_HEADS else {*BACKBONES}
-    joined = {name.replace("-", ""): name for name in known}  # as the published programs spell them
+    joined = {name.replace("-", ""): name for name in known}  # as spelled by the published programs
     backbone = spelled if spelled in known else joined.get(spelled, "")
     if not head or not backbone:
         raise UsageError(
-            f"no segmenter '{arch}'; it is HEAD-BACKBONE, with a head of {', '.join((*HEADS, *FCN_HEADS))} "
+            f"no segmenter '{arch}'; give HEAD-BACKBONE, with a head of {', '.join((*HEADS, *FCN_HEADS))} "
             f"and a backbone of {', '.join(BACKBONES)}"
         )
     return head, backbone
@@ -115,23 +115,22 @@ def build_segmenter(
     width: int | None = None,
     channel_order: str = "rgb",
 ) -> Segmenter | DeepLabV3Plus | FCN:
-    """A segmenter with random weights.
+    """Build a segmenter with random weights.
 
     Args:
         arch: ``HEAD-BACKBONE``, such as ``deeplabv3plus-resnet-101``, ``lraspp-mobilenet-v2``, ``fcn-tiny``.
-        n_classes: channels of the result.
-        output_stride: of the backbone's last map; None takes 16, or the backbone's own where that is finer;
+        n_classes: channels of the output.
+        output_stride: of the backbone's last map; None takes 16, or the backbone's own if that is finer;
             FCNs that add finer maps (``fcn8s-...``) take the backbone's own.
-        width: channels inside the head; None takes 256 for the deeplabs, 128 for lraspp, 192
-            for pyramid, a quarter of the features for fcn. 128 halves the
-            time of deeplabv3 on a CPU and costs little.
-        channel_order: of the colours that the backbone's weights want; ``bgr`` for FCNs only, which turn it
-            round themselves: images are RGB for every network.
+        width: channels inside the head; None takes 256 for the deeplabs, 128 for lraspp, 192 for pyramid, a
+            quarter of the features for fcn. 128 halves the time of deeplabv3 on a CPU with little loss.
+        channel_order: colour order that the backbone's weights expect; ``bgr`` for FCNs only, which reorder
+            the channels themselves: the input of every network is RGB.
 
     Notes:
         Backbones that end with a 1x1 expansion made for their ImageNet classifier (MobileNets,
-        EfficientNets) are cut before it, as the published mobile DeepLabs are: the head sees a quarter of
-        the channels. The rates of the pyramid follow the stride: 6, 12, 18 at stride 16.
+        EfficientNets) are cut before it, as in the published mobile DeepLabs: the head sees a quarter of the
+        channels. The rates of the pyramid follow the stride: 6, 12, 18 at stride 16.
 
     Raises:
         UsageError: unknown arch, impossible stride, fewer than one class.
@@ -153,7 +152,7 @@ def build_segmenter(
             channel_order=channel_order,
         )
     if channel_order != "rgb":
-        raise UsageError(f"{arch} takes colours as red, green, blue, unlike FCNs such as fcn8s-vgg-16")
+        raise UsageError(f"{arch} needs RGB input, unlike FCNs such as fcn8s-vgg-16")
     stride = default_output_stride(backbone_name) if output_stride is None else output_stride
     backbone = build_backbone(backbone_name, output_stride=stride)
     if head_name in ("pyramid", "linear"):
@@ -182,7 +181,7 @@ def build_segmenter(
 
 
 def without_expansion(backbone: Backbone) -> Backbone:
-    """Drop a last part that is a lone 1x1 convolution to more channels."""
+    """Drop a final 1x1 convolution that only expands the channels."""
     if backbone.arch not in TORCHVISION:
         return backbone
     from torchvision.ops import Conv2dNormActivation
@@ -207,19 +206,19 @@ def start_from(
     source: str = "the weights",
     rows: Sequence[int | None] | None = None,
 ) -> str:
-    """Copy start weights into a segmenter: all of another segmenter's, or only a backbone.
+    """Copy start weights into a segmenter: all of another segmenter, or only a backbone.
 
     Args:
         segmenter: changed in place.
         state_dict: of a segmenter of the same arch and classes, of a DeepLabv3+ of other classes or without
             its last layer, of a classifier (``backbone.*``), or of a plain torchvision classifier
-            (``features.*``, ``layer1.*``, ...). Their heads are left out.
-        source: what to call the weights in messages.
-        rows: output of the start weights for each class of an FCN, see ``fcn_start``.
+            (``features.*``, ``layer1.*``, ...). The heads of classifiers are left out.
+        source: name of the weights in messages.
+        rows: output of the start weights for each class of an FCN, see ``start_fcn``.
 
     Returns:
-        What was taken: ``"backbone and head"``, ``"all but the last layer"`` or ``"backbone"``; of FCNs in
-        the words of ``start_fcn``.
+        What was copied: ``"backbone and head"``, ``"all but the last layer"`` or ``"backbone"``; for FCNs
+        the result of ``start_fcn``.
 
     Raises:
         BadInputError: a layer of the backbone is missing or has another shape.

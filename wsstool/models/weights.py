@@ -1,9 +1,10 @@
-"""Weights files: a state dict and its description, written atomically, read without running foreign code."""
+"""Weights files: a state dict and its metadata, written atomically, read without running foreign code."""
 
 from __future__ import annotations
 
 import argparse
 import pickle
+import sys
 import warnings
 import zipfile
 from collections.abc import Mapping
@@ -35,27 +36,27 @@ SAFE_GLOBALS = [
     (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
     *(type(np.dtype(t)) for t in ("f8", "f4", "i8", "i4", "u1", "?")),
 ]
-"""All that a weights file may hold beside tensors and plain containers; numpy 1 had it under other names."""
+"""What a weights file may contain besides tensors and containers, also under the names of numpy 1."""
 
 CONTAINERS = ("state_dict", "state_dict_ema", "model_state_dict", "model", "net", "module")
-"""Keys under which other programs keep the state dict, in order of preference."""
+"""Keys under which other programs store the state dict, in order of preference."""
 
 AVERAGED = "state_dict_ema"
 """Key of the weights averaged over the training, beside the last ones: of a FAN they are preferred."""
 
 
 class UndescribedError(BadInputError):
-    """A weights file that does not say which network it is for."""
+    """A weights file without metadata that names its network."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """What a weights file holds.
+    """Contents of a weights file.
 
     Attributes:
         state_dict: name -> tensor, on the CPU.
         meta: arch, task, classes, class_ids, background, palette, mean, std, output_stride, pool, image_size,
-            key, provenance; of published files what their names tell, else empty.
+            key, provenance; for published files what can be inferred from their names, else empty.
         state_dict_2: the second of two co-trained networks, or None.
     """
 
@@ -65,7 +66,7 @@ class Weights:
 
 
 def save_atomically(content: Any, path: Path) -> None:
-    """Write ``content`` with ``torch.save``, whole or not at all.
+    """Write ``content`` with ``torch.save``, completely or not at all.
 
     Raises:
         CannotWriteError: no space, no permission, no such folder; the old file stays as it was.
@@ -92,10 +93,21 @@ def save_weights(
             f"the trained weights are not finite numbers (such as {odd}); {path} is not written; "
             "lower the learning rate"
         )
-    content: dict[str, Any] = {"state_dict": _on_cpu(state_dict), "meta": dict(meta)}
+    content: dict[str, Any] = {"state_dict": _on_cpu(state_dict), "meta": _one_object_per_text(dict(meta))}
     if state_dict_2 is not None:
         content["state_dict_2"] = _on_cpu(state_dict_2)
     save_atomically(content, Path(path))
+
+
+def _one_object_per_text(value: Any) -> Any:
+    """Copy containers so that equal strings are one object, as pickle abbreviates repeated objects."""
+    if isinstance(value, str):
+        return sys.intern(str(value))
+    if isinstance(value, Mapping):
+        return {_one_object_per_text(key): _one_object_per_text(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_one_object_per_text(one) for one in value)
+    return value
 
 
 def _not_finite(state_dict: Mapping[str, Tensor]) -> str | None:
@@ -111,36 +123,36 @@ def _on_cpu(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def load_safely(path: Path | str) -> Any:
-    """Read a file of ``torch.save`` that holds tensors, plain containers and ``SAFE_GLOBALS``, nothing else.
+    """Read a file of ``torch.save`` that contains only tensors, plain containers and ``SAFE_GLOBALS``.
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: truncated, damaged, no such file format, or it holds objects that could run code.
+        BadInputError: truncated, damaged, another file format, or it contains objects that could run code.
     """
     path = Path(path)
     if not path.is_file():
         raise MissingInputError(f"no weights file {path}")
     try:
-        if zipfile.is_zipfile(path):  # torch itself doesn't look at the checksums
+        if zipfile.is_zipfile(path):  # torch itself does not verify the checksums
             with zipfile.ZipFile(path) as archive:
                 broken = archive.testzip()
             if broken:
                 raise BadInputError(f"{path} is damaged: checksum of {broken} is wrong")
         with torch.serialization.safe_globals(SAFE_GLOBALS), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about old pickle protocols; what matters is refused below
+            warnings.simplefilter("ignore")  # about old pickle protocols; unsafe content is rejected below
             return torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError as error:
         raise MissingInputError(f"cannot read {path}: {error.strerror}") from error
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
             raise BadInputError(
-                f"{path} holds Python objects other than tensors and is not opened"
+                f"{path} contains Python objects other than tensors and is not opened"
             ) from error
-        raise BadInputError(f"{path} is no weights file, or damaged") from error
+        raise BadInputError(f"{path} is not a weights file, or damaged") from error
     except BadInputError:
         raise
     except Exception as error:  # a damaged pickle may raise anything
-        raise BadInputError(f"{path} is no weights file, or truncated or damaged") from error
+        raise BadInputError(f"{path} is not a weights file, or truncated or damaged") from error
 
 
 def load_weights(path: Path | str) -> Weights:
@@ -155,7 +167,7 @@ def load_weights(path: Path | str) -> Weights:
         return Weights(tissue_stage1.from_mxnet(read_params(path)))
     content = load_safely(path)
     if not isinstance(content, Mapping):
-        raise BadInputError(f"{path} holds a {type(content).__name__}, not a state dict")
+        raise BadInputError(f"{path} contains a {type(content).__name__}, not a state dict")
     meta = content.get("meta")
     second = content.get("state_dict_2")
     state = _unwrapped(content, path)
@@ -167,9 +179,9 @@ def load_weights(path: Path | str) -> Weights:
 
 
 def _published(state: dict[str, Tensor], path: Path | str, arch: object) -> Weights:
-    """A file of another program, with names and description of ours where its network is known.
+    """Add our names and metadata to a file of another program, if its network is known.
 
-    ``arch`` is what a training checkpoint says of itself.
+    ``arch`` is the name in a training checkpoint.
     """
     if tissue_stage1.is_published(state) and tissue_stage1.HEAD in state:
         return Weights(tissue_stage1.renamed(state), tissue_stage1.describe(state, path))
@@ -179,16 +191,16 @@ def _published(state: dict[str, Tensor], path: Path | str, arch: object) -> Weig
 
 
 def _unwrapped(content: Mapping[str, Any], path: Path | str) -> dict[str, Tensor]:
-    """The state dict inside foreign containers, without the ``module.`` of data-parallel training."""
+    """Return the state dict inside foreign containers, without the ``module.`` of data-parallel training."""
     for key in CONTAINERS:
         if isinstance(content.get(key), Mapping):
             return _unwrapped(content[key], path)
     state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     if not content:
-        raise BadInputError(f"{path} holds an empty dictionary, and no weights")
+        raise BadInputError(f"{path} contains an empty dictionary and no weights")
     if not state:
         raise BadInputError(
-            f"{path} holds no state dict; its entries are: {', '.join(map(str, content))[:200]}"
+            f"{path} contains no state dict; its entries are: {', '.join(map(str, content))[:200]}"
         )
     while all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): value for name, value in state.items()}
@@ -198,22 +210,24 @@ def _unwrapped(content: Mapping[str, Any], path: Path | str) -> dict[str, Tensor
 def load_state(
     model: nn.Module, state_dict: Mapping[str, Tensor], source: Path | str = "the state dict"
 ) -> None:
-    """Load a state dict that must fit exactly; only BatchNorm's step counters may be absent.
+    """Load a state dict that must fit exactly; only the step counters of batch norms may be missing.
 
     Raises:
-        BadInputError: keys are missing, too many, or of another shape (the sentence names the first of each),
-            or a number is not finite.
+        BadInputError: missing or extra keys, or other shapes (the message names the first of each), or a
+            value that is not finite.
     """
     odd = _not_finite(state_dict)
     if odd is not None:
-        raise BadInputError(f"{source} holds numbers that are not finite (in {odd}): its training had failed")
+        raise BadInputError(f"{source} contains values that are not finite (in {odd}): its training failed")
     check_fit({k: tuple(v.shape) for k, v in model.state_dict().items()}, state_dict, str(source))
     model.load_state_dict(dict(state_dict), strict=False)
 
 
 def load_backbone(backbone: Backbone, path: Path | str) -> None:
-    """Start a backbone from a file: torchvision's state dict, its classifier left out, weights of ours, the
-    published stage 1 of WSSS-Tissue, or the MXNet file that this one was started from.
+    """Load start weights into a backbone from a file.
+
+    Accepts torchvision's state dict (without its classifier), weights of ours, the published stage 1 of
+    WSSS-Tissue, and the MXNet file from which its training started.
 
     Raises:
         MissingInputError: no such file.
@@ -250,18 +264,18 @@ def _load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> No
 
 
 def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file") -> nn.Module:
-    """The network that ``meta`` describes, with random weights.
+    """Build the network that ``meta`` describes, with random weights.
 
     Raises:
-        UndescribedError: the description is incomplete.
-        BadInputError: it is of no task that there is.
+        UndescribedError: the metadata is incomplete.
+        BadInputError: unknown task.
     """
     try:
         arch, task, class_ids = meta["arch"], meta["task"], meta["class_ids"]
     except KeyError as error:
         raise UndescribedError(
-            f"{source} does not say which network it is for (no {error} in its description); "
-            "wsstool info FILE says which architecture fits"
+            f"{source} does not name its network (no {error} in its metadata); "
+            "wsstool info FILE shows which architecture fits"
         ) from error
     if task == "classification":
         return build_classifier(
@@ -298,10 +312,10 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
 
 
 def described_shapes(meta: Mapping[str, Any], source: Path | str) -> dict[str, tuple[int, ...]]:
-    """Name -> shape of every entry of the network that ``meta`` describes; no memory is taken for them.
+    """Return name -> shape of every entry of the network that ``meta`` describes, without allocating memory.
 
     Raises:
-        BadInputError: the description is incomplete, or of a network that there is not.
+        BadInputError: the metadata is incomplete, or of an unknown network.
     """
     try:
         with on_meta(str(meta.get("arch"))):
@@ -312,19 +326,21 @@ def described_shapes(meta: Mapping[str, Any], source: Path | str) -> dict[str, t
 
 
 def build_from_weights(path: Path | str, weights: Weights | None = None) -> tuple[nn.Module, dict[str, Any]]:
-    """The trained network of a weights file, ours or published, in eval mode on the CPU, and its description.
+    """Build the trained network of a weights file, ours or published, in eval mode on the CPU.
+
+    Returns the network and its metadata.
 
     Args:
         path: the file.
-        weights: what ``load_weights`` gave for it, where it has been read already.
+        weights: result of ``load_weights`` for it, if it has been read already.
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: damaged, undescribed, or weights that do not fit the description.
+        BadInputError: damaged, without metadata, or weights that do not fit the metadata.
     """
     weights = weights or load_weights(path)
     if not weights.meta and tissue_stage1.is_published(weights.state_dict):
-        tissue_stage1.title(weights.state_dict, path)  # says what is missing
+        tissue_stage1.title(weights.state_dict, path)  # raises an error that names what is missing
     model = build_model(weights.meta, path)
     load_state(model, weights.state_dict, path)
     return model.eval(), weights.meta

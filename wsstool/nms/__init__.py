@@ -1,4 +1,4 @@
-"""Suppression of duplicates among boxes, rotated boxes and masks: every rule behind one signature."""
+"""Non-maximum suppression for boxes, rotated boxes and masks: every method behind one signature."""
 
 from wsstool.nms.api import run
 from wsstool.nms.candidates import Regions

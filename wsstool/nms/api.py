@@ -1,4 +1,4 @@
-"""``wsstool.nms.run``: every rule behind one signature, for arrays of numpy and tensors of any device."""
+"""``wsstool.nms.run``: every NMS method behind one signature, for numpy arrays and tensors on any device."""
 
 from __future__ import annotations
 
@@ -34,32 +34,33 @@ def run(
     invalid: str = "error",
     **own: Any,
 ) -> NmsResult:
-    """Thin out boxes or masks by any of the rules.
+    """Suppress duplicate boxes or masks with any of the methods.
 
     Args:
         boxes: (N, 4) x1, y1, x2, y2 in pixels; (N, 5) centre x, centre y, width, height, angle in radians
-            (clockwise on a screen); (N, H, W) masks; a list of N COCO run lengths; or ``Proposals``. float32
-            is worked on in float32, all else in float64; negative coordinates are fine.
+            (clockwise on screen); (N, H, W) masks; a list of N COCO run lengths; or ``Proposals``. float32
+            input is processed in float32, everything else in float64; negative coordinates are allowed.
         scores: (N,).
         method: name in ``registry.NMS``.
         iou_threshold: see the method; None: its default.
-        labels: (N,) class ids, any integers: boxes of different classes never meet. None: class-agnostic.
-        groups: (N,) what else must not meet, such as image numbers; ``top_after`` counts within each.
-        measure: ``iou``, ``giou``, ``diou`` or ``ios`` (over the smaller area).
-        plus_one: x2 and y2 are the last pixel, so that every width and height is one more.
+        labels: (N,) class ids, any integers: only boxes of the same class are compared. None: class-agnostic.
+        groups: (N,) a further partition, such as image numbers: only boxes of the same group are compared;
+            ``top_after`` counts per group.
+        measure: ``iou``, ``giou``, ``diou`` or ``ios`` (intersection over the smaller area).
+        plus_one: x2 and y2 are inclusive, so every width and height is one larger.
         inclusive: whether an overlap equal to the threshold suppresses. None: no, except in ``adaptive`` and
-            for the vote of ``voting``, whose papers say so.
-        score_threshold: scores below are left out first; None: all take part.
-        top_before: only the best so many of each class and group take part.
-        top_after: at most so many are returned of each group.
-        localisation: (N,), std: (N, 4), density: (N,), model: (N,): columns of the methods that say so.
-        invalid: ``error`` or ``drop``: what happens to NaN or infinite values, x2 < x1, y2 < y1.
+            for the vote of ``voting``, as in their papers.
+        score_threshold: boxes with lower scores are discarded first; None: keep all.
+        top_before: use only this many best boxes per class and group.
+        top_after: return at most this many boxes per group.
+        localisation: (N,), std: (N, 4), density: (N,), model: (N,): columns for the methods that need them.
+        invalid: ``error`` or ``drop``: how to treat NaN or infinite values, x2 < x1, y2 < y1.
         own: further options of the method, see ``wsstool methods``.
     Returns:
-        ``NmsResult`` of arrays as ``boxes`` came: numpy, or tensors on the same device. Results do not depend
-        on the device nor on the number of threads: all arithmetic is done on the processor, in one order.
+        ``NmsResult`` with arrays like ``boxes``: numpy, or tensors on the same device. Results do not depend
+        on the device nor on the number of threads: all arithmetic runs on the CPU, in one order.
     Raises:
-        ValueError: arrays that do not fit together, bad values, a missing column, an option's value.
+        ValueError: arrays of inconsistent shapes, invalid values, a missing column, an invalid option value.
         UsageError: no such method.
     Notes:
         Boxes without area overlap nothing. N = 0 gives an empty result.
@@ -70,15 +71,15 @@ def run(
     """
     rule = NMS.load(method)
     if measure not in MEASURES:
-        raise ValueError(f"measure '{measure}': one of {', '.join(MEASURES)}")
+        raise ValueError(f"measure '{measure}': give one of {', '.join(MEASURES)}")
     if invalid not in ("error", "drop"):
-        raise ValueError(f"invalid '{invalid}': error or drop")
+        raise ValueError(f"invalid '{invalid}': give error or drop")
     if iou_threshold is not None:
         if not np.isfinite(iou_threshold):
-            raise ValueError(f"iou_threshold {iou_threshold}: a finite number")
+            raise ValueError(f"iou_threshold {iou_threshold}: give a finite number")
         own["iou_threshold"] = float(iou_threshold)
     if score_threshold is not None and np.isnan(score_threshold):
-        raise ValueError(f"score_threshold {score_threshold}: a number")
+        raise ValueError(f"score_threshold {score_threshold}: give a number")
     shapes, stand_in, sound, moves = inputs.shapes_of(boxes, measure, plus_one)
     n = len(stand_in)
     values = inputs.as_floats(scores, "scores").reshape(-1)
@@ -116,7 +117,7 @@ def _columns(n: int, **given: Any) -> dict[str, np.ndarray]:
             column = inputs.as_floats(value, name)
             wanted = (n, 4) if name == "std" else (n,)
             if column.shape != wanted and not (n == 0 and column.size == 0):
-                raise ValueError(f"{name} of shape {column.shape}: {wanted} is needed")
+                raise ValueError(f"{name} of shape {column.shape}: expected {wanted}")
             found[name] = column.reshape(wanted)
     return found
 
@@ -129,7 +130,7 @@ def _kinds(n: int, **given: Any) -> dict[str, np.ndarray]:
             if len(column) != n:
                 raise ValueError(f"{len(column)} {name} for {n} boxes")
             if column.dtype.kind == "f" and not (column == np.floor(column)).all():
-                raise ValueError(f"{name} must be whole numbers")
+                raise ValueError(f"{name} must be integers")
             found[name] = column
     return found
 
@@ -147,7 +148,7 @@ def _complaint(boxes: np.ndarray, scores: np.ndarray, sound: np.ndarray) -> str:
         what = f"a negative size {row.tolist()}"
     else:
         what = "a column that is not finite"
-    return f"box {k} has {what}; mend it, or drop such boxes (invalid='drop')"
+    return f"box {k} has {what}; fix it, or drop such boxes (invalid='drop')"
 
 
 def _best(
@@ -158,9 +159,9 @@ def _best(
 
 
 def _first(group: np.ndarray, n_groups: int, limit: int, name: str) -> np.ndarray:
-    """Places of the first ``limit`` of each group, in order."""
+    """Return the indices of the first ``limit`` items of each group, in order."""
     if limit < 0:
-        raise ValueError(f"{name} {limit}: 0 or more")
+        raise ValueError(f"{name} {limit}: give 0 or more")
     order = np.argsort(group, kind="stable")
     sizes = np.bincount(group, minlength=n_groups)
     rank = np.arange(len(group)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
@@ -179,7 +180,7 @@ def _some(found: NmsResult, rows: np.ndarray) -> NmsResult:
 
 
 def _as_given(found: NmsResult, chosen: np.ndarray, n: int, example: Any) -> NmsResult:
-    """The result by the numbers of the input, in its library."""
+    """Map the result to the indices and the array library of the input."""
 
     def cluster() -> Any:
         whole = np.full(n, -1)

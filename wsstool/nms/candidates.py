@@ -1,4 +1,4 @@
-"""The N regions that a rule looks at: their shapes, the groups that do not meet, and extra columns."""
+"""The N regions that a method processes: shapes, groups and extra columns."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from wsstool.nms.shapes import AxisAligned, Shapes
 
 @dataclass(frozen=True)
 class Regions:
-    """What a rule takes for ``boxes``; a bare (N, 4) array stands for one group of plain boxes.
+    """The ``boxes`` argument of a method; a bare (N, 4) array means one group of plain boxes.
 
     Args:
-        shapes: how they overlap.
-        boxes: (N, 4) coordinates that can be averaged, or what else stands for the regions in the result.
-        group: (N,) int64 from 0 to ``n_groups`` - 1. Regions of different groups never meet, whatever their
-            coordinates: class-aware suppression is exact.
-        columns: further values of each region by name: ``localisation`` (N,), ``std`` (N, 4), ``density``
+        shapes: the geometry, which computes overlaps.
+        boxes: (N, 4) coordinates that can be averaged, or whatever represents the regions in the result.
+        group: (N,) int64 from 0 to ``n_groups`` - 1. Only regions of the same group are compared, whatever
+            the coordinates, so class-aware suppression is exact.
+        columns: further values per region by name: ``localisation`` (N,), ``std`` (N, 4), ``density``
             (N,), ``model`` (N,).
-        inclusive: whether an overlap equal to the threshold suppresses; None: as the rule was published.
-        moves: whether the mean of several of them is one again.
+        inclusive: whether an overlap equal to the threshold suppresses; None: as published for the method.
+        moves: whether regions can be averaged.
     """
 
     shapes: Shapes
@@ -46,7 +46,7 @@ class Regions:
         return cls(AxisAligned(array.reshape(-1, 4)), array.reshape(-1, 4), np.zeros(len(array), np.int64))
 
     def take(self, chosen: np.ndarray) -> Regions:
-        """Some of them, in the order of ``chosen``."""
+        """Return the regions ``chosen``, in that order."""
         columns = {name: column[chosen] for name, column in self.columns.items()}
         return replace(
             self,
@@ -57,17 +57,17 @@ class Regions:
         )
 
     def column(self, name: str, what: str) -> np.ndarray:
-        """An extra column.
+        """Return an extra column.
 
         Raises:
-            ValueError: it was not given.
+            ValueError: the column was not given.
         """
         if name not in self.columns:
-            raise ValueError(f"this rule needs the column '{name}': {what}")
+            raise ValueError(f"this method needs the column '{name}': {what}")
         return self.columns[name]
 
     def averaged(self, rule: str) -> np.ndarray:
-        """(N, 4) float64 coordinates to average.
+        """Return the (N, 4) float64 coordinates for averaging.
 
         Raises:
             ValueError: rotated boxes or masks.
@@ -77,7 +77,7 @@ class Regions:
         return self.boxes.astype(np.float64)
 
     def bound(self, threshold: float, inclusive: bool = False) -> float:
-        """The number that an overlap must exceed to suppress, exactly, in the precision of the overlaps."""
+        """Return the number that an overlap must exceed to suppress, exact in the dtype of the overlaps."""
         number = self.shapes.dtype.type(threshold)
         if inclusive if self.inclusive is None else self.inclusive:
             while float(number) < threshold:
@@ -92,14 +92,14 @@ class Regions:
 
 
 def falling(scores: np.ndarray) -> np.ndarray:
-    """(N,) int64 order of falling scores, equal ones by lower index.
+    """Return the (N,) int64 order of falling scores; ties by lower index.
 
     >>> falling(np.array([0.5, 0.9, 0.5, -1.0], np.float32))
     array([1, 0, 2, 3])
     """
     if scores.dtype != np.float32:
         return np.argsort(-scores.astype(np.float64), kind="stable")
-    # One sort of whole numbers, rank bits above the index: several times as fast as a stable sort of floats.
+    # One sort of integers, rank bits above the index: several times as fast as a stable sort of floats.
     bits = (np.float32(0) - scores).view(np.uint32).astype(np.uint64)
     bits = np.where(bits >> np.uint64(31), ~bits & np.uint64(0xFFFFFFFF), bits | np.uint64(0x80000000))
     keys = (bits << np.uint64(32)) | np.arange(len(scores), dtype=np.uint64)
@@ -116,11 +116,11 @@ def result(
     boxes: np.ndarray | None = None,
     new_scores: np.ndarray | None = None,
 ) -> NmsResult:
-    """Put the kept ones in falling order of their new scores.
+    """Build the result, kept regions in falling order of their new scores.
 
     Args:
         keep: (K,) kept inputs in any order, with ``boxes`` (K, 4) and ``new_scores`` (K,), None: unchanged.
-        by: (N,) the kept input that each input went into, -1: none; or a function that works it out.
+        by: (N,) the kept input that absorbs each input, -1: none; or a function that computes it.
     """
     moved = regions.boxes[keep] if boxes is None else boxes.astype(regions.boxes.dtype)
     found = scores[keep] if new_scores is None else new_scores.astype(scores.dtype)
@@ -137,7 +137,7 @@ def result(
 
 
 def nearest(regions: Regions, keep: np.ndarray) -> Callable[[], np.ndarray]:
-    """``by`` for rules that name no culprit: the kept region that each one overlaps most, -1 for none."""
+    """Return ``by`` for methods that name no suppressor: the kept region of largest overlap, -1: none."""
 
     def by() -> np.ndarray:
         found = np.full(len(regions), -1)

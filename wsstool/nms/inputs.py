@@ -1,4 +1,4 @@
-"""From arrays of any library to regions that the rules can trust: types, checks, exact groups."""
+"""Convert arrays of any library into validated regions: types, checks, groups."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsstool.regions import Proposals
 
 
 def as_numpy(value: Any) -> np.ndarray:
-    """An array or tensor of any device as numpy."""
+    """Return an array or a tensor on any device as a numpy array."""
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if not value.dtype.is_floating_point or str(value.dtype) in ("torch.float32", "torch.float64"):
@@ -24,10 +24,10 @@ def as_numpy(value: Any) -> np.ndarray:
 
 
 def as_floats(value: Any, what: str) -> np.ndarray:
-    """float32 and less as float32; all other numbers as float64.
+    """Return float16 and float32 as float32, all other numbers as float64.
 
     Raises:
-        ValueError: no numbers.
+        ValueError: not numeric.
     """
     array = as_numpy(value)
     if array.dtype.kind not in "fiub" and array.size:
@@ -38,7 +38,7 @@ def as_floats(value: Any, what: str) -> np.ndarray:
 
 
 def like(value: np.ndarray, example: Any) -> Any:
-    """``value`` as a tensor of the example's device where the example is one."""
+    """Return ``value`` as a tensor on the device of ``example`` if that is a tensor."""
     if not hasattr(example, "detach"):
         return value
     import torch
@@ -47,7 +47,7 @@ def like(value: np.ndarray, example: Any) -> Any:
 
 
 def shapes_of(boxes: Any, measure: str, plus_one: bool) -> tuple[Shapes, np.ndarray, np.ndarray, bool]:
-    """Shapes, what stands for them in a result, which rows are sound, and whether they can be averaged.
+    """Return shapes, their representation in the result, which rows are valid, whether they can be averaged.
 
     Raises:
         ValueError: neither boxes nor masks.
@@ -57,7 +57,7 @@ def shapes_of(boxes: Any, measure: str, plus_one: bool) -> tuple[Shapes, np.ndar
     )
     if masks or getattr(boxes, "ndim", 0) == 3:
         if plus_one:
-            raise ValueError("plus_one is a convention of boxes, not of masks")
+            raise ValueError("plus_one applies to boxes, not to masks")
         if isinstance(boxes, Proposals):
             sets = Sets.of_proposals(boxes, measure)
             return sets, np.arange(len(sets)), np.ones(len(sets), bool), False
@@ -68,13 +68,13 @@ def shapes_of(boxes: Any, measure: str, plus_one: bool) -> tuple[Shapes, np.ndar
         array = array.reshape(0, 4)
     if array.ndim != 2 or array.shape[1] not in (4, 5):
         raise ValueError(
-            f"boxes of shape {array.shape}: (N, 4) x1 y1 x2 y2, (N, 5) centre x y, width, height, angle, "
+            f"boxes of shape {array.shape}: give (N, 4) x1 y1 x2 y2, (N, 5) centre, width, height, angle, "
             "or (N, H, W) masks"
         )
     sound = np.isfinite(array).all(1)
     if array.shape[1] == 5:
         if plus_one:
-            raise ValueError("plus_one is a convention of boxes along the axes")
+            raise ValueError("plus_one applies to axis-aligned boxes only")
         sound &= (array[:, 2] >= 0) & (array[:, 3] >= 0)
         return Rotated(np.where(sound[:, None], array, 0), measure), array, sound, False
     sound &= (array[:, 2] >= array[:, 0]) & (array[:, 3] >= array[:, 1])
@@ -83,7 +83,7 @@ def shapes_of(boxes: Any, measure: str, plus_one: bool) -> tuple[Shapes, np.ndar
 
 
 def codes(columns: list[np.ndarray], n: int) -> tuple[np.ndarray, int]:
-    """(N,) int64 group of each item from 0, and how many: items differ in group where any column differs."""
+    """Return the (N,) int64 group of each item from 0, and their number: equal rows share a group."""
     found, count = np.zeros(n, np.int64), 1
     for column in columns:
         code, own = _coded(column)

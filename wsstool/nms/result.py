@@ -1,4 +1,4 @@
-"""What every suppression rule returns."""
+"""The result of every suppression method."""
 
 from __future__ import annotations
 
@@ -7,15 +7,16 @@ from typing import Any
 
 
 class NmsResult:
-    """The boxes that are left, in falling order of their new scores; equal scores by lower index.
+    """The kept boxes in falling order of their new scores; ties by lower index.
 
     Attributes:
-        keep: (K,) int64, which inputs are left. For fused boxes: the best input of each.
-        boxes: (K, 4) or as the input; moved where the rule moves boxes.
+        keep: (K,) int64, indices of the kept inputs. For fused boxes: the best input of each.
+        boxes: (K, 4) or as the input; moved if the method moves boxes.
         scores: (K,) new scores, decayed or fused.
-        original_scores: (K,) the scores that the kept inputs came with.
-        cluster: (N,) int64, for each input the row of ``keep`` that it went into; -1: it went nowhere. A box
-            that a rule drops without naming the culprit (soft decay, Fast NMS) goes where it overlaps most.
+        original_scores: (K,) input scores of the kept boxes.
+        cluster: (N,) int64, for each input the row of ``keep`` that it was merged into; -1: none. A box that
+            a method suppresses without naming the suppressor (soft decay, Fast NMS) goes to the kept box that
+            it overlaps most.
     """
 
     def __init__(
@@ -27,7 +28,7 @@ class NmsResult:
 
     @property
     def cluster(self) -> Any:
-        if callable(self._cluster):  # worked out when somebody asks
+        if callable(self._cluster):  # computed on first access
             self._cluster = self._cluster()
         return self._cluster
 

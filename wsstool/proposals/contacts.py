@@ -1,4 +1,4 @@
-"""Which superpixels touch, along how many pixels, and how different the colours are there."""
+"""Adjacency of superpixels: which ones touch, along how many pixels, and the colour contrast there."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Contacts:
-    """The pairs of superpixels that touch, the corners of pixels included.
+    """The pairs of superpixels that touch, at edges or corners of pixels.
 
     Args:
-        pairs: (E, 2) int64, lower number first, in order.
-        length: (E,) float64, pairs of pixels that are neighbours over an edge or a corner.
-        contrast: (E,) float64, mean colour distance of these pairs of pixels.
+        pairs: (E, 2) int64, lower number first, sorted.
+        length: (E,) float64, number of neighbouring pixel pairs, over an edge or a corner.
+        contrast: (E,) float64, mean colour distance of these pixel pairs.
     """
 
     pairs: np.ndarray
@@ -28,11 +28,11 @@ _STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))
 def contacts(labels: np.ndarray, colours: np.ndarray) -> Contacts:
     """Find the contacts of a label map.
 
-    Felzenszwalb's components hang together over corners, so corners count.
+    Felzenszwalb's components are 8-connected, so corners count.
 
     Args:
         labels: (H, W) int, 0 to S - 1.
-        colours: (H, W, C) float, in units in which distances mean something (Lab).
+        colours: (H, W, C) float, in a perceptual colour space (Lab).
     """
     n = int(labels.max()) + 1
     keys, distances = [], []

@@ -1,4 +1,4 @@
-"""Flat partitions at several scales: quick, and each region a proposal of its own."""
+"""Flat partitions at several scales: fast; every region is a proposal."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ def felzenszwalb(
     min_size: int = 20,
     max_side: int = 512,
 ) -> Proposals:
-    """The components of Felzenszwalb and Huttenlocher's graph at several scales.
+    """Segment the image by Felzenszwalb and Huttenlocher's graph at several scales; regions are proposals.
 
-    The superpixels are those of the finest scale; the regions of the others are made of them, see
+    The superpixels are those of the finest scale; the regions of the others are built from them, see
     ``superpixels.snapped``, and all are ordered by ``rank.outline_score``.
 
     Args:
         image: (H, W, 3) uint8.
-        scales: values of k: larger ones give fewer and larger components.
-        sigma: of the Gaussian before, pixels.
+        scales: values of k, comma-separated: larger ones give fewer and larger components.
+        sigma: of the Gaussian smoothing, pixels.
         min_size: smallest component, pixels; doubled until there are few enough.
-        max_side: larger images are made this small first, pixels; 0: never. The map has the image's size.
+        max_side: larger images are reduced first, pixels; 0: never. The map has the image's size.
 
     Raises:
-        BadInputError: not an RGB image of 8 bits.
-        UsageError: an option's value.
+        BadInputError: not an 8-bit RGB image.
+        UsageError: an invalid option value.
     Source: Felzenszwalb and Huttenlocher, IJCV 2004; scikit-image's code.
     """
     chosen = sorted(positive("scales", scales))
@@ -67,20 +67,21 @@ def slic(
     compactness: float = 10.0,
     max_side: int = 512,
 ) -> Proposals:
-    """SLIC superpixels of several sizes.
+    """Segment the image into SLIC superpixels of several sizes; regions are proposals.
 
-    The superpixels of the record are the smallest; the regions of the others are made of them, see
+    The superpixels of the record are the smallest; the regions of the others are built from them, see
     ``superpixels.snapped``, and all are ordered by ``rank.outline_score``.
 
     Args:
         image: (H, W, 3) uint8.
-        segments: about how many in each map; the most are halved until there are few enough.
-        compactness: weight of place against colour: high values give squares.
-        max_side: larger images are made this small first, pixels; 0: never. The map has the image's size.
+        segments: approximate number in each map, comma-separated; the largest is halved until there are few
+            enough.
+        compactness: weight of position against colour: high values give squares.
+        max_side: larger images are reduced first, pixels; 0: never. The map has the image's size.
 
     Raises:
-        BadInputError: not an RGB image of 8 bits.
-        UsageError: an option's value.
+        BadInputError: not an 8-bit RGB image.
+        UsageError: an invalid option value.
     Source: Achanta et al., SLIC Superpixels, PAMI 2012; scikit-image's code.
     """
     chosen = sorted(positive("segments", segments), reverse=True)
@@ -93,7 +94,7 @@ def positive(name: str, values: tuple[T, ...]) -> tuple[T, ...]:
     """Pass ``values`` through if they are finite numbers above 0, at least one.
 
     Raises:
-        UsageError: something else.
+        UsageError: anything else.
     """
     if not values or not all(0 < value < math.inf for value in values):
         raise UsageError(f"{name} '{option_text(values)}': write numbers above 0, separated by commas")

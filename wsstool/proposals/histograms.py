@@ -1,4 +1,4 @@
-"""Histograms of colour and texture of every superpixel, as selective search compares them."""
+"""Colour and texture histograms of every superpixel, as compared by selective search."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def lab(image: np.ndarray) -> np.ndarray:
-    """CIE Lab of an RGB image of 8 bits, (H, W, 3) float32: L 0 to 100, a and b around 0."""
+    """Convert an 8-bit RGB image to CIE Lab, (H, W, 3) float32: L 0 to 100, a and b around 0."""
     from skimage.color import rgb2lab
 
     return rgb2lab(image.astype(np.float32) / 255).astype(np.float32)
@@ -27,7 +27,7 @@ def _lab(image: np.ndarray) -> np.ndarray:
 
 
 def scaled_lab(colours: np.ndarray) -> np.ndarray:
-    """(H, W, 3) float32 in [0, 1] of what ``lab`` gives."""
+    """Scale the result of ``lab`` to (H, W, 3) float32 in [0, 1]."""
     return (colours + _LOWEST) / _RANGE
 
 
@@ -42,7 +42,7 @@ def _hsv(image: np.ndarray) -> np.ndarray:
 
 
 def _rgi(image: np.ndarray) -> np.ndarray:
-    """Two normalised colours and the intensity: shadows change one channel only."""
+    """Return two normalised colours and the intensity: shadows change one channel only."""
     total = image.sum(2, dtype=np.float32, keepdims=True)
     return np.concatenate([image[:, :, :2] / np.maximum(total, 1), total / 765], 2)
 
@@ -73,7 +73,7 @@ def in_space(image: np.ndarray, name: str) -> np.ndarray:
 
 
 def colour_histograms(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """(S, 25 C) float64: 25 bins a channel, each row sums to 1.
+    """Return the colour histograms, (S, 25 C) float64: 25 bins per channel, each row sums to 1.
 
     Args:
         labels: (H, W) int, 0 to S - 1.
@@ -83,10 +83,10 @@ def colour_histograms(labels: np.ndarray, values: np.ndarray) -> np.ndarray:
 
 
 def texture_histograms(labels: np.ndarray, values: np.ndarray, sigma: float = 1.0) -> np.ndarray:
-    """(S, 80 C) float64: 10 bins of the Gaussian derivative in each of 8 directions, rows sum to 1.
+    """Return the texture histograms, (S, 80 C) float64; each row sums to 1.
 
-    A derivative counts in the direction in which the image gets brighter. The bins cover what each channel
-    of this image has.
+    10 bins of the Gaussian derivative in each of 8 directions. Only increasing brightness counts in a
+    direction. The bins cover the range of each channel in this image.
 
     Args:
         labels: (H, W) int.

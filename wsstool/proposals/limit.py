@@ -1,4 +1,4 @@
-"""Fewer proposals of an image: by area, and no more rows than a record has."""
+"""Filter the proposals of an image by area and to the number of rows that a record can hold."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from wsstool.regions import Proposals, proposal_areas
 def limited(
     proposals: Proposals, rows: int, *, min_area: int = 0, max_area: float = 1.0
 ) -> tuple[Proposals, int]:
-    """Keep the best proposals that have the right area and whose parts all fit into ``rows`` rows.
+    """Keep the best proposals of allowed area whose parts all fit into ``rows`` rows.
 
-    The ranking is gone through once. A proposal is kept if its own row and those of its parts that are not
-    there yet still fit; one that does not is passed over, and a smaller one behind it may fit. Superpixels
-    and rows together stay within 65534, the largest number of a node.
+    One pass over the ranking. A proposal is kept if its own row and those of its parts that are not there yet
+    still fit; otherwise it is skipped, and a smaller one after it may fit. Superpixels and rows together stay
+    within 65534, the largest node number.
 
     Args:
         proposals: any number of rows.
-        rows: at most so many, at least 0.
-        min_area: pixels; smaller ones go.
-        max_area: share of the image, (0, 1]; larger ones go.
+        rows: maximum number of rows, at least 0.
+        min_area: minimum area, pixels.
+        max_area: maximum area as a share of the image, (0, 1].
 
     Returns:
-        The proposals, rows that only build others with is_proposal 0; and how many of the right area did not
-        fit.
+        The proposals, with is_proposal 0 for rows that are only parts of others; and how many of allowed area
+        did not fit.
     """
     n, nodes = proposals.n_superpixels, proposals.nodes.astype(np.int64)
     if not len(nodes):

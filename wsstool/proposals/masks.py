@@ -1,4 +1,4 @@
-"""Masks that another program made, as unions of the superpixels that they are made of."""
+"""Masks of other programs as unions of superpixels."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wsstool.regions import Proposals
 
 
 def from_masks(size: tuple[int, int], masks: Iterable[np.ndarray]) -> tuple[Proposals, int]:
-    """Cut the image along the outlines of all masks; each mask is a union of pieces, exactly.
+    """Cut the image along the outlines of all masks, so that each mask is exactly a union of pieces.
 
     Args:
         size: rows and columns of the image.
-        masks: (H, W) bool, the best first. Empty ones and repetitions are left out.
+        masks: (H, W) bool, the best first. Empty ones and duplicates are dropped.
 
     Returns:
-        The proposals, and how many of the worst masks were left out since node numbers ran out.
+        The proposals, and how many of the worst masks were dropped because node numbers ran out.
     """
     labels, sizes = np.zeros(size, np.int64), np.array([size[0] * size[1]])
     used: list[np.ndarray] = []
@@ -31,7 +31,7 @@ def from_masks(size: tuple[int, int], masks: Iterable[np.ndarray]) -> tuple[Prop
         inside = labels[mask]
         held = np.bincount(inside, minlength=len(sizes))
         cut = np.flatnonzero((held > 0) & (held < sizes))
-        if len(sizes) + len(cut) > LARGEST_NUMBER // 2:  # the other half is for rows
+        if len(sizes) + len(cut) > LARGEST_NUMBER // 2:  # the other half is reserved for rows
             left_out += 1
             continue
         fresh = np.arange(len(sizes))
@@ -49,17 +49,17 @@ def from_masks(size: tuple[int, int], masks: Iterable[np.ndarray]) -> tuple[Prop
 
 
 def from_sets(labels: np.ndarray, members: np.ndarray) -> tuple[Proposals, int]:
-    """Proposals from sets of superpixels.
+    """Build proposals from sets of superpixels.
 
-    A set is put together from the largest sets in it that are there already, then from superpixels, two at a
-    time: sets that lie in each other share their rows.
+    A set is assembled from the largest sets in it that exist already, then from superpixels, two at a time:
+    nested sets share their rows.
 
     Args:
         labels: (H, W) int, 0 to S - 1.
-        members: (P, S) bool, the best first. Empty sets and repetitions are left out.
+        members: (P, S) bool, the best first. Empty sets and duplicates are dropped.
 
     Returns:
-        The proposals, and how many of the worst were left out since node numbers ran out.
+        The proposals, and how many of the worst were dropped because node numbers ran out.
     """
     n = members.shape[1]
     known: dict[bytes, int] = {}

@@ -1,4 +1,4 @@
-"""The merge tree of a partition: again and again the two most similar neighbours become one region.
+"""The merge tree of a partition: repeatedly merge the two most similar neighbours into one region.
 
 Source: Uijlings, van de Sande, Gevers and Smeulders, Selective Search for Object Recognition, IJCV 2013,
 section 3.2; written from the paper.
@@ -26,30 +26,30 @@ def merge_tree(
 
         sum_k min(h_k(a), h_k(b)) + size (1 - (|a| + |b|) / A) + fill (1 - (box(a, b) - |a| - |b|) / A)
 
-    where box(a, b) is the area of the smallest box around both. The histogram of a union is the mean of its
-    parts by area. Of equal similarities the pair with the lower numbers goes first.
+    where box(a, b) is the area of the smallest box around both. The histogram of a union is the
+    area-weighted mean of its parts. Ties go to the pair with the lower numbers.
 
     Args:
         pairs: (E, 2) int, superpixels that touch.
         areas: (S,) pixels of the superpixels.
-        boxes: (S, 4) xyxy around them, x1 and y1 outside.
-        histograms: (S, D), colour and texture side by side, each times its weight.
+        boxes: (S, 4) xyxy around them, x1 and y1 exclusive.
+        histograms: (S, D), colour and texture concatenated, each times its weight.
         size, fill: weights of the two other terms.
 
     Returns:
-        (M, 2) int64, row m says which two nodes became node S + m; M is S - 1 where all hang together.
+        (M, 2) int64, row m names the two nodes that became node S + m; M is S - 1 if all are connected.
     """
     n, total = len(areas), float(areas.sum())
     bins = histograms.shape[1]
     ones = np.ones(bins)
-    # a row: the histogram, then x0, y0, -x1, -y1, so that one minimum compares both and joins the boxes
+    # Row: the histogram, then x0, y0, -x1, -y1, so that one minimum both compares and joins the boxes.
     table = np.empty((2 * n - 1, bins + 4))
     table[:n, :bins] = histograms
     table[:n, bins:] = boxes * [1, 1, -1, -1]
     area: list[float] = [float(value) for value in areas]
 
     def distance(one: np.ndarray, others: np.ndarray, both: np.ndarray | None) -> list[float]:
-        """-similarity; its constant part, size + fill, is left out: it is the same for all pairs."""
+        """Return -similarity without its constant part, size + fill, which is the same for all pairs."""
         common = np.minimum(one, others)
         extent = (common[:, -4] + common[:, -2]) * (common[:, -3] + common[:, -1])
         alike = common[:, :bins] @ ones
@@ -64,7 +64,7 @@ def merge_tree(
         touching[b].add(a)
     sizes = areas[pairs[:, 0]] + areas[pairs[:, 1]] if fill != size else None
     first = distance(table[pairs[:, 0]], table[pairs[:, 1]], sizes)
-    # Similarities never change, pairs only end: each node keeps its own, and only its best waits with others.
+    # Similarities never change, pairs only vanish: each node keeps its own queue; only its best is shared.
     start = sorted(zip(first, pairs[:, 0].tolist(), pairs[:, 1].tolist(), strict=True), reverse=True)
     own: list[list[tuple[float, int]]] = []
     heap: list[tuple[float, int, int]] = []
@@ -113,7 +113,7 @@ def merge_tree(
 def _offer(
     heap: list[tuple[float, int, int]], own: list[tuple[float, int]], node: int, merged: bytearray
 ) -> None:
-    """Put the best pair of a node whose other part is still there among those of all nodes."""
+    """Push the best pair of a node whose other part still exists onto the queue of all nodes."""
     while own:
         value, other = heapq.heappop(own)
         if not merged[other]:

@@ -1,4 +1,4 @@
-"""Selective search with its published similarities and diversity, as regions and not as boxes."""
+"""Selective search with its published similarities and diversification, as regions instead of boxes."""
 
 from __future__ import annotations
 
@@ -37,29 +37,29 @@ def selective_search(
     min_size: int = 20,
     max_side: int = 512,
 ) -> Proposals:
-    """One merge tree for each colour space, each set of similarities and each scale; every node counts.
+    """Build one merge tree per colour space, similarity set and scale; every node is a proposal.
 
-    The defaults are the paper's fast mode: 8 trees on 4 partitions. A tree starts from the partition of its
-    own colour space and scale, in terms of the superpixels of the first space and the smallest scale, see
-    ``superpixels.snapped``: a record keeps one map.
+    The defaults are the paper's fast mode: 8 trees on 4 partitions. Each tree starts from the partition of
+    its own colour space and scale, expressed in the superpixels of the first space and the smallest scale,
+    see ``superpixels.snapped``, so that a record needs only one map.
 
     Args:
         image: (H, W, 3) uint8.
-        spaces: colour spaces: rgb, lab, hsv, rgi, grey.
-        similarities: sets of the letters c (colour), t (texture), s (size: small regions merge first) and f
-            (fill: regions that fit into each other merge first); those of one set add up.
-        scales: values of k of Felzenszwalb's partition.
-        sigma: of the Gaussian before, pixels.
+        spaces: colour spaces, comma-separated, of rgb, lab, hsv, rgi, grey.
+        similarities: comma-separated sets of the letters c (colour), t (texture), s (size: small regions
+            merge first) and f (fill: regions that fit into each other merge first), which are summed.
+        scales: values of k of Felzenszwalb's partition, comma-separated.
+        sigma: of the Gaussian smoothing, pixels.
         min_size: smallest superpixel of a partition, pixels; doubled until there are few enough.
-        max_side: larger images are made this small first, pixels; 0: never. The map has the image's size.
+        max_side: larger images are reduced first, pixels; 0: never. The map has the image's size.
 
     Raises:
-        BadInputError: not an RGB image of 8 bits.
-        UsageError: an option's value.
+        BadInputError: not an 8-bit RGB image.
+        UsageError: an invalid option value.
 
     Notes:
-        The order is that of ``rank.outline_score``; the paper draws it at random. Texture is measured with
-        Gaussian derivatives that are turned to 8 directions from two.
+        Ordered by ``rank.outline_score``; the paper orders at random. Texture is measured with Gaussian
+        derivatives, steered to 8 directions from two.
     Source: Uijlings, van de Sande, Gevers and Smeulders, IJCV 2013, section 3; written from the paper.
     """
     check_image(image)

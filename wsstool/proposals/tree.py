@@ -33,34 +33,34 @@ def tree(
     fill: float = 1.0,
     max_side: int = 512,
 ) -> Proposals:
-    """Grow one merge tree a colour space on Felzenszwalb's superpixels; every node is a proposal.
+    """Build one merge tree per colour space on Felzenszwalb's superpixels; every node is a proposal.
 
-    All trees have the same superpixels, so that a record keeps one map. Regions that several trees find count
-    once. They are ordered by ``rank.outline_score``.
+    All trees share the superpixels, so that a record needs only one map. Regions found by several trees count
+    once. Ordered by ``rank.outline_score``.
 
     Args:
         image: (H, W, 3) uint8.
-        spaces: colour spaces, one tree each: rgb, lab, hsv, rgi, grey.
-        scale: k of the superpixels: fewer and larger ones for larger values.
-        sigma: of the Gaussian before, pixels.
+        spaces: colour spaces, comma-separated, of rgb, lab, hsv, rgi, grey; one tree each.
+        scale: k of the superpixels: larger values give fewer and larger ones.
+        sigma: of the Gaussian smoothing, pixels.
         min_size: smallest superpixel, pixels; doubled until there are few enough.
-        texture: weight of the texture histograms beside the colour's 1; 0: none, which is faster.
-        size: weight of "small regions merge first"; 0: sizes do not count.
-        fill: weight of "regions that fit into each other merge first"; 0: places do not count.
-        max_side: larger images are made this small first, pixels; 0: never. The map has the image's size.
+        texture: weight of the texture histograms relative to colour; 0: none, which is faster.
+        size: weight of "small regions merge first"; 0: off.
+        fill: weight of "regions that fit into each other merge first"; 0: off.
+        max_side: larger images are reduced first, pixels; 0: never. The map has the image's size.
 
     Returns:
-        Superpixels and tree; of K superpixels and T spaces at most K + T (K - 1) proposals.
+        Superpixels and tree; at most K + T (K - 1) proposals for K superpixels and T spaces.
     Raises:
-        BadInputError: not an RGB image of 8 bits.
-        UsageError: an option's value.
+        BadInputError: not an 8-bit RGB image.
+        UsageError: an invalid option value.
     Source: Felzenszwalb and Huttenlocher, IJCV 2004; Uijlings et al., IJCV 2013; written from the papers,
     the order and the shared superpixels are our own.
     """
     check_image(image)
     check_spaces(spaces)
     if min(texture, size, fill) < 0:
-        raise UsageError("tree: texture, size and fill are weights from 0")
+        raise UsageError("tree: give weights of at least 0 for texture, size and fill")
     seen = within(image, max_side)
     labels = coarse_enough(lambda coarser: felzenszwalb_map(seen, scale, sigma, min_size * coarser))
     colours = lab(seen)

@@ -1,4 +1,4 @@
-"""Regions of several partitions and merge trees over the same superpixels as one list, each region once."""
+"""Collect the regions of several partitions and trees over the same superpixels, without duplicates."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from wsstool.regions import Proposals
 
 @dataclass(frozen=True)
 class Regions:
-    """Unions of superpixels and how each is put together.
+    """Unions of superpixels and how each is composed.
 
     Args:
         labels: (H, W) int superpixels, 0 to S - 1.
         children: (K, 2) int64, earlier regions. The first S regions are the superpixels, with themselves.
         members: (K, S) bool.
-        proposed: (K,) bool; the others only build these.
+        proposed: (K,) bool; the other regions are only parts of these.
     """
 
     labels: np.ndarray
@@ -32,11 +32,11 @@ class Regions:
         return len(self.children)
 
     def ranked(self, score: np.ndarray, size: tuple[int, int]) -> Proposals:
-        """The regions as proposals, the highest of the (K,) scores first; of equals, the earlier region.
+        """Return the regions as proposals, sorted by falling score (K,); ties: the earlier region first.
 
         Args:
             score: any real numbers.
-            size: rows and columns of the image, where the labels are those of a smaller copy.
+            size: rows and columns of the image, if the labels are those of a reduced copy.
         """
         n = self.members.shape[1]
         used = self.proposed.copy()
@@ -53,12 +53,12 @@ class Regions:
 
 
 def regions(labels: np.ndarray, grown: Sequence[tuple[np.ndarray, np.ndarray]]) -> Regions:
-    """The regions of each partition and the nodes of the tree on it, unless an earlier one has them.
+    """Collect the regions of each partition and the nodes of the tree on it, without duplicates.
 
     Args:
         labels: (H, W) int superpixels, S of them.
-        grown: for each partition the (S,) number of the region that each superpixel lies in, from 0 without
-            gaps, and the (M, 2) merges of these regions, see ``merging.merge_tree``.
+        grown: for each partition the (S,) region number of each superpixel, from 0 without gaps, and the
+            (M, 2) merges of these regions, see ``merging.merge_tree``.
     """
     n = int(labels.max()) + 1
     members = list(np.eye(n, dtype=bool))
@@ -87,7 +87,7 @@ def regions(labels: np.ndarray, grown: Sequence[tuple[np.ndarray, np.ndarray]]) 
 
 
 def folded(parts: list[int], joined: Callable[[int, int], int]) -> int:
-    """Join all parts, two neighbours at a time, so that the tree stays flat; the number of the last.
+    """Join all parts, two neighbours at a time, so that the tree stays flat; return the number of the last.
 
     >>> folded([1, 2, 3], lambda a, b: 10 * a + b)
     123

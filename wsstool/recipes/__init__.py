@@ -1,1 +1,1 @@
-"""One TOML a published system or preset: option defaults, nothing that --help does not show."""
+"""One TOML file per published system or preset; each only sets defaults of options listed in --help."""

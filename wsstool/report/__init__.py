@@ -1,1 +1,1 @@
-"""What people look at: overlays, curves, and the HTML report."""
+"""Visual output: overlays, curves, and the HTML report."""

@@ -18,18 +18,18 @@ _POINTS = 240
 
 
 def read_log(path: Path) -> dict[str, tuple[list[float], list[float]]]:
-    """The numbers of a training log by name.
+    """Return the numbers of a training log by name.
 
     Args:
         path: JSON lines; ``step`` (or ``epoch``, or the line number) is the abscissa, and every other number
             is a point of the curve of its name. Nested objects give ``outer.inner``.
 
     Returns:
-        name -> (abscissae, values); what is not a finite number is left out.
+        name -> (abscissae, values); values that are not finite numbers are dropped.
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: a line is not a JSON object; a torn last line is forgiven.
+        BadInputError: a line is not a JSON object; an incomplete last line is ignored.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -45,7 +45,7 @@ def read_log(path: Path) -> dict[str, tuple[list[float], list[float]]]:
             entry = json.loads(line)
         except json.JSONDecodeError as error:
             if number == len(lines) - 1:
-                break  # a killed run leaves half a line
+                break  # an interrupted run leaves an incomplete line
             raise BadInputError(f"log '{path}', line {number + 1}: not JSON") from error
         if not isinstance(entry, dict):
             raise BadInputError(f"log '{path}', line {number + 1}: not an object")
@@ -59,14 +59,14 @@ def read_log(path: Path) -> dict[str, tuple[list[float], list[float]]]:
 
 
 def line_chart(series: Series, *, label: str = "") -> str:
-    """An SVG line chart whose colours follow the page (CSS variables ``--series-1`` ...).
+    """Draw an SVG line chart whose colours follow the page (CSS variables ``--series-1`` ...).
 
     Args:
         series: name -> (abscissae, values), at most four; long curves are averaged to 240 points.
-        label: what a screen reader says.
+        label: text for screen readers.
 
     Returns:
-        One ``<svg>`` element; an empty string without any point.
+        One ``<svg>`` element; an empty string without data.
     """
     drawn = {name: _thinned(*points) for name, points in series.items() if points[0]}
     if not drawn:
@@ -103,7 +103,7 @@ def line_chart(series: Series, *, label: str = "") -> str:
 
 
 def short(value: float) -> str:
-    """A number in few characters.
+    """Format a number in few characters.
 
     Example:
         >>> short(0.05), short(1200), short(3e-05)
@@ -129,7 +129,7 @@ def _finite(value: object) -> bool:
 
 
 def _thinned(xs: list[float], ys: list[float]) -> tuple[list[float], list[float]]:
-    """At most ``_POINTS`` points: means of equal stretches, so that noise does not paint a band."""
+    """Reduce to at most ``_POINTS`` points: means of equal stretches, so that noise does not fill a band."""
     step = math.ceil(len(xs) / _POINTS)
     if step == 1:
         return xs, ys
@@ -142,7 +142,7 @@ def _mean(values: list[float]) -> float:
 
 
 def _ticks(low: float, high: float, wanted: int) -> list[float]:
-    """Round numbers in [low, high], about ``wanted`` of them."""
+    """Return about ``wanted`` round numbers in [low, high]."""
     if high <= low:
         return [low]
     raw = (high - low) / wanted

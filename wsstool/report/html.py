@@ -1,4 +1,4 @@
-"""A report as one HTML file: pictures inside, no script, nothing loaded from anywhere."""
+"""Render a report as one self-contained HTML file: images embedded, no scripts, no external resources."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ _COLOURS = 4
 
 
 def render(page: Page) -> str:
-    """The text of an HTML file.
+    """Render a page as the text of an HTML file.
 
     Args:
-        page: what it shows; empty parts are left out.
+        page: contents; empty parts are left out.
 
     Returns:
-        HTML that is readable in light and dark, on a telephone and on paper. Equal pages give equal text.
+        HTML that is readable in light and dark mode, on a phone and on paper. Equal pages give equal text.
     """
     style = files("wsstool.report").joinpath("style.css").read_text(encoding="utf-8")
     parts = [
@@ -42,7 +42,7 @@ def render(page: Page) -> str:
 
 
 def fraction(value: float | None) -> str:
-    """A fraction with three digits; a dash where there is none."""
+    """Format a fraction with three digits; a dash for None."""
     return "–" if value is None else f"{value:.3f}"
 
 
@@ -61,12 +61,12 @@ def _scores(rows: Sequence[ScoreRow], definition: str) -> str:
     has_blind = any(r.blind is not None for r in rows)
     head = ["<th></th>", '<th class="wide"></th>', "<th>mIoU</th>"]
     head += ["<th>blind</th>"] if has_blind else []
-    head += ["<th>of twin</th>"] if twin else []
+    head += ["<th>of reference</th>"] if twin else []
     head += [f"<th>{escape(t)}</th>" for t in titles]
     body = []
     for k, row in enumerate(rows):
         label = f'<span class="name">{escape(row.name)}</span>'
-        label += '<br><span class="soft">supervised twin</span>' if row.is_twin else ""
+        label += '<br><span class="soft">fully supervised reference</span>' if row.is_twin else ""
         cells = [
             f"<td>{label}</td>",
             f"<td>{_meter(row.miou, k, blind=row.blind, interval=row.interval)}</td>",
@@ -86,7 +86,7 @@ def _scores(rows: Sequence[ScoreRow], definition: str) -> str:
     key = []
     if has_blind:
         key.append(
-            '<span><span class="tick"></span>blind baseline: one tag of each image painted everywhere</span>'
+            '<span><span class="tick"></span>blind baseline: one tag of each image for all its pixels</span>'
         )
     if any(r.interval for r in rows):
         key.append('<span><span class="rule"></span>95 % bootstrap interval</span>')
@@ -115,8 +115,8 @@ def _classes(page: Page) -> str:
             cells.append(f'<td style="width:{66 / len(rows):.0f}%">{bar}</td>')
         body.append(f"<tr>{''.join(cells)}</tr>")
     return (
-        "<section><h2>Classes</h2><p>Intersection over union of each class, and its share of the true "
-        f"pixels.</p>{_table(head, body)}</section>"
+        "<section><h2>Classes</h2><p>Intersection over union of each class, and its share of the "
+        f"ground-truth pixels.</p>{_table(head, body)}</section>"
     )
 
 
@@ -125,7 +125,8 @@ def _confusions(page: Page) -> str:
         return ""
     colours = dict(page.classes)
     many = len({c[0] for c in page.confusions}) > 1
-    head = ['<th class="text">truth</th>', '<th class="text">taken for</th>', '<th class="wide"></th>']
+    head = [f'<th class="text">{title}</th>' for title in ("ground truth", "predicted as")]
+    head += ['<th class="wide"></th>']
     head += ["<th>of the class's pixels</th>", *(["<th>in</th>"] if many else [])]
     body = []
     for source, truth, prediction, share in page.confusions:
@@ -187,7 +188,7 @@ def _meter(
     blind: float | None = None,
     interval: tuple[float, float] | None = None,
 ) -> str:
-    """A bar from 0 to 1, with a tick for the blind baseline and a line for the interval."""
+    """Draw a bar from 0 to 1, with a tick for the blind baseline and a line for the interval."""
     parts = [] if value is None else [f'<i style="width:{value:.2%};background:{_colour(index)}"></i>']
     if interval is not None:
         parts.append(f'<u style="left:{interval[0]:.2%};width:{interval[1] - interval[0]:.2%}"></u>')

@@ -1,4 +1,4 @@
-"""Pictures that people can judge: labels and score maps over the image, and contact strips."""
+"""Images for visual inspection: labels and score maps over the image, and image strips."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def blend(
         image: (H, W, 3) uint8.
         labels: (H, W) uint8; 255 is greyed out and hatched.
         palette: (256, 3) uint8.
-        background: class id that is left as it is, or -1.
+        background: class id that is not tinted, or -1.
         opacity: of the tint, [0, 1].
         outline: draw the borders between labels in white.
 
@@ -60,7 +60,7 @@ def blend(
 
 
 def label_borders(labels: np.ndarray) -> np.ndarray:
-    """(H, W) bool: pixels whose right or lower neighbour has another label."""
+    """Return (H, W) bool: pixels whose right or lower neighbour has another label."""
     border = np.zeros(labels.shape, bool)
     border[:, :-1] |= labels[:, :-1] != labels[:, 1:]
     border[:-1] |= labels[:-1] != labels[1:]
@@ -75,7 +75,7 @@ def blend_scores(
     *,
     opacity: float = 0.85,
 ) -> np.ndarray:
-    """Tint every pixel with the colour of its strongest class, as strongly as its score.
+    """Tint every pixel with the colour of its strongest class, in proportion to its score.
 
     Args:
         image: (H, W, 3) uint8; shown in grey, so that the only colours are classes.
@@ -96,7 +96,7 @@ def blend_scores(
 
 
 def errors(image: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Where a prediction is wrong: orange on grey; ignored truth is left out.
+    """Show where a prediction is wrong: orange on grey; ignored ground truth is left out.
 
     Args:
         image: (H, W, 3) uint8.
@@ -115,12 +115,12 @@ def errors(image: np.ndarray, prediction: np.ndarray, truth: np.ndarray) -> np.n
 
 
 def strip(panels: Sequence[np.ndarray], captions: Sequence[str] = (), *, height: int = 200) -> np.ndarray:
-    """Pictures side by side at one height, each with a caption above it.
+    """Place images side by side at one height, each with a caption above it.
 
     Args:
-        panels: (H, W, 3) uint8 pictures.
-        captions: one a panel, or none.
-        height: of the pictures, pixels.
+        panels: (H, W, 3) uint8 images.
+        captions: one per panel, or none.
+        height: of the images, pixels.
 
     Returns:
         (rows, columns, 3) uint8 on white.
@@ -141,7 +141,7 @@ def strip(panels: Sequence[np.ndarray], captions: Sequence[str] = (), *, height:
 
 
 def stacked(strips: Sequence[np.ndarray]) -> np.ndarray:
-    """Strips below each other, aligned at the left, on white."""
+    """Stack strips vertically, aligned at the left, on white."""
     width = max(s.shape[1] for s in strips)
     rows = []
     for one in strips:
@@ -149,13 +149,13 @@ def stacked(strips: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(rows)
 
 
-WIDEST = 8192  #: pixels; JPEG ends at 65,500, and a page long before
+WIDEST = 8192  #: pixels; the JPEG limit is 65,500, that of a page far lower
 
 
 def fitted(picture: np.ndarray, height: int) -> np.ndarray:
-    """A picture at another height, its proportions kept; enlarged pixels stay square.
+    """Resize an image to a height, keeping its proportions; enlarged pixels stay square.
 
-    Pictures that would be wider than ``WIDEST`` become less high.
+    Images that would be wider than ``WIDEST`` are reduced further.
     """
     height = max(1, min(height, WIDEST * picture.shape[0] // picture.shape[1]))
     width = min(WIDEST, max(1, round(picture.shape[1] * height / picture.shape[0])))
@@ -164,7 +164,7 @@ def fitted(picture: np.ndarray, height: int) -> np.ndarray:
 
 
 def jpeg(picture: np.ndarray, *, quality: int = 82) -> bytes:
-    """The bytes of a JPEG file; equal pictures give equal bytes."""
+    """Encode an image as JPEG; equal images give equal bytes."""
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "JPEG", quality=quality, optimize=True)
     return buffer.getvalue()

@@ -1,4 +1,4 @@
-"""What a report holds: plain values, filled in by the stage and laid out by the HTML writer."""
+"""Contents of a report: plain values, filled in by the stage and laid out by the HTML writer."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class ScoreRow:
-    """The scores of one set of masks; fractions, None where there is no value.
+    """The scores of one set of masks; fractions, None for missing values.
 
     Args:
         name: what was scored.
         miou: mean intersection over union.
-        interval: low and high end of its interval.
-        blind: blind baseline, and ``blind_rule`` the rule that gives it.
+        interval: lower and upper end of its confidence interval.
+        blind: score of the blind baseline, and ``blind_rule`` its rule.
         details: further scores by column title, in order.
-        iou: one a class.
-        is_twin: whether this is the supervised twin that the others are compared with.
+        iou: one per class.
+        is_twin: whether this is the fully supervised reference.
     """
 
     name: str
@@ -34,7 +34,7 @@ class ScoreRow:
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture of a sample: a caption and the bytes of a JPEG file."""
+    """One image of a sample: a caption and the bytes of a JPEG file."""
 
     caption: str
     jpeg: bytes
@@ -42,7 +42,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of the set with its panels; ``note`` is a score or a reason."""
+    """One image of the dataset with its panels; ``note`` is a score or a reason."""
 
     name: str
     note: str
@@ -74,13 +74,13 @@ class Page:
     Args:
         title: heading and window title.
         facts: label and value pairs under the heading.
-        classes: name and colour of each class; ``shares`` its part of the truth pixels.
+        classes: name and colour of each class; ``shares`` is its share of the ground-truth pixels.
         background: class id or -1.
-        rows: one a set of masks.
-        definition: the sentence that says what mIoU is here.
-        confusions: (score row, true class, predicted class, part of the true class's pixels).
-        galleries: pictures.
-        curves: one a training log.
+        rows: one per set of masks.
+        definition: the sentence that defines mIoU.
+        confusions: (score row, true class, predicted class, share of the true class's pixels).
+        galleries: image galleries.
+        curves: one per training log.
         provenance: (file, commands that made it, oldest first).
     """
 

@@ -1,4 +1,4 @@
-"""How far a mask can be trusted, judged without the truth."""
+"""Confidence scores of masks, computed without ground truth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wsstool.selection.selectors.objective import outline
 
 
 def box_fit(mask: np.ndarray, box: np.ndarray) -> float:
-    """IoU of the smallest box around a mask with the box that was given; 0 for an empty mask.
+    """Return the IoU of the bounding box of a mask with the given box; 0 for an empty mask.
 
     Args:
         mask: (h, w) uint8; 1 is the object.
@@ -31,14 +31,14 @@ def box_fit(mask: np.ndarray, box: np.ndarray) -> float:
 
 
 def agreement(mask: np.ndarray, prior: np.ndarray, guide: str) -> float:
-    """How well a mask and its map say the same, in [0, 1].
+    """Return the agreement of a mask with its probability map, in [0, 1].
 
     Args:
         mask: (h, w) uint8; 1 is the object.
-        prior: (h, w) float in [0, 1]; what is not a number is 0.
-        guide: what the map is of: ``contour``: the share of its sum that lies within 2 pixels of the
-            mask's boundary; else a region: sum of the smaller over sum of the larger of mask and map (soft
-            IoU), which falls both where they differ and where the map is unsure.
+        prior: (h, w) float in [0, 1]; NaN counts as 0.
+        guide: kind of map: ``contour``: the share of its sum that lies within 2 pixels of the boundary of the
+            mask; else a region: sum of the smaller over sum of the larger of mask and map (soft IoU), which
+            falls both where they differ and where the map is uncertain.
     """
     inside = mask == 1
     values = np.nan_to_num(np.asarray(prior, np.float64), nan=0.0)
@@ -52,10 +52,10 @@ def agreement(mask: np.ndarray, prior: np.ndarray, guide: str) -> float:
 def quality(
     mask: np.ndarray, box: np.ndarray, prior: np.ndarray | None = None, guide: str = "region"
 ) -> float:
-    """One number to sort masks by, in [0, 1]: box fit times agreement with the map, where there is one.
+    """Return the confidence of a mask in [0, 1]: box fit times agreement with the map, if there is one.
 
     Notes:
-        Without a map only the box fit is left, and the filled box itself has 1: compare masks of one method.
+        Without a map only the box fit is left, and the filled box scores 1: compare masks of one method.
 
     Source:
         Independent.

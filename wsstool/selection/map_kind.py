@@ -1,4 +1,4 @@
-"""Whether the map of an object shows its region or its outline."""
+"""Detect whether the map of an object shows its region or its contour."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from scipy import ndimage
 
 
 def map_kind(prior: np.ndarray) -> str:
-    """``region`` or ``contour``; empty where a map is too small or too empty to tell.
+    """Return ``region`` or ``contour``, or an empty string if a map is too small or too empty to tell.
 
     Args:
-        prior: (h, w) float, >= 0; what is not a number counts as 0.
+        prior: (h, w) float, >= 0; NaN counts as 0.
 
     Notes:
-        Looks at the pixels of at least half the map's maximum. Of a region a good part lies further from the
-        border than a tenth of the shorter side (of a disc .64), of an outline hardly anything.
+        Uses the pixels of at least half the maximum of the map. In a region a good part of them is further
+        from the border than a tenth of the shorter side (0.64 for a disc), in a contour hardly any.
 
     Source:
         Independent.

@@ -1,48 +1,35 @@
-"""Range checks of option values, and the limit on failed images; a NaN lies in no range."""
+"""Checks of options beside the other ones or the input, and the limit on failed images."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from dataclasses import fields
+from typing import TypeVar
 
 from wsstool.errors import SomeFailedError, UsageError
+from wsstool.options import Options, spelled
 from wsstool.types import ClassList
 
-LARGEST_SCALE = 8.0
+Kind = TypeVar("Kind", bound=Options)
 
 
-def check_scales(scales: Sequence[float]) -> None:
-    """Raise UsageError unless all lie in (0, 8]."""
-    if not all(0 < scale <= LARGEST_SCALE for scale in scales):
-        raise UsageError(f"--scale must lie in (0, {LARGEST_SCALE:g}], not {', '.join(map(str, scales))}")
+def only(kind: type[Kind], options: Options, why: str, ignored: Sequence[str] = ()) -> Kind:
+    """Reduce the options of a command to those of the kind of input or output at hand.
 
-
-def check_share(option: str, value: float, *, one: bool = True) -> None:
-    """Raise UsageError unless the value of an option lies in [0, 1], or in [0, 1) where not ``one``."""
-    if not 0 <= value <= 1 or (value == 1 and not one):
-        raise UsageError(f"{option} {value:g}: must lie in [0, 1{']' if one else ')'}")
-
-
-def check_penalty(penalty: float) -> None:
-    """Raise UsageError unless it is a number above 0."""
-    if not 0 < penalty < math.inf:
-        raise UsageError(f"--penalty {penalty:g}: a number above 0")
-
-
-def check_factor(option: str, value: float | None) -> None:
-    """Raise UsageError unless it is None or a number of 0 or more."""
-    if value is not None and not 0 <= value < math.inf:
-        raise UsageError(f"{option} {value:g}: a number, 0 or more")
-
-
-def backbone_rate_of(given: float | None, init: object) -> float:
-    """A backbone's learning rate, relative to the rest: as given, else .1 with start weights, 1 without.
+    Args:
+        kind: a base class of ``type(options)``.
+        options: of the command.
+        why: completes the error "--x ...".
+        ignored: options of another kind that may be set all the same.
 
     Raises:
-        UsageError: below 0, or no number.
+        UsageError: another option of another kind is not at its default.
     """
-    check_factor("--backbone-rate", given)
-    return given if given is not None else 0.1 if init else 1.0
+    own = kind.declarations()
+    for one in fields(options):
+        if one.name not in own and one.name not in ignored and getattr(options, one.name) != one.default:
+            raise UsageError(f"{spelled(options, one.name)} {why}")
+    return kind(**{name: getattr(options, name) for name in own})
 
 
 def check_failed(failed: int, max_failed: int) -> None:

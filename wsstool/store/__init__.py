@@ -1,7 +1,7 @@
-"""The record store: the only place that knows HDF5.
+"""The record store: the only package that uses HDF5.
 
-Reading: ``open_records`` (once, in order, from anywhere) and ``open_random`` (by number, for workers).
-Writing: ``new_header`` says what the file will be, ``create`` starts, resumes or skips it.
+Reading: ``open_records`` (one pass, in order, from any source) and ``open_random`` (by number, for workers).
+Writing: ``new_header`` describes the file, ``create`` starts, resumes or skips it.
 """
 
 from wsstool.store.build import new_header

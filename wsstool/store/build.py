@@ -1,4 +1,4 @@
-"""Describe a record file that is about to be written."""
+"""Build the header of a record file that is about to be written."""
 
 from __future__ import annotations
 
@@ -32,27 +32,27 @@ def new_header(
     attributes: Mapping[str, Any] | None = None,
     dtype: str | None = None,
 ) -> Header:
-    """Describe a file that is about to be written.
+    """Build the header of a file that is about to be written.
 
     Args:
         payload: kind of file, one of ``schema.KINDS``.
         stage: the command that writes it.
-        params: resolved options that change the result; they make the key.
-        inputs: what it is made from.
+        params: resolved options that change the result; they are part of the key.
+        inputs: inputs of the stage.
         images: N names relative to the data folder, sorted and unique.
         sizes: (N, 2) rows and columns; (0, 0) marks an unreadable image.
         shapes: (N, 3) shape of each record.
         classes: the class list.
         elements: (N,) payload elements of each record; default: the product of ``shapes``.
-        labels: (N, C) uint8 image-level labels, where known.
+        labels: (N, C) uint8 image-level labels, if known.
         image_root: data folder as typed.
         columns: further head columns of the kind (``map_class`` ...).
         attributes: further root attributes of the kind (``layers`` ...).
         dtype: of the payload; default: the kind's first.
     Raises:
         UsageError: no images.
-        BadInputError: names that are not sorted, not unique or climb out of the data folder.
-        ValueError: columns that do not fit together.
+        BadInputError: names that are not sorted, not unique or lead out of the data folder.
+        ValueError: columns of inconsistent shapes.
     """
     if not len(images):
         raise UsageError(f"no images to {stage}")

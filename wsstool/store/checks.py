@@ -1,4 +1,4 @@
-"""Checks that a header is consistent: columns that fit together, image names that stay in their folder."""
+"""Consistency checks of a header: matching columns, image names inside their folder."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsstool.store.schema import COMMON_HEAD, KINDS
 
 
 def check_columns(header: Header) -> None:
-    """Raise ValueError, with the column's name, unless all columns fit together and to the payload."""
+    """Raise ValueError, with the column's name, unless all columns match each other and the payload."""
     kind, columns = KINDS[header.payload], header.columns
     require(header.dtype in kind.dtypes, f"{header.dtype} and {header.payload}")
     require("image" in columns and columns["image"].ndim == 1 and len(header) > 0, "image")
@@ -62,7 +62,7 @@ def check_columns(header: Header) -> None:
 
 
 def check_names(images: Sequence[str]) -> None:
-    """Raise BadInputError unless names are relative, stay inside the folder, are sorted and unique."""
+    """Raise BadInputError unless names are relative, stay inside the folder, and are sorted and unique."""
     for name in images:
         if not name or name.startswith("/") or "\0" in name or ".." in name.split("/"):
             raise BadInputError(f"image name {name!r} leads out of its data folder")
@@ -77,6 +77,6 @@ def require(holds: Any, what: str) -> None:
 
 
 def _fits(counts: np.ndarray, shapes: np.ndarray, name: str) -> None:
-    """In floating point too: in int64 alone, damaged shapes could wrap around to the right number."""
+    """Also compare in floating point: in int64 alone, damaged shapes could overflow to the right number."""
     exact, rough = shapes.prod(1, dtype=np.int64), shapes.astype(float).prod(1)
     require(np.all(((counts == exact) & (np.abs(counts - rough) < 1)) | (counts == 0)), name)

@@ -1,4 +1,4 @@
-"""What an open HDF5 file holds: its columns, and which of them stand before and behind the payload."""
+"""Columns of an open HDF5 file, and which of them stand before and after the payload."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, KINDS
 
 
 def text(value: Any) -> Any:
-    """An attribute's value, bytes as str."""
+    """Return the value of an attribute, bytes as str."""
     return value.decode() if isinstance(value, bytes) else value
 
 
 def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
-    """The columns by name. A link into another file is none; ``Group.get`` would hide damaged ones."""
+    """Return the columns by name, without links into other files; ``Group.get`` would hide damaged ones."""
     hard = [name for name in file if file.id.links.get_info(name.encode()).type == h5py.h5l.TYPE_HARD]
     return {name: file[name] for name in hard if isinstance(file[name], h5py.Dataset)}
 
@@ -24,7 +24,7 @@ def datasets(file: h5py.File) -> dict[str, h5py.Dataset]:
 def names(
     payload: str, columns: dict[str, h5py.Dataset], in_order: bool = True
 ) -> tuple[list[str], list[str]]:
-    """Head and tail columns. Unknown ones go by their place, or to the head where places say nothing."""
+    """Return head and tail columns. Unknown ones are assigned by position, by default to the head."""
     kind = KINDS[payload]
     start = columns[payload].id.get_offset() if in_order else None
     heads: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 TRAINING_STAGES = ("train-cls", "cotrain", "train-contour")
-"""Stages that write weights, not records."""
+"""Stages that write weights instead of records."""
 
 NEGATIVES = {
     **{name: f"--no-{name}" for name in ("flip", "amp", "rectify", "probe", "balanced", "intercept")},
@@ -15,19 +15,19 @@ NEGATIVES = {
     "class_aware": "--class-agnostic",
     "inclusive": "--strict",
 }
-"""How a switch that is off is written; others are off when they are not named."""
+"""Spelling of switches that are off by option; other switches are off when not given."""
 
 
 def result_name(stage: str, key: str) -> str:
-    """The file that a replayed command writes: named by its key, so that commands can refer to each other."""
+    """Return the output of a rebuilt command, named by its key, so that commands can refer to each other."""
     return key[:12] + (".pth" if stage in TRAINING_STAGES else ".h5")
 
 
 def command_line(stage: str, params: Mapping[str, Any], inputs: list[dict[str, str]], key: str) -> str:
-    """The command that makes this result again, rebuilt from its options (never from ``sys.argv``).
+    """Rebuild the command that makes this result from its options (never from ``sys.argv``).
 
-    Files that wsstool made are named by their keys, whatever they were called and whether they came through a
-    pipe: the commands of a history, run in order, make everything again, and equal runs give equal bytes.
+    Files made by wsstool are named by their keys, whatever their names and whether they came through a pipe:
+    the commands of a history, run in order, reproduce everything, and equal runs give equal bytes.
 
     >>> one = {"role": "input", "made_by": "cam", "made_key": "c" * 32}
     >>> command_line("pseudo-mask", {"rule": "argmax", "refine": None}, [one], "a" * 32)

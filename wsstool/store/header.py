@@ -22,10 +22,10 @@ ROOT_ATTRIBUTES = (*_MADE, "classes", "background", "palette", "image_root")
 
 @dataclass(frozen=True)
 class Header:
-    """What stands before the payload of a record file.
+    """Contents of a record file before its payload.
 
-    ``columns`` holds every head column by name, ``attributes`` the kind's own root attributes
-    (such as ``layers``, decoded from JSON), and as they stand those that this version does not know.
+    ``columns`` has every head column by name, ``attributes`` the root attributes of the kind (such as
+    ``layers``, decoded from JSON), and, undecoded, those unknown to this version.
     """
 
     payload: str
@@ -39,7 +39,7 @@ class Header:
     provenance: Sequence[Mapping[str, Any]]
     columns: Mapping[str, np.ndarray]
     attributes: Mapping[str, Any] = field(default_factory=dict)
-    #: columns behind the payload that this version does not know: name -> (dtype, shape)
+    #: columns after the payload that are unknown to this version: name -> (dtype, shape)
     more_tail: Mapping[str, tuple[str, tuple[int, ...]]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class Header:
 
     @property
     def sizes(self) -> np.ndarray:
-        """(N, 2) int32: rows and columns of each image."""
+        """Rows and columns of each image, (N, 2) int32."""
         return self.columns["size"]
 
     @property
@@ -61,12 +61,12 @@ class Header:
 
     @property
     def offsets(self) -> np.ndarray:
-        """(N + 1,) int64, in payload elements."""
+        """Offset of each record in payload elements, (N + 1,) int64."""
         return self.columns["offset"]
 
     @property
     def labels(self) -> np.ndarray | None:
-        """(N, C) uint8 image-level labels, or None."""
+        """Image-level labels, (N, C) uint8, or None."""
         return self.columns.get("label")
 
     @property
@@ -74,18 +74,18 @@ class Header:
         return tuple(self.attributes.get("layers", ("",)))
 
     def rows(self, i: int, index: str) -> slice:
-        """Rows of image ``i`` in a column whose index is ``image``, ``layer``, ``map`` or ``box``."""
+        """Return the rows of image ``i`` in a column with index ``image``, ``layer``, ``map`` or ``box``."""
         if index in ("map", "box"):
             bounds = self.columns[f"{index}_offset"]
             return slice(int(bounds[i]), int(bounds[i + 1]))
         return slice(i, i + 1)
 
     def class_ids(self, i: int) -> np.ndarray:
-        """Class ids of the maps of image ``i`` of a ``cam`` file."""
+        """Return the class ids of the maps of image ``i`` of a ``cam`` file."""
         return self.columns["map_class"][self.rows(i, "map")].astype(np.int64)
 
     def column_shape(self, index: str) -> tuple[int, ...]:
-        """Shape of a column from its index in the schema, such as ``box x 4`` or ``image + 1``."""
+        """Return the shape of a column from its index in the schema, such as ``box x 4`` or ``image + 1``."""
         base, _, more = index.partition(" ")
         bounds = self.columns.get(f"{base}_offset")
         if base == "layer":
@@ -98,7 +98,7 @@ class Header:
         return (*shape, len(self.classes) if width == "class" else int(width)) if more else shape
 
     def tail_columns(self) -> dict[str, tuple[str, tuple[int, ...], str]]:
-        """Tail columns in file order: name -> (dtype, shape, index); ``crc32`` is last."""
+        """Return the tail columns in file order: name -> (dtype, shape, index); ``crc32`` is last."""
         own = {**COMMON_TAIL, **KINDS[self.payload].tail}
         tail = {k: (dtype, self.column_shape(index), index) for k, (dtype, index, _) in own.items()}
         tail["environment"] = (f"S{ENVIRONMENT_BYTES}", (1,), "file")
@@ -107,7 +107,7 @@ class Header:
         return {**tail, "crc32": ("uint32", (1,), "file")}
 
     def root_attributes(self) -> dict[str, Any]:
-        """Root attributes as they stand in the file, sorted by name."""
+        """Return the root attributes as stored in the file, sorted by name."""
         attributes: dict[str, Any] = {
             "wsstool_schema": SCHEMA,
             "stage": self.stage,
@@ -132,14 +132,14 @@ class Header:
         """Describe the file as the input of another stage.
 
         Args:
-            role: ``input`` for a positional input, else the option's name.
-            path: as typed; anything but a path, such as a pipe, leaves no trace in rebuilt commands.
+            role: ``input`` for a positional input, else the name of the option.
+            path: as typed; anything but a path, such as a pipe, is left out of rebuilt commands.
         """
         typed = "" if path == "-" or not isinstance(path, str | Path) else str(path)
         return Input(role, {"key": self.key}, typed, tuple(self.provenance))
 
     def layout(self) -> Layout:
-        """Plan the file: its first bytes and where the rest goes."""
+        """Plan the file: its first bytes and the offsets of the rest."""
         order = [*COMMON_HEAD, *KINDS[self.payload].head]
         names = [n for n in order if n in self.columns] + sorted(set(self.columns) - set(order))
         return plan(

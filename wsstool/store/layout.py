@@ -1,9 +1,9 @@
 """Plan a header-first HDF5 file: all metadata and head columns, one flat payload, a small tail.
 
-h5py never sees the payload. It lays the file out over a sparse, growing file object that keeps only what was
-really written; contiguous datasets with late allocation get their address at the first write, so
-writing head columns, payload and tail in that order places them in that order. The plan is checked
-afterwards: an HDF5 library that lays out otherwise raises here and can never make a bad stream.
+h5py never sees the payload. It lays the file out over a sparse, growing file object that stores only written
+pages; contiguous datasets with late allocation get their address at the first write, so writing head columns,
+payload and tail in that order places them in that order. The plan is verified afterwards: an HDF5 library
+with another layout raises here and can never produce a bad stream.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _PAGE = 1 << 16
 
 
 class _SparseFile(io.RawIOBase):
-    """A file object that stores only the pages that were written; the rest reads as zeros."""
+    """A file object that stores only written pages; the rest reads as zeros."""
 
     def __init__(self) -> None:
         self._pages: dict[int, bytearray] = {}
@@ -82,12 +82,12 @@ class _SparseFile(io.RawIOBase):
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything stands. ``head`` is the file up to the payload, byte for byte."""
+    """Offsets of all parts. ``head`` is the file up to the payload, byte for byte."""
 
     head: bytes
     payload_bytes: int
     tail: dict[str, tuple[int, str, tuple[int, ...]]]  #: column -> (absolute offset, dtype, shape)
-    size: int  #: length of the complete file; what is neither payload nor tail column there is zero
+    size: int  #: length of the complete file; gaps between payload and tail columns are zero
 
     @property
     def tail_offset(self) -> int:
@@ -96,7 +96,7 @@ class Layout:
 
 def _create_file(sparse: _SparseFile) -> h5py.File:
     creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)
-    creation.set_obj_track_times(False)  # HDF5 1.x stamps the root group otherwise
+    creation.set_obj_track_times(False)  # HDF5 1.x timestamps the root group otherwise
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_libver_bounds(h5py.h5f.LIBVER_V18, h5py.h5f.LIBVER_V110)
     access.set_fileobj_driver(h5py.h5fd.fileobj_driver, sparse)
@@ -141,8 +141,8 @@ def plan(
     """Lay a file out.
 
     Args:
-        attributes: root attributes: int or str, or what h5py read from another file.
-        head: columns known before any compute, written now.
+        attributes: root attributes: int or str, or values that h5py read from another file.
+        head: columns known before the computation, written now.
         payload: name, dtype and number of elements of the streamed dataset.
         tail: column -> (dtype, shape), in file order; the last must be ``crc32``.
 
@@ -181,7 +181,7 @@ def plan(
     end = start + payload_bytes
     _check_order(heads, start, payload_bytes, offsets, tail, size)
     if any(sparse.read_at(end, size - end)):
-        raise _unusable()  # metadata behind the payload: a reader would have to wait for it
+        raise _unusable()  # metadata after the payload: a reader would have to wait for it
     placed = {key: (offset, *tail[key]) for key, offset in offsets.items() if offset is not None}
     return Layout(sparse.read_at(0, start), payload_bytes, placed, size)
 

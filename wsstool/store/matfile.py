@@ -1,4 +1,4 @@
-"""MATLAB files of version 7.3, which are HDF5: arrays lie transposed, cells are references."""
+"""MATLAB 7.3 files, which are HDF5: arrays are transposed, cells are references."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wsstool.errors import BadInputError, MissingInputError
 
 
 def read_mat73(path: Path, names: Sequence[str]) -> dict[str, Any]:
-    """Variables of a MATLAB 7.3 file.
+    """Read variables of a MATLAB 7.3 file.
 
     Args:
         path: the file.
-        names: variables; those that are not there are left out.
+        names: variables; missing ones are left out.
 
     Returns:
-        Arrays as MATLAB shows them; of a cell array a list of flat arrays.
+        Arrays as displayed by MATLAB; for a cell array a list of flat arrays.
     Raises:
         MissingInputError: there is no such file.
         BadInputError: not HDF5, or damaged.
@@ -39,5 +39,5 @@ def read_mat73(path: Path, names: Sequence[str]) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise MissingInputError(f"cannot read '{path}': {error.strerror}") from None
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise BadInputError(f"'{path}' is not a MATLAB file that can be read ({error})") from None
+        raise BadInputError(f"'{path}' is not a readable MATLAB file ({error})") from None
     return found

@@ -1,4 +1,4 @@
-"""Keys, fingerprints and provenance: what a result was made from, and with which options."""
+"""Keys, fingerprints and provenance: the inputs and options of a result."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from wsstool.errors import MissingInputError
 from wsstool.store.command_line import command_line
 from wsstool.store.schema import SCHEMA
 
-#: Raised by one when a stage's results change for equal options; part of every key.
+#: Incremented when a stage's results change for equal options; part of every key.
 STAGE_VERSIONS: dict[str, int] = {}
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no blanks: equal values give equal bytes.
+    """Return JSON with sorted keys and no spaces: equal values give equal bytes.
 
     >>> canonical_json({"b": 1, "a": [1.5, None]})
     '{"a":[1.5,null],"b":1}'
@@ -36,23 +36,23 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, Iterable):
         return list(value)
-    raise TypeError(f"{type(value).__name__} has no place in a key")
+    raise TypeError(f"{type(value).__name__} cannot be part of a key")
 
 
 def digest(text: str) -> str:
-    """BLAKE2b-128 of a text as 32 hex digits."""
+    """Return the BLAKE2b-128 hash of a text as 32 hex digits."""
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def make_key(stage: str, params: Mapping[str, Any], inputs: list[dict[str, str]]) -> str:
-    """The key of a result: stage, its version, options that change results, inputs. Never the machine."""
+    """Return the key of a result: stage and its version, options that change results, inputs."""
     version = STAGE_VERSIONS.get(stage, 1)
     pre_image = {"type": "wsstool-key", "schema": SCHEMA, "stage": stage, "stage_version": version}
     return digest(canonical_json({**pre_image, "params": dict(params), "inputs": inputs}))
 
 
 def fingerprint_file(path: Path, *, trust_mtime: bool = False) -> str:
-    """Content hash of a file; with ``trust_mtime`` a ``stat:`` mark of its size and time instead.
+    """Return the content hash of a file; with ``trust_mtime`` a ``stat:`` mark of its size and time instead.
 
     Raises:
         MissingInputError: no such file, or it cannot be read.
@@ -68,9 +68,9 @@ def fingerprint_file(path: Path, *, trust_mtime: bool = False) -> str:
 
 
 def fingerprint_folder(root: Path, names: Iterable[str], *, trust_mtime: bool = False) -> str:
-    """Hash of a sorted manifest (relative name, content hash) of the named files below ``root``.
+    """Return the hash of a sorted manifest (relative name, content hash) of files under ``root``.
 
-    A file that cannot be read counts as empty: the stage reports it as a failed image, not as a failed run.
+    An unreadable file counts as empty: the stage reports it as a failed image, not as a failed run.
     """
 
     def entry(name: str) -> list[str]:
@@ -90,7 +90,7 @@ class Input:
     """One input of a stage, for keys and provenance.
 
     Args:
-        role: ``input`` (a positional record file), ``data`` (an image folder) or the option's name.
+        role: ``input`` (a positional record file), ``data`` (an image folder) or the name of the option.
         identity: ``{"key": ...}`` of a record or weights file, or ``{"fingerprint": ...}``.
         path: as typed, for the rebuilt command only; not part of the key.
         provenance: history of the input.
@@ -103,27 +103,27 @@ class Input:
 
     @classmethod
     def of_file(cls, path: Path, *, role: str, provenance: Sequence[Mapping[str, Any]] = ()) -> Input:
-        """A weights or list file by its content; ``provenance`` from its ``meta`` where it has one."""
+        """Describe a weights or list file by its content; ``provenance`` from its ``meta``, if any."""
         return cls(role, {"fingerprint": fingerprint_file(Path(path))}, str(path), tuple(provenance))
 
     @classmethod
     def of_bytes(cls, content: bytes, *, role: str) -> Input:
-        """What came over a pipe, by its content: the same as ``of_file`` of a file that holds it."""
+        """Describe piped content: equal to ``of_file`` of a file with the same content."""
         return cls(role, {"fingerprint": hashlib.blake2b(content, digest_size=16).hexdigest()})
 
     @classmethod
     def of_folder(cls, root: Path, names: Sequence[str], *, role: str = "data") -> Input:
-        """Images by their content."""
+        """Describe a folder of images by their content."""
         return cls(role, {"fingerprint": fingerprint_folder(Path(root), names)}, str(root))
 
 
 def key_of(stage: str, params: Mapping[str, Any], inputs: Sequence[Input]) -> str:
-    """The key of a result of ``stage``; training stages keep it in the ``meta`` of their weights."""
+    """Return the key of a result of ``stage``; training stages store it in the ``meta`` of their weights."""
     return make_key(stage, params, [{"role": one.role, **one.identity} for one in inputs])
 
 
 def history(stage: str, params: Mapping[str, Any], inputs: Sequence[Input]) -> list[dict[str, Any]]:
-    """Provenance of a result: that of all inputs, oldest first and each step once, then its own entry."""
+    """Return the provenance of a result: all inputs, oldest first and each step once, then its own entry."""
     steps: dict[str, dict[str, Any]] = {}
     for one in inputs:
         for step in one.provenance:
@@ -141,7 +141,7 @@ def history(stage: str, params: Mapping[str, Any], inputs: Sequence[Input]) -> l
 def provenance_entry(
     stage: str, params: Mapping[str, Any], inputs: list[dict[str, str]], key: str
 ) -> dict[str, Any]:
-    """One line of history: no time and no machine, so that equal runs give equal bytes."""
+    """Return one step of the history, without time or machine, so that equal runs give equal bytes."""
     parents = [one["key"] for one in inputs if "key" in one]
     return {
         "stage": stage,
@@ -153,7 +153,7 @@ def provenance_entry(
 
 
 def changed(old: Mapping[str, Any], new: Mapping[str, Any]) -> str:
-    """Which option differs between two runs, as a sentence part; '' when none does.
+    """Return the option that differs between two runs, as part of a sentence; '' if none does.
 
     >>> changed({"scale": 1, "flip": True}, {"scale": 2, "flip": True})
     'scale 1 -> 2'

@@ -1,4 +1,4 @@
-"""Records by number, for training workers: a memory map over the payload, opened in each process.
+"""Records by number, for training workers: a memory map of the payload, opened in each process.
 
 HDF5 handles break in forked loader workers; a memory map does not, and it skips h5py's global lock.
 """
@@ -22,10 +22,10 @@ from wsstool.store.output.copy import copy
 
 
 class RandomAccess:
-    """A record file with ``[i] -> Record`` and ``len``; picklable, and safe to use after a fork.
+    """A record file with ``[i] -> Record`` and ``len``; picklable and fork-safe.
 
-    ``header`` and ``tail`` are read and the checksum is compared at once. The data of a record is a read-only
-    view into the file.
+    ``header`` and ``tail`` are read and the checksum is verified at once. The data of a record is a read-only
+    view of the file.
     """
 
     def __init__(self, path: Path, start: int, header: Header, tail: dict[str, np.ndarray]) -> None:
@@ -37,11 +37,11 @@ class RandomAccess:
         return len(self.header)
 
     def __getitem__(self, i: int) -> Record:
-        """Record ``i``, counted from 0.
+        """Return record ``i``, counted from 0.
 
         Raises:
             IndexError: no such record.
-            BadInputError: the file is another one than was opened; MissingInputError: it is gone.
+            BadInputError: the file was replaced; MissingInputError: it was removed.
         """
         if not 0 <= i < len(self):
             raise IndexError(i)
@@ -71,12 +71,12 @@ def _stamp(path: Path) -> tuple[int, int, int]:
 
 
 def open_random(source: object = None, *, kinds: tuple[str, ...] = (), command: str = "") -> RandomAccess:
-    """Open a record file for reading in any order. A pipe or a re-laid file is spooled first.
+    """Open a record file for reading in any order. A pipe or a repacked file is spooled first.
 
-    The spooled copy is removed when the process that made it is done with it; workers only map it.
+    The spooled copy is removed when the process that made it no longer needs it; workers only map it.
 
     Raises:
-        BadInputError: as ``open_records``; the whole file is checked.
+        BadInputError: as in ``open_records``; the whole file is checked.
     """
     with open_records(source, kinds=kinds, command=command) as reader:
         if reader.streamed and source is not None and str(source) != "-" and Path(str(source)).is_file():
@@ -99,5 +99,5 @@ def open_random(source: object = None, *, kinds: tuple[str, ...] = (), command: 
 
 
 def _remove(folder: str, owner: int) -> None:
-    if os.getpid() == owner:  # a forked worker has a copy of the object, and must leave the file
+    if os.getpid() == owner:  # a forked worker has a copy of this object, and must keep the file
         shutil.rmtree(folder, ignore_errors=True)

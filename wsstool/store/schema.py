@@ -1,4 +1,4 @@
-"""Schema version 1: what each kind of file holds. The file-format page is generated from this module."""
+"""Schema version 1: contents of each kind of file. The file-format page is generated from this module."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ COMMON_HEAD = {
 }
 #: Tail columns of every kind, before the CRC.
 COMMON_TAIL = {"status": ("uint8", "image", "1 done, 2 failed")}
-#: Status of a record that was computed.
+#: Status of a computed record.
 DONE = 1
-#: Fills the rows that an image of fewer proposals leaves, and a failed record.
+#: Fills unused rows of images with fewer proposals, and failed records.
 PADDING = 65535
 
 
@@ -26,8 +26,8 @@ PADDING = 65535
 class Kind:
     """One kind of file, named after its payload.
 
-    ``head`` and ``tail`` map a column to (dtype, index, meaning). The index says what a row stands for:
-    ``image``, ``layer`` (one an image and layer), ``map`` (``map_offset``), ``box`` (``box_offset``).
+    ``head`` and ``tail`` map a column to (dtype, index, meaning). The index says what a row represents:
+    ``image``, ``layer`` (one per image and layer), ``map`` (``map_offset``), ``box`` (``box_offset``).
     """
 
     payload: str
@@ -37,7 +37,7 @@ class Kind:
     head: dict[str, tuple[str, str, str]]
     tail: dict[str, tuple[str, str, str]]
     attributes: dict[str, str]
-    failed: float | None  #: what fills a failed record; None: it has no rows
+    failed: float | None  #: fill value of a failed record; None: it has no rows
 
 
 _WINDOWS = {
@@ -62,7 +62,7 @@ KINDS: dict[str, Kind] = {
                 "map_class": ("uint16", "map", "class id of each map"),
             },
             {
-                "scale": ("float32", "layer", "what each block was divided by"),
+                "scale": ("float32", "layer", "divisor of each block"),
                 "score": ("float32", "map", "score of the class in the image, 0 to 1"),
             },
             {"layers": "names of the layers"},
@@ -81,7 +81,7 @@ KINDS: dict[str, Kind] = {
         Kind(
             "contour",
             ("float16",),
-            "the windows' maps one after another",
+            "the maps of the windows, concatenated",
             "wsstool contour",
             _WINDOWS,
             {"score": ("float32", "box", "quality of each map")},
@@ -91,12 +91,12 @@ KINDS: dict[str, Kind] = {
         Kind(
             "selection",
             ("uint8",),
-            "the windows' masks one after another: 1 object, 0 not, 255 unsure",
+            "the masks of the windows, concatenated: 1 object, 0 not, 255 uncertain",
             "wsstool select",
             _WINDOWS,
             {
                 "score": ("float32", "box", "quality of each mask"),
-                "fallback": ("uint8", "box", "1: a fallback made it"),
+                "fallback": ("uint8", "box", "1: made by a fallback"),
             },
             {},
             255,

@@ -1,4 +1,4 @@
-"""Parts of a data set: ``--shard i/n`` takes the images whose name hashes to i, from 0."""
+"""Shards of a dataset: ``--shard i/n`` takes the images whose name hashes to i, from 0."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wsstool.errors import UsageError
 
 
 def parse_shard(text: str) -> tuple[int, int]:
-    """``"2/8"`` -> (2, 8).
+    """Parse ``"2/8"`` -> (2, 8).
 
     Raises:
         UsageError: not ``i/n`` with 0 <= i < n.
@@ -23,7 +23,7 @@ def parse_shard(text: str) -> tuple[int, int]:
 
 
 def shard_indices(names: Sequence[str], shard: str | None) -> list[int]:
-    """Indices of the images of a shard; by hash of the name, so that added images move no others.
+    """Return the indices of the images of a shard; by hash of the name, so that new images move no others.
 
     >>> names = [f"{i}.jpg" for i in range(9)]
     >>> sorted(shard_indices(names, "0/2") + shard_indices(names, "1/2")) == list(range(9))

@@ -1,4 +1,4 @@
-"""What a training run leaves beside its output: the checkpoint ``x.pth.part``, the log, the lock."""
+"""Files beside the output of a training run: checkpoint ``x.pth.part``, log, lock."""
 
 from __future__ import annotations
 
@@ -27,17 +27,19 @@ def log_path(output: Path) -> Path:
 
 @contextmanager
 def only_writer(output: Path) -> Iterator[None]:
-    """Hold an output for this process.
+    """Lock an output for this process.
 
     Raises:
-        BusyError: another process writes it.
-        CannotWriteError: the folder is not there or not writable, or the output is a folder, a device or a
-            pipe: weights take the place of a file, and have a checkpoint and a log beside them.
+        BusyError: another process is writing it.
+        CannotWriteError: the folder does not exist or is not writable, or the output is a folder, a device or
+            a pipe: weights are written to a regular file, with a checkpoint and a log beside it.
     """
     if output.exists() and not output.is_file():
-        raise CannotWriteError(f"cannot write {output}: it is no file; weights need one, to be named with -o")
+        raise CannotWriteError(
+            f"cannot write {output}: it is not a regular file; name one for the weights with -o"
+        )
     path = output.with_name(output.name + ".lock")
-    if not path.parent.is_dir():  # the lock would make it
+    if not path.parent.is_dir():  # the lock would create it
         raise CannotWriteError(f"cannot write {output}: no folder {path.parent}")
     lock = filelock.FileLock(path, timeout=0)
     try:
@@ -49,12 +51,12 @@ def only_writer(output: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)  # while still held, so that nobody else's lock is removed
+        path.unlink(missing_ok=True)  # while still locked, so that no other process's lock is removed
         lock.release()
 
 
 def save_checkpoint(output: Path, identity: str, state: dict[str, Any]) -> None:
-    """Write the state of a run; the previous one stays until the new one is whole.
+    """Write the state of a run; the previous checkpoint stays until the new one is complete.
 
     Raises:
         CannotWriteError: no space or no permission.
@@ -63,7 +65,7 @@ def save_checkpoint(output: Path, identity: str, state: dict[str, Any]) -> None:
 
 
 def load_checkpoint(output: Path, identity: str) -> tuple[dict[str, Any] | None, str]:
-    """The state to go on from, or None with the reason for starting over ('' when nothing is there)."""
+    """Return the state to resume from, or None and the reason for starting over ('' if there is no file)."""
     path = part_path(output)
     if not path.exists():
         return None, ""
@@ -77,7 +79,7 @@ def load_checkpoint(output: Path, identity: str) -> tuple[dict[str, Any] | None,
 
 
 def random_state() -> dict[str, Any]:
-    """All generators of this process, as plain containers and tensors."""
+    """Return the state of all generators of this process, as plain containers and tensors."""
     version, numbers, gauss = random.getstate()
     state: Any = np.random.get_state(legacy=True)
     kind, keys, position, has_gauss, cached = state
@@ -106,7 +108,7 @@ def restore_random_state(state: dict[str, Any]) -> None:
 
 
 def write_log(output: Path, history: list[dict[str, Any]]) -> None:
-    """Write the log anew: one line of JSON an epoch, and nothing of epochs that will be repeated.
+    """Rewrite the log: one line of JSON per epoch, without epochs that will be repeated.
 
     Raises:
         CannotWriteError: no space or no permission.

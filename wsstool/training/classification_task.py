@@ -1,4 +1,4 @@
-"""The task of learning image-level tags."""
+"""The training task of a classifier on image-level labels (tags)."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from wsstool.image_size import shrink, size_within
 from wsstool.metrics.classification import average_precisions, exact_match, mean_jaccard
 from wsstool.models.classifier import Classifier, normalise
 from wsstool.models.fan_classifier import FanClassifier
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.losses.classification import LOSSES
-from wsstool.training.plan import Progress
+from wsstool.training.plan import Progress, parameter_groups
 
 
 class ClassificationTask:
-    """Tags from images, validated on whole pictures at their own size.
+    """Train on tags; validate on whole images at their own size.
 
     Args:
         model: the classifier.
         mean, std: of the input channels, for images in [0, 1].
         loss: a name of ``LOSSES``.
         label_smoothing, positive_weight: see the losses.
-        backbone_rate: learning rate of the backbone relative to the head's, >= 0; 0 trains the head
-            alone, on the features of the frozen backbone (batch statistics frozen too).
+        backbone_rate: learning-rate multiplier of the backbone, >= 0; 0 trains the head alone, on the
+            features of the frozen backbone (batch statistics frozen too).
         attention: ``(features, head weight, epoch)`` -> features that the head sees in training, or None;
             of a ``Classifier`` alone, whose head is linear.
-        validation: pictures and their tags (N,K), or None.
-        longest: longer side above which a validation picture is made smaller, pixels.
+        validation: images and their tags (N,K), or None.
+        longest: longer side above which validation images are reduced, pixels.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class ClassificationTask:
         positive_weight: float = 1.0,
         backbone_rate: float = 1.0,
         attention: Callable[[Tensor, Tensor, int], Tensor] | None = None,
-        validation: tuple[Pictures, Sequence[int], np.ndarray] | None = None,
+        validation: tuple[DecodedImages, Sequence[int], np.ndarray] | None = None,
         longest: int = 512,
     ) -> None:
         if loss not in LOSSES:
@@ -67,18 +67,11 @@ class ClassificationTask:
         return {"model": self.model}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """Weights and, without decay, biases, normalisation and class token; the backbone at its own rate."""
-        groups = []
-        for part, scale in ((self.model.backbone, self.backbone_rate), (self.model.head, 1.0)):
-            trained = [(n, p) for n, p in part.named_parameters() if p.requires_grad] if scale > 0 else []
-            decayed = [p for name, p in trained if p.ndim > 1 and name != "cls_token"]
-            others = [p for name, p in trained if p.ndim < 2 or name == "cls_token"]
-            groups.append({"params": decayed, "lr_scale": scale})
-            groups.append({"params": others, "lr_scale": scale, "weight_decay": 0.0})
-        return groups
+        """Return weights and, without decay, biases and norms; the backbone at its own learning rate."""
+        return parameter_groups(self.model, self.backbone_rate, decay_vectors=False)
 
     def loss(self, batch: tuple[Tensor, Tensor], progress: Progress) -> dict[str, Any]:
-        """``loss``, and how the training views are answered: ``train_exact_match``, ``train_jaccard``."""
+        """Return ``loss`` and the scores on the training crops: ``train_exact_match``, ``train_jaccard``."""
         images, tags = batch
         features = self.model.features(normalise(images, self.mean, self.std))
         if self.attention is not None:
@@ -93,16 +86,16 @@ class ClassificationTask:
         }
 
     def validate(self) -> dict[str, Any]:
-        """``val_loss``, ``map`` (mean over the classes that occur), ``exact_match``, ``jaccard``, ``ap``."""
+        """Return ``val_loss``, ``map`` (mean over present classes), ``exact_match``, ``jaccard``, ``ap``."""
         if self.validation is None:
             return {}
-        pictures, items, tags = self.validation
+        images, items, tags = self.validation
         device = next(self.model.parameters()).device
         rows = []
         for i in items:
-            picture = pictures[i]
-            size = size_within((picture.shape[0], picture.shape[1]), self.longest)
-            image = torch.from_numpy(np.ascontiguousarray(shrink(picture, size, "triangle")))
+            pixels = images[i]
+            size = size_within((pixels.shape[0], pixels.shape[1]), self.longest)
+            image = torch.from_numpy(np.ascontiguousarray(shrink(pixels, size, "triangle")))
             x = normalise(image.movedim(-1, 0)[None].to(device), self.mean, self.std)
             rows.append(self.model(x).float().cpu())
         logits = torch.cat(rows)
@@ -117,7 +110,7 @@ class ClassificationTask:
         }
 
     def _predicted(self, logits: Tensor) -> np.ndarray:
-        """(N,K) bool: every class above one half, or the best alone where one excludes the others."""
+        """Return (N,K) bool: every class above one half, or only the best for single-label datasets."""
         if self.loss_name == "cross-entropy":
             return (logits == logits.amax(1, keepdim=True)).numpy()
         return (logits > 0).numpy()

@@ -1,4 +1,4 @@
-"""A contour network as a task for the training loop: a weighted sum of box losses."""
+"""The training task of a contour network: a weighted sum of box losses."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from wsstool.models.classifier import normalise
 from wsstool.models.contour import ContourNet
 from wsstool.training.losses.box_targets import BoxTarget, box_target
-from wsstool.training.plan import Progress
+from wsstool.training.plan import Progress, parameter_groups
 
 
 @dataclass(frozen=True)
 class Term:
-    """One summand: its registry name, its weight, and the loss with its options bound."""
+    """One summand: registry name, weight, and the loss with its options bound."""
 
     name: str
     weight: float
@@ -32,7 +32,7 @@ class ContourTask:
         terms: the losses; each is logged under its name, unweighted.
         mean, std: of the colours.
         slack: see ``box_target``.
-        backbone_rate: learning rate of the backbone relative to the rest; 0: frozen.
+        backbone_rate: learning-rate multiplier of the backbone; 0: frozen.
     """
 
     def __init__(
@@ -53,11 +53,7 @@ class ContourTask:
         return {"network": self.network}
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        backbone = [p for p in self.network.backbone.parameters() if p.requires_grad]
-        return [
-            {"params": backbone, "lr_scale": self.backbone_rate},
-            {"params": self.network.head_parameters()},
-        ]
+        return parameter_groups(self.network, self.backbone_rate)
 
     def loss(self, batch: dict[str, Tensor], progress: Progress) -> dict[str, Any]:
         logits = self.network(normalise(batch["image"], self.mean, self.std), batch["class"]).float()

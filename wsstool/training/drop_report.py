@@ -1,4 +1,4 @@
-"""What small-loss selection throws away, class by class: half of a small class can vanish unseen."""
+"""Per-class report of pixels dropped by small-loss selection, since small classes can vanish unnoticed."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from torch import nn
 
 WARN_ABOVE = 0.3
-"""Share of the pixels labelled foreground; beyond it selection costs more than it mends."""
+"""Share of the foreground pixels above which selection does more harm than good."""
 
 
 class DropReport(nn.Module):
-    """Counts of labelled and dropped pixels by class since the last ``take``, in buffers for the checkpoint.
+    """Counts of labelled and dropped pixels per class since the last ``take``, in buffers for the checkpoint.
 
     Example:
         >>> report = DropReport(2)
@@ -33,13 +33,13 @@ class DropReport(nn.Module):
 
     @torch.no_grad()
     def update(self, labels: torch.Tensor, valid: torch.Tensor, kept: torch.Tensor) -> None:
-        """Add a batch: (B,H,W) class ids, which of them are valid, which of those were kept."""
+        """Add a batch: (B,H,W) class ids, which of them are valid, and which of those were kept."""
         n = len(self.labelled)
         self.labelled += torch.bincount(labels[valid].long(), minlength=n)
         self.dropped += torch.bincount(labels[valid & ~kept].long(), minlength=n)
 
     def take(self, names: Sequence[str], *, background: int = -1) -> dict[str, Any]:
-        """Shares dropped, in all, of the foreground, and of each class that was labelled; then count anew."""
+        """Return the shares dropped: overall, of the foreground, and per labelled class; then reset."""
         labelled, dropped = self.labelled.tolist(), self.dropped.tolist()
         self.labelled.zero_()
         self.dropped.zero_()

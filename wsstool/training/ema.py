@@ -1,4 +1,4 @@
-"""Exponential moving average of weights: a steadier network than the last step's."""
+"""Exponential moving average of weights: more stable than the last step's weights."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ States = dict[str, dict[str, Tensor]]
 
 
 class Ema:
-    """A running average of the parameters and buffers of some modules.
+    """A moving average of the parameters and buffers of some modules.
 
-    avg <- d avg + (1 - d) value with d = min(decay, (1 + t) / (10 + t)) at update t, so that the start
-    does not dominate short runs; whole-number buffers are copied.
+    avg <- d avg + (1 - d) value with d = min(decay, (1 + t) / (10 + t)) at update t, so that the start does
+    not dominate short runs; integer buffers are copied.
 
     Args:
-        modules: name -> module, watched but never changed.
-        decay: share of the old average kept a step, [0, 1).
+        modules: name -> module, read but never changed.
+        decay: weight of the old average per step, [0, 1).
 
     Source:
         Polyak and Juditsky, 1992; the warm-up is common practice.
@@ -33,7 +33,7 @@ class Ema:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Take in the present weights."""
+        """Add the current weights to the average."""
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         self.updates += 1
         for name, module in self.modules.items():
@@ -46,7 +46,7 @@ class Ema:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Inside, the modules hold the average; after, their own weights again."""
+        """Put the average into the modules inside this context; restore their own weights afterwards."""
         own = snapshot(self.modules)
         restore(self.modules, self.average)
         try:
@@ -56,11 +56,11 @@ class Ema:
 
 
 def snapshot(modules: Mapping[str, nn.Module]) -> States:
-    """A copy of the state dicts of some modules, on their devices."""
+    """Return a copy of the state dicts of some modules, on their devices."""
     return {n: {k: v.detach().clone() for k, v in m.state_dict().items()} for n, m in modules.items()}
 
 
 def restore(modules: Mapping[str, nn.Module], states: States) -> None:
-    """Put a snapshot back."""
+    """Restore a snapshot."""
     for name, module in modules.items():
         module.load_state_dict(states[name])

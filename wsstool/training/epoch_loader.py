@@ -1,4 +1,4 @@
-"""Batches that depend on seed, epoch and position alone: not on workers, nor on interruptions."""
+"""Batches that depend only on seed, epoch and position, not on workers or interruptions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from wsstool.errors import UsageError
 
 Key = tuple[int, int]
-"""What a training data set is indexed by: (epoch, item)."""
+"""Index of a training dataset: (epoch, item)."""
 
 
 class _Plan(Sampler[list[Key]]):
-    """The keys of every batch of one epoch from one position on; set before each pass."""
+    """The keys of every batch of one epoch from a given position on; set before each pass."""
 
     def __init__(self, loader: EpochLoader) -> None:
         self.loader = loader
@@ -32,19 +32,19 @@ class _Plan(Sampler[list[Key]]):
 
 
 class EpochLoader:
-    """Shuffled batches of a data set, the same for any number of workers and from any point of resumption.
+    """Shuffled batches of a dataset, the same for any number of workers and after any interruption.
 
-    The data set is indexed by ``(epoch, item)`` and draws every random choice of an item from
+    The dataset is indexed by ``(epoch, item)`` and draws every random choice of an item from
     ``item_generator(seed, epoch, item)``.
 
     Args:
         dataset: has ``__len__`` and ``__getitem__((epoch, item))``.
-        batch_size: items a batch; the last batch is dropped when it would hold a single item, which batch
-            normalisation cannot take, or with ``drop_last`` when it is not full.
+        batch_size: items per batch; the last batch is dropped if it would contain a single item, which batch
+            normalisation cannot handle, or with ``drop_last`` if it is incomplete.
         seed: of the order.
         workers: loader processes; 0 loads in this one.
-        drop_last: leave an unfilled last batch out, as long as one full batch is there.
-        collate: makes a batch of a list of items; torch's usual stacking by default.
+        drop_last: drop an incomplete last batch, if there is at least one complete batch.
+        collate: builds a batch from a list of items; torch's usual stacking by default.
     """
 
     def __init__(
@@ -79,35 +79,35 @@ class EpochLoader:
             collate_fn=collate,
             generator=torch.Generator().manual_seed(
                 seed
-            ),  # else every pass would draw from the global generator
+            ),  # otherwise every pass would draw from the global generator
         )
 
     def __len__(self) -> int:
-        """Batches an epoch."""
+        """Batches per epoch."""
         return self._length
 
     @property
     def left_out(self) -> int:
-        """Items that an epoch leaves out."""
+        """Number of items that an epoch leaves out."""
         return max(0, self.n - self._length * self.batch_size)
 
     def order(self, epoch: int) -> np.ndarray:
-        """The items in the order of an epoch: (N,) int64."""
+        """Return the items in the order of an epoch: (N,) int64."""
         return np.random.default_rng([self.seed, epoch]).permutation(self.n)
 
     def batches(self, epoch: int, start: int = 0) -> Iterator[Any]:
-        """The batches of an epoch from number ``start`` on."""
+        """Yield the batches of an epoch from number ``start`` on."""
         self._plan.epoch, self._plan.start = epoch, start
         return iter(self._loader)
 
 
 def item_generator(seed: int, epoch: int, item: int) -> np.random.Generator:
-    """The generator for all random choices about one item in one epoch."""
+    """Return the generator for all random choices about one item in one epoch."""
     return np.random.default_rng([seed, epoch, item, 1])
 
 
 def to_device(batch: Any, device: torch.device) -> Any:
-    """A batch of nested tuples, lists and dicts with its tensors on a device."""
+    """Move a batch of nested tuples, lists and dicts of tensors to a device."""
     if isinstance(batch, Tensor):
         return batch.to(device, non_blocking=True)
     if isinstance(batch, dict):
@@ -120,7 +120,7 @@ def to_device(batch: Any, device: torch.device) -> Any:
 
 
 def tensors_of(batch: Any) -> Iterable[Tensor]:
-    """Every tensor inside nested tuples, lists and dicts."""
+    """Yield every tensor inside nested tuples, lists and dicts."""
     if isinstance(batch, Tensor):
         yield batch
     elif isinstance(batch, dict):

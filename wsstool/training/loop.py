@@ -1,4 +1,4 @@
-"""The training loop: any task, resumable at any step to the identical result."""
+"""The training loop: any task, resumable at any step with an identical result."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = ["FitResult", "Plan", "Progress", "Task", "finish", "fit"]
 
 @dataclass
 class FitResult:
-    """What a run gives.
+    """Result of a training run.
 
     Attributes:
-        states: module name -> state dict on the CPU: averaged and chosen as the plan says; the task's modules
-            hold the same weights.
-        history: one dict an epoch: epoch, step, lr, seconds, the averaged losses, the scores.
-        best_epoch: the epoch that ``states`` are from, from 0.
+        states: module name -> state dict on the CPU: averaged and selected according to the plan; the task's
+            modules have the same weights.
+        history: one dict per epoch: epoch, step, lr, seconds, the averaged losses, the scores.
+        best_epoch: the epoch of ``states``, from 0.
         resumed_from: the step that an earlier run had reached, 0 for none.
     """
 
@@ -42,10 +42,15 @@ class FitResult:
     best_epoch: int
     resumed_from: int
 
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Those of the epoch that is kept."""
+        return self.history[self.best_epoch]
+
 
 @dataclass
 class _Position:
-    """Where the run stands, and the sums of the unfinished epoch."""
+    """The position of the run, and the sums of the unfinished epoch."""
 
     epoch: int = 0
     batch: int = 0
@@ -68,24 +73,24 @@ def fit(
 ) -> FitResult:
     """Train a task.
 
-    With ``output`` the state goes to ``OUTPUT.part`` after every epoch and every few minutes, the log to
-    ``OUTPUT.log.jsonl``. A run that finds a ``.part`` of the same ``identity`` goes on from there and ends
-    with the weights of one that was never stopped (bit for bit on a CPU with the same number of threads).
-    The caller writes the output itself, then calls ``finish(output)``, all inside ``only_writer(output)``.
+    With ``output`` the state is saved to ``OUTPUT.part`` after every epoch and every few minutes, the log to
+    ``OUTPUT.log.jsonl``. A run that finds a ``.part`` of the same ``identity`` resumes from there and ends
+    with the weights of an uninterrupted run (bit for bit on a CPU with the same number of threads). The
+    caller writes the output itself, then calls ``finish(output)``, all inside ``only_writer(output)``.
 
     Args:
         task: modules, parameter groups and loss.
         loader: the batches.
-        plan: epochs, rates and the rest.
-        output: the file that the run is for, None for no files.
-        identity: a hash of all that determines the result; a checkpoint of another one is not continued.
+        plan: epochs, learning rates and further settings.
+        output: the output file of the run; None writes no files.
+        identity: a hash of everything that determines the result; other checkpoints are not resumed.
         device: where to compute.
-        messages: told the epochs' figures.
+        messages: receives the metrics of each epoch.
 
     Raises:
-        WsstoolError: the loss or a gradient is not a number; says at which step, and the likely cause.
+        WsstoolError: the loss or a gradient is NaN or infinite; names the step and the likely cause.
         UsageError: unknown optimiser, schedule or selection score.
-        CannotWriteError: the checkpoint cannot be written; the one before it stays.
+        CannotWriteError: the checkpoint cannot be written; the previous one stays.
     """
     device = torch.device(device)
     output = None if output is None else Path(output)
@@ -99,7 +104,7 @@ def fit(
         if state is not None:
             run.load_state(state)
             resumed = run.progress.step
-            messages.say(f"going on at epoch {run.at.epoch + 1}, step {resumed} of {run.steps}")
+            messages.say(f"resuming at epoch {run.at.epoch + 1}, step {resumed} of {run.steps}")
         checkpoint.write_log(output, run.at.history)
 
     def save() -> None:
@@ -129,25 +134,25 @@ def fit(
 
 
 def finish(output: Path | str) -> None:
-    """Remove the checkpoint of a run whose output is written; the log stays."""
+    """Remove the checkpoint of a run whose output has been written; the log stays."""
     checkpoint.part_path(Path(output)).unlink(missing_ok=True)
 
 
 DIVERGED = 1e4
-"""A loss of so many times the first one has left the range in which anything is learned."""
+"""A loss above this multiple of the first one counts as divergence."""
 
 
 class _Run:
-    """The moving parts of one training run."""
+    """The mutable state of one training run."""
 
     def __init__(self, task: Task, loader: EpochLoader, plan: Plan, device: torch.device) -> None:
         if plan.epochs < 1:
             raise UsageError("there must be at least one epoch")
         self.task, self.loader, self.plan, self.device = task, loader, plan, device
-        self.first_loss = 0.0  # after an interruption: then only the absolute bound holds
+        self.first_loss = 0.0  # 0 after an interruption: then only the absolute bound applies
         self.modules = dict(task.modules())
         for module in self.modules.values():
-            # convolutions over channels-last maps take a third less time on CPUs, and suit tensor cores
+            # channels-last convolutions take a third less time on CPUs, and suit tensor cores
             module.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         groups = [dict(group, params=list(group["params"])) for group in task.parameter_groups()]
         groups = [group for group in groups if group["params"]]
@@ -167,7 +172,7 @@ class _Run:
         return Progress(self.at.epoch, self.plan.epochs, step, self.steps)
 
     def epoch_steps(self) -> Iterator[None]:
-        """Take the steps that are left of this epoch; yields after each."""
+        """Run the remaining steps of this epoch; yields after each."""
         for module in self.modules.values():
             module.train()
         started = time.monotonic()
@@ -192,7 +197,7 @@ class _Run:
             self.first_loss = value
         if not math.isfinite(value) or value > DIVERGED * max(1.0, self.first_loss):
             raise WsstoolError(self._diagnosis("loss", value, batch))
-        if loss.requires_grad:  # a batch without a single usable label has nothing to learn from
+        if loss.requires_grad:  # a batch without any usable label has no gradient
             loss.backward()
             norm = float(nn.utils.clip_grad_norm_(self.parameters, self.plan.clip or math.inf))
             if not math.isfinite(norm):
@@ -220,16 +225,14 @@ class _Run:
         )
 
     def _diagnosis(self, what: str, value: float, batch: Any) -> str:
-        """One sentence: the step, and what most often leads there."""
+        """Return one sentence: the step, and the most common cause."""
         where = (
             f"{what} is {value} at epoch {self.at.epoch + 1}, step {self.progress.step + 1} of {self.steps}"
         )
         if any(not bool(torch.isfinite(t).all()) for t in tensors_of(batch) if t.is_floating_point()):
-            return (
-                f"{where}: the batch itself holds values that are not numbers; look at the images or labels"
-            )
+            return f"{where}: the batch itself contains NaN or infinite values; check the images and labels"
         if self.progress.step == 0:
-            return f"{where}: so from the start; the start weights or the labels are likely broken"
+            return f"{where}: at the very first step; the start weights or the labels are probably broken"
         rate = max(group["lr"] for group in self.optimizer.param_groups)
         return (
             f"{where}, after {self.last_loss:.4g} a step before: most likely the learning rate is too high "
@@ -237,7 +240,7 @@ class _Run:
         )
 
     def end_epoch(self) -> dict[str, Any]:
-        """Validate, keep the best, note the figures, move to the next epoch."""
+        """Validate, keep the best, record the metrics, move to the next epoch."""
         progress = self.progress
         factor = self._rate_factor(progress.step - 1)
         figures: dict[str, Any] = {
@@ -272,7 +275,7 @@ class _Run:
             self.at.best_epoch, self.at.best_score = self.at.epoch, score
 
     def state(self) -> dict[str, Any]:
-        """All that a later process needs to go on exactly here."""
+        """Return everything that a later process needs to resume exactly here."""
         return {
             "modules": snapshot(self.modules),
             "optimizer": self.optimizer.state_dict(),
@@ -284,7 +287,7 @@ class _Run:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go where ``state`` was taken."""
+        """Resume where ``state`` was taken."""
         restore(self.modules, state["modules"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.ema:

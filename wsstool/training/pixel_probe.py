@@ -1,8 +1,8 @@
-"""Train a linear segmenter exactly: logistic regression on the feature cells of a frozen backbone.
+"""Fit a linear segmenter: logistic regression on the feature cells of a frozen backbone, a convex problem.
 
-Pseudo-masks are wrong in many pixels. A deep head comes to fit those errors; a linear one with a strong
+Pseudo-masks are wrong in many pixels. A deep head eventually fits those errors; a linear one with a strong
 penalty cannot, since the same features mean the same thing in every image, so that what is right in most
-images outvotes what is wrong in some. It is therefore better than the masks that it learns from.
+images outvotes what is wrong in some. It is therefore better than the masks on which it is trained.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ from wsstool.training.tag_probe import fit_head, views
 from wsstool.types import IGNORE, SILENT, Messages, tracked
 
 CELLS = 70_000
-"""Cells that the head is fitted on, at most, evenly from all images and scales: 0.4 GB on a MobileNetV2."""
+"""Maximum number of cells for the fit, drawn evenly from all images and scales: 0.4 GB for MobileNetV2."""
 
 ITERATIONS = 60
-"""Steps of L-BFGS, at most."""
+"""Maximum number of L-BFGS steps."""
 
 
 def cell_shares(
     maps: np.ndarray, weights: Sequence[float], outputs: np.ndarray, size: tuple[int, int]
 ) -> Tensor:
-    """What part of each cell belongs to each output.
+    """Return the share of each cell that belongs to each output.
 
     Args:
         maps: (L,H,W) uint8 class ids, 255 = ignore.
         weights: (L,) of the label maps, sum 1.
-        outputs: (256,) int: output of a class id, -1: none, the pixel does not count.
+        outputs: (256,) int: output of a class id, -1: none, the pixel is ignored.
         size: rows and columns of the grid of cells.
     Returns:
         (C, h, w) float32, C = greatest output + 1; sum over C = labelled part of the cell, in [0, 1]. A cell
-        that no pixel lies in (maps smaller than the grid) has 0.
+        that contains no pixel (maps smaller than the grid) has 0.
     Example:
         >>> outputs = np.full(256, -1); outputs[:2] = [0, 1]
         >>> cell_shares(np.array([[[0, 1, 1, 255]]], np.uint8), [1.0], outputs, (1, 2))[:, 0].tolist()
@@ -46,7 +46,7 @@ def cell_shares(
     n_outputs, n_cells = int(outputs.max()) + 1, size[0] * size[1]
     height, width = maps.shape[1:]
     row, column = np.arange(height) * size[0] // height, np.arange(width) * size[1] // width
-    cell = row[:, None] * size[1] + column  # (H,W) number of the cell that a pixel lies in
+    cell = row[:, None] * size[1] + column  # (H,W) number of the cell that contains each pixel
     pixels = np.bincount(cell.ravel(), minlength=n_cells).clip(1)
     total = np.zeros((n_outputs, n_cells))
     for weight, labels in zip(weights, outputs[maps], strict=True):
@@ -72,20 +72,20 @@ def cells(
     seed: int = 0,
     messages: Messages = SILENT,
 ) -> tuple[Tensor, Tensor]:
-    """Features and class shares of cells drawn evenly from all images and scales.
+    """Return features and class shares of cells drawn evenly from all images and scales.
 
     Args:
-        model: gives the features, on its device.
+        model: computes the features, on its device.
         pictures: number -> (H,W,3) uint8 RGB.
         masks: number -> (L,H,W) uint8 class ids, 255 = ignore.
         numbers: the images.
         layer_weights, outputs: see ``cell_shares``.
         mean, std: of the input channels, in units of [0, 1].
         scales: image scales, > 0.
-        most: cells in all.
-        seed: of the draw; that of an image depends on no other image.
+        most: total number of cells.
+        seed: of the draw, which is independent for each image.
     Returns:
-        features (N, F) and shares (N, C), float32 on the CPU; cells without a labelled pixel are left out.
+        features (N, F) and shares (N, C), float32 on the CPU; cells without a labelled pixel are dropped.
     """
     model.eval()
     device = next(model.parameters()).device
@@ -111,11 +111,11 @@ def pixel_probe(model: Segmenter, features: Tensor, shares: Tensor, *, penalty: 
 
     Args:
         model: a segmenter with a ``LinearHead``.
-        features, shares: as ``cells`` gives them.
-        penalty: > 0. With true masks it matters little; with pseudo-masks values near 1 are best by far:
-            they keep the head from fitting the errors.
+        features, shares: from ``cells``.
+        penalty: > 0. With ground-truth masks it matters little; with pseudo-masks values near 1 are best by
+            far: they keep the head from fitting the errors.
     Returns:
-        Share of the labelled area of these cells that the fitted head answers as its labels say.
+        Share of the labelled area of these cells that the fitted head predicts as labelled.
     Source:
         Independent. Logistic regression on frozen features, as in the "linear probing" of networks.
     """
@@ -139,7 +139,7 @@ def pixel_probe(model: Segmenter, features: Tensor, shares: Tensor, *, penalty: 
 
 
 def outputs_of(class_ids: Sequence[int]) -> np.ndarray:
-    """(256,) table: class id -> number of the output, -1 for classes without one and for 255."""
+    """Return the (256,) table class id -> output, -1 for classes without one and for 255."""
     table = np.full(256, -1)
     table[list(class_ids)] = np.arange(len(class_ids))
     table[IGNORE] = -1

@@ -1,8 +1,7 @@
-"""What is trained and how: the protocol of a task, the plan of a run, its optimiser."""
+"""The protocol of a training task, the plan of a run, and its optimiser."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,11 +10,12 @@ import torch
 from torch import nn
 
 from wsstool.errors import UsageError
+from wsstool.models.backbones.frozen import OnBackbone
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: ``epoch`` of ``epochs``, ``step`` of ``steps`` over all epochs, both from 0."""
+    """Position of a run: ``epoch`` of ``epochs``, ``step`` of ``steps`` over all epochs, both from 0."""
 
     epoch: int
     epochs: int
@@ -24,55 +24,56 @@ class Progress:
 
     @property
     def done(self) -> float:
-        """Share of the run that is over, [0, 1)."""
+        """Completed share of the run, [0, 1)."""
         return self.step / max(1, self.steps)
 
 
 class Task(Protocol):
-    """What is trained. Beside these three methods a task may have
+    """Interface of a training task. Besides these three methods a task may have
 
     - ``validate() -> dict``: scores after an epoch, with the modules in eval mode;
-    - ``after_step(progress)``: for example to move a teacher;
-    - ``end_epoch(progress) -> dict``: figures for the log;
-    - ``state() -> dict`` and ``load_state(dict)``: what else must survive an interruption, as tensors,
+    - ``after_step(progress)``: for example to update a teacher;
+    - ``end_epoch(progress) -> dict``: metrics for the log;
+    - ``state() -> dict`` and ``load_state(dict)``: whatever else must survive an interruption, as tensors,
       numbers, strings, lists and dicts.
     """
 
     def modules(self) -> Mapping[str, nn.Module]:
-        """Everything that is saved, by name; all are put on the device and in train mode."""
+        """Return everything that is saved, by name; all modules are moved to the device and trained."""
         ...
 
     def parameter_groups(self) -> list[dict[str, Any]]:
-        """What the optimiser changes: dicts with ``params``, optionally ``lr_scale`` and ``weight_decay``."""
+        """Return dicts for the optimiser with ``params``, optionally ``lr_scale`` and ``weight_decay``."""
         ...
 
     def loss(self, batch: Any, progress: Progress) -> dict[str, Any]:
-        """``loss`` is minimised; all other entries, tensors or numbers, are averaged into the log."""
+        """Return ``loss``, to be minimised; other entries, tensors or numbers, are averaged and logged."""
         ...
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How a task is trained.
+    """Settings of a training run.
 
     Args:
         epochs: passes over the data.
-        lr: base learning rate; a parameter group's is ``lr * lr_scale``.
+        lr: base learning rate; that of a parameter group is ``lr * lr_scale``.
         optimizer: sgd, adam or adamw.
         schedule: poly, cosine, step or constant.
-        warmup_epochs: first epochs during which the rate rises from near 0; may be a fraction.
-        warmup_start: share of the rate that it rises from, see ``rate_factor``; None: one step's rise.
-        fall_epochs: of the schedule step: the rate falls to a tenth after every so many epochs; 0: after 60
-            and 85 % of the run.
+        warmup_epochs: initial epochs of linear learning-rate warm-up; may be a fraction.
+        warmup_start: share of the learning rate at which the warm-up starts, see ``rate_factor``; None: one
+            step's increase.
+        fall_epochs: lr decay step of the schedule ``step``: the learning rate is divided by ten after every
+            this many epochs; 0: after 60 and 85 % of the run.
         weight_decay: L2 penalty (adamw: decoupled decay) for groups without one of their own.
-        momentum: of sgd, [0, 1).
-        clip: longest gradient allowed, in the norm over all parameters; 0 means any.
-        ema: decay of the average of weights that is validated and kept, 0 for none.
-        amp: bfloat16 where the device has it.
-        select: score of ``validate`` whose highest epoch is kept, of equal ones the first; empty keeps the
+        momentum: SGD momentum, [0, 1).
+        clip: maximum gradient norm over all parameters; 0 disables clipping.
+        ema: decay of the moving average of weights that is validated and kept, 0 for none.
+        amp: bfloat16 if the device supports it.
+        select: score of ``validate`` whose best epoch is kept, of equal ones the first; empty keeps the
             last epoch.
         seed: of everything random.
-        checkpoint_minutes: time between checkpoints inside an epoch; each epoch ends with one anyway.
+        checkpoint_minutes: time between checkpoints within an epoch; each epoch also ends with one.
     """
 
     epochs: int
@@ -91,20 +92,9 @@ class Plan:
     seed: int = 0
     checkpoint_minutes: float = 5.0
 
-    def __post_init__(self) -> None:
-        """Raise UsageError for a value that cannot be meant; a NaN never is."""
-        for name in ("lr", "warmup_epochs", "fall_epochs", "weight_decay", "clip"):
-            value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise UsageError(f"--{name.replace('_', '-')} {value:g}: a number, 0 or more")
-        for name, what in (("ema", "decay"), ("momentum", "momentum")):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise UsageError(f"--{name} {value:g}: a {what} in [0, 1)")
-
 
 def build_optimizer(plan: Plan, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    """The optimiser of a plan over parameter groups.
+    """Build the optimiser of a plan over parameter groups.
 
     Raises:
         UsageError: no optimiser of that name.
@@ -116,3 +106,35 @@ def build_optimizer(plan: Plan, groups: list[dict[str, Any]]) -> torch.optim.Opt
     if plan.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=plan.lr, weight_decay=plan.weight_decay)
     raise UsageError(f"no optimizer '{plan.optimizer}'; there are: sgd, adam, adamw")
+
+
+def parameter_groups(
+    network: OnBackbone, backbone_rate: float, bias_rate: float | None = None, *, decay_vectors: bool = True
+) -> list[dict[str, Any]]:
+    """What the optimiser changes: the backbone at a rate of its own, the head, each in one or two groups.
+
+    Args:
+        network: frozen parameters are left out.
+        backbone_rate: learning rate of the backbone relative to the head's.
+        bias_rate: learning rate of biases relative to the weights beside them, which then have no weight
+            decay either; None: as weights.
+        decay_vectors: whether biases, the weights of norms and class tokens have weight decay.
+    """
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+
+    def stands_apart(parameter: nn.Parameter) -> bool:
+        name = names[id(parameter)]
+        is_vector = parameter.ndim < 2 or name.endswith("cls_token")
+        return (name.endswith("bias") and bias_rate is not None) or (is_vector and not decay_vectors)
+
+    groups: list[dict[str, Any]] = []
+    for rate, parameters in (
+        (backbone_rate, network.backbone.parameters()),
+        (1.0, network.head_parameters()),
+    ):
+        trained = [p for p in parameters if p.requires_grad]
+        groups.append({"params": [p for p in trained if not stands_apart(p)], "lr_scale": rate})
+        if apart := [p for p in trained if stands_apart(p)]:
+            scale = rate if bias_rate is None else rate * bias_rate
+            groups.append({"params": apart, "lr_scale": scale, "weight_decay": 0.0})
+    return groups

@@ -1,4 +1,4 @@
-"""Progressive dropout attention: the most discriminative places are hidden a little more every epoch."""
+"""Progressive dropout attention: suppress the most discriminative places a little more in every epoch."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def progressive_dropout(
     floor: float = 0.65,
     divisor: float = 4.0,
 ) -> Tensor:
-    """Weigh the features by class maps without their peaks, so that less obvious places must answer too.
+    """Weight the features by class maps without their peaks, so that less obvious places are used too.
 
     M_c = max(W_c x, 0), D_c = M_c where M_c <= g max(M_c), else 0, a = sum_c D_c / divisor, x' = a x.
 
     Args:
         features: x, (B, F, h, w) float, the last feature map in training.
-        weight: W, (C, F) or (C, F, 1, 1), of the linear head. Nothing is detached: it learns through a too.
-        epoch: number of the epoch, from 0; the strength depends on it alone, so that a resumed run goes on
-            alike.
+        weight: W, (C, F) or (C, F, 1, 1), of the linear head. Not detached: it also learns through a.
+        epoch: index of the epoch, from 0; the strength depends on it alone, so that a resumed run continues
+            unchanged.
         start_epoch: first epoch with attention, >= 0; before it x' = x.
-        factor: g falls by it every epoch, (0, 1]; see ``peak_share``. 1 never cuts anything.
-        floor: g falls no more once it is at or below, [0, 1].
+        factor: g is multiplied by it every epoch, (0, 1]; see ``peak_share``. 1 never cuts anything.
+        floor: g stops decreasing once it is at or below, [0, 1].
         divisor: of the sum over classes, > 0. The published program always divides by 4, whatever the number
             of classes.
 
@@ -41,8 +41,8 @@ def progressive_dropout(
         UsageError: an option outside its range.
 
     Notes:
-        a is not normalised: the logits change their scale when attention sets in, and may overflow with a
-        high learning rate. Only values strictly above the threshold are cut: none with g = 1.
+        a is not normalised: the scale of the logits changes when attention sets in, and they may overflow at
+        a high learning rate. Only values strictly above the threshold are cut: none with g = 1.
 
     Source:
         Han et al., MedIA 2022, section 3.2. Written from the paper and a description of its program.
@@ -54,7 +54,7 @@ def progressive_dropout(
     """
     if divisor <= 0 or not 0 < factor <= 1 or not 0 <= floor <= 1:
         raise UsageError(
-            f"--set divisor={divisor:g}, factor={factor:g}, floor={floor:g}: progressive dropout wants "
+            f"--set divisor={divisor:g}, factor={factor:g}, floor={floor:g}: progressive dropout needs "
             "divisor > 0, factor in (0, 1] and floor in [0, 1]"
         )
     if epoch < start_epoch:
@@ -66,7 +66,7 @@ def progressive_dropout(
 
 
 def peak_share(epoch: int, factor: float = 0.98, floor: float = 0.65) -> float:
-    """g: the share of a map's maximum above which it is cut.
+    """Return g, the share of a map's maximum above which it is cut.
 
     1 in epoch 0, multiplied by ``factor`` after every epoch for as long as it is above ``floor``.
 

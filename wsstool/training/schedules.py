@@ -1,4 +1,4 @@
-"""Learning-rate schedules: a factor for the base rate from the share of the run that is done."""
+"""Learning-rate schedules: completed share of the run -> factor on the base learning rate."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ def constant(done: float) -> float:
 
 
 def poly(done: float) -> float:
-    """(1 - done)^0.9, from 1 down to 0 nearly straight (Chen et al., DeepLab, PAMI 2018)."""
+    """Return (1 - done)^0.9, from 1 to 0 almost linearly (Chen et al., DeepLab, PAMI 2018)."""
     return (1.0 - done) ** 0.9
 
 
 def cosine(done: float) -> float:
-    """(1 + cos(pi done)) / 2, from 1 to 0, flat at both ends (Loshchilov and Hutter, ICLR 2017)."""
+    """Return (1 + cos(pi done)) / 2, from 1 to 0, flat at both ends (Loshchilov and Hutter, ICLR 2017)."""
     return 0.5 * (1.0 + math.cos(math.pi * done))
 
 
 def step(done: float) -> float:
-    """A tenth after 60 % of the run, a hundredth after 85 %."""
+    """Return 1, 0.1 after 60 % of the run, 0.01 after 85 %."""
     return 1.0 if done < 0.6 else 0.1 if done < 0.85 else 0.01
 
 
@@ -46,17 +46,16 @@ def rate_factor(
     warmup_start: float | None = None,
     fall_every: int = 0,
 ) -> float:
-    """Factor for the learning rate of one step.
+    """Return the factor on the learning rate of one step.
 
     Args:
         schedule: a name of ``SCHEDULES``.
-        step: number of the step, from 0.
+        step: index of the step, from 0.
         steps: steps in the whole run.
-        warmup: first steps, during which the rate also rises linearly.
-        warmup_start: where it rises from, [0, 1]: s + (1 - s) step / warmup; None: (step + 1) / (warmup + 1).
-            0 is the published start of DeepLab programs, whose first step then changes nothing.
-        fall_every: of ``step``: a tenth more after every so many steps, 0.1^floor(step / fall_every);
-            0: after 60 and 85 % of the run.
+        warmup: number of initial steps of linear warm-up.
+        warmup_start: initial factor of the warm-up, [0, 1]: s + (1 - s) step / warmup; None: (step + 1) /
+            (warmup + 1). 0 is the published value of DeepLab programs, whose first step then changes nothing.
+        fall_every: lr decay step of ``step``: 0.1^floor(step / fall_every); 0: after 60 and 85 % of the run.
 
     Example:
         >>> [round(rate_factor("cosine", i, 4), 3) for i in range(4)]

@@ -1,6 +1,6 @@
-"""Train the head alone, exactly: a convex problem on the pooled features of a frozen backbone.
+"""Fit only the classification head: a convex problem on the pooled features of a frozen backbone.
 
-On a few hundred images with good start weights this takes seconds where fine-tuning takes minutes, overfits
+With a few hundred images and good start weights this takes seconds where fine-tuning takes minutes, overfits
 less, and gives class maps that are hard to beat: the features stay as general as they were.
 """
 
@@ -14,17 +14,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsstool.models.classifier import Classifier, normalise
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, Messages, tracked
 
 ITERATIONS = 300
-"""Steps of L-BFGS; the problem is strongly convex and has settled long before."""
+"""Maximum number of L-BFGS steps; the problem is strongly convex and converges long before."""
 
 
 @torch.no_grad()
 def pooled_features(
     backbone: nn.Module,
-    pictures: Pictures,
+    images: DecodedImages,
     items: Sequence[int],
     *,
     mean: Sequence[float],
@@ -32,11 +32,11 @@ def pooled_features(
     scales: Sequence[float] = (1.0,),
     messages: Messages = SILENT,
 ) -> Tensor:
-    """Mean over positions of the last feature map, for each image at each scale.
+    """Return the spatial mean of the last feature map, for each image at each scale.
 
     Args:
         backbone: (B,3,H,W) -> (B,F,h,w), on its device.
-        pictures, items: the images.
+        images, items: the images.
         mean, std: of the input channels, in units of [0, 1].
         scales: image scales, > 0; resized bilinearly.
     Returns:
@@ -46,7 +46,7 @@ def pooled_features(
     device = next(backbone.parameters()).device
     rows = []
     for i in tracked(items, messages, len(items), "features"):
-        seen = views(pictures[i], scales, mean, std, device)
+        seen = views(images[i], scales, mean, std, device)
         rows.append(torch.cat([backbone(view).float().mean((2, 3)) for view in seen]).cpu())
     return torch.stack(rows, 1)
 
@@ -58,14 +58,14 @@ def views(
     std: Sequence[float],
     device: torch.device,
 ) -> list[Tensor]:
-    """(H,W,3) uint8 -> (1,3,h,w) normalised input at each scale, channels last."""
+    """Return the normalised input at each scale: (H,W,3) uint8 -> (1,3,h,w), channels last."""
     x = torch.from_numpy(picture).movedim(-1, 0)[None].to(device)
     x = normalise(x, list(mean), list(std)).contiguous(memory_format=torch.channels_last)
     return [x if scale == 1 else _scaled(x, scale) for scale in scales]
 
 
 def _scaled(x: Tensor, scale: float) -> Tensor:
-    """(B,C,H,W) resized bilinearly, at least one pixel large."""
+    """Resize (B,C,H,W) bilinearly, to at least one pixel."""
     size = [max(1, round(n * scale)) for n in x.shape[2:]]
     return F.interpolate(x, size, mode="bilinear", align_corners=False, antialias=scale < 1)
 
@@ -81,7 +81,7 @@ def fit_head(
     iterations: int = ITERATIONS,
     precision: torch.dtype = torch.float64,
 ) -> tuple[Tensor, Tensor]:
-    """Weights and bias of a linear head: logistic regression with an L2 penalty, to its minimum.
+    """Fit weights and bias of a linear head: logistic regression with an L2 penalty, to convergence.
 
     minimise  mean over samples and classes of BCE(w_c x / s + b_c, t_c)  +  penalty * mean over c of |w_c|^2
 
@@ -91,19 +91,19 @@ def fit_head(
     Args:
         features: (N, F).
         tags: (N, K) in {0, 1}; with ``single_label`` shares in [0, 1].
-        penalty: > 0. 0.001 fits the tags almost exactly, 1 hardly at all. Large values (.03 for photographs,
-            .5 for tissue) gave the best class maps: they spread the evidence over the object.
-        balanced: positives and negatives of each class weigh the same.
-        intercept: fit a bias too. Without one the features alone must explain the tags, absence included, and
-            the class maps are the better for it: with a bias that says "rarely" they turn positive nearly
+        penalty: > 0. 0.001 fits the tags almost exactly, 1 hardly at all. Large values (0.03 for photographs,
+            0.5 for tissue) gave the best class maps: they spread the evidence over the object.
+        balanced: weight positives and negatives of each class equally.
+        intercept: fit a bias too. Without one the features alone must explain the tags, absence included,
+            which improves the class maps: with a bias that encodes rarity they become positive almost
             everywhere.
-        single_label: one class excludes the others.
-        iterations: steps of L-BFGS at most.
-        precision: of the arithmetic; float32 halves time and memory where samples abound.
+        single_label: classes are mutually exclusive.
+        iterations: maximum number of L-BFGS steps.
+        precision: of the arithmetic; float32 halves time and memory for many samples.
     Returns:
-        weight (K, F), bias (K,): for features as they come, not divided by s; bias 0 without ``intercept``.
+        weight (K, F), bias (K,): for features not divided by s; bias 0 without ``intercept``.
     Notes:
-        Without a spread in the features s is 1. A class that all or no samples have gets weight near 0.
+        s is 1 if the features are constant. A class that all or no samples have gets weight near 0.
     Source:
         Logistic regression; L-BFGS with strong Wolfe line search, from zero: the result depends on no seed.
     Example:
@@ -140,7 +140,7 @@ def fit_head(
 
 def probe(
     model: Classifier,
-    pictures: Pictures,
+    images: DecodedImages,
     items: Sequence[int],
     tags: Tensor,
     *,
@@ -156,10 +156,10 @@ def probe(
     """Fit the head of ``model`` in place on all images at all scales; see ``fit_head``.
 
     Returns:
-        Share of (image, class) pairs that the fitted head answers rightly at scale ``scales[0]``.
+        Share of (image, class) pairs that the fitted head predicts correctly at scale ``scales[0]``.
     """
     features = pooled_features(
-        model.backbone, pictures, items, mean=mean, std=std, scales=scales, messages=messages
+        model.backbone, images, items, mean=mean, std=std, scales=scales, messages=messages
     )
     repeated = tags.repeat(len(scales), 1)
     flat = features.flatten(0, 1)

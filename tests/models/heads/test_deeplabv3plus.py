@@ -19,7 +19,7 @@ from wsstool.models.recognise import describe_weights
 from wsstool.models.segmenter import build_segmenter, start_from
 from wsstool.models.weights import build_from_weights
 from wsstool.stages.networks.output_names import named_outputs
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.types import ClassList
 
 PARITY = Path("fixtures/parity")

@@ -207,7 +207,7 @@ class TestAnyBackbone:
             ({"arch": "fcn8s-vgg-16", "output_stride": 16}, "--output-stride"),
             ({"arch": "fcn8s-resnet-18", "width": 8}, "--width"),
             ({"arch": "fcn2s-convnext-tiny"}, "no features of stride 2"),
-            ({"arch": "linear-tiny", "channel_order": "bgr"}, "red, green, blue"),
+            ({"arch": "linear-tiny", "channel_order": "bgr"}, "RGB"),
         ):
             with pytest.raises(UsageError, match=said), torch.device("meta"):
                 build_segmenter(n_classes=2, **wrong)

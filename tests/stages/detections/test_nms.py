@@ -20,7 +20,7 @@ from wsstool.errors import (
 )
 from wsstool.nms import run
 from wsstool.stages.detections.nms import nms
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.scoring.evaluate import evaluate
 from wsstool.types import ClassList, Messages
 
 
@@ -52,10 +52,10 @@ def test_every_format_holds_the_same(results, truth, tmp_path):
     assert header.attributes["columns"][:6] == ["x0", "y0", "x1", "y1", "score", "class"]
     np.testing.assert_allclose(records[1][:, :6], [[10, 10, 30, 40, 0.9, 0], [11, 10, 31, 40, 0.7, 1]])
     assert records[1][:, 7].tolist() == [2, 1]  # how many inputs went into each
-    expected = eval_([str(tmp_path / "a.h5")], truth=truth)["scores"]["ap"]
+    expected = evaluate([str(tmp_path / "a.h5")], truth=truth)["scores"]["ap"]
     for name in ("b.csv", "yolo", "c.json", "d.h5"):
         nms([str(tmp_path / "a.h5")], output=tmp_path / name, instances=truth if name == "c.json" else None)
-        found = eval_([str(tmp_path / name)], truth=truth)
+        found = evaluate([str(tmp_path / name)], truth=truth)
         assert found["scores"]["ap"] == pytest.approx(expected), name
     ids = [(row["image_id"], row["category_id"]) for row in json.loads((tmp_path / "c.json").read_text())]
     assert ids == [(1, 5), (2, 5), (2, 7)]
@@ -163,7 +163,7 @@ def test_no_boxes_at_all(tmp_path, truth):
     assert nms([str(tmp_path / "none.json")], output=tmp_path / "o.json")["kept"] == 0
     assert json.loads((tmp_path / "o.json").read_text()) == []
     nms([str(tmp_path / "none.json")], output=tmp_path / "o.h5", instances=truth)
-    assert eval_([str(tmp_path / "o.h5")], truth=truth)["scores"]["ap"] == 0
+    assert evaluate([str(tmp_path / "o.h5")], truth=truth)["scores"]["ap"] == 0
 
 
 def test_success_is_said_after_writing(results, tmp_path):
@@ -182,14 +182,14 @@ def test_success_is_said_after_writing(results, tmp_path):
 
 def test_eval_needs_truth_and_can_fail(results, truth, tmp_path):
     with pytest.raises(MissingInputError, match="--truth"):
-        eval_([str(results)])
+        evaluate([str(results)])
     with pytest.raises(UsageError, match="not for detections"):
-        eval_([str(results)], truth=truth, boundary=True)
-    found = eval_([str(results)], truth=truth, output=tmp_path / "scores.json", fail_under="ap50=0.9")
+        evaluate([str(results)], truth=truth, boundary=True)
+    found = evaluate([str(results)], truth=truth, output=tmp_path / "scores.json", fail_under="ap50=0.9")
     assert json.loads((tmp_path / "scores.json").read_text())["scores"] == found["scores"]
     assert set(found["classes"]) == {"cat", "wild dog"} and len(found["curve"]["ap50"]) == 101
     with pytest.raises(BelowThresholdError) as error:
-        eval_([str(results)], truth=truth, fail_under="ap=1")
+        evaluate([str(results)], truth=truth, fail_under="ap=1")
     assert error.value.summary["scores"]["ap"] == found["scores"]["ap"]
 
 

@@ -12,7 +12,7 @@ from wsstool.errors import (
     UsageError,
 )
 from wsstool.stages.detections.nms import nms
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.scoring.evaluate import evaluate
 
 
 @pytest.mark.parametrize("name", ["a.h5", "a.csv", "a"])
@@ -86,7 +86,7 @@ def test_bad_input(results, tmp_path, truth):
     many = [{**ROWS[0], "image_id": 9}]
     (tmp_path / "other.json").write_text(json.dumps(many))
     with pytest.raises(BadInputError, match="9"):
-        eval_([str(tmp_path / "other.json")], truth=truth)
+        evaluate([str(tmp_path / "other.json")], truth=truth)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_class_ids_of_tables_are_small(tmp_path):
 def test_eval_refuses_what_nms_refuses(tmp_path, truth, entry):
     (tmp_path / "bad.json").write_text(json.dumps([ROWS[1], {**ROWS[0], **entry}]))
     with pytest.raises(BadInputError, match=r"1 box is invalid.*--drop-invalid"):
-        eval_([str(tmp_path / "bad.json")], truth=truth)
+        evaluate([str(tmp_path / "bad.json")], truth=truth)
     with pytest.raises(BadInputError, match=r"1 box is invalid.*--drop-invalid"):
         nms([str(tmp_path / "bad.json")], output=tmp_path / "x.json")
 
@@ -127,14 +127,14 @@ def test_eval_says_when_no_category_is_known(tmp_path, results, truth):
     rows = [{**row, "category_id": row["category_id"] + 10} for row in ROWS]
     (tmp_path / "other.json").write_text(json.dumps(rows))
     with pytest.raises(BadInputError, match=r"none of the categories .*\(15, 17\).*\(5, 7\)"):
-        eval_([str(tmp_path / "other.json")], truth=truth)
+        evaluate([str(tmp_path / "other.json")], truth=truth)
     (tmp_path / "other.json").write_text(json.dumps([rows[0], *ROWS]))
-    with_another = eval_([str(tmp_path / "other.json")], truth=truth)
-    assert with_another["scores"] == eval_([str(results)], truth=truth)["scores"]
+    with_another = evaluate([str(tmp_path / "other.json")], truth=truth)
+    assert with_another["scores"] == evaluate([str(results)], truth=truth)["scores"]
 
 
 def test_a_threshold_is_a_number(results, tmp_path):
-    with pytest.raises(UsageError, match="score_threshold nan"):
+    with pytest.raises(UsageError, match="--score-threshold nan"):
         nms([str(results)], output=tmp_path / "x.json", score_threshold=float("nan"))
 
 

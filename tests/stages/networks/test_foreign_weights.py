@@ -8,7 +8,7 @@ import torch
 from tests.stages.tissue import write_tree
 from wsstool.errors import BadInputError
 from wsstool.models.classifier import build_classifier
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
 
 
@@ -35,5 +35,5 @@ def test_the_way_on_is_named(data: Path, tmp_path: Path, stage, says: str) -> No
 
 
 def test_what_fits_nothing(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="fits no backbone that there is: 'wsstool train-cls' makes a"):
+    with pytest.raises(BadInputError, match="fits no known backbone: 'wsstool train-cls' makes a"):
         cam(data, weights=data / "strange.pth", split="train", output=tmp_path / "x.h5")

@@ -13,7 +13,7 @@ from wsstool.regions import Boxes
 from wsstool.stages.networks.segmenter import Trained
 from wsstool.stages.networks.segmenter_on_boxes import ClassMapper
 from wsstool.stages.objects.contour import contour
-from wsstool.stages.predict.any_weights import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.program.sample import sample
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.types import ClassList
@@ -49,7 +49,7 @@ def test_a_map_is_half_where_the_class_ties_with_the_likeliest_other():
 
 def test_masks_and_maps_of_boxes_by_a_segmenter(tmp_path):
     data = tmp_path / "data"
-    sample(data, count=6, size=48)
+    sample(output=data, count=6, size=48)
     cotrain(data, output=tmp_path / "seg.pth", arch="linear-tiny", epochs=1, workers=0)
     options = {"weights": tmp_path / "seg.pth", "boxes": data / "boxes.json"}
     done = predict(data, output=tmp_path / "o.h5", **options)

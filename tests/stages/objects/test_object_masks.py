@@ -13,8 +13,9 @@ from wsstool.masks.instances import merge_instances
 from wsstool.stages.objects.select import select
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
 from wsstool.stages.report.report import report
-from wsstool.stages.scoring.evaluate import eval_
-from wsstool.stages.scoring.score_file import read_scores
+from wsstool.stages.scoring.evaluate import evaluate
+from wsstool.stages.scoring.label_maps import LABEL_MAPS
+from wsstool.stages.scoring.score_file import read_counts
 
 
 @pytest.fixture(scope="module")
@@ -39,15 +40,15 @@ def groups(folder):
 
 class TestEval:
     def test_perfect_masks_score_one(self, files):
-        (row,) = eval_([files["prior"]])["rows"]
+        (row,) = evaluate([files["prior"]])["rows"]
         assert row["scored"] == 7 and row["instance_miou"] == row["boundary_f"] == row["box_fit"] == 1
         assert row["classes"]["objects"] == {"background": 0, "disc": 4 - 1, "block": 4}
         assert row["blind"]["box"] < 1
 
     def test_the_blind_rows_are_the_baselines(self, files):
-        (row,) = eval_([files["ellipse"]])["rows"]
+        (row,) = evaluate([files["ellipse"]])["rows"]
         assert row["instance_miou"] == pytest.approx(row["blind"]["ellipse"])
-        (row,) = eval_([files["box"]])["rows"]
+        (row,) = evaluate([files["box"]])["rows"]
         assert row["instance_miou"] == pytest.approx(row["blind"]["box"])
 
     def test_without_truth_only_the_boxes_are_compared(self, files, root, tmp_path):
@@ -55,58 +56,58 @@ class TestEval:
         for one in content["annotations"]:
             del one["segmentation"]
         (tmp_path / "bare.json").write_text(json.dumps(content))
-        (row,) = eval_([files["ellipse"]], truth=tmp_path / "bare.json")["rows"]
+        (row,) = evaluate([files["ellipse"]], truth=tmp_path / "bare.json")["rows"]
         assert row["scored"] == 0 and row["instance_miou"] is None
         assert row["box_fit"] == 1 and 0.7 < row["coverage"] < 0.9
 
     def test_a_split_and_small_objects(self, files, tmp_path):
         (tmp_path / "two.txt").write_text("p0\np3\n")
-        assert eval_([files["prior"]], split=str(tmp_path / "two.txt"))["rows"][0]["objects"] == 2
-        assert eval_([files["prior"]], min_area=10**6)["rows"][0]["scored"] == 0
+        assert evaluate([files["prior"]], split=str(tmp_path / "two.txt"))["rows"][0]["objects"] == 2
+        assert evaluate([files["prior"]], min_area=10**6)["rows"][0]["scored"] == 0
 
     def test_average_precision(self, files):
-        assert eval_([files["prior"]], ap=True)["rows"][0]["ap"]["ap"] == pytest.approx(1)
+        assert evaluate([files["prior"]], ap=True)["rows"][0]["ap"]["ap"] == pytest.approx(1)
 
     def test_a_file_with_every_object(self, files, tmp_path):
-        eval_([files["ellipse"]], output=tmp_path / "s.json")
+        evaluate([files["ellipse"]], output=tmp_path / "s.json")
         rows = json.loads((tmp_path / "s.json").read_text())["objects"]
         assert len(rows["iou"]) == 7 and set(rows["class_id"]) == {1, 2}
 
     def test_parts_are_counted_as_one(self, root, files, tmp_path):
-        whole = eval_([files["ellipse"]], min_area=300, output=tmp_path / "all.json")
+        whole = evaluate([files["ellipse"]], min_area=300, output=tmp_path / "all.json")
         names = []
         for name, part in (("a", (0, 3, 4)), ("b", (1, 2))):
             maps = write_maps(tmp_path / f"{name}-c.h5", root, part)
             select(None, contour=str(maps), method="ellipse", output=tmp_path / f"{name}.h5")
-            eval_([tmp_path / f"{name}.h5"], output=tmp_path / f"{name}.json")
+            evaluate([tmp_path / f"{name}.h5"], output=tmp_path / f"{name}.json")
             names.append(tmp_path / f"{name}.json")
-        merged = eval_(names, min_area=300, output=tmp_path / "again.json")
+        merged = evaluate(names, min_area=300, output=tmp_path / "again.json")
         assert {**merged, "source": "ellipse.h5"} == whole
-        assert eval_([tmp_path / "again.json"], min_area=300) == merged
-        (grouped,) = eval_(names, group=str(groups(tmp_path)))["rows"]
+        assert evaluate([tmp_path / "again.json"], min_area=300) == merged
+        (grouped,) = evaluate(names, group=str(groups(tmp_path)))["rows"]
         assert grouped["interval"]["units"] == 2
         with pytest.raises(BadInputError, match=r"scores 'images/p1.png' again"):
-            eval_([tmp_path / "all.json", names[1]])
+            evaluate([tmp_path / "all.json", names[1]])
         with pytest.raises(BelowThresholdError, match="instance_miou"):
-            eval_(names, fail_under="0.999")
+            evaluate(names, fail_under="0.999")
         for options, says in (
             ({"ap": True}, "--ap"),
             ({"split": "x"}, "--split"),
             ({"against": 1}, "against"),
         ):
             with pytest.raises(UsageError, match=says):
-                eval_(names, **options)
+                evaluate(names, **options)
 
     def test_parts_with_average_precision(self, root, files, tmp_path):
         for name, part in (("a", (0, 3, 4)), ("b", (1, 2))):
             maps = write_maps(tmp_path / f"{name}-c.h5", root, part)
             select(None, contour=str(maps), method="ellipse", output=tmp_path / f"{name}.h5")
-            eval_([tmp_path / f"{name}.h5"], ap=True, output=tmp_path / f"{name}.json")
-        merged = eval_([tmp_path / "a.json", tmp_path / "b.json"], ap=True)
-        assert merged["rows"] == eval_([files["ellipse"]], ap=True)["rows"]
-        eval_([tmp_path / "b.h5"], output=tmp_path / "b.json")
+            evaluate([tmp_path / f"{name}.h5"], ap=True, output=tmp_path / f"{name}.json")
+        merged = evaluate([tmp_path / "a.json", tmp_path / "b.json"], ap=True)
+        assert merged["rows"] == evaluate([files["ellipse"]], ap=True)["rows"]
+        evaluate([tmp_path / "b.h5"], output=tmp_path / "b.json")
         with pytest.raises(BadInputError, match="without --ap"):
-            eval_([tmp_path / "a.json", tmp_path / "b.json"])
+            evaluate([tmp_path / "a.json", tmp_path / "b.json"])
 
     def test_parts_of_proposals_are_counted_as_one(self, root, tmp_path):
         whole = write_proposals(tmp_path / "p.h5", root)
@@ -114,21 +115,21 @@ class TestEval:
         for names in ("p1\np3", "p0\np2\np4"):
             (tmp_path / "names.txt").write_text(names + "\n")
             parts.append(tmp_path / f"{len(parts)}.json")
-            eval_([whole], split=str(tmp_path / "names.txt"), output=parts[-1])
-        merged = eval_(parts)
-        assert merged == eval_([whole]) and "7 objects of 2 classes in 4 images" in merged["annotated"]
+            evaluate([whole], split=str(tmp_path / "names.txt"), output=parts[-1])
+        merged = evaluate(parts)
+        assert merged == evaluate([whole]) and "7 objects of 2 classes in 4 images" in merged["annotated"]
         with pytest.raises(BadInputError, match="again"):
-            eval_([parts[0], parts[0]])
+            evaluate([parts[0], parts[0]])
         with pytest.raises(UsageError, match="--ap is not for proposals"):
-            eval_(parts, ap=True)
+            evaluate(parts, ap=True)
 
     def test_score_files_of_two_kinds_or_damaged(self, root, files, tmp_path):
-        eval_([files["ellipse"]], output=tmp_path / "a.json")
-        eval_([write_proposals(tmp_path / "p.h5", root)], output=tmp_path / "b.json")
+        evaluate([files["ellipse"]], output=tmp_path / "a.json")
+        evaluate([write_proposals(tmp_path / "p.h5", root)], output=tmp_path / "b.json")
         with pytest.raises(BadInputError, match=r"b.json' scores proposals, '.*a.json' masks of boxes"):
-            eval_([tmp_path / "a.json", tmp_path / "b.json"])
-        with pytest.raises(BadInputError, match="not of label maps"):
-            read_scores([tmp_path / "a.json"])
+            evaluate([tmp_path / "a.json", tmp_path / "b.json"])
+        with pytest.raises(BadInputError, match="does not hold scores of label maps"):
+            read_counts(tmp_path / "a.json", LABEL_MAPS)
         content = json.loads((tmp_path / "a.json").read_text())
         for broken in (
             {"objects": {}},
@@ -138,7 +139,7 @@ class TestEval:
         ):
             (tmp_path / "c.json").write_text(json.dumps({**content, **broken}))
             with pytest.raises(BadInputError, match=r"c.json' is not a score file"):
-                eval_([tmp_path / "c.json"])
+                evaluate([tmp_path / "c.json"])
 
     @pytest.mark.parametrize(
         ("options", "error", "says"),
@@ -153,7 +154,7 @@ class TestEval:
     )
     def test_what_does_not_hold(self, files, options, error, says):
         with pytest.raises(error, match=says):
-            eval_([files["ellipse"]], **options)
+            evaluate([files["ellipse"]], **options)
 
     def test_truth_that_is_numbered_otherwise_is_refused(self, files, root, tmp_path):
         content = json.loads((root / "boxes.json").read_text())
@@ -162,11 +163,11 @@ class TestEval:
             one["id"] = k
         (tmp_path / "other.json").write_text(json.dumps(content))
         with pytest.raises(BadInputError, match="numbered in different ways"):
-            eval_([files["ellipse"]], truth=tmp_path / "other.json")
+            evaluate([files["ellipse"]], truth=tmp_path / "other.json")
 
     def test_a_truth_that_is_not_there(self, files, tmp_path):
         with pytest.raises(MissingInputError):
-            eval_([files["ellipse"]], truth=tmp_path)
+            evaluate([files["ellipse"]], truth=tmp_path)
 
 
 class TestPseudoMask:

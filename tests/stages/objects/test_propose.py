@@ -22,7 +22,7 @@ from wsstool.errors import (
     UsageError,
 )
 from wsstool.stages.objects.propose import propose
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.scoring.evaluate import evaluate
 from wsstool.stages.streams.cat import cat
 from wsstool.stages.streams.check import check
 from wsstool.stages.streams.info import info
@@ -115,14 +115,14 @@ class TestStage:
 
         whole, cut = tmp_path / "whole.h5", tmp_path / "cut.h5"
         propose(data, output=whole, workers=0)
-        real = module.flat
+        real = module.proposal_record
 
         def stop(proposals, rows):
             if proposals.superpixels.shape[0] == 62:
                 raise InterruptedError
             return real(proposals, rows)
 
-        monkeypatch.setattr(module, "flat", stop)
+        monkeypatch.setattr(module, "proposal_record", stop)
         with pytest.raises(InterruptedError):
             propose(data, output=cut, workers=0)
         monkeypatch.undo()
@@ -164,7 +164,7 @@ class TestImport:
             assert len(found) == 3
             for row, mask in zip(found.members(), masks[::-1], strict=True):
                 np.testing.assert_array_equal(row[found.superpixels], mask)
-        rows = eval_([out])["rows"]
+        rows = evaluate([out])["rows"]
         assert all(row["abo"] == 1 for row in rows if row["number"])
 
     def test_each_image_is_made_once(self, data, results, tmp_path, monkeypatch):
@@ -287,27 +287,27 @@ class TestScores:
     def test_says_what_was_annotated(self, data, tmp_path):
         out = tmp_path / "p.h5"
         propose(data, output=out, workers=0)
-        found = eval_([out], output=tmp_path / "scores.json")
+        found = evaluate([out], output=tmp_path / "scores.json")
         assert found["images"] == N and "9 objects of 1 class in 3 images" in found["annotated"]
         best = {(r["of"], r["objects"], r["best"]): r for r in found["rows"]}
         assert best["masks", "all", None]["abo"] > 0.9 and best["boxes", "all", None]["recall_50"] == 1
         assert best["masks", "all", 10]["abo"] <= best["masks", "all", 100]["abo"]
         assert json.loads((tmp_path / "scores.json").read_text())["rows"] == found["rows"]
-        assert eval_([out], truth=data / "boxes.json")["rows"] == found["rows"]
+        assert evaluate([out], truth=data / "boxes.json")["rows"] == found["rows"]
         names = tmp_path / "names.txt"
         names.write_text("001\n")
-        assert eval_([out], split=str(names))["images"] == 1
+        assert evaluate([out], split=str(names))["images"] == 1
 
     def test_can_gate(self, data, results, tmp_path):
         out = tmp_path / "p.h5"
         propose(data, output=out, max_proposals=1, workers=0)
-        eval_([out], fail_under="abo=0")
+        evaluate([out], fail_under="abo=0")
         with pytest.raises(BelowThresholdError, match="recall_85 of masks"):
-            eval_([out], fail_under="recall-85=0.99")
+            evaluate([out], fail_under="recall-85=0.99")
         with pytest.raises(UsageError, match="of proposals there are"):
-            eval_([out], fail_under="boundary-iou=.1")
+            evaluate([out], fail_under="boundary-iou=.1")
         with pytest.raises(UsageError, match="--sweep is not for proposals"):
-            eval_([out], sweep=True)
+            evaluate([out], sweep=True)
 
     def test_without_truth_or_with_that_of_another_size(self, data, tmp_path):
         out = tmp_path / "p.h5"
@@ -315,11 +315,11 @@ class TestScores:
         truth = (data / "boxes.json").read_text()
         (data / "boxes.json").unlink()
         with pytest.raises(MissingInputError):
-            eval_([out])
+            evaluate([out])
         (data / "boxes.json").write_text(truth)
         Image.new("RGB", (8, 8)).save(data / "images/000.png")
         with pytest.raises(BadInputError):
-            eval_([out])
+            evaluate([out])
 
 
 def write_mat(path: Path, map_: np.ndarray, lists: list, scores: np.ndarray, version: str) -> None:

@@ -17,7 +17,7 @@ from wsstool import store
 from wsstool.cli.app import app
 from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError
 from wsstool.registry import FILLERS, SELECTORS
-from wsstool.stages.inputs.boxes import open_boxed
+from wsstool.stages.inputs.boxes import open_box_dataset
 from wsstool.stages.objects.select import select
 
 COMMANDS = typer.main.get_command(app).commands
@@ -265,7 +265,7 @@ def test_no_box_that_can_be_used_is_an_error_but_not_in_a_shard(root, tmp_path):
         select(str(proposals), boxes=spoiled, settings=["guide=box"], output=tmp_path / "s.h5")
     assert not list(tmp_path.glob("s.h5*"))
     said = Heard()
-    part = open_boxed(root, boxes=spoiled, shard="0/1", messages=said)
+    part = open_box_dataset(root, boxes=spoiled, shard="0/1", messages=said)
     assert not part.objects() and any("no usable box" in text for text in said.warned)
     spoiled.write_text(json.dumps({**content, "annotations": []}))
     assert not select(str(root), boxes=spoiled, method="ellipse", output=tmp_path / "s.h5")["objects"]

@@ -18,7 +18,7 @@ from wsstool.models.classifier import build_classifier
 from wsstool.models.segmenter import build_segmenter
 from wsstool.models.weights import save_weights
 from wsstool.stages.predict.classifier_gate import Gate
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 
 NAMES = ["cat", "dog", "emu"]
 BLIND = {"mean": [0.0] * 3, "std": [1.0] * 3, "palette": []}
@@ -169,7 +169,7 @@ def test_bad_gates(data: Path, tmp_path: Path) -> None:
     weights = write_segmenter(tmp_path / "seg.pth", NAMES)
     other = write_gate(tmp_path / "other.pth", ["cat", "dog", "fox"], set())
     cases: list[tuple[dict[str, Any], type[Exception], str]] = [
-        ({"gate": other}, BadInputError, "other classes.*emu"),
+        ({"gate": other}, BadInputError, "different classes.*emu"),
         ({"gate": weights}, BadInputError, "segmenter"),
         ({"gate": tmp_path / "nowhere.pth"}, MissingInputError, "nowhere"),
         ({"gate": other, "gate_threshold": 1.0}, UsageError, "gate-threshold"),

@@ -15,6 +15,7 @@ from wsstool.types import Silent
 def test_every_registry_and_every_method_is_listed():
     registries = {v.family for v in vars(registry).values() if isinstance(v, Registry)}
     assert {r.family for r in PLACES.values()} == registries
+    assert list(PLACES.values()) == list(registry.REGISTRIES), "one order: that of the pipeline"
     assert [(one["place"], one["name"]) for one in methods()["methods"]] == [
         (place, name) for place, family in PLACES.items() for name in family
     ]
@@ -24,7 +25,7 @@ def test_own_options_with_defaults():
     one = next(m for m in methods()["methods"] if m["name"] == "scorecam")
     assert one["options"] == {"top_channels": 0, "masked_batch": 32}
     assert one["paper"] == CAMS.entries()["scorecam"].paper
-    assert one["summary"].startswith("Score-CAM maps")
+    assert one["summary"].startswith("Compute Score-CAM maps")
 
 
 def test_a_broken_method_of_another_package_hides_no_other(monkeypatch):

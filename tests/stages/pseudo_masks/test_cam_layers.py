@@ -49,9 +49,9 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("tiny", {"layer": ["bn7"], "scale": [1.0, 0.5]}, "no layer 'bn7'"),
         ("tiny", {"layer": ["bn7"], "map_stride": 4}, "no layer 'bn7'"),
         ("tiny", {"layer": ["head"]}, "'head' comes after the last feature map"),
-        ("tiny", {"layer": ["features.5", "features.5"]}, "are one layer"),
+        ("tiny", {"layer": ["features.5", "features.5"]}, "are the same layer"),
         ("tiny", {"layer": [""]}, "names no layer"),
-        ("tiny", {"method": "cam", "layer": ["features.3"]}, "features.3 is not it, gradcam takes any"),
+        ("tiny", {"method": "cam", "layer": ["features.3"]}, "features.3 is not; gradcam takes any layer"),
         ("tiny", {"method": "scorecam", "settings": ["top_channels=-1"]}, "top_channels must be >= 0"),
         (
             "mobile",
@@ -74,7 +74,7 @@ def test_on_the_command_line(data: Path, tmp_path: Path) -> None:
     line = ["cam", "--quiet", str(data), "--split", "train", "--weights", str(data / "tiny.pth")]
     done = CliRunner().invoke(app, [*line, "-o", str(tmp_path / "c.h5"), "--layer", "backbone.feature.3"])
     assert done.exit_code == 2 and len(done.stderr.splitlines()) == 1
-    assert "alike: backbone.features.3," in done.stderr
+    assert "similar: backbone.features.3," in done.stderr
     assert os.listdir(tmp_path) == []
 
 

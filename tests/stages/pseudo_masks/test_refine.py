@@ -11,7 +11,7 @@ from wsstool.cli.app import app
 from wsstool.errors import ExitCode, UsageError
 from wsstool.registry import REFINERS
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
-from wsstool.stages.refiners import bound_refiner
+from wsstool.stages.refiners import find_refiner
 
 WRONG = {
     "crf": (
@@ -132,7 +132,9 @@ def test_bad_maps_fail_alone_and_the_exit_code_is_3(one, tmp_path, bad):
     assert {"nan": "NaN", "size": "31"}[bad] in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_bound_refiner_refines():
+def test_a_refiner_with_its_options_refines():
     scores, image = np.eye(2, dtype=np.float32)[:, None], np.zeros((1, 2, 3), np.uint8)
-    refined = bound_refiner("crf", {"steps": 0, "logit_scale": 1.0})(scores, image)
+    refiner, own = find_refiner("crf", ["steps=0", "logit-scale=1"])
+    assert own == {"steps": 0, "logit_scale": 1.0}
+    refined = refiner(scores, image)
     np.testing.assert_allclose(refined[:, 0, 0], [np.e / (1 + np.e), 1 / (1 + np.e)], atol=1e-6)

@@ -12,7 +12,7 @@ from tests.stages.pseudo_masks.test_cam_layers import write_classifier
 from wsstool import store
 from wsstool.data.dataset import open_dataset
 from wsstool.models.weights import build_from_weights
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
 from wsstool.stages.train.cotrain import cotrain

@@ -14,7 +14,7 @@ from wsstool.data.dataset import open_dataset
 from wsstool.data.known_classes import BCSS_CLASSES, LUAD_CLASSES
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.scoring.evaluate import evaluate
 from wsstool.stages.streams.info import info
 
 TAGS = [(1, 0, 0, 1), (0, 1, 0, 0), (0, 0, 0, 0)]
@@ -194,7 +194,7 @@ class TestPublishedTree:
         with store.create(header, tmp_path / "p.h5") as writer:
             for _ in val.names:
                 writer.write(prediction)
-        (row,) = eval_([tmp_path / "p.h5"], ignore_class="background", bootstrap=0)["rows"]
+        (row,) = evaluate([tmp_path / "p.h5"], ignore_class="background", bootstrap=0)["rows"]
         assert list(row["classes"]["iou"].values()) == [pytest.approx(52 / 103), 0, 1, 1, None]
         assert row["miou"] == pytest.approx((52 / 103 + 2) / 4)
 

@@ -13,7 +13,7 @@ from wsstool.data.masks import read_mask
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, SomeFailedError, UsageError
 from wsstool.stages.exchange.export import export
 from wsstool.stages.report.report import report
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.scoring.evaluate import evaluate
 
 
 @pytest.fixture
@@ -29,8 +29,8 @@ def test_export_is_read_back(tmp_path, data):
         assert (read_mask(tmp_path / "out" / "images" / f"p{i}.png", CLASSES) == predicted(i)).all()
     assert read_class_list(tmp_path / "out" / "classes.txt") == CLASSES
     assert sorted(p.name for p in tmp_path.iterdir()) == ["data", "masks.h5", "out"]
-    again = eval_([tmp_path / "out"], truth=data / "masks")
-    assert again["rows"][0]["miou"] == eval_([masks])["rows"][0]["miou"]
+    again = evaluate([tmp_path / "out"], truth=data / "masks")
+    assert again["rows"][0]["miou"] == evaluate([masks])["rows"][0]["miou"]
 
 
 def test_export_makes_no_folders_above_its_own(tmp_path, data):
@@ -145,11 +145,12 @@ def test_report_of_a_chain(tmp_path, data):
     text = (tmp_path / "report.html").read_text()
     assert found["bytes"] == len(text.encode()) and not re.search(r"https?://", text)
     assert text.count("data:image/jpeg") == 3 * 6  # image, CAM, pseudo-mask, twin, truth, errors
-    for words in ("Worst images", "Typical images", "Best images", "pseudo-mask: failed", "supervised twin",
-                  "blind", "Training: seg.jsonl", "wsstool cam", "Commonest mistakes", "Shapes"):  # fmt: skip
+    for words in ("Worst images", "Typical images", "Best images", "pseudo-mask: failed",
+                  "fully supervised reference", "blind", "Training: seg.jsonl", "wsstool cam",
+                  "Commonest mistakes", "Shapes"):  # fmt: skip
         assert words in text, words
     assert [s["source"] for s in found["scores"]] == ["CAM", "pseudo-mask", "twin"]
-    assert found["scores"][1]["rows"][0]["miou"] == eval_([masks])["rows"][0]["miou"]
+    assert found["scores"][1]["rows"][0]["miou"] == evaluate([masks])["rows"][0]["miou"]
     assert len(list((tmp_path / "strips").iterdir())) == 3
 
 
@@ -160,7 +161,7 @@ def test_report_without_truth_and_of_score_files(tmp_path):
     text = (tmp_path / "bare.html").read_text()
     assert text.count("data:image/jpeg") == 3 * 2 and "mIoU" not in text
     whole = write_data(tmp_path / "data")
-    eval_([write_masks(tmp_path / "again.h5", whole)], output=tmp_path / "scores.json")
+    evaluate([write_masks(tmp_path / "again.h5", whole)], output=tmp_path / "scores.json")
     report([str(tmp_path / "scores.json")], output=tmp_path / "scores.html")
     assert "0." in (tmp_path / "scores.html").read_text()
 

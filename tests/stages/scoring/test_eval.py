@@ -13,7 +13,7 @@ from wsstool.errors import BadInputError, BelowThresholdError, MissingInputError
 from wsstool.metrics.confusion import ConfusionMatrix
 from wsstool.metrics.segmentation import segmentation_scores
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.scoring.evaluate import evaluate
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def by_hand(indices=range(6), predict=predicted, **options):
 
 
 def test_mask_file_beside_its_truth(masks):
-    found = eval_([masks])
+    found = evaluate([masks])
     expected = by_hand()
     (row,) = found["rows"]
     assert found["images"] == 6 and row["name"] == "argmax"
@@ -48,29 +48,35 @@ def test_mask_file_beside_its_truth(masks):
     json.dumps(found, allow_nan=False)
 
 
+def test_a_single_source_needs_no_list(masks, data):
+    found = evaluate([masks])
+    assert evaluate(masks) == evaluate(str(masks), truth=str(data)) == found
+    assert evaluate(sources=masks, bootstrap=0)["rows"][0]["miou"] == found["rows"][0]["miou"]
+
+
 def test_layers_are_rows(tmp_path, data):
     path = write_masks(tmp_path / "two.h5", data, layers=("argmax", "oracle"))
-    first, second = eval_([path], boundary=True)["rows"]
+    first, second = evaluate([path], boundary=True)["rows"]
     assert first["miou"] == pytest.approx(by_hand().mean_iou)
     assert second["miou"] == second["boundary_iou"] == 1 > first["boundary_iou"]
 
 
 def test_split_and_folder_of_truth(tmp_path, masks, data):
     (tmp_path / "few.txt").write_text("p1\np4\n")
-    found = eval_([masks], split=str(tmp_path / "few.txt"))
+    found = evaluate([masks], split=str(tmp_path / "few.txt"))
     assert found["images"] == 2
     assert found["rows"][0]["miou"] == pytest.approx(by_hand([1, 4]).mean_iou)
     moved = shutil.move(data / "masks", tmp_path / "elsewhere")
     with pytest.raises(MissingInputError, match="no true mask"):
-        eval_([masks])
-    assert eval_([masks], truth=moved)["rows"][0]["miou"] == pytest.approx(by_hand().mean_iou)
+        evaluate([masks])
+    assert evaluate([masks], truth=moved)["rows"][0]["miou"] == pytest.approx(by_hand().mean_iou)
     write_data(tmp_path / "copy")
-    assert eval_([masks], truth=tmp_path / "copy")["images"] == 6
+    assert evaluate([masks], truth=tmp_path / "copy")["images"] == 6
 
 
 def test_images_without_truth_are_left_out_and_said(masks, data):
     (data / "masks" / "p3.png").unlink()
-    found = eval_([masks])
+    found = evaluate([masks])
     assert (found["images"], found["without_truth"]) == (5, 1)
     assert found["rows"][0]["miou"] == pytest.approx(by_hand([0, 1, 2, 4, 5]).mean_iou)
 
@@ -81,10 +87,10 @@ def test_failed_images_count_as_wrong(tmp_path, data):
     def predict(i):
         return np.full(SIZE, 255, np.uint8) if i == 2 else predicted(i)
 
-    found = eval_([path])
+    found = evaluate([path])
     assert found["failed"] == 1
     assert found["rows"][0]["miou"] == pytest.approx(by_hand(predict=predict).mean_iou)
-    skipped = eval_([path], ignored_prediction="skip")["rows"][0]["miou"]
+    skipped = evaluate([path], ignored_prediction="skip")["rows"][0]["miou"]
     assert skipped == pytest.approx(by_hand([0, 1, 3, 4, 5]).mean_iou)
 
 
@@ -95,32 +101,32 @@ def test_view_of_the_class_list_decides_about_the_masks(tmp_path, data):
     for i in range(6):
         write_mask(data / "masks_two" / f"p{i}.png", np.zeros(SIZE, np.uint8))
     path = write_masks(tmp_path / "masks.h5", data)
-    assert eval_([path])["rows"][0]["miou"] == pytest.approx(by_hand().mean_iou)
+    assert evaluate([path])["rows"][0]["miou"] == pytest.approx(by_hand().mean_iou)
 
 
 def test_cam_file_and_oracle_sweep(tmp_path, data):
     path = write_cams(tmp_path / "cam.h5", data)
-    (low,) = eval_([path], background_threshold=0.15, sweep=True)["rows"]  # below the 0.2 around objects
-    (high,) = eval_([path], background_threshold=0.5)["rows"]
+    (low,) = evaluate([path], background_threshold=0.15, sweep=True)["rows"]  # below the 0.2 around objects
+    (high,) = evaluate([path], background_threshold=0.5)["rows"]
     assert high["miou"] == 1 > low["miou"]
     assert low["sweep"]["label"] == "oracle" and low["sweep"]["miou"] == 1
     assert 0.15 < low["sweep"]["threshold"] <= 0.22
     assert dict(low["sweep"]["curve"])[0.15] == pytest.approx(low["miou"])
     assert low["tags"] == {}
-    everything = eval_([write_cams(tmp_path / "all.h5", data, targets="all")], background_threshold=0.5)
+    everything = evaluate([write_cams(tmp_path / "all.h5", data, targets="all")], background_threshold=0.5)
     assert everything["rows"][0]["tags"] == {"map": 1, "exact_match": 1, "jaccard": 1}
-    (none,) = eval_([path], background="none")["rows"]
+    (none,) = evaluate([path], background="none")["rows"]
     assert none["classes"]["iou"]["background"] == 0
     with pytest.raises(UsageError, match="background"):
-        eval_([path], background="none", sweep=True)
+        evaluate([path], background="none", sweep=True)
 
 
 @pytest.mark.parametrize("background", ["auto", "none"])
 def test_cams_are_scored_as_the_masks_that_they_make(tmp_path, data, background):
     cam = write_cams(tmp_path / "cam.h5", data)
     pseudo_mask(cam, output=tmp_path / "masks.h5", background=background)
-    scored = eval_([cam], background=background)["rows"][0]
-    assert scored["miou"] == eval_([tmp_path / "masks.h5"])["rows"][0]["miou"]
+    scored = evaluate([cam], background=background)["rows"][0]
+    assert scored["miou"] == evaluate([tmp_path / "masks.h5"])["rows"][0]["miou"]
 
 
 def test_folder_of_masks(tmp_path, data):
@@ -128,64 +134,64 @@ def test_folder_of_masks(tmp_path, data):
     folder.mkdir()
     for i in range(6):
         write_mask(folder / f"p{i}.png", predicted(i), CLASSES)
-    found = eval_([folder], truth=data / "masks")
+    found = evaluate([folder], truth=data / "masks")
     assert found["rows"][0]["miou"] == pytest.approx(by_hand().mean_iou)
     assert found["rows"][0]["blind"]["tags"] == "truth"
     (data / "classes.txt").unlink()
     with pytest.raises(BadInputError, match="--class-list"):
-        eval_([folder], truth=data / "masks")
+        evaluate([folder], truth=data / "masks")
 
 
 def test_score_files_merge_to_one_pass(tmp_path, data, masks):
-    whole = eval_([masks], output=tmp_path / "all.json")
-    assert eval_([tmp_path / "all.json"])["rows"] == whole["rows"]
+    whole = evaluate([masks], output=tmp_path / "all.json")
+    assert evaluate([tmp_path / "all.json"])["rows"] == whole["rows"]
     for name, part in (("a", [0, 1, 2]), ("b", [3, 4, 5])):
         path = write_masks(tmp_path / f"{name}.h5", data, part)
-        eval_([path], output=tmp_path / f"{name}.json")
-    merged = eval_([tmp_path / "a.json", tmp_path / "b.json"])
+        evaluate([path], output=tmp_path / f"{name}.json")
+    merged = evaluate([tmp_path / "a.json", tmp_path / "b.json"])
     assert merged["images"] == 6 and merged["rows"] == whole["rows"]
     with pytest.raises(BadInputError, match="again"):
-        eval_([tmp_path / "a.json", tmp_path / "a.json"])
+        evaluate([tmp_path / "a.json", tmp_path / "a.json"])
     (tmp_path / "c.json").write_text("{}")
     with pytest.raises(BadInputError, match="not a score file"):
-        eval_([tmp_path / "c.json"])
+        evaluate([tmp_path / "c.json"])
 
 
 def test_two_methods_are_compared_image_by_image(tmp_path, data, masks):
-    eval_([masks], output=tmp_path / "one.json")
+    evaluate([masks], output=tmp_path / "one.json")
     other = write_masks(tmp_path / "other.h5", data, shift=3)
-    (row,) = eval_([other], against=tmp_path / "one.json")["rows"]
+    (row,) = evaluate([other], against=tmp_path / "one.json")["rows"]
     expected = by_hand(predict=lambda i: predicted(i, 3)).mean_iou - by_hand().mean_iou
     than = row["against"]
     assert than["miou"] == pytest.approx(expected) and than["name"] == "argmax"
     assert than["interval"]["low"] <= expected <= than["interval"]["high"] < 0
-    (same,) = eval_([masks], against=tmp_path / "one.json", group="patient")["rows"]
+    (same,) = evaluate([masks], against=tmp_path / "one.json", group="patient")["rows"]
     assert same["against"]["miou"] == 0 and same["against"]["interval"]["units"] == 3
     few = write_masks(tmp_path / "few.h5", data, [0, 1])
     with pytest.raises(BadInputError, match="other images"):
-        eval_([few], against=tmp_path / "one.json")
+        evaluate([few], against=tmp_path / "one.json")
     with pytest.raises(MissingInputError, match="cannot read"):
-        eval_([masks], against=tmp_path / "gone.json")
+        evaluate([masks], against=tmp_path / "gone.json")
 
 
 def test_groups_come_from_a_table(masks):
-    found = eval_([masks], group="patient")["rows"][0]["interval"]
+    found = evaluate([masks], group="patient")["rows"][0]["interval"]
     assert found["units"] == 3
     with pytest.raises(BadInputError, match="no column"):
-        eval_([masks], group="hospital")
+        evaluate([masks], group="hospital")
 
 
 def test_fail_under_keeps_the_scores(masks):
-    assert eval_([masks], fail_under="0.1")
-    assert eval_([masks], fail_under="pixel-accuracy=0.5")
+    assert evaluate([masks], fail_under="0.1")
+    assert evaluate([masks], fail_under="pixel-accuracy=0.5")
     with pytest.raises(BelowThresholdError, match="miou of argmax is 0") as caught:
-        eval_([masks], fail_under="0.99")
+        evaluate([masks], fail_under="0.99")
     assert caught.value.summary["rows"][0]["miou"] < 0.99
     for bad, says in (("2", "fraction"), ("beauty=0.5", "no 'beauty'"), ("x", "fraction"), ("nan", "'nan'")):
         with pytest.raises(UsageError, match=says):
-            eval_([masks], fail_under=bad)
+            evaluate([masks], fail_under=bad)
     with pytest.raises(UsageError, match="--boundary"):
-        eval_([masks], fail_under="boundary-iou=0.5")
+        evaluate([masks], fail_under="boundary-iou=0.5")
 
 
 @pytest.mark.parametrize(
@@ -195,19 +201,19 @@ def test_fail_under_keeps_the_scores(masks):
 def test_truth_that_does_not_fit(masks, data, mask, message):
     Image.fromarray(mask).save(data / "masks" / "p2.png")
     with pytest.raises(BadInputError, match=message):
-        eval_([masks])
+        evaluate([masks])
 
 
 def test_options_that_do_not_fit(tmp_path, masks):
     with pytest.raises(UsageError, match="label maps"):
-        eval_([masks], sweep=True)
+        evaluate([masks], sweep=True)
     with pytest.raises(UsageError, match="no such class"):
-        eval_([masks], ignore_class="dog")
+        evaluate([masks], ignore_class="dog")
     with pytest.raises(UsageError, match="one file"):
-        eval_([masks, masks])
+        evaluate([masks, masks])
     with pytest.raises(MissingInputError):
-        eval_([tmp_path / "none.h5"])
-    assert eval_([masks], ignore_class="square")["rows"][0]["classes"]["iou"]["square"] is None
+        evaluate([tmp_path / "none.h5"])
+    assert evaluate([masks], ignore_class="square")["rows"][0]["classes"]["iou"]["square"] is None
 
 
 @pytest.mark.parametrize("names", [("TE", "NEC", "LYM", "TAS"), ("TUM", "STR", "LYM", "NEC")])
@@ -220,7 +226,7 @@ def test_tissue_with_an_excluded_class_on_paper(tmp_path, names):
         Image.fromarray(mask).save(tmp_path / folder / "a.png")
     (tmp_path / "classes.txt").write_text("".join(f"{i} {n}\n" for i, n in enumerate([*names, "white"])))
     options = {"truth": tmp_path / "truth", "class_list": tmp_path / "classes.txt", "bootstrap": 0}
-    row = eval_([tmp_path / "found"], ignore_class="4", **options)["rows"][0]
+    row = evaluate([tmp_path / "found"], ignore_class="4", **options)["rows"][0]
     iou = row["classes"]["iou"]
     assert list(iou) == [*names, "white"]
     assert [iou[n] for n in names] == [3 / 4, 3 / 5, 2 / 3, None]  # the last occurs nowhere that counts

@@ -6,9 +6,9 @@ import json
 
 import numpy as np
 import pytest
-from wsstool.stages.scoring.mask_precision import NAMES, MaskPrecision, MaskRuns
 
 from wsstool.errors import BadInputError
+from wsstool.stages.scoring.mask_precision import NAMES, MaskPrecision, MaskRuns
 
 SIZE = (120, 150)
 

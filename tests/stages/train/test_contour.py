@@ -13,7 +13,7 @@ from wsstool.data.geometry import rle
 from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, UsageError
 from wsstool.models.weights import load_weights
 from wsstool.stages.objects.contour import contour
-from wsstool.stages.predict.any_weights import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.train.train_contour import train_contour
 from wsstool.types import Silent
 
@@ -162,7 +162,7 @@ class TestTraining:
         assert not (tmp_path / "cut.pth").exists() and (tmp_path / "cut.pth.part").exists()
         said = Stops("never")
         train_contour(data, output=tmp_path / "cut.pth", messages=said, **options)
-        assert any("going on at epoch" in text for text in said.heard)
+        assert any("resuming at epoch" in text for text in said.heard)
         assert (tmp_path / "cut.pth").read_bytes() == (tmp_path / "whole.pth").read_bytes()
         assert not (tmp_path / "cut.pth.part").exists()
 

@@ -15,8 +15,8 @@ from wsstool import store
 from wsstool.cli.recipe_file import recipe_text
 from wsstool.errors import UsageError
 from wsstool.models.weights import load_weights
-from wsstool.stages.predict.label_maps import predict
-from wsstool.stages.scoring.evaluate import eval_
+from wsstool.stages.predict.predict import predict
+from wsstool.stages.scoring.evaluate import evaluate
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.layer_weights import layer_weights
 from wsstool.types import ClassList
@@ -83,7 +83,7 @@ def test_it_learns_and_never_predicts_the_ignored_class(data: Path, trained: tup
     predict(data, weights=trained[0], output=data / "pred.h5", device="cpu")
     with store.open_records(data / "pred.h5") as reader:
         assert {int(v) for r in reader.records() for v in np.unique(r.data)} == {0, 2}
-    row = eval_([data / "pred.h5"], truth=data, ignore_class="white", bootstrap=0)["rows"][0]
+    row = evaluate([data / "pred.h5"], truth=data, ignore_class="white", bootstrap=0)["rows"][0]
     assert row["miou"] > 0.8
     assert row["classes"]["iou"]["white"] is None
     assert row["miou"] == pytest.approx(meta["summary"]["val_mean_iou"], abs=1e-6)
@@ -119,14 +119,14 @@ def test_every_method_ignores_a_class(masks: Path, tmp_path: Path, method: str) 
         ({"layer_weight": ["bn7=1"]}, r"--layer-weight is missing for net\.b4_5, net\.b5_2; 0 leaves"),
         ({"layer_weight": ["bn8=1", "bn7=1", "b5_2=1"]}, "bn8"),
         ({"settings": ["main=b9"]}, r"--set main=b9: no label map is called 'b9'; there are: net\.b4_5"),
-        ({"settings": ["excluded=never"]}, "--set excluded=never: channel or index"),
-        ({"settings": ["loss=dice"]}, "--set loss=dice: cross-entropy, .*focal"),
+        ({"settings": ["excluded=never"]}, "--set excluded=never: give channel or index"),
+        ({"settings": ["loss=dice"]}, "--set loss=dice: give cross-entropy, .*focal"),
         (
             {"method": "plain", "settings": ["loss=dice"]},
             "--set loss=dice: .*ised or symmetric",
         ),
         ({"method": "coteaching", "settings": ["pool=sea"]}, "--set pool=sea: "),
-        ({"momentum": 1.0, "optimizer": "sgd"}, r"--momentum 1: a momentum in \[0, 1\)"),
+        ({"momentum": 1.0, "optimizer": "sgd"}, r"--momentum 1: give a number in \[0, 1\)"),
         ({"arch": "deeplabv3plus-xception"}, "HEAD-BACKBONE"),
         ({"batch_size": 1}, "--batch-size 2"),
         ({"normalization": "mine"}, "normalization"),

@@ -19,7 +19,7 @@ from tests.stages.toy import (
 from wsstool import store
 from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError
 from wsstool.models.weights import load_weights
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.training import loop
 

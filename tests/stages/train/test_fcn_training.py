@@ -19,10 +19,11 @@ from wsstool.errors import UsageError
 from wsstool.models.classifier import normalise
 from wsstool.models.heads.fcn import FCN, build_fcn
 from wsstool.models.weights import build_from_weights, load_weights, save_weights
-from wsstool.stages.predict.label_maps import predict
+from wsstool.stages.predict.predict import predict
 from wsstool.stages.train.cotrain import cotrain
-from wsstool.stages.train.initial_weights import parameter_groups, start_input
+from wsstool.stages.train.initial_weights import start_input
 from wsstool.training import loop
+from wsstool.training.plan import parameter_groups
 
 STAGES = ["fcn8s-tiny=0.003", "fcn4s-tiny", "fcn2s-tiny"]
 FAST: dict[str, Any] = {
@@ -103,8 +104,8 @@ def test_whole_images_and_summed_loss(data: Path, tmp_path: Path) -> None:
         ({"stage": ["fcn32s-tiny"]}, "stride 32"),
         ({"stage": None, "arch": "fcn8s-tiny", "crop_size": 0}, "--batch-size 1"),
         ({"stage": None, "arch": "fcn8s-tiny", "normalization": "matlab"}, "caffe"),
-        ({"stage": None, "arch": "fcn8s-tiny", "upsampling": "deep"}, "fixed or learned"),
-        ({"stage": None, "arch": "fcn-tiny", "normalization": "caffe"}, "red, green, blue"),
+        ({"stage": None, "arch": "fcn8s-tiny", "upsampling": "deep"}, "choose from fixed, learned"),
+        ({"stage": None, "arch": "fcn-tiny", "normalization": "caffe"}, "RGB"),
         ({"stage": None, "arch": "fcn8s-tiny", "settings": ["reduction=max"]}, "mean or sum"),
     ],
 )

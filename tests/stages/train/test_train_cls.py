@@ -13,11 +13,19 @@ from PIL import Image
 
 from tests.messages import Heard
 from tests.stages.toy import interrupted
-from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, UsageError
+from wsstool import store
+from wsstool.errors import (
+    BadInputError,
+    CannotWriteError,
+    MissingInputError,
+    SomeFailedError,
+    UsageError,
+)
 from wsstool.models.weights import build_from_weights, load_weights
 from wsstool.stages.train.train_classifier import train_cls
 from wsstool.training.checkpoint import part_path
 from wsstool.training.classification_task import ClassificationTask
+from wsstool.types import ClassList
 
 FAST = {
     "arch": "tiny",
@@ -102,7 +110,7 @@ def test_interrupted_run_ends_with_the_same_bytes(data: Path, tmp_path: Path, mo
     assert part_path(stopped).exists() and not stopped.exists()
     heard = Heard()
     train_cls(data, output=stopped, val_split="val", **FAST, messages=heard)
-    assert "going on at epoch 3" in heard.text
+    assert "resuming at epoch 3" in heard.text
     ours, theirs = load_weights(stopped), load_weights(whole)
     assert all((ours.state_dict[k] == v).all() for k, v in theirs.state_dict.items())
     assert ours.meta["key"] == theirs.meta["key"]
@@ -147,6 +155,39 @@ def test_start_weights(data: Path, tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="start weights for resnet-18"):
         train_cls(data, output=tmp_path / "c.pth", **{**FAST, "arch": "resnet-18"}, init=tmp_path / "a.pth")
     assert sorted(os.listdir(tmp_path)) == ["a.pth", "a.pth.log.jsonl", "b.pth", "b.pth.log.jsonl", "data"]
+
+
+def record_file(data: Path, path: Path) -> Path:
+    """A mask file of the first eight images with their tags; its image folder is relative to its own."""
+    names = [f"{i:02}.png" for i in range(8)]
+    header = store.new_header(
+        "mask",
+        stage="pseudo-mask",
+        params={},
+        inputs=[],
+        images=names,
+        sizes=np.full((8, 2), (40, 48)),
+        shapes=np.full((8, 3), (1, 40, 48)),
+        classes=ClassList(("background", *STRIPES), 0),
+        labels=np.eye(4, dtype=np.uint8)[[1, 2, 3, 1, 2, 3, 1, 2]],
+        image_root=Path(os.path.relpath(data / "images", path.parent)),
+    )
+    with store.create(header, path) as writer:
+        for _ in names:
+            writer.write(np.zeros((1, 40, 48), np.uint8))
+    return path
+
+
+def test_a_record_file_finds_its_images_from_any_folder(data: Path, tmp_path: Path, monkeypatch) -> None:
+    records = record_file(data, tmp_path / "masks.h5")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    monkeypatch.chdir(elsewhere)
+    found = train_cls(Path("../masks.h5"), output=Path("cls.pth"), **{**FAST, "epochs": 1})
+    assert found["images"] == 8 and found["failed"] == 0
+    (data / "images" / "03.png").unlink()
+    with pytest.raises(MissingInputError, match=r"no image '03.png'.*--images"):
+        train_cls(records, output=Path("other.pth"), **{**FAST, "epochs": 1})
 
 
 def test_images_without_tags(tmp_path: Path) -> None:
@@ -219,7 +260,7 @@ def test_attention_goes_on_where_it_was_stopped(patches: Path, tmp_path: Path, m
         train_cls(patches, output=tmp_path / "stopped.pth", **options)
     heard = Heard()
     train_cls(patches, output=tmp_path / "stopped.pth", **options, messages=heard)
-    assert "going on at epoch 5" in heard.text
+    assert "resuming at epoch 5" in heard.text
     whole, stopped = (load_weights(tmp_path / f"{name}.pth").state_dict for name in ("whole", "stopped"))
     assert all(torch.equal(stopped[key], value) for key, value in whole.items())
 
@@ -230,9 +271,9 @@ def test_attention_goes_on_where_it_was_stopped(patches: Path, tmp_path: Path, m
         ({"freeze": ["b2"]}, "--freeze: no layer 'b2' in this network; there are: features.*--freeze none"),
         ({"attention": None, "settings": ["floor=0.5"]}, "--set floor=0.5"),
         ({"settings": ["slope=1"]}, "no option 'slope'; it has: start_epoch, factor, floor, divisor"),
-        ({"momentum": 1.0}, "--momentum 1: a momentum in"),
-        ({"settings": ["floor=2"]}, "--set .*floor=2: progressive dropout wants"),
-        ({"attention": "nadir"}, "no attentions method 'nadir'"),
+        ({"momentum": 1.0}, "--momentum 1: give a number in"),
+        ({"settings": ["floor=2"]}, "--set .*floor=2: progressive dropout needs"),
+        ({"attention": "nadir"}, "--attention nadir: choose from progressive-dropout"),
     ],
 )
 def test_wrong_tissue_options(patches: Path, tmp_path: Path, change: dict, says: str) -> None:
@@ -245,6 +286,6 @@ def test_wrong_tissue_options(patches: Path, tmp_path: Path, change: dict, says:
 def test_an_output_that_is_no_file_stays_what_it_is(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "pipe"
     os.mkfifo(output)
-    with pytest.raises(CannotWriteError, match="it is no file"):
+    with pytest.raises(CannotWriteError, match="it is not a regular file"):
         train_cls(data, output=output, **FAST)
     assert output.is_fifo() and [p.name for p in tmp_path.iterdir() if p.name.startswith("pipe")] == ["pipe"]

@@ -50,7 +50,7 @@ def test_killed_run_ends_with_the_same_bytes(data: Path, tmp_path: Path) -> None
     assert not killed.exists()
     again = start(data, killed)
     _, said = again.communicate()
-    assert again.returncode == 0 and "going on at epoch" in said
+    assert again.returncode == 0 and "resuming at epoch" in said
     ours, theirs = load_weights(killed), load_weights(whole)
     assert all((ours.state_dict[k] == v).all() for k, v in theirs.state_dict.items())
     assert ours.meta == theirs.meta

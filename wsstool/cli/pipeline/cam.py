@@ -7,9 +7,10 @@ from wsstool.stages.options.cam import CamOptions
 
 
 def cam(options: CamOptions) -> None:
-    """Compute class activation maps of all images with a trained classifier.
+    """Compute class activation maps with a trained classifier.
 
-    Examples: wsstool cam data/ --split train --weights cls.pth -o cams.h5;
-    wsstool cam data/ --weights cls.pth --scale .5 --scale 1 --flip | wsstool pseudo-mask -o masks.h5
+    Examples:
+        wsstool cam data/ --split train --weights cls.pth -o cams.h5
+        wsstool cam data/ --weights cls.pth --scale 0.5 --scale 1 --flip | wsstool pseudo-mask -o masks.h5
     """
     call("pseudo_masks.cam:cam", options)

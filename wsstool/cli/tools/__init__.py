@@ -1,1 +1,1 @@
-"""The commands around the pipeline: files, data exchange, reports, and the program itself."""
+"""Commands for files, data exchange, reports, and the program itself."""

@@ -17,12 +17,12 @@ def cache(
         typer.Argument(help="ls: list; rm: remove the results of KEYS; prune: remove down to --max-size"),
     ],
     keys: Annotated[
-        list[str] | None, typer.Argument(help="first digits of keys, at least 4", show_default=False)
+        list[str] | None, typer.Argument(help="key prefixes of at least 4 digits", show_default=False)
     ] = None,
     max_size: Annotated[
         str | None,
         typer.Option(
-            help="size to prune to, such as 500M or 10G; the least recently used results go first",
+            help="size to prune to, such as 500M or 10G; the least recently used results are removed first",
             metavar="SIZE",
             rich_help_panel=options.METHOD,
         ),
@@ -31,9 +31,9 @@ def cache(
 ) -> None:
     """List or remove cached results of commands in pipes.
 
-    A command that writes to a pipe keeps its result when WSSTOOL_CACHE is set: to 1 for the user's cache
-    folder, or to a folder. The same command with the same inputs and options then sends the stored result,
-    and resumes where it was interrupted. With -o FILE, the file itself serves this purpose, and nothing is
+    A command that writes to a pipe caches its result when WSSTOOL_CACHE is set: to 1 for the user's cache
+    folder, or to a folder. The same command with the same inputs and options then returns the cached result,
+    or resumes where it was interrupted. With -o FILE, the file itself serves this purpose, and nothing is
     cached.
 
     Examples:

@@ -15,7 +15,7 @@ def cat(
     output: options.Output = None,
     compress: Annotated[
         Literal["gzip"] | None,
-        typer.Option(help="compress for the archive; default: stream form", rich_help_panel="Output"),
+        typer.Option(help="compress for archiving; default: stream form", rich_help_panel="Output"),
     ] = None,
 ) -> None:
     """Copy a record file to stream form, or compress it.

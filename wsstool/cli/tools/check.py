@@ -23,7 +23,7 @@ def check(
 ) -> None:
     """Check that record files are complete and undamaged.
 
-    The exit code is 65 if one is not.
+    The exit code is 65 if a file is damaged or incomplete.
 
     Examples:
         wsstool check cams.h5

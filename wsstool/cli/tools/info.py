@@ -22,7 +22,7 @@ def info(
         bool,
         typer.Option(
             "--script",
-            help="print the commands that make the file again, as a shell script",
+            help="print the commands that reproduce the file, as a shell script",
             rich_help_panel=options.OUTPUT,
         ),
     ] = False,
@@ -48,7 +48,7 @@ def info(
 
 
 def _without_repeats(found: dict[str, Any]) -> dict[str, Any]:
-    """The fields without the history inside ``meta``, whose commands stand in ``commands``."""
+    """The fields without the history inside ``meta``, whose commands are in ``commands``."""
     if "meta" not in found:
         return found
     return {**found, "meta": {k: _short(v) for k, v in found["meta"].items() if k != "provenance"}}

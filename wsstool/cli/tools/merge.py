@@ -15,13 +15,11 @@ def merge(
     output: options.Output = None,
     partial: Annotated[
         bool,
-        typer.Option(
-            "--partial", help="accept that parts are missing; default: refuse", rich_help_panel="Input"
-        ),
+        typer.Option("--partial", help="accept missing parts; default: refuse", rich_help_panel="Input"),
     ] = False,
     force: options.Force = False,
 ) -> None:
-    """Join the files of several runs with --shard into one.
+    """Merge the files of several runs with --shard into one.
 
     Examples:
         wsstool merge cams-*.h5 -o cams.h5

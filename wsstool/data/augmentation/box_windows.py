@@ -1,4 +1,4 @@
-"""Views of one object: the box with a margin on every side, cut out and resized to a square."""
+"""Crops of one object: the box with a margin on every side, resized to a square."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from wsstool.types import IGNORE
 
 
 @dataclass(frozen=True)
-class View:
-    """What the network sees of one object.
+class BoxView:
+    """A crop of one object, as seen by the network.
 
     Attributes:
         image: (S,S,3) uint8.
-        box: (4,) float32 xyxy in pixels of the view.
-        extent: rows and columns that hold image; the rest, below and right, is padding.
-        mask: (S,S) uint8, 1 object, 0 not, 255 unknown; None where none was given.
+        box: (4,) float32 xyxy in pixels of the crop.
+        extent: rows and columns that contain image; the rest, below and right, is padding.
+        mask: (S,S) uint8, 1 object, 0 not, 255 unknown; None if there is no mask.
     """
 
     image: np.ndarray
@@ -30,7 +30,7 @@ class View:
 
 
 def margin_window(box: np.ndarray, margin: float, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """x0, y0, x1, y1 of the box with ``margin`` of its width and height on each side, clipped to the image.
+    """Return x0, y0, x1, y1 of the box with ``margin`` of its sides added on each side, clipped to the image.
 
     Args:
         box: (4,) xyxy pixels, inside the image.
@@ -55,14 +55,14 @@ def window_view(
     window: tuple[float, float, float, float],
     size: int,
     mask: np.ndarray | None = None,
-) -> View:
-    """A window of an image, resized to ``size`` x ``size`` pixels without keeping its proportions.
+) -> BoxView:
+    """Resize a window of an image to ``size`` x ``size`` pixels, ignoring its aspect ratio.
 
     Args:
         image: (H,W,3) uint8.
         box: (4,) xyxy.
         window: x0, y0, x1, y1 inside the image; fractions of pixels are kept.
-        size: side of the view.
+        size: side of the crop.
         mask: (H,W) uint8 of the object, 255 = unknown.
     """
     x0, y0, x1, y1 = window
@@ -74,11 +74,11 @@ def window_view(
         shown = np.asarray(
             Image.fromarray(mask).resize((size, size), Image.Resampling.NEAREST, box=window), np.uint8
         )
-    return View(np.asarray(view), placed.astype(np.float32), (size, size), shown)
+    return BoxView(np.asarray(view), placed.astype(np.float32), (size, size), shown)
 
 
-def whole_view(image: np.ndarray, box: np.ndarray, size: int, mask: np.ndarray | None = None) -> View:
-    """The whole image, its longer side ``size`` pixels, padded below or to the right."""
+def whole_view(image: np.ndarray, box: np.ndarray, size: int, mask: np.ndarray | None = None) -> BoxView:
+    """Resize the whole image to a longer side of ``size`` pixels, padded below or to the right."""
     rows, columns = image.shape[:2]
     factor = size / max(rows, columns)
     extent = max(1, round(rows * factor)), max(1, round(columns * factor))
@@ -94,22 +94,22 @@ def whole_view(image: np.ndarray, box: np.ndarray, size: int, mask: np.ndarray |
             Image.fromarray(mask).resize(extent[::-1], Image.Resampling.NEAREST)
         )
     scale = np.array([extent[1] / columns, extent[0] / rows] * 2)
-    return View(view, (np.asarray(box, np.float64) * scale).astype(np.float32), extent, shown)
+    return BoxView(view, (np.asarray(box, np.float64) * scale).astype(np.float32), extent, shown)
 
 
 @dataclass(frozen=True)
 class ObjectViews:
-    """How training views are drawn.
+    """Random crops of objects for training.
 
-    The margin of every side is drawn anew each time. With a margin that never changes the box lies at one
-    place of every view, and a network satisfies every box loss by drawing a rectangle there, without a look
-    at the image.
+    The margins are drawn anew for every side and crop. With constant margins the box is at the same place in
+    every crop, and a network can satisfy every box loss by drawing a rectangle there, without looking at the
+    image.
 
     Args:
-        size: side of the view, pixels, at least 8.
-        window: ``box``: the box with margins, clipped to the image; ``image``: all of it.
-        margins: least and greatest margin, shares of the box's width and height.
-        flip: mirror left-right half of the time.
+        size: side of the crop, pixels, at least 8.
+        window: ``box``: the box with margins, clipped to the image; ``image``: the whole image.
+        margins: minimum and maximum margin, as shares of the box's width and height.
+        flip: random horizontal flips.
         color_jitter: see ``data.augmentation.crops.jittered``; [0, 1).
 
     Raises:
@@ -135,8 +135,8 @@ class ObjectViews:
 
     def __call__(
         self, image: np.ndarray, box: np.ndarray, rng: np.random.Generator, mask: np.ndarray | None = None
-    ) -> View:
-        """Draw a view; always the same numbers are drawn in the same order."""
+    ) -> BoxView:
+        """Draw a crop; always uses the same random numbers in the same order."""
         draws = rng.random(8)
         if self.window == "image":
             view = whole_view(image, box, self.size, mask)
@@ -155,12 +155,12 @@ class ObjectViews:
         if self.color_jitter:
             pixels = jittered(pixels, *(1 + self.color_jitter * (2 * draws[5:] - 1)).tolist())
         if self.flip and draws[4] < 0.5:
-            return _mirrored(View(pixels, view.box, view.extent, view.mask))
-        return View(pixels, view.box, view.extent, view.mask)
+            return _mirrored(BoxView(pixels, view.box, view.extent, view.mask))
+        return BoxView(pixels, view.box, view.extent, view.mask)
 
 
-def _mirrored(view: View) -> View:
-    """The image part mirrored in place; padding stays at the right."""
+def _mirrored(view: BoxView) -> BoxView:
+    """Flip the image part horizontally in place; padding stays at the right."""
     columns = view.extent[1]
     image = view.image.copy()
     image[:, :columns] = view.image[:, :columns][:, ::-1]
@@ -168,4 +168,4 @@ def _mirrored(view: View) -> View:
     if mask is not None and view.mask is not None:
         mask[:, :columns] = view.mask[:, :columns][:, ::-1]
     x0, y0, x1, y1 = view.box.tolist()
-    return View(image, np.array([columns - x1, y0, columns - x0, y1], np.float32), view.extent, mask)
+    return BoxView(image, np.array([columns - x1, y0, columns - x0, y1], np.float32), view.extent, mask)

@@ -1,4 +1,4 @@
-"""Random views of an image and its label maps: scale, crop, mirror, colour, blur; one geometry for both."""
+"""Random crops of an image and its label maps: scale, crop, flip, colour, blur; one geometry for both."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from wsstool.errors import UsageError
 from wsstool.types import IGNORE
 
 PAPER = (124, 116, 104)
-"""Colour outside an image: about the mean of photographs, so that it is near 0 after normalisation."""
+"""Colour outside an image: about the mean of photographs, so that it is close to 0 after normalisation."""
 
 
 @dataclass(frozen=True)
 class RandomCrop:
-    """How views are drawn.
+    """Random crops of an image and its label maps.
 
     Args:
-        size: side of the square view, pixels; 0: the whole image, at the scale that was drawn.
-        scale_range: least and greatest size of the image in the view, relative to the original, > 0; drawn
-            evenly on a logarithmic scale.
-        flip: mirror left-right half of the time.
-        color_jitter: brightness, contrast and saturation are multiplied by numbers of
-            [1 - jitter, 1 + jitter]; 0 leaves the colours alone, [0, 1).
-        blur: half of the views are blurred by a Gaussian with a radius (Pillow's: the standard deviation in
-            pixels) drawn evenly from [0, blur]; 0: none.
+        size: side of the square crop, pixels; 0: the whole image, at the scale that was drawn.
+        scale_range: minimum and maximum scale relative to the original, > 0; drawn uniformly on a logarithmic
+            scale.
+        flip: random horizontal flips.
+        color_jitter: brightness, contrast and saturation are multiplied by numbers in
+            [1 - jitter, 1 + jitter]; 0 leaves the colours unchanged, [0, 1).
+        blur: half of the crops are blurred by a Gaussian with a radius (Pillow's: the standard deviation in
+            pixels) drawn uniformly from [0, blur]; 0: none.
 
     Raises:
         UsageError: a number outside its range.
@@ -52,16 +52,16 @@ class RandomCrop:
     def __call__(
         self, image: np.ndarray, labels: np.ndarray, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw a view.
+        """Draw a crop.
 
         Args:
             image: (H,W,3) uint8 RGB.
             labels: (L,H,W) uint8 class ids.
-            rng: the only source of chance; always asked for the same numbers in the same order.
+            rng: the only source of randomness; always draws the same numbers in the same order.
 
         Returns:
             (size,size,3) uint8 and (L,size,size) uint8, outside the image ``PAPER`` and 255; of the size of
-            the scaled image where ``size`` is 0.
+            the scaled image if ``size`` is 0.
 
         Example:
             >>> view = RandomCrop(8, (1.0, 1.0))
@@ -98,7 +98,7 @@ class RandomCrop:
 
 
 def jittered(image: np.ndarray, brightness: float, contrast: float, saturation: float) -> np.ndarray:
-    """(H,W,3) uint8 with brightness, contrast about the mean grey, and saturation multiplied."""
+    """Scale brightness, contrast (about the mean grey) and saturation of an (H,W,3) uint8 image."""
     x = image.astype(np.float32) * brightness
     weights = np.array([0.299, 0.587, 0.114], np.float32)
     mean = float((x @ weights).mean())
@@ -108,9 +108,9 @@ def jittered(image: np.ndarray, brightness: float, contrast: float, saturation: 
 
 
 def _place(n: int, scaled: int, size: int, draw: float) -> tuple[int, int, tuple[float, float]]:
-    """Along one axis: how many view pixels the image covers, from which on, and the source range shown."""
+    """Return, for one axis, how many crop pixels the image covers, the first one, and the source range."""
     room = scaled - size
-    offset = int(draw * (abs(room) + 1))  # of the view in the image, or of the image in the view
+    offset = int(draw * (abs(room) + 1))  # of the crop in the image, or of the image in the crop
     start, first = (offset, 0) if room >= 0 else (0, offset)
     count = min(size, scaled)
     return count, first, (start * n / scaled, min(float(n), (start + count) * n / scaled))

@@ -1,4 +1,4 @@
-"""Random views of an image for a classifier: a part of random size and shape, mirrored, recoloured."""
+"""Random-resized crops of an image for a classifier, with flips and colour jitter."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from wsstool.errors import UsageError
 
 @dataclass(frozen=True)
 class RandomResizedCrop:
-    """A part of the image, resized to a square.
+    """Random-resized crop: a random part of the image, resized to a square.
 
-    The tags of the whole image stand for the part, so parts that are too small teach wrong tags.
+    The crop gets the tags of the whole image, so crops that are too small teach wrong tags.
 
     Args:
-        size: side of the view, pixels, >= 1.
-        area_range: least and greatest share of the image's area, (0, 1].
-        flip: mirror left-right half of the time.
-        flip_vertical: also top-bottom, for images without an up.
-        color_jitter: brightness, contrast and saturation are multiplied by numbers of
-            [1 - jitter, 1 + jitter]; [0, 1), 0 leaves the colours alone.
+        size: side of the crop, pixels, >= 1.
+        area_range: random-resized-crop scale: minimum and maximum share of the image's area, (0, 1].
+        flip: random horizontal flips.
+        flip_vertical: also random vertical flips, for images without an orientation.
+        color_jitter: brightness, contrast and saturation are multiplied by numbers in
+            [1 - jitter, 1 + jitter]; [0, 1), 0 leaves the colours unchanged.
 
     Raises:
         UsageError: a number outside its range.
@@ -49,11 +49,11 @@ class RandomResizedCrop:
             raise UsageError(f"colour jitter {self.color_jitter} is not in [0, 1)")
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Draw a view.
+        """Draw a crop.
 
         Args:
             image: (H,W,3) uint8 RGB.
-            rng: the only source of chance; always asked for the same numbers in the same order.
+            rng: the only source of randomness; always draws the same numbers in the same order.
 
         Returns:
             (size,size,3) uint8.
@@ -67,7 +67,7 @@ class RandomResizedCrop:
         low, high = self.area_range
         height, width = image.shape[:2]
         area = (low + (high - low) * draws[0]) * height * width
-        # the log of the ratio of width to height, held to what the image has room for
+        # log aspect ratio (width / height), limited to what fits into the image
         least = max(math.log(3 / 4), math.log(area / height**2))
         most = min(math.log(4 / 3), math.log(width**2 / area))
         ratio = math.exp(least + (most - least) * draws[1]) if least < most else width / height

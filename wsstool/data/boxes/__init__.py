@@ -1,1 +1,1 @@
-"""Boxes with classes for the images of a data set: sources, number forms, and one checked table."""
+"""Boxes with classes for the images of a dataset: sources, coordinate formats, and one validated table."""

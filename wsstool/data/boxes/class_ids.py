@@ -1,4 +1,4 @@
-"""The numbers of boxes, by which masks and maps find them again."""
+"""Unique ids of boxes, by which masks and maps refer to them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from wsstool.types import SILENT, Messages
 
 
 def numbered(written: WrittenBoxes, messages: Messages = SILENT) -> list[WrittenBox]:
-    """All rows of a source with ids, no two alike.
+    """Return all rows of a source with unique ids.
 
-    Rows without an id, and those whose id an earlier one has, get the numbers behind the largest id, in the
-    order of the source, whichever of its pictures are looked at.
+    Rows without an id, and those whose id is taken by an earlier one, get numbers above the largest id, in
+    the order of the source, whichever of its images are used.
     """
     free = 1 + max((row.id for row in written.rows), default=0)
     free, repeated = max(free, 1), 0

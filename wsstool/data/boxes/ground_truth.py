@@ -1,4 +1,4 @@
-"""True objects with all that a score needs: crowds, difficult ones, areas; from COCO, VOC or YOLO."""
+"""Ground-truth objects for scoring, with crowds, difficult objects and areas; from COCO, VOC or YOLO."""
 
 from __future__ import annotations
 
@@ -16,17 +16,19 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError
 
 @dataclass(frozen=True)
 class TrueObjects:
-    """Args:
-    names: I file names.
-    ids: I ids of the images as the source has them, as text.
-    categories: id -> name.
-    image, classes: (G,) int64: number of the image, id of the category.
-    boxes: (G, 4) float64 xyxy in pixels.
-    areas: (G,) in pixels, as annotated; of the box where nothing is.
-    measured: (G,) bool: the area is annotated.
-    crowd: (G,) bool.
-    masks: G masks as ``shapes.shape_mask`` reads them, None where there is none.
-    sizes: (I, 2) rows and columns; 0: not known.
+    """Ground-truth objects of a dataset.
+
+    Args:
+        names: I file names.
+        ids: I image ids of the source, as text.
+        categories: id -> name.
+        image, classes: (G,) int64: index of the image, id of the category.
+        boxes: (G, 4) float64 xyxy in pixels.
+        areas: (G,) in pixels, as annotated; area of the box if there is no annotation.
+        measured: (G,) bool: the area is annotated.
+        crowd: (G,) bool.
+        masks: G masks as read by ``shapes.shape_mask``, None for objects without.
+        sizes: (I, 2) rows and columns; 0: unknown.
     """
 
     names: tuple[str, ...]
@@ -43,15 +45,15 @@ class TrueObjects:
 
 
 def read_objects(path: Path) -> TrueObjects:
-    """The true objects of a COCO file, or of a data folder.
+    """Read the ground-truth objects of a COCO file or of a data folder.
 
     In a folder, a single ``boxes.json`` or ``instances*.json`` is read with its crowds; other boxes as
-    ``boxes.read_boxes`` judges them.
+    validated by ``boxes.read_boxes``.
 
     Raises:
-        MissingInputError: there is no such file, or no boxes.
+        MissingInputError: no such file, or no boxes.
         UsageError: several COCO files in the folder.
-        BadInputError: not of the form.
+        BadInputError: not in COCO format.
     """
     if path.is_file():
         return _coco(path)

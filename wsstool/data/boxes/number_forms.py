@@ -1,7 +1,7 @@
-"""Which four numbers a box is: corners, or a corner or the centre with width and height.
+"""Coordinate formats of boxes: two corners, or a corner or the centre with width and height.
 
-A file that means one and is read as the other gives boxes that look like boxes. Over a whole file it shows:
-read wrongly, many boxes leave their images or end before they begin; read rightly, hardly any does.
+Read in the wrong format, boxes still look like boxes. Over a whole file the error shows: in the wrong format
+many boxes leave their images or end before they begin; in the right one hardly any does.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ FORMS = {
 }
 
 _SHARE = 0.1
-"""A form is wrong where this share of the boxes does not fit, and a tenth of that in another form."""
+"""A format is rejected if this share of the boxes does not fit, and a tenth of that in another format."""
 
 
 def corners(numbers: np.ndarray, form: str) -> np.ndarray:
-    """(N, 4) numbers of that form -> (N, 4) x0, y0, x1, y1.
+    """Convert (N, 4) numbers in a format to (N, 4) x0, y0, x1, y1.
 
     >>> corners(np.array([[4.0, 4.0, 2.0, 6.0]]), "cxcywh").tolist()
     [[3.0, 1.0, 5.0, 7.0]]
@@ -34,11 +34,11 @@ def corners(numbers: np.ndarray, form: str) -> np.ndarray:
 
 
 def misfits(numbers: np.ndarray, form: str, extents: np.ndarray) -> np.ndarray:
-    """(N,) bool: boxes that are empty or leave the image by more than 2 % of its side, and 2 pixels.
+    """Mark boxes that are empty or leave the image by more than 2 % of its side and 2 pixels: (N,) bool.
 
     Args:
         numbers: (N, 4), finite.
-        form: how to read them.
+        form: their coordinate format.
         extents: (N, 2) width and height of the image in the unit of the numbers.
     """
     box = corners(numbers, form)
@@ -48,11 +48,11 @@ def misfits(numbers: np.ndarray, form: str, extents: np.ndarray) -> np.ndarray:
 
 
 def check_scale(written: np.ndarray, clipped: np.ndarray, form: str, source: str) -> None:
-    """Raise BadInputError where most boxes have most of their area outside their images.
+    """Raise BadInputError if most boxes have most of their area outside their images.
 
     Args:
         written: (N, 4) xyxy.
-        clipped: the same, clipped to the image.
+        clipped: the same boxes, clipped to the image.
         form, source: of the file, for the message.
     """
     areas, inside = (np.maximum(one[:, 2:] - one[:, :2], 0).prod(1) for one in (written, clipped))
@@ -65,15 +65,15 @@ def check_scale(written: np.ndarray, clipped: np.ndarray, form: str, source: str
 
 
 def check_form(numbers: np.ndarray, form: str, extents: np.ndarray, source: str, *, fractions: bool) -> bool:
-    """Whether the numbers fit one other form just as well; an error where another form is the right one.
+    """Return whether one other format fits just as well; raise an error if another format is the right one.
 
     Args:
         numbers, form, extents: see ``misfits``.
         source: the file, for the message.
-        fractions: the format writes shares of the image.
+        fractions: coordinates in this file format are shares of the image.
 
     Raises:
-        BadInputError: the boxes are of another form, or fractions where pixels are wanted, or the reverse.
+        BadInputError: the boxes are in another format, or fractions instead of pixels, or the reverse.
     """
     if not len(numbers):
         return False

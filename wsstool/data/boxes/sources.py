@@ -1,4 +1,4 @@
-"""Where the boxes of a data set are: the source that is named, or the only one in its folder."""
+"""Locate the boxes of a dataset: the named source, or the only one in its folder."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError
 
 
 def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenBoxes:
-    """The boxes of the named source, or of the only one in the folder, as they are written.
+    """Return the boxes of the named source, or of the only one in the folder, unvalidated.
 
     Args:
-        dataset: the pictures.
+        dataset: the images.
         boxes: see ``boxes.read_boxes``.
 
     Raises:
         MissingInputError: no boxes, or no such file.
         UsageError: several sources of boxes.
-        BadInputError: a file that is not of its format.
+        BadInputError: a file in another format.
     """
     root = dataset.root
     names = [dataset.classes.names[i] for i in dataset.classes.foreground]
@@ -64,7 +64,7 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
 
 
 def _joined(files: Sequence[WrittenBoxes]) -> WrittenBoxes:
-    """Several files of one format, such as those of the splits, as one."""
+    """Join several files of one format, such as those of the splits."""
     first = files[0]
     for other in files[1:]:
         if other.classes.names != first.classes.names:

@@ -1,4 +1,4 @@
-"""The boxes of a data set, as a source has written them: judged, clipped; what was left out is counted."""
+"""The boxes of a dataset, validated and clipped, with counts of the dropped ones."""
 
 from __future__ import annotations
 
@@ -11,33 +11,31 @@ from typing import Any
 import numpy as np
 
 from wsstool.data.boxes.class_ids import numbered
-from wsstool.data.boxes.number_forms import FORMS, check_form, check_scale, corners
+from wsstool.data.boxes.judging import ClippedBoxes, JudgedRows, clipped_boxes, judged_rows
+from wsstool.data.boxes.number_forms import FORMS, check_form, check_scale
 from wsstool.data.boxes.sources import written_boxes
 from wsstool.data.dataset import Dataset
-from wsstool.data.formats import WrittenBox, WrittenBoxes
-from wsstool.data.geometry.instances import extent
+from wsstool.data.formats import WrittenBoxes
 from wsstool.data.geometry.shapes import shape_mask
 from wsstool.data.listing import Lookup, find_images
 from wsstool.errors import BadInputError, UsageError
 from wsstool.regions import Boxes
 from wsstool.types import SILENT, ClassList, Messages
 
-_NONE = Boxes(np.zeros((0, 4), np.float32), np.zeros(0, np.int64), np.zeros(0, np.int64))
-
 
 @dataclass(frozen=True)
 class BoxTable:
-    """The usable boxes of every picture of a data set, in its order.
+    """The usable boxes of every image of a dataset, in its order.
 
     Args:
         source: the file or folder, for messages.
-        classes: what the class ids mean.
-        boxes: N; clipped to the image, at least half a pixel wide and high, and above one pixel in all.
-        shapes: N lists, what the source has about the true mask of each box; None: nothing.
-        sizes: (N, 2) rows and columns of the pictures.
-        scores: N arrays, what the source says about each box, 0 to 1.
-        dropped: reason -> how many boxes are not used.
-        clipped: boxes of which a part lay outside the image.
+        classes: the class list of the class ids.
+        boxes: N; clipped to the image, at least half a pixel wide and high, and above one pixel in area.
+        shapes: N lists, the annotated mask of each box as stored in the source; None: none.
+        sizes: (N, 2) rows and columns of the images.
+        scores: N arrays, confidence of each box in the source, 0 to 1.
+        dropped: reason -> number of dropped boxes.
+        clipped: boxes that were partly outside the image.
     """
 
     source: str
@@ -53,11 +51,11 @@ class BoxTable:
         return len(self.boxes)
 
     def of(self, i: int) -> Boxes:
-        """The boxes of picture ``i``."""
+        """Return the boxes of image ``i``."""
         return self.boxes[i]
 
     def subset(self, indices: Iterable[int]) -> BoxTable:
-        """The table of the pictures of these indices, in this order."""
+        """Return the table of the images with these indices, in this order."""
         chosen = [int(i) for i in indices]
         return replace(
             self,
@@ -68,30 +66,30 @@ class BoxTable:
 
     @property
     def counts(self) -> np.ndarray:
-        """(N,) int64: boxes of each picture."""
+        """Number of boxes per image, (N,) int64."""
         return np.array([len(one) for one in self.boxes], np.int64)
 
     @property
     def has_truth(self) -> bool:
-        """Whether any box comes with a mask."""
+        """Whether any box has an annotated mask."""
         return any(shape is not None for shapes in self.shapes for shape in shapes)
 
     def check_usable(self) -> None:
-        """Raise BadInputError where there are boxes, and none of them can be used."""
+        """Raise BadInputError if there are boxes but none of them is usable."""
         if self.dropped and not self.counts.any():
             reasons = ", ".join(f"{reason}: {n}" for reason, n in sorted(self.dropped.items()))
             raise BadInputError(f"no box of {self.source} can be used ({reasons})")
 
     def truth(self, i: int) -> list[np.ndarray | None]:
-        """The true (H, W) bool masks of the boxes of picture ``i``, None where there is none.
+        """Return the ground-truth (H, W) bool masks of the boxes of image ``i``, None for boxes without.
 
         Raises:
-            BadInputError: a shape that cannot be read, or of another size than the picture.
+            BadInputError: an unreadable shape, or one of another size than the image.
         """
         return [self.mask(i, k) for k in range(len(self.boxes[i]))]
 
     def mask(self, i: int, k: int) -> np.ndarray | None:
-        """The true mask of box ``k`` of picture ``i``, see ``truth``."""
+        """Return the ground-truth mask of box ``k`` of image ``i``, see ``truth``."""
         shape, (rows, columns) = self.shapes[i][k], self.sizes[i].tolist()
         try:
             return None if shape is None else shape_mask(shape, (rows, columns))
@@ -107,26 +105,26 @@ def read_boxes(
     box_format: str = "auto",
     messages: Messages = SILENT,
 ) -> BoxTable:
-    """The boxes of the pictures of a data set.
+    """Read and validate the boxes of the images of a dataset.
 
     Args:
-        dataset: the pictures; its class list is kept where it has all classes of the boxes.
+        dataset: the images; its class list is kept if it has all classes of the boxes.
         boxes: a file of COCO, CVAT or Label Studio, a folder of VOC annotations or of YOLO labels; None:
             ``boxes.json``, ``instances*.json`` (all of them), ``Annotations/`` or ``labels/`` in the data
             folder.
-        box_format: how the four numbers of a box are meant, one of ``FORMS``; auto: as the format says,
-            and an error where the file as a whole says otherwise.
-        messages: told what is left out.
+        box_format: coordinate format of the boxes, one of ``FORMS``; auto: that of the file format, and an
+            error if the file as a whole contradicts it.
+        messages: receives what is left out.
 
     Raises:
         MissingInputError: no boxes, or no such file.
         UsageError: several sources of boxes, or an unknown ``box_format``.
-        BadInputError: a file that is not of its format, that states another size for a picture than it has,
-            or whose boxes are written another way.
+        BadInputError: a file in another format, that states another size for an image than it has, or whose
+            boxes are in another coordinate format.
 
     Notes:
-        Boxes of pictures outside ``dataset`` are passed over; those of pictures that are nowhere in the
-        folder count as dropped. Annotations without an id of their own get one, see ``box_ids``.
+        Boxes of images outside ``dataset`` are ignored; those of images that are not in the folder count as
+        dropped. Annotations without an id get one, see ``class_ids``.
     """
     if box_format != "auto" and box_format not in FORMS:
         raise UsageError(f"--box-format {box_format}: auto, {', '.join(FORMS)}")
@@ -141,114 +139,72 @@ def table_of(
     tiny: bool = False,
     messages: Messages = SILENT,
 ) -> BoxTable:
-    """The boxes that a source has written, judged; ``tiny`` keeps those of a pixel or less.
+    """Validate the boxes of a source; ``tiny`` keeps those of one pixel or less.
 
-    Other arguments and errors as for ``read_boxes``.
+    Other arguments and errors as in ``read_boxes``.
     """
     form = written.form if box_format == "auto" else box_format
     classes, class_id = _classes(written, dataset.classes)
-    sizes = dataset.sizes()
-    dropped: Counter[str] = Counter(written.dropped)
     for note in written.notes:
         messages.warn(note)
+    sizes = dataset.sizes()
+    dropped: Counter[str] = Counter(written.dropped)
     places = _places(written, dataset, sizes, dropped, messages)
-    kept: list[tuple[int, WrittenBox]] = []
-    extents: list[int] = []  # of kept: boxes that nobody wrote
-    for row in numbered(written, messages):
-        i = places.get(row.image)
-        if i is None:
-            continue
-        if row.crowd:
-            dropped["crowd region"] += 1
-            continue
-        is_written = bool(np.isfinite(row.numbers).all())
-        if row.shape is not None and sizes[i].all() and not is_written:
-            row = replace(row, numbers=_extent(row, sizes[i], form, written.source))
-        if not np.isfinite(row.numbers).all():
-            dropped["not four finite numbers"] += 1
-        elif not sizes[i].all():
-            dropped["its image cannot be read"] += 1
-        else:
-            extents += [] if is_written else [len(kept)]
-            kept.append((i, row))
-    index = np.array([i for i, _ in kept], np.int64)
-    numbers = np.array([row.numbers for _, row in kept], np.float64).reshape(-1, 4)
-    pixels = sizes[index][:, ::-1].astype(np.float64)  # width, height
-    unit = pixels if written.fractions else np.ones_like(pixels)
-    own = np.setdiff1d(np.arange(len(kept)), extents)
-    if box_format == "auto" and check_form(
-        numbers[own], form, (pixels / unit)[own], written.source, fractions=written.fractions
-    ):
-        other = "xywh" if form == "xyxy" else "xyxy"
-        messages.say(
-            f"the boxes of {written.source} are read as {FORMS[form]}; they would also fit as {FORMS[other]} "
-            f"(--box-format {other})"
-        )
-    xyxy = corners(numbers, form) * np.tile(unit, 2)
-    clipped = np.clip(xyxy, 0, np.tile(pixels, 2))
+    found = judged_rows(numbered(written, messages), places, sizes, form, written.source)
+    placed = clipped_boxes(found, sizes, form, fractions=written.fractions, tiny=tiny)
     if box_format == "auto":
-        check_scale(xyxy[own], clipped[own], form, written.source)
-    side, inside = xyxy[:, 2:] - xyxy[:, :2], clipped[:, 2:] - clipped[:, :2]
-    empty = (side <= 0).any(1)
-    outside = ~empty & (inside <= 0).any(1)
-    # half a pixel of rounding is no reason to lose the box of a thin thing
-    small = ~empty & ~outside & (not tiny) & ((inside < 0.5).any(1) | (inside.prod(1) <= 1))
-    for reason, which in (
-        ("no width or height", empty),
-        ("outside the image", outside),
-        ("a pixel or less", small),
-    ):
-        dropped[reason] += int(which.sum())
-    usable = ~(empty | outside | small)
-    by_image: list[list[int]] = [[] for _ in range(len(dataset))]
-    for k in np.flatnonzero(usable).tolist():
-        by_image[index[k]].append(k)
-    if extents and len(own):
+        _check_numbers(found, placed, form, written, messages)
+    if (~found.has_numbers).any() and found.has_numbers.any():
         messages.warn(
-            f"{len(extents)} objects of {written.source} have no box of four numbers; "
+            f"{int((~found.has_numbers).sum())} objects of {written.source} have no box of four numbers; "
             "they get the one around their mask"
         )
+    dropped += found.dropped + placed.dropped
+    moved = (np.abs(placed.xyxy - placed.clipped) > 0.5).any(1)
+    usable = np.flatnonzero(placed.usable)
+    counts = np.bincount(found.image[usable], minlength=len(dataset))
+    ordered = usable[np.argsort(found.image[usable], kind="stable")]
+    by_image = np.split(ordered, np.cumsum(counts)[:-1])
     table = BoxTable(
         source=written.source,
         classes=classes,
         boxes=tuple(
             Boxes(
-                clipped[ks].astype(np.float32),
-                np.array([class_id[kept[k][1].name] for k in ks], np.int64),
-                np.array([kept[k][1].id for k in ks], np.int64),
+                placed.clipped[ks].astype(np.float32),
+                np.array([class_id[found.rows[k].name] for k in ks], np.int64),
+                np.array([found.rows[k].id for k in ks], np.int64),
             )
-            if ks
-            else _NONE
             for ks in by_image
         ),
         shapes=tuple(
-            tuple(_in_pixels(kept[k][1].shape, unit[k], fractions=written.fractions) for k in ks)
+            tuple(_in_pixels(found.rows[k].shape, placed.unit[k], fractions=written.fractions) for k in ks)
             for ks in by_image
         ),
         sizes=sizes,
-        scores=tuple(np.array([kept[k][1].score for k in ks], np.float32) for ks in by_image),
+        scores=tuple(np.array([found.rows[k].score for k in ks], np.float32) for ks in by_image),
         dropped={reason: n for reason, n in dropped.items() if n},
-        clipped=int((usable & (np.abs(xyxy - clipped) > 0.5).any(1)).sum()),
+        clipped=int((placed.usable & moved).sum()),
     )
     _report(table, messages)
     return table
 
 
-def _extent(row: WrittenBox, size: np.ndarray, form: str, source: str) -> tuple[float, float, float, float]:
-    """The box around a shape that comes without one; NaN where the shape is empty."""
-    rows, columns = size.tolist()
-    try:
-        found = extent(shape_mask(row.shape, (rows, columns)))
-    except BadInputError as error:
-        raise BadInputError(f"an object of image {row.image!r} in {source}: {error}") from None
-    if found is None:
-        return (float("nan"),) * 4
-    x0, y0, x1, y1 = found
-    return (x0, y0, x1, y1) if form == "xyxy" else (x0, y0, x1 - x0, y1 - y0)
+def _check_numbers(
+    found: JudgedRows, placed: ClippedBoxes, form: str, written: WrittenBoxes, messages: Messages
+) -> None:
+    """Raise BadInputError where the file as a whole looks like one of another form or another size."""
+    own, source = found.has_numbers, written.source
+    if check_form(placed.numbers[own], form, placed.extents[own], source, fractions=written.fractions):
+        other = "xywh" if form == "xyxy" else "xyxy"
+        messages.say(
+            f"the boxes of {source} are read as {FORMS[form]}; they would also fit as {FORMS[other]} "
+            f"(--box-format {other})"
+        )
+    check_scale(placed.xyxy[own], placed.clipped[own], form, source)
 
 
 def _classes(written: WrittenBoxes, known: ClassList) -> tuple[ClassList, dict[str, int]]:
-    """The class list of the table and name -> class id: the data set's where it has all names."""
+    """Return the class list of the table and name -> class id: the dataset's list if it has all names."""
     for classes in (known, written.classes):
         place = {name: i for i, name in enumerate(classes.names)}
         found = {row.name: place.get(row.name, place.get(row.name.replace(" ", "_"))) for row in written.rows}
@@ -260,7 +216,7 @@ def _classes(written: WrittenBoxes, known: ClassList) -> tuple[ClassList, dict[s
 def _places(
     written: WrittenBoxes, dataset: Dataset, sizes: np.ndarray, dropped: Counter[str], messages: Messages
 ) -> dict[str, int]:
-    """Image as the source spells it -> number of the picture; pictures that are nowhere are reported."""
+    """Map image names of the source to image indices; report images that are missing."""
     lookup = Lookup(dataset.names)
     found = {spelling: lookup.find(spelling, written.source) for spelling in written.images}
     places = {spelling: i for spelling, i in found.items() if i is not None}
@@ -294,7 +250,7 @@ def _in_pixels(shape: Any, unit: np.ndarray, *, fractions: bool) -> Any:
 
 
 def _report(table: BoxTable, messages: Messages) -> None:
-    """Say what is not as it was written."""
+    """Report boxes that were dropped or changed."""
     spelled = ", ".join(f"{reason}: {n}" for reason, n in sorted(table.dropped.items()))
     if len(table) and not table.counts.any():
         why = f"; left out: {spelled}" if spelled else ""

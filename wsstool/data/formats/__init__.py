@@ -1,8 +1,8 @@
-"""One foreign format a file: each knows where tags are written and turns them into class names.
+"""Foreign formats, one per file: each reads the tags of its format as class names.
 
-``read(path, classes) -> Tags`` says what is written; which pictures there are, splits, and whether the names
-fit is the business of ``wsstool.data.dataset``. The formats that look at names alone take the names instead
-of a path. Those with boxes have ``read_boxes(path) -> WrittenBoxes``, judged in ``wsstool.data.boxes.table``.
+``read(path, classes) -> Tags`` returns what is written; images, splits and the consistency of names are
+checked in ``wsstool.data.dataset``. Formats that use only file names take the names instead of a path.
+Formats with boxes have ``read_boxes(path) -> WrittenBoxes``, validated in ``wsstool.data.boxes.table``.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from typing import Any
 from wsstool.types import ClassList
 
 LAYOUTS = ("table", "npy", "voc", "coco", "file-name", "class-folders", "images")
-"""How a data folder may carry its tags; ``images`` carries none."""
+"""Layouts by the location of the tags; ``images`` has none."""
 
 
 @dataclass(frozen=True)
 class Tags:
-    """What one source says about its images.
+    """Tags of the images of one source.
 
     Args:
         source: the file or folder, for messages.
-        rows: image as the source spells it -> names of the classes in it.
-        classes: the class list that was given, or what the source itself implies.
-        only: the source lists all images of the set; further pictures in the folder are not part of it.
-        partial: whole splits may go without tags.
-        void: values of the set's masks that mean "takes no part".
-        notes: sentences on how something was understood.
+        rows: image name in the source -> names of its classes.
+        classes: the given class list, or the one implied by the source.
+        only: the source lists all images of the dataset; further images in the folder are not part of it.
+        partial: whole splits may be without tags.
+        void: mask values of the dataset that mean "ignore".
+        notes: sentences about assumptions.
     """
 
     source: str
@@ -42,17 +42,17 @@ class Tags:
 
 @dataclass(frozen=True)
 class WrittenBox:
-    """One box as its source writes it, nothing checked.
+    """One box as stored in its source, unvalidated.
 
     Args:
-        image: as the source spells it.
+        image: name in the source.
         name: of its class.
-        numbers: four numbers in the order of the format, NaN for what is none.
-        id: of the annotation; -1 where there is none.
-        crowd: it surrounds many objects at once.
+        numbers: four numbers in the order of the format, NaN for invalid ones.
+        id: of the annotation; -1: none.
+        crowd: it surrounds several objects at once.
         shape: run lengths, a list of them, a list of polygons, or None. With a shape the four numbers may be
-            missing; its extent then is the box.
-        score: how sure who made it was, 0 to 1.
+            missing; the box is then its extent.
+        score: confidence, 0 to 1.
     """
 
     image: str
@@ -70,13 +70,13 @@ class WrittenBoxes:
 
     Args:
         source: the file or folder, for messages.
-        form: what the four numbers are in this format, one of ``wsstool.data.boxes.number_forms.FORMS``.
-        images: image as the source spells it -> (rows, columns) that it states, or None.
+        form: coordinate format of the boxes, one of ``wsstool.data.boxes.number_forms.FORMS``.
+        images: image name in the source -> its stated (rows, columns), or None.
         rows: the boxes.
-        classes: what the source itself implies.
-        fractions: coordinates, those of polygons too, are shares of the image's width and height.
-        dropped: what the reader left out, reason -> count.
-        notes: sentences on how something was understood.
+        classes: the class list implied by the source.
+        fractions: coordinates, including those of polygons, are shares of the image's width and height.
+        dropped: reason -> number of entries skipped by the reader.
+        notes: sentences about assumptions.
     """
 
     source: str

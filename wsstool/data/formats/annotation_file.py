@@ -1,4 +1,4 @@
-"""Annotation files of other programs as JSON or XML, also out of the zip that they were exported in."""
+"""Annotation files of other programs as JSON or XML, also inside the zip of an export."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from xml.etree import ElementTree
 from wsstool.errors import BadInputError, MissingInputError
 
 _LARGEST = 4 << 30
-"""Bytes that are unpacked from a zip; one of kilobytes may hold petabytes."""
+"""Maximum number of bytes unpacked from a zip; a zip of kilobytes may expand to petabytes."""
 
 
 def read_bytes(path: Path, source: str) -> bytes:
-    """A file's content; of a zip that of the only ``.xml`` or ``.json`` in it.
+    """Return the content of a file; for a zip, of the only ``.xml`` or ``.json`` in it.
 
     Args:
         path: the file.
-        source: what messages call it.
+        source: its name in messages.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: unreadable, or a zip with none or several annotation files.
+        MissingInputError: no such file.
+        BadInputError: unreadable, or a zip with no or several annotation files.
     """
     try:
         with open(path, "rb") as file:
@@ -50,17 +50,17 @@ def read_bytes(path: Path, source: str) -> bytes:
 
 
 def read_json(path: Path, source: str) -> Any:
-    """The value of a JSON file.
+    """Return the value of a JSON file.
 
     Raises:
-        MissingInputError: there is no such file.
+        MissingInputError: no such file.
         BadInputError: not JSON.
     """
     return as_json(read_bytes(path, source), source)
 
 
 def as_json(content: bytes, source: str) -> Any:
-    """The value that JSON text stands for."""
+    """Parse JSON text."""
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
@@ -68,17 +68,17 @@ def as_json(content: bytes, source: str) -> Any:
 
 
 def read_xml(path: Path, source: str) -> ElementTree.Element:
-    """The root of an XML file.
+    """Return the root of an XML file.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not XML, or with declarations of its own (entities could unfold to anything).
+        MissingInputError: no such file.
+        BadInputError: not XML, or with its own declarations (entities could expand without limit).
     """
     return as_xml(read_bytes(path, source), source)
 
 
 def as_xml(content: bytes, source: str) -> ElementTree.Element:
-    """The root of XML text."""
+    """Parse XML text and return its root."""
     try:
         return ElementTree.fromstring(content, ElementTree.XMLParser(target=_Plain()))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
@@ -86,7 +86,7 @@ def as_xml(content: bytes, source: str) -> ElementTree.Element:
 
 
 class _Plain(ElementTree.TreeBuilder):
-    """Builds the tree of XML without a document type, so that there are no entities to unfold."""
+    """Builds the tree of XML without a document type, so that there are no entities to expand."""
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:
         raise ValueError("it declares a document type, which annotations do not need")

@@ -1,4 +1,4 @@
-"""Annotation files that are one file, recognised by what they hold: COCO, CVAT and Label Studio."""
+"""Single annotation files, recognised by their content: COCO, CVAT and Label Studio."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from wsstool.types import ClassList
 
 
 def read_box_file(path: Path, like: Path | None = None) -> WrittenBoxes:
-    """The boxes and shapes of a file, or of the zip that holds one.
+    """Read the boxes and shapes of a file, or of the zip that contains one.
 
     XML is CVAT's; a list of tasks with ``data`` is Label Studio's; other JSON is COCO's.
 
     Args:
         path: the file.
-        like: the COCO file that explains the ids of COCO results.
+        like: the COCO file that defines the ids of COCO results.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: none of these, or malformed.
+        MissingInputError: no such file.
+        BadInputError: another format, or malformed.
     """
     source = f"annotation file {str(path)!r}"
     content = read_bytes(path, source)
@@ -38,11 +38,11 @@ def read_box_file(path: Path, like: Path | None = None) -> WrittenBoxes:
 
 
 def read_box_tags(path: Path, classes: ClassList | None = None) -> Tags:
-    """The tags of such a file: the classes of the objects of each image, those without a box included.
+    """Read the tags of such a file: the classes of the objects of each image, including those without a box.
 
     Args:
         path: the file.
-        classes: the class list; default: what the file implies.
+        classes: the class list; default: implied by the file.
     """
     written = read_box_file(path)
     if classes is None:

@@ -1,4 +1,4 @@
-"""Label Studio's brush: the bits of a picture with red, green, blue and alpha, in runs."""
+"""Label Studio's brush: run lengths of the bits of an RGBA image."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import numpy as np
 from wsstool.errors import BadInputError
 
 _SIZES = (3, 4, 8, 16)
-"""Bits that the length of a run may have, as Label Studio itself writes them."""
+"""Possible bit widths of run lengths, as written by Label Studio itself."""
 
 
 def encode(mask: np.ndarray) -> list[int]:
-    """The bytes of a mask, each a number, for ``value.rle`` of a brush.
+    """Encode a mask as bytes, each a number, for ``value.rle`` of a brush.
 
-    The stream begins with the number of samples (32 bits), the bits a sample has less one (5), and four
-    lengths less one (4 each). Then each run says whether one value is repeated (1 bit), which of the four
-    lengths its count has (2 bits), the count less one, and the value. An object has 255 in all four
-    channels: a mask of ones would not be seen.
+    The stream begins with the number of samples (32 bits), the bits per sample less one (5), and four lengths
+    less one (4 each). Each run then says whether one value is repeated (1 bit), which of the four lengths its
+    count has (2 bits), the count less one, and the value. An object has 255 in all four channels: a mask of
+    ones would be invisible.
 
     Args:
-        mask: (H, W), non-zero where the object is.
+        mask: (H, W), non-zero inside the object.
 
     Source: the format of rle-pack, as Label Studio reads and writes it; written from the format.
     """
@@ -41,14 +41,14 @@ def encode(mask: np.ndarray) -> list[int]:
 
 
 def decode(values: Sequence[int], size: tuple[int, int]) -> np.ndarray:
-    """The (H, W) bool mask of a brush: where it is not fully transparent.
+    """Decode the (H, W) bool mask of a brush: all pixels that are not fully transparent.
 
     Args:
         values: the bytes.
-        size: rows and columns of the picture that was drawn on.
+        size: rows and columns of the annotated image.
 
     Raises:
-        BadInputError: no bytes, another number of samples than the size has, or an end within a run.
+        BadInputError: not bytes, a number of samples that does not match the size, or an end within a run.
     """
     try:
         bits = np.unpackbits(np.array(values, np.uint8))

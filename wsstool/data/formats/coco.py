@@ -1,4 +1,4 @@
-"""COCO instances: the categories of an image's annotations as tags, crowds included; and the boxes."""
+"""COCO instances: the annotated categories of an image as tags, including crowds; and the boxes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from wsstool.types import ClassList
 
 
 def candidates(root: Path, split: str | None = None) -> list[Path]:
-    """The instance files of a folder, one where the split's name decides.
+    """Return the instance files of a folder, only one if the name of the split decides.
 
     Raises:
-        UsageError: several files, and the split does not tell which.
+        UsageError: several files, and the split does not decide.
     """
     found = sorted([*root.glob("instances*.json"), *root.glob("annotations/instances*.json")])
     if len(found) > 1:
@@ -33,14 +33,14 @@ def candidates(root: Path, split: str | None = None) -> list[Path]:
 
 
 def read(path: Path, classes: ClassList | None = None) -> Tags:
-    """The tags of a COCO file: all its images, also those without annotations.
+    """Read the tags of a COCO file: all its images, also those without annotations.
 
-    Class ids follow the order of category ids without their gaps, after a background. A category ``potted
-    plant`` is also found as ``potted_plant`` in a class list.
+    Class ids follow the order of category ids without gaps, after a background. A category ``potted plant``
+    also matches ``potted_plant`` in a class list.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not JSON of that form, or an annotation of an unknown image or category.
+        MissingInputError: no such file.
+        BadInputError: not JSON in this format, or an annotation of an unknown image or category.
     """
     source = f"COCO file {str(path)!r}"
     data = _load(path, source)
@@ -68,22 +68,22 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
 
 
 def read_boxes(path: Path, like: Path | None = None) -> WrittenBoxes:
-    """The boxes of a COCO file. Without categories all objects are of one class, ``object``.
+    """Read the boxes of a COCO file. Without categories all objects are of one class, ``object``.
 
     Args:
         path: the file; with ``like`` it may be a list of results.
-        like: the COCO file whose images and categories the ids of results mean.
+        like: the COCO file that defines the image and category ids of results.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not JSON of that form; boxes that are no four numbers are kept, as NaN.
+        MissingInputError: no such file.
+        BadInputError: not JSON in this format; boxes that are not four numbers are kept, as NaN.
     """
     source = f"COCO file {str(path)!r}"
     return parse(read_json(path, source), source, like)
 
 
 def parse(data: Any, source: str, like: Path | None = None) -> WrittenBoxes:
-    """The boxes of what a COCO file holds (see ``read_boxes``)."""
+    """Extract the boxes from the content of a COCO file (see ``read_boxes``)."""
     if isinstance(data, list):
         if like is None:
             raise BadInputError(
@@ -127,7 +127,7 @@ def parse(data: Any, source: str, like: Path | None = None) -> WrittenBoxes:
 
 
 def four_numbers(values: Any) -> tuple[float, float, float, float]:
-    """Four floats; NaN four times where that is not what was written."""
+    """Return four floats; four NaN if the values are anything else."""
     try:
         a, b, c, d = (float(value) for value in values)
     except (TypeError, ValueError, OverflowError):
@@ -147,7 +147,7 @@ def _whole(value: Any) -> int:
 
 
 def _share(value: Any) -> float:
-    """A score; 1 where that is not a number from 0 to 1."""
+    """Return a score; 1 for anything but a number from 0 to 1."""
     return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else 1.0
 
 
@@ -160,6 +160,6 @@ def _load(path: Path, source: str) -> dict[str, Any]:
 
 
 def in_list(name: str, classes: ClassList) -> str:
-    """A name as the class list spells it, which may have underscores for blanks."""
+    """Return a name as spelled in the class list, which may have underscores for spaces."""
     joined = name.replace(" ", "_")
     return joined if name not in classes.names and joined in classes.names else name

@@ -1,11 +1,11 @@
-"""COCO written: instances as an annotation file, or as a list of results with scores."""
+"""Write COCO: instances as an annotation file, or as a list of results with scores."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from wsstool.data.formats.annotation_file import read_json
 from wsstool.data.formats.coco import in_list
@@ -24,17 +24,17 @@ def write_instances(
     *,
     shape: str = "mask",
 ) -> None:
-    """A COCO annotation file; each annotation has a ``score`` beside what COCO asks for.
+    """Write a COCO annotation file, with a ``score`` per annotation.
 
     Args:
-        images: what to write.
+        images: images and objects to write.
         target: the JSON file.
         classes: the categories, background left out; their ids are the class ids.
         like: the COCO file whose image and category ids to use; None: images are numbered from 1.
-        shape: ``mask`` for run lengths, ``polygon`` for polygons: one a part, a hole is a cut.
+        shape: ``mask`` for run lengths, ``polygon`` for polygons: one per part, a hole is a cut.
 
     Raises:
-        UsageError: another ``shape``.
+        UsageError: unknown ``shape``.
         BadInputError: ``like`` lacks an image or a category.
 
     Notes:
@@ -56,11 +56,10 @@ def write_instances(
         "categories": [{"id": i, "name": name} for name, i in ids.categories.items()],
     }  # fmt: skip
     with open(target, "w", encoding="utf-8", newline="\n") as file:
-        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": [')
-        for k, annotation in enumerate(_annotations(images, ids, shape)):
-            whole = {"id": next(numbers), "iscrowd": 0, **annotation}
-            file.write((",\n" if k else "\n") + json.dumps(whole))
-        file.write("\n]}\n")
+        file.write(json.dumps(head, ensure_ascii=False)[:-1] + ', "annotations": ')
+        annotations = _annotations(images, ids, shape)
+        _write_list(file, ({"id": next(numbers), "iscrowd": 0, **one} for one in annotations))
+        file.write("}\n")
 
 
 def write_results(
@@ -71,25 +70,31 @@ def write_results(
     *,
     shape: str = "mask",
 ) -> None:
-    """COCO results: a list of masks with scores and nothing else, as its evaluation reads them.
+    """Write COCO results: a plain list of masks with scores, as read by COCO's evaluation.
 
     Args:
-        images, target, classes, shape: as for ``write_instances``.
-        like: the COCO file that the results are to be compared with; its ids are used.
+        images, target, classes, shape: as in ``write_instances``.
+        like: the COCO file to evaluate the results on; its ids are used.
 
     Source: the description of the format at cocodataset.org; written from it.
     """
     check_shape(shape, "mask", "polygon")
     ids = _Ids.of(images, classes, like)
     with open(target, "w", encoding="utf-8", newline="\n") as file:
-        file.write("[")
-        for k, annotation in enumerate(_annotations(images, ids, shape)):
-            file.write((",\n" if k else "\n") + json.dumps(annotation))
-        file.write("\n]\n")
+        _write_list(file, _annotations(images, ids, shape))
+        file.write("\n")
+
+
+def _write_list(file: IO[str], items: Iterable[dict[str, Any]]) -> None:
+    """A JSON list, one line per item, without holding the items in memory."""
+    file.write("[")
+    for k, item in enumerate(items):
+        file.write((",\n" if k else "\n") + json.dumps(item))
+    file.write("\n]")
 
 
 class _Ids:
-    """Which number an image and a category have."""
+    """Ids of images and categories."""
 
     def __init__(self, images: dict[str, int], names: dict[str, str], categories: dict[str, int]) -> None:
         self.images, self.names, self.categories = images, names, categories

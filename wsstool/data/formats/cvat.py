@@ -1,4 +1,4 @@
-"""CVAT for images 1.1: one XML file of boxes, polygons and masks; a score and an id travel as attributes."""
+"""CVAT for images 1.1: one XML file of boxes, polygons and masks, with score and id as attributes."""
 
 from __future__ import annotations
 
@@ -29,25 +29,25 @@ _NAN = (math.nan, math.nan, math.nan, math.nan)
 
 
 def read_boxes(path: Path) -> WrittenBoxes:
-    """The objects of a CVAT file, or of the zip that CVAT packs it into.
+    """Read the objects of a CVAT file, or of the zip of a CVAT export.
 
-    Boxes are boxes. Polygons and masks are shapes, whose extent is their box; those of one label and one
-    group (``group_id``) in an image are one object. An attribute ``score`` or ``id`` is read as such.
+    Polygons and masks are shapes, whose extent is their box; those of one label and one group (``group_id``)
+    in an image are one object. Attributes ``score`` and ``id`` are read as such.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not such XML, a video, an image or object that does not say what it must.
+        MissingInputError: no such file.
+        BadInputError: other XML, a video, an image or object without a required attribute.
     """
     source = f"CVAT file {str(path)!r}"
     return parse(read_xml(path, source), source)
 
 
 def parse(root: Element, source: str) -> WrittenBoxes:
-    """The objects below the root of a CVAT file (see ``read_boxes``).
+    """Extract the objects from the root of a CVAT file (see ``read_boxes``).
 
     Notes:
-        A rotated box is left out: upright, it would not be tight. So are points, lines, ellipses, cuboids,
-        skeletons and the tags of whole images; ``dropped`` counts them.
+        Rotated boxes are skipped, since their upright extent would not be tight. So are points, lines,
+        ellipses, cuboids, skeletons and the tags of whole images; ``dropped`` counts them.
     """
     if root.tag != "annotations":
         raise BadInputError(f"{source} is XML, but not of CVAT: it begins with <{root.tag}>")
@@ -124,7 +124,7 @@ def _objects(
 
 
 def _polygon(element: Element, where: str) -> list[float]:
-    """x1, y1, x2, y2 ... of ``points="x1,y1;x2,y2"``."""
+    """Parse ``points="x1,y1;x2,y2"`` to x1, y1, x2, y2 ..."""
     try:
         pairs = [pair.split(",") for pair in element.get("points", "").split(";")]
         corners = [(float(x), float(y)) for x, y in pairs]
@@ -136,7 +136,7 @@ def _polygon(element: Element, where: str) -> list[float]:
 
 
 def _mask(element: Element, size: tuple[int, int], where: str) -> dict[str, object]:
-    """COCO's run lengths for CVAT's: row by row in the window, not at it first."""
+    """Convert CVAT's run lengths (row by row in the window) to COCO's."""
     left, top, width, height = (_whole(element, key, where) for key in ("left", "top", "width", "height"))
     if min(left, top) < 0 or min(width, height) < 1 or left + width > size[1] or top + height > size[0]:
         raise BadInputError(f"{where}: a mask of {width} x {height} pixels at {left}, {top} leaves its image")
@@ -185,12 +185,12 @@ def _score(element: Element, where: str) -> float:
     try:
         value = float(text or 1)
     except ValueError:
-        return 1.0  # an attribute that people fill in may hold anything
+        return 1.0  # an attribute filled in by hand may contain anything
     return value if 0 <= value <= 1 else 1.0
 
 
 def _numbered(rows: list[WrittenBox]) -> tuple[WrittenBox, ...]:
-    """Objects without an id get the numbers above the largest."""
+    """Give objects without an id the numbers above the largest id."""
     following = max((row.id for row in rows), default=0)
     numbered = []
     for row in rows:
@@ -209,18 +209,18 @@ def write(
     shape: str = "mask",
     boxes: bool = False,
 ) -> None:
-    """A CVAT file, for "Upload annotations"; score and id of each object are attributes.
+    """Write a CVAT file for "Upload annotations"; score and id of each object are attributes.
 
     Args:
-        images: what to write.
+        images: images and objects to write.
         target: the XML file.
         classes: the labels, background left out.
         shape: ``mask``; ``polygon``: parts of one object are polygons of one group, holes are cuts; or
-            ``box``: no mask at all.
-        boxes: write the boxes too, which an upload would otherwise take away.
+            ``box``: no masks.
+        boxes: write the boxes too, which an upload would otherwise remove.
 
     Raises:
-        UsageError: another ``shape``.
+        UsageError: unknown ``shape``.
         BadInputError: a name with a control character.
 
     Notes:
@@ -267,7 +267,7 @@ def write(
 
 
 def _shapes(instance: Instance, shape: str, group: int) -> list[str]:
-    """Attributes of the elements that stand for an object."""
+    """Return the attributes of the elements that represent an object."""
     if shape == "mask":
         inner = extent(instance.mask)
         assert inner is not None

@@ -25,28 +25,28 @@ from wsstool.errors import BadInputError, UsageError
 from wsstool.types import ClassList
 
 _NAN = (math.nan, math.nan, math.nan, math.nan)
-_SHAPES = {"rectangle": "rectangle", "polygon": "polygon", "brush": "brush"}
+_SHAPES = ("rectangle", "polygon", "brush")
 _UPLOAD = re.compile(r"^(?:.*/)?upload/(?:\d+/)?(?:[0-9a-f]{8}-)?(.+)$")
 
 
 def read_boxes(path: Path) -> WrittenBoxes:
-    """The objects of a Label Studio export ("JSON").
+    """Read the objects of a Label Studio export ("JSON").
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not JSON of that form, or a region that does not say what it must.
+        MissingInputError: no such file.
+        BadInputError: not JSON in this format, or a region without a required field.
     """
     source = f"Label Studio file {str(path)!r}"
     return parse(read_json(path, source), source)
 
 
 def parse(data: Any, source: str) -> WrittenBoxes:
-    """The objects of the tasks of an export (see ``read_boxes``).
+    """Extract the objects from the tasks of an export (see ``read_boxes``).
 
     Notes:
-        Of several annotations of a task the one marked as ground truth is taken, else the one updated last;
-        cancelled ones never; a task without annotations gives its first predictions. ``notes`` says so. A
-        rotated rectangle is left out: upright, it would not be tight.
+        Of several annotations of a task the one marked as ground truth is used, else the one updated last;
+        cancelled ones never; a task without annotations gives its first predictions, reported in ``notes``.
+        Rotated rectangles are skipped, since their upright extent would not be tight.
     """
     tasks = [data] if isinstance(data, dict) else data
     images: dict[str, tuple[int, int] | None] = {}
@@ -82,7 +82,7 @@ def parse(data: Any, source: str) -> WrittenBoxes:
 
 
 def _chosen(task: dict[str, Any]) -> tuple[dict[str, Any], bool, bool]:
-    """The annotation of a task to read, whether there were several, and whether it is a prediction."""
+    """Return the annotation of a task to read, whether there were several, and whether it is a prediction."""
     done = [a for a in task.get("annotations") or () if not a.get("was_cancelled")]
     if done:
         best = max(
@@ -95,7 +95,7 @@ def _chosen(task: dict[str, Any]) -> tuple[dict[str, Any], bool, bool]:
 
 
 def _image_name(fields: dict[str, Any], where: str) -> str:
-    """The name of the image that a task's ``data`` points to, below the storage or as it was uploaded."""
+    """Return the name of the image that a task's ``data`` names, relative to the storage or as uploaded."""
     texts = [v for v in fields.values() if isinstance(v, str)]
     value = fields.get("image") if isinstance(fields.get("image"), str) else None
     if value is None:
@@ -115,50 +115,75 @@ def _image_name(fields: dict[str, Any], where: str) -> str:
 def _regions(
     annotation: dict[str, Any], name: str, rows: list[WrittenBox], dropped: Counter[str], where: str
 ) -> tuple[int, int] | None:
-    """Append the objects of an annotation; returns the size of the image that they state, if they do."""
+    """Append the objects of an annotation; return the image size that they state, if any."""
     size: tuple[int, int] | None = None
-    labelled = set()
+    used: set[int] = set()
     for number, region in enumerate(annotation.get("result") or (), 1):
+        if region.get("type") in _SHAPES:
+            continue  # a bare shape; its label is in 'labels' under the same id
         at = f"{where}, region {number}"
-        kind, value = str(region.get("type", "")), region.get("value") or {}
-        shape_kind = next((s for s in _SHAPES if kind == f"{s}labels"), None)
-        labels = value.get(kind) if shape_kind else value.get("labels") if kind == "labels" else None
-        if kind == "labels":
-            shape_kind = "brush" if "rle" in value else "polygon" if "points" in value else "rectangle"
-        if kind in _SHAPES:
-            continue  # a bare shape; its name comes as 'labels' under the same id
-        if shape_kind is None:
-            dropped[kind or "without a type"] += 1
-            continue
-        if not labels:
+        shape, label = _shape_and_label(region)
+        if not shape:
+            dropped[str(region.get("type") or "without a type")] += 1
+        elif not label:
             dropped["without a label"] += 1
-            continue
-        stated = (int(region["original_height"]), int(region["original_width"]))
-        if min(stated) < 1 or stated[0] * stated[1] > MAX_PIXELS or size not in (None, stated):
-            raise BadInputError(f"{at}: {stated[1]} x {stated[0]} pixels is not the size of its image")
-        size = stated
-        if float(region.get("image_rotation") or 0) % 360:
-            dropped["on a turned image"] += 1
-            continue
-        if shape_kind == "rectangle" and float(value.get("rotation") or 0) % 360:
-            dropped["rotated box"] += 1
-            continue
-        numbers, shape = _geometry(shape_kind, value, size, at)
-        text = str(region.get("id", ""))
-        own = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
-        if own in labelled:
-            own = -1
-        labelled.add(own)
-        score = region.get("score", annotation.get("score"))
-        score = float(score) if isinstance(score, int | float) and 0 <= score <= 1 else 1.0
-        rows.append(WrittenBox(name, str(labels[0]).strip(), numbers, own, shape=shape, score=score))
+        else:
+            size = _stated_size(region, size, at)
+            if reason := _turned(region, shape):
+                dropped[reason] += 1
+                continue
+            numbers, outline = _geometry(shape, region["value"], size, at)
+            own = _number(region.get("id", ""), used)
+            score = _score(region.get("score", annotation.get("score")))
+            rows.append(WrittenBox(name, label, numbers, own, shape=outline, score=score))
     return size
+
+
+def _shape_and_label(region: dict[str, Any]) -> tuple[str, str]:
+    """``rectangle``, ``polygon`` or ``brush``, empty for other regions; and the label, empty without one."""
+    kind, value = str(region.get("type", "")), region.get("value") or {}
+    if kind == "labels":
+        shape = "brush" if "rle" in value else "polygon" if "points" in value else "rectangle"
+    else:
+        shape = next((one for one in _SHAPES if kind == f"{one}labels"), "")
+    labels = value.get(kind) if shape else None
+    return shape, str(labels[0]).strip() if labels else ""
+
+
+def _stated_size(region: dict[str, Any], before: tuple[int, int] | None, where: str) -> tuple[int, int]:
+    """Rows and columns of the image; those of all its regions must agree."""
+    stated = (int(region["original_height"]), int(region["original_width"]))
+    if min(stated) < 1 or stated[0] * stated[1] > MAX_PIXELS or before not in (None, stated):
+        raise BadInputError(f"{where}: {stated[1]} x {stated[0]} pixels is not the size of its image")
+    return stated
+
+
+def _turned(region: dict[str, Any], shape: str) -> str:
+    """Why a region cannot be read upright, or an empty string."""
+    if float(region.get("image_rotation") or 0) % 360:
+        return "on a turned image"
+    is_turned = shape == "rectangle" and float(region["value"].get("rotation") or 0) % 360
+    return "rotated box" if is_turned else ""
+
+
+def _number(value: Any, used: set[int]) -> int:
+    """The id of a region if it is a number that no earlier region has, else -1."""
+    text = str(value)
+    number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+    if number in used:
+        return -1
+    used.add(number)
+    return number
+
+
+def _score(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value <= 1 else 1.0
 
 
 def _geometry(
     kind: str, value: dict[str, Any], size: tuple[int, int], where: str
 ) -> tuple[tuple[float, float, float, float], list[Any] | None]:
-    """Box in pixels, or shape, of a region whose coordinates are percent of the image."""
+    """Return the box in pixels, or the shape, of a region whose coordinates are percent of the image."""
     scale = np.array([size[1], size[0]]) / 100
     if kind == "rectangle":
         x, y, w, h = (float(value[key]) for key in ("x", "y", "width", "height"))
@@ -185,23 +210,23 @@ def write(
     place: str = "predictions",
     url: str = "/data/local-files/?d=",
 ) -> None:
-    """Label Studio's tasks, for "Import".
+    """Write Label Studio tasks, for "Import".
 
     Args:
-        images: what to write.
+        images: images and objects to write.
         target: the JSON file.
-        classes: not needed, labels go by name.
-        shape: ``mask`` for brushes, ``polygon`` for one polygon an object, parts and holes joined by cuts,
+        classes: not needed, labels are referred to by name.
+        shape: ``mask`` for brushes, ``polygon`` for one polygon per object, parts and holes joined by cuts,
             ``box`` for rectangles.
-        place: ``predictions``, to be looked through, or ``annotations``, as if a person had drawn them.
-        url: what stands in front of the names of the images.
+        place: ``predictions``, to be reviewed, or ``annotations``, as if drawn by hand.
+        url: prefix of the image names.
 
     Raises:
-        UsageError: another ``shape`` or ``place``.
+        UsageError: unknown ``shape`` or ``place``.
 
     Notes:
-        The regions belong to an image tag called ``image`` and a control tag ``label``. Label Studio makes
-        new tasks of what it imports.
+        The regions belong to an image tag called ``image`` and a control tag ``label``. Label Studio creates
+        new tasks from what it imports.
 
     Source: Label Studio's documentation of its export; written from it.
     """

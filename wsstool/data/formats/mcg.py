@@ -1,4 +1,4 @@
-"""Proposals of MCG and its relatives: a superpixel map, and sets of its numbers, as MATLAB writes them.
+"""Proposals of MCG and related methods: a superpixel map and sets of its numbers, in MATLAB files.
 
 Source: Arbelaez et al., CVPR 2014; the layout of the published ``.mat`` files (``superpixels``, ``labels``,
 ``scores``).
@@ -15,16 +15,16 @@ import numpy as np
 from wsstool.errors import BadInputError
 
 WANTED = ("superpixels", "labels", "scores")
-"""The variables that are read; ``scores`` may be missing, the order is the ranking then."""
+"""The variables that are read; if ``scores`` is missing, the order is the ranking."""
 
 
 def read(path: Path) -> dict[str, Any] | None:
-    """The variables of a ``.mat`` file up to version 7; None for one of version 7.3, which is HDF5.
+    """Read the variables of a ``.mat`` file up to version 7; None for version 7.3, which is HDF5.
 
     Returns:
-        ``superpixels`` (H, W); ``labels``: a sequence of sequences of numbers; ``scores`` where it is there.
+        ``superpixels`` (H, W); ``labels``: a sequence of sequences of numbers; ``scores`` if present.
     Raises:
-        BadInputError: no MATLAB file, or damaged.
+        BadInputError: not a MATLAB file, or damaged.
     """
     from scipy.io import loadmat
 
@@ -33,7 +33,7 @@ def read(path: Path) -> dict[str, Any] | None:
             if file.read(10) == b"MATLAB 7.3":
                 return None
         found = loadmat(str(path), variable_names=list(WANTED))
-    except Exception as error:  # scipy raises whatever the damaged bytes lead to
+    except Exception as error:  # scipy raises anything on damaged bytes
         raise BadInputError(f"'{path}' is not a MATLAB file that can be read ({error})") from None
     found = {name: found[name] for name in WANTED if name in found}
     if "labels" in found:
@@ -42,10 +42,10 @@ def read(path: Path) -> dict[str, Any] | None:
 
 
 def sets(found: Mapping[str, Any], source: str, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """The superpixels and sets of an image.
+    """Return the superpixels and sets of an image.
 
     Args:
-        found: variables as ``read`` gives them.
+        found: variables from ``read``.
         source: for messages.
         size: rows and columns of the image.
 

@@ -1,4 +1,4 @@
-"""PASCAL VOC: the objects in ``Annotations/*.xml``, difficult ones included, as tags and as boxes."""
+"""PASCAL VOC: the objects in ``Annotations/*.xml``, including difficult ones, as tags and as boxes."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ VOC_NAMES = (
 
 
 def voc_classes() -> ClassList:
-    """Background and the twenty classes, in VOC's order and colours."""
+    """Return the background and the twenty classes, in VOC's order and colours."""
     colours = [(r, g, b) for r, g, b in voc_palette(len(VOC_NAMES)).tolist()]
     return class_list(VOC_NAMES, colours)
 
 
 def candidates(root: Path) -> list[Path]:
-    """The annotation folder beside ``JPEGImages/``."""
+    """Return the annotation folder beside ``JPEGImages/``."""
     folder = root / "Annotations"
     return [folder] if folder.is_dir() and (root / "JPEGImages").is_dir() else []
 
 
 def read(folder: Path, classes: ClassList | None = None) -> Tags:
-    """The tags of a folder of VOC annotations.
+    """Read the tags of a folder of VOC annotations.
 
     Without a class list the classes are VOC's own, or the sorted names with a background if others occur.
 
     Raises:
         MissingInputError: no annotation in the folder.
-        BadInputError: a file that is not such XML.
+        BadInputError: a file that is not VOC XML.
     """
     source = f"annotation folder {str(folder)!r}"
     rows = {path.stem: _objects(path) for path in sorted(folder.glob("*.xml"))}
@@ -50,14 +50,14 @@ def read(folder: Path, classes: ClassList | None = None) -> Tags:
 
 
 def read_boxes(folder: Path) -> WrittenBoxes:
-    """The boxes of a folder of VOC annotations, as first column and row inside and first ones outside.
+    """Read the boxes of a folder of VOC annotations: inclusive x0, y0 and exclusive x1, y1.
 
-    VOC counts pixels from 1 and its xmax is still inside: 1 is taken from xmin and ymin. Programs that count
-    from 0 give themselves away by a 0 somewhere in the folder; then nothing is.
+    VOC counts pixels from 1 and its xmax is inclusive: 1 is subtracted from xmin and ymin. A 0 anywhere in
+    the folder shows that pixels are counted from 0; then nothing is subtracted.
 
     Raises:
         MissingInputError: no annotation in the folder.
-        BadInputError: a file that is not such XML.
+        BadInputError: a file that is not VOC XML.
     """
     source = f"annotation folder {str(folder)!r}"
     images: dict[str, tuple[int, int] | None] = {}

@@ -1,4 +1,4 @@
-"""Pascal VOC's segmentation folders, which CVAT calls "Segmentation mask 1.1"."""
+"""Pascal VOC's segmentation folders, called "Segmentation mask 1.1" in CVAT."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from wsstool.errors import BadInputError
 from wsstool.types import IGNORE, ClassList
 
 _MOST = 254
-"""Objects that a picture of eight bits holds beside background and "unsure"."""
+"""Maximum number of objects in an 8-bit image, besides background and ignore."""
 
 
 def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) -> None:
-    """``SegmentationObject/`` and ``SegmentationClass/`` as PNGs, ``labelmap.txt``, ``ImageSets/``.
+    """Write ``SegmentationObject/`` and ``SegmentationClass/`` as PNGs, ``labelmap.txt``, ``ImageSets/``.
 
     Args:
-        images: what to write; one without objects has empty masks.
+        images: images and objects to write; an image without objects has empty masks.
         target: the folder.
-        classes: whose palette ``labelmap.txt`` gives.
+        classes: their palette is written to ``labelmap.txt``.
 
     Raises:
         BadInputError: a class with a colon in its name.
 
     Notes:
-        The k-th object of an image has the value k, in both pictures 255 where the mask is unsure. Where
-        objects overlap the one with the better score is on top. An image with more than 254 objects has
-        16-bit objects, with 65535 for unsure. Scores, ids and boxes have no place here.
+        The k-th object of an image has the value k; uncertain pixels are 255 in both images. Where objects
+        overlap the one with the better score wins. With more than 254 objects in an image the object mask is
+        16-bit, with 65535 for uncertain pixels. Scores, ids and boxes cannot be stored.
 
     Source: the VOC development kit's description of the folders, CVAT's of the label map; written from them.
     """

@@ -1,6 +1,6 @@
-"""YOLO: a text file an image, ``class x-centre y-centre width height`` in shares of the image a line.
+"""YOLO, one text file per image: lines ``class x-centre y-centre width height`` in shares of the image.
 
-A line may also be a polygon, ``class x1 y1 x2 y2 x3 y3 ...``, or end with a score, which is passed over.
+A line may also be a polygon, ``class x1 y1 x2 y2 x3 y3 ...``, or end with a score, which is ignored.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ _YAMLS = ("data.yaml", "dataset.yaml", "data.yml")
 
 
 def candidates(root: Path) -> list[Path]:
-    """The folder ``labels/`` with text files."""
+    """Return the folder ``labels/`` if it contains text files."""
     folder = root / "labels"
     return [folder] if folder.is_dir() and next(folder.rglob("*.txt"), None) else []
 
 
 def read_boxes(folder: Path, names: Sequence[str] = ()) -> WrittenBoxes:
-    """The boxes of a folder of YOLO labels; ``train/a.txt`` is of the image ``train/a``.
+    """Read the boxes of a folder of YOLO labels; ``train/a.txt`` belongs to the image ``train/a``.
 
     Args:
         folder: the text files, at any depth.
-        names: of the classes by number, where neither the folder nor the one above has ``classes.txt``,
-            ``obj.names`` or ``data.yaml``; ``class-K`` where these are too few.
+        names: class names by number, used if neither the folder nor its parent has ``classes.txt``,
+            ``obj.names`` or ``data.yaml``; ``class-K`` if there are too few.
 
     Raises:
         MissingInputError: no text file.
-        BadInputError: a line that is not of that form.
+        BadInputError: a line in another format.
     """
     source = f"YOLO folder {str(folder)!r}"
     files = [p for p in sorted(folder.rglob("*.txt")) if p.name not in _NAME_LISTS]
@@ -105,7 +105,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _yaml_names(path: Path) -> list[str]:
-    """The entry ``names`` of such a file: a list, or a mapping from numbers to names.
+    """Parse the entry ``names`` of such a file: a list, or a mapping from numbers to names.
 
     Raises:
         BadInputError: no YAML, or ``names`` of another form.
@@ -131,16 +131,16 @@ def _yaml_names(path: Path) -> list[str]:
 
 
 def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) -> None:
-    """YOLO's segmentation labels: ``labels/NAME.txt``, shares of the image; ``data.yaml``.
+    """Write YOLO's segmentation labels: ``labels/NAME.txt`` in shares of the image, and ``data.yaml``.
 
     Args:
-        images: what to write; one without objects has an empty file.
+        images: images and objects to write; an image without objects has an empty file.
         target: the folder.
         classes: numbered from 0, background left out.
 
     Notes:
-        One polygon is one object: parts are joined, and holes reached, by cuts of no width. Scores and ids
-        have no place here.
+        Each object is one polygon: parts and holes are joined by cuts of zero width. Scores and ids cannot be
+        stored.
 
     Source: Ultralytics' description of the format; written from it.
     """

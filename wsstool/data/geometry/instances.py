@@ -1,4 +1,4 @@
-"""Objects with masks, as the writers of foreign formats take them. Masks are packed, to fit into memory."""
+"""Objects with masks, as input of the export formats. Masks are compressed to save memory."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Instance:
         label: name of its class.
         box: xyxy in pixels.
         id: of the object in the annotation file.
-        window: xyxy of the pixels that the mask covers.
+        window: xyxy in pixels, the area covered by the mask.
         packed: the (h, w) uint8 mask of the window, compressed.
         score: quality of the mask, 0 to 1.
     """
@@ -45,51 +45,51 @@ class Instance:
         window: Sequence[int],
         score: float = 1,
     ) -> Instance:
-        """An object from its (h, w) uint8 mask of the window: 1 object, 0 not, 255 unsure."""
+        """Build an object from its (h, w) uint8 window mask: 1 object, 0 not, 255 uncertain."""
         x0, y0, x1, y1 = (_short(v) for v in box)
         left, top, right, bottom = (int(v) for v in window)
         packed = zlib.compress(np.asarray(mask, np.uint8).tobytes(), 1)
         return cls(label, (x0, y0, x1, y1), int(id), (left, top, right, bottom), packed, _short(score))
 
     def with_score(self, score: float) -> Instance:
-        """The same object with another score."""
+        """Return the same object with another score."""
         return replace(self, score=_short(score))
 
     @property
     def pixels(self) -> np.ndarray:
-        """(h, w) uint8 mask of the window: 1 object, 0 not, 255 unsure."""
+        """The (h, w) uint8 window mask: 1 object, 0 not, 255 uncertain."""
         x0, y0, x1, y1 = self.window
         return np.frombuffer(zlib.decompress(self.packed), np.uint8).reshape(y1 - y0, x1 - x0)
 
     @property
     def mask(self) -> np.ndarray:
-        """(h, w) bool mask of the window; pixels that are unsure do not belong to the object."""
+        """The (h, w) bool window mask; uncertain pixels do not belong to the object."""
         return self.pixels == 1
 
     def placed(self, size: tuple[int, int]) -> np.ndarray:
-        """(H, W) uint8 mask of the whole image."""
+        """Return the (H, W) uint8 mask of the whole image."""
         whole = np.zeros(size, np.uint8)
         paste(self.pixels, self.window[:2], whole)
         return whole
 
     def polygons(self) -> list[np.ndarray]:
-        """(V, 2) corners x and y of the parts, in pixels of the image, without holes (see ``polygons``)."""
+        """Return the parts as (V, 2) corners x, y in image pixels, without holes (see ``polygons``)."""
         return [part + np.array(self.window[:2]) for part in polygons(self.mask)]
 
     @property
     def is_empty(self) -> bool:
-        """Whether no pixel belongs to it."""
+        """Whether the object has no pixels."""
         return not self.mask.any()
 
     @property
     def has_unsure(self) -> bool:
-        """Whether any pixel is unsure."""
+        """Whether any pixel is uncertain."""
         return bool((self.pixels == IGNORE).any())
 
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """One image, as a foreign file names it, with its objects; ``size`` is rows and columns."""
+    """One image of a foreign file with its objects; ``size`` is rows and columns."""
 
     name: str
     size: tuple[int, int]
@@ -97,18 +97,18 @@ class AnnotatedImage:
 
 
 def check_shape(shape: str, *known: str) -> None:
-    """Raise UsageError unless a writer knows the shape that objects are to have."""
+    """Raise UsageError unless a writer supports the shape requested for objects."""
     if shape not in known:
         raise UsageError(f"--set shape={shape}: {', '.join(known[:-1])} or {known[-1]}")
 
 
 def _short(value: float) -> float:
-    """The number of fewest digits that is the same in 32 bits: 0.1, and not 0.10000000149."""
+    """Return the number with the fewest digits that is equal in 32 bits: 0.1, not 0.10000000149."""
     return float(str(np.float32(value)))
 
 
 def paste(piece: np.ndarray, corner: Sequence[int], onto: np.ndarray) -> None:
-    """Lay a piece over a picture, its first pixel at column and row ``corner``; what stands out is cut."""
+    """Paste a piece into an image with its first pixel at column and row ``corner``, cut at the border."""
     (height, width), (x, y) = piece.shape, corner
     top, left = max(0, -y), max(0, -x)
     target = onto[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
@@ -116,7 +116,7 @@ def paste(piece: np.ndarray, corner: Sequence[int], onto: np.ndarray) -> None:
 
 
 def extent(mask: np.ndarray) -> Window | None:
-    """Columns and rows that hold the object, as xyxy; None where it is empty."""
+    """Return the columns and rows that contain the object, as xyxy; None if it is empty."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return None
@@ -124,7 +124,7 @@ def extent(mask: np.ndarray) -> Window | None:
 
 
 def around(box: Sequence[float], size: tuple[int, int]) -> Window:
-    """The whole pixels of an image that a box touches, as xyxy."""
+    """Return the whole pixels of an image that a box touches, as xyxy."""
     limits = np.array([size[1], size[0]])
     first = np.clip(np.floor(box[:2]), 0, limits).astype(int)
     last = np.clip(np.ceil(box[2:]), 0, limits).astype(int)

@@ -1,8 +1,8 @@
-"""Masks as polygons along the edges of pixels, and polygons as masks by the rule of the COCO tools.
+"""Convert masks to polygons along pixel edges, and polygons to masks like the COCO tools.
 
 Coordinates are pixels with the corner of the image as (0, 0): the pixel in row r and column c is the square
 from (c, r) to (c + 1, r + 1). Polygons of a mask run along the edges of its pixels, so that filling them
-gives the mask back, in COCO's tools as here.
+restores the mask, in COCO's tools as here.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _STEPS = 5
-"""COCO's tools draw an outline in fifths of a pixel."""
+"""COCO's tools draw outlines in fifths of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,8 @@ class Ring:
 
     Args:
         points: (V, 2) int64 x and y of the corners, beginning with the leftmost of the topmost; outer rings
-            run clockwise as seen, holes the other way.
-        is_hole: whether the ring goes around a hole.
+            run clockwise on screen, holes counter-clockwise.
+        is_hole: whether the ring surrounds a hole.
     """
 
     points: np.ndarray
@@ -31,16 +31,17 @@ class Ring:
 
 
 def outlines(mask: np.ndarray) -> list[Ring]:
-    """All outlines of a mask, outer ones and holes, in order of their first corners.
+    """Return all outlines of a mask, outer ones and holes, in order of their first corners.
 
-    Pixels that touch at a corner only belong to different parts; pixels of a hole that do are one hole.
+    Pixels of the object that touch only at a corner belong to different parts; such pixels of a hole are one
+    hole.
 
     Args:
-        mask: (H, W), non-zero where the object is.
+        mask: (H, W), non-zero inside the object.
 
     Notes:
-        In a row of pixel corners the corners of the outline come in pairs that an edge joins; so do those in
-        a column. Following one edge along the row and the next along the column closes every ring.
+        In a row of pixel corners the corners of the outline come in pairs joined by an edge; likewise in a
+        column. Following one edge along the row and the next along the column closes every ring.
 
     Example:
         >>> [ring.points.tolist() for ring in outlines(np.array([[0, 1], [0, 1]]))]
@@ -78,21 +79,21 @@ def outlines(mask: np.ndarray) -> list[Ring]:
 
 
 def _partners(order: np.ndarray) -> np.ndarray:
-    """Which corner each corner is joined with, when neighbours in ``order`` are joined in pairs."""
+    """Return the partner of each corner when neighbours in ``order`` are joined in pairs."""
     partners = np.empty(len(order), np.int64)
     partners[order[0::2]], partners[order[1::2]] = order[1::2], order[0::2]
     return partners
 
 
 def polygons(mask: np.ndarray) -> list[np.ndarray]:
-    """The parts of a mask as polygons without holes, (V, 2) int64 x and y each.
+    """Return the parts of a mask as polygons without holes, (V, 2) int64 x and y each.
 
-    COCO, CVAT, Label Studio and YOLO know no holes. A hole is reached by a cut of no width that goes straight
-    up from its first corner, and the polygon runs along it twice; filling by parity or by winding gives the
-    hole back.
+    COCO, CVAT, Label Studio and YOLO do not support holes. A hole is joined by a cut of zero width that goes
+    straight up from its first corner, and the polygon runs along it twice; filling by parity or by winding
+    restores the hole.
 
     Args:
-        mask: (H, W), non-zero where the object is.
+        mask: (H, W), non-zero inside the object.
     """
     rings = outlines(mask)
     holes = [ring for ring in rings if ring.is_hole]
@@ -100,7 +101,7 @@ def polygons(mask: np.ndarray) -> list[np.ndarray]:
         return [ring.points for ring in rings]
     filled = np.asarray(mask, bool)
     edge_at = np.full((filled.shape[0] + 1, filled.shape[1]), -1)
-    edges: list[tuple[int, int]] = []  # (ring, corner that the edge starts from)
+    edges: list[tuple[int, int]] = []  # (ring, first corner of the edge)
     for number, ring in enumerate(rings):
         following = np.roll(ring.points, -1, 0)
         for k in np.flatnonzero(ring.points[:, 1] == following[:, 1]):
@@ -120,9 +121,9 @@ def polygons(mask: np.ndarray) -> list[np.ndarray]:
 def _with_holes(
     outer: int, rings: Sequence[Ring], cuts: dict[tuple[int, int], list[tuple[int, int, int]]]
 ) -> list[tuple[int, int]]:
-    """The corners of a ring with all holes that hang on it, and on those, spliced in."""
+    """Return the corners of a ring with all its holes, and the holes attached to those, spliced in."""
     found: list[tuple[int, int]] = []
-    todo: list[tuple[int, int] | int] = [outer]  # points to write and rings to unfold, the next one last
+    todo: list[tuple[int, int] | int] = [outer]  # points to write and rings to expand, the next one last
     while todo:
         item = todo.pop()
         if isinstance(item, tuple):
@@ -142,13 +143,13 @@ def _with_holes(
 
 
 def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
-    """One polygon for several: joined by lines of no width, for formats that have one polygon an object.
+    """Join several polygons into one by lines of zero width, for formats with one polygon per object.
 
     Args:
-        parts: polygons as ``polygons`` makes them, at least one; those that touch do so at corners only.
+        parts: polygons from ``polygons``, at least one; they touch at corners at most.
 
     Returns:
-        (V, 2): every part is run around from its first corner, then back along the lines.
+        (V, 2): every part from its first corner around, then back along the lines.
     """
     walked = [np.concatenate([part, part[:1]]) for part in parts]
     back = [part[:1] for part in reversed(parts[:-1])]
@@ -156,14 +157,14 @@ def joined(parts: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def fill(parts: Iterable[np.ndarray], size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> np.ndarray:
-    """The (H, W) bool mask of an object's polygons: the pixels that COCO's tools give, parts united.
+    """Fill the polygons of an object: the union of the pixels given by COCO's tools, (H, W) bool.
 
     Corners are rounded to fifths of a pixel and the outline is drawn in these steps. In each column of pixels
     the rows between the first and second crossing of the column's middle are inside, and so on by parity: a
-    pixel belongs to a polygon when its centre does, up to that rounding.
+    pixel belongs to a polygon if its centre does, up to that rounding.
 
     Args:
-        parts: (V, 2) x and y of the corners of each polygon, pixels; what lies outside the image is cut off.
+        parts: (V, 2) x and y of the corners of each polygon, pixels; the part outside the image is cut off.
         size: rows and columns of the mask.
         corner: column and row of the image where the mask begins, for the mask of a window.
 
@@ -187,12 +188,12 @@ def fill(parts: Iterable[np.ndarray], size: tuple[int, int], corner: tuple[int, 
 
 
 def _walk(corners: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Points of a closed outline, one a step of the longer axis of each edge; both ends of each are there."""
+    """Return the points of a closed outline, one per step on the longer axis of each edge, with both ends."""
     start, end = corners, np.roll(corners, -1, 0)
     distance = np.abs(end - start)
     flat = distance[:, 0] >= distance[:, 1]
     length = distance.max(1)
-    # An edge is drawn from its left or upper end, so that it is the same in both directions.
+    # Edges are drawn from their left or upper end, so that they are the same in both directions.
     long_axis = np.where(flat, 0, 1)
     pick = np.arange(len(corners))
     turned = start[pick, long_axis] > end[pick, long_axis]

@@ -13,10 +13,10 @@ _BITS, _MORE, _SIGN, _FIRST = 5, 0x20, 0x10, 48
 
 
 def encode(mask: np.ndarray) -> dict[str, Any]:
-    """Run lengths of a mask, ``{"size": [H, W], "counts": [...]}`` with counts as integers.
+    """Encode a mask as run lengths, ``{"size": [H, W], "counts": [...]}`` with counts as integers.
 
     Args:
-        mask: (H, W), non-zero where the object is.
+        mask: (H, W), non-zero inside the object.
 
     >>> encode(np.array([[0, 1], [1, 1]]))
     {'size': [2, 2], 'counts': [1, 3]}
@@ -30,7 +30,7 @@ def encode(mask: np.ndarray) -> dict[str, Any]:
 
 
 def decode(rle: Mapping[str, Any]) -> np.ndarray:
-    """The (H, W) bool mask of run lengths with counts as integers or as COCO's string.
+    """Decode run lengths, with counts as integers or as COCO's string, to an (H, W) bool mask.
 
     Raises:
         BadInputError: see ``lengths``.
@@ -40,10 +40,10 @@ def decode(rle: Mapping[str, Any]) -> np.ndarray:
 
 
 def lengths(rle: Mapping[str, Any]) -> tuple[tuple[int, int], np.ndarray]:
-    """(rows, columns) of run lengths and the (R,) int64 counts, of 0 and 1 in turn, 0 first.
+    """Return (rows, columns) of run lengths and the (R,) int64 counts, alternately of 0 and 1, 0 first.
 
     Raises:
-        BadInputError: no size or counts, counts that are no run lengths, or that do not fill the size.
+        BadInputError: no size or counts, invalid counts, or counts that do not fill the size.
 
     >>> lengths({"size": [2, 2], "counts": "13"})
     ((2, 2), array([1, 3]))
@@ -62,7 +62,7 @@ def lengths(rle: Mapping[str, Any]) -> tuple[tuple[int, int], np.ndarray]:
 
 
 def pack(counts: Sequence[int]) -> str:
-    """COCO's string for counts: five bits a character, from the third on the difference to two before.
+    """Pack counts into COCO's string: five bits per character, from the third on as difference to two before.
 
     >>> pack([1, 3]), unpack("13")
     ('13', [1, 3])
@@ -80,10 +80,10 @@ def pack(counts: Sequence[int]) -> str:
 
 
 def unpack(text: str | bytes) -> list[int]:
-    """The counts in COCO's string.
+    """Unpack the counts in COCO's string.
 
     Raises:
-        ValueError: a character that does not belong there, or a text that ends within a number.
+        ValueError: an invalid character, or a text that ends within a number.
     """
     letters = text.encode("ascii") if isinstance(text, str) else text
     counts: list[int] = []

@@ -1,4 +1,4 @@
-"""True masks of objects from what annotation files hold: run lengths, lists of them, or polygons."""
+"""Object masks from annotation files: run lengths, lists of them, or polygons."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from wsstool.data.geometry.polygons import fill
 from wsstool.errors import BadInputError
 
 _FAR = 10
-"""A corner this many image sizes away is a mistake, and its outline would take for ever to draw."""
+"""Corners this many image sizes away are rejected: their outline would take too long to draw."""
 
 
 def shape_mask(shape: Any, size: tuple[int, int]) -> np.ndarray:
-    """The mask of a ``segmentation`` entry.
+    """Return the mask of a ``segmentation`` entry.
 
     Args:
         shape: run lengths (a mapping with ``size`` and ``counts``), or a list of run lengths and polygons,
-            whose union counts.
+            whose union is returned.
         size: rows and columns of the image.
 
     Returns:
@@ -44,7 +44,7 @@ def shape_mask(shape: Any, size: tuple[int, int]) -> np.ndarray:
 
 
 def polygon_mask(polygons: Sequence[Any], size: tuple[int, int]) -> np.ndarray:
-    """The union of polygons, the pixels that COCO's tools give. Those of less than three corners are empty.
+    """Return the union of polygons, as filled by COCO's tools; those of less than three corners are empty.
 
     Args:
         polygons: each x1, y1, x2, y2, ..., pixels, (0, 0) being the upper left corner of the first pixel.

@@ -1,5 +1,4 @@
-"""Write a small data set in the layout of a data pack: pictures, masks, tags, boxes, class list and
-splits."""
+"""Write a small dataset: images, masks, tags, boxes, class list and splits."""
 
 from __future__ import annotations
 
@@ -20,23 +19,23 @@ from wsstool.types import IGNORE, ClassList
 KINDS = ("objects", "tissue")
 PARTS = ("train", "val", "test")
 
-# Which part a picture belongs to follows from its number, so that a larger sample begins with the smaller:
-# of twenty, 12 are for training, 3 for validation and 5 for test.
+# The split of an image follows from its number, so that a larger sample begins with the smaller: of twenty,
+# 12 are for training, 3 for validation and 5 for test.
 _TURN = tuple({"a": "train", "b": "val", "c": "test"}[letter] for letter in "abcaaacaaabcaaacabca")
 
 
 def write_sample(folder: Path, *, kind: str, count: int, size: int, seed: int) -> Iterator[int]:
-    """Write a sample into an empty folder, yielding after every picture.
+    """Write a sample into an empty folder, yielding after every image.
 
     Args:
         folder: an existing, empty folder.
         kind: ``objects`` or ``tissue``.
-        count: number of pictures, 1 or more; 60 % for training, 15 % for validation, 25 % for test.
-        size: rows and columns of a picture, pixels, 32 or more.
-        seed: picture i depends on kind, seed, size and i alone.
+        count: number of images, 1 or more; 60 % for training, 15 % for validation, 25 % for test.
+        size: rows and columns of an image, pixels, 32 or more.
+        seed: image i depends only on kind, seed, size and i.
 
     Yields:
-        the number of the picture just written.
+        the number of the image just written.
     """
     classes = sample_objects.CLASSES if kind == "objects" else sample_tissue.CLASSES
     for name in ("images", "masks", "splits"):
@@ -70,7 +69,7 @@ def write_sample(folder: Path, *, kind: str, count: int, size: int, seed: int) -
 
 
 def _coco(instances: list[list[Thing]], classes: ClassList, size: int) -> dict[str, list[dict[str, object]]]:
-    """COCO instances of the things: tight boxes of what is visible, masks as uncompressed run lengths."""
+    """Return the objects as COCO instances: tight boxes of visible parts, masks as plain run lengths."""
     images = [
         {"id": i + 1, "file_name": f"{i:05d}.jpg", "width": size, "height": size}
         for i in range(len(instances))
@@ -99,7 +98,7 @@ def _coco(instances: list[list[Thing]], classes: ClassList, size: int) -> dict[s
 
 
 def run_lengths(mask: np.ndarray) -> list[int]:
-    """COCO's uncompressed run lengths: column by column, zeros first.
+    """Return COCO's uncompressed run lengths: column by column, zeros first.
 
     Example:
         >>> run_lengths(np.array([[True, False], [True, False]]))

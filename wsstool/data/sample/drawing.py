@@ -1,7 +1,7 @@
-"""The bundled pictures of scikit-image as raw material: crops, textures and cut-outs, drawn by a generator.
+"""Raw material from scikit-image's bundled images: random crops, textures and cut-outs.
 
-Training pictures see the left part of each source, validation and test pictures the right part: no pixel of
-raw material is on both sides.
+Training images use the left part of each source, validation and test images the right part: no pixel of raw
+material is in both.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from wsstool.data.images import read_image
 
-_BORDER = 0.55  # share of a picture's columns that training may use
+_BORDER = 0.55  # share of an image's columns used for training
 
 _FILES = {
     "hubble": "hubble_deep_field.jpg",
@@ -27,7 +27,7 @@ _FILES = {
 
 @lru_cache(maxsize=32)
 def picture(name: str) -> np.ndarray:
-    """A bundled picture, (H, W, 3) float32 in 0..1."""
+    """Return a bundled image, (H, W, 3) float32 in 0..1."""
     return (
         read_image(Path(str(files("skimage.data") / _FILES.get(name, f"{name}.png")))).astype(np.float32)
         / 255
@@ -41,7 +41,7 @@ def _is_grey(name: str) -> bool:
 
 
 def grey(image: np.ndarray) -> np.ndarray:
-    """(H, W) luminance of (H, W, 3)."""
+    """Return the (H, W) luminance of (H, W, 3)."""
     return image @ np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -55,16 +55,16 @@ def crop(
     turn: float = np.pi,
     within: tuple[float, float, float, float] = (0, 0, 1, 1),
 ) -> np.ndarray:
-    """A turned, flipped and scaled window of a picture, from the columns that ``part`` may see.
+    """Return a rotated, flipped and scaled window of an image, from the columns available to ``part``.
 
     Args:
-        generator: the only source of chance.
-        name: which picture.
+        generator: the only source of randomness.
+        name: of the image.
         size: (H, W) of the result, pixels.
         window: pixels of the source that the longer side of the result covers.
         part: ``train``, or ``val`` or ``test``.
-        turn: largest turn to either side, radians.
-        within: top, left, bottom, right of the region to use, as shares of the picture.
+        turn: maximum rotation to either side, radians.
+        within: top, left, bottom, right of the region to use, as shares of the image.
 
     Returns:
         (H, W, 3) float32 in 0..1.
@@ -92,8 +92,7 @@ def crop(
 
 
 def relief(generator: np.random.Generator, image: np.ndarray) -> np.ndarray:
-    """(H, W) luminance around .5 with a mean and contrast of its own, so that neither gives a texture
-    away."""
+    """Return (H, W) luminance around 0.5 with random mean and contrast, so neither reveals the texture."""
     values = grey(image)
     values = (values - values.mean()) / (values.std() + 1e-3)
     contrast, mean = generator.uniform(0.13, 0.24), generator.uniform(0.4, 0.6)
@@ -101,8 +100,8 @@ def relief(generator: np.random.Generator, image: np.ndarray) -> np.ndarray:
 
 
 def smooth_noise(generator: np.random.Generator, size: int, sigma: float) -> np.ndarray:
-    """(size, size) smooth random field of unit variance."""
-    # A field this smooth needs few knots; between them it is nearly straight.
+    """Return a (size, size) smooth random field of unit variance."""
+    # A field this smooth needs few knots; between them it is almost linear.
     step = max(1, int(sigma / 4))
     knots = -(-size // step)
     coarse = ndimage.gaussian_filter(generator.standard_normal((knots, knots)), sigma / step, mode="nearest")

@@ -1,9 +1,9 @@
-"""Objects in clutter: five kinds of things cut out of photographs and textures, laid over photographs.
+"""Objects in clutter: five classes of objects from photographs and textures, composed over photographs.
 
 A class is a shape and a surface: coins are photographed coins, crates are squares of brick, horses are
-silhouettes in fur, leaves are pointed and of grass, stars are of gravel. A class leans to a hue, but
+silhouettes in fur, leaves are pointed and of grass, stars are of gravel. A class tends to one hue, but
 distractors have every hue and the same shapes, with surfaces of no class (print, cells, retina). Light, size,
-turn and place are left to chance, and things hide each other.
+rotation and position are random, and objects occlude each other.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ _SURFACES = {"crate": ("brick", 100.0), "leaf": ("grass", 90.0), "star": ("grave
 _HUES = {"coin": -0.9, "crate": 0.7, "horse": -0.3, "leaf": -2.1, "star": 2.1}  # radians: red 0, green -2.1
 _FUR = (0.32, 0.05, 1.0, 1.0)  # where chelsea is fur and not wall
 _NEUTRAL = ("text", "page", "cell", "microaneurysms", "retina")
-_SMALLEST = 0.5  # share of a thing that must stay visible
+_SMALLEST = 0.5  # share of an object that must stay visible
 
 
 @dataclass(frozen=True)
 class Thing:
-    """One object of a picture.
+    """One object of an image.
 
     Args:
         class_id: its class.
-        visible: (H, W) bool, the pixels that nothing hides.
+        visible: (H, W) bool, its unoccluded pixels.
     """
 
     class_id: int
@@ -45,16 +45,15 @@ class Thing:
 
 
 def draw(generator: np.random.Generator, size: int, part: str) -> tuple[np.ndarray, np.ndarray, list[Thing]]:
-    """One picture.
+    """Draw one image.
 
     Args:
-        generator: the only source of chance.
+        generator: the only source of randomness.
         size: rows and columns, pixels.
         part: ``train``, ``val`` or ``test``: which raw material may be used.
 
     Returns:
-        image (size, size, 3) uint8, mask (size, size) uint8 class ids, and the things in the order they were
-        laid.
+        image (size, size, 3) uint8, mask (size, size) uint8 class ids, and the objects in drawing order.
     """
     image = _background(generator, size, part)
     for _ in range(generator.integers(0, 4)):
@@ -83,14 +82,14 @@ def draw(generator: np.random.Generator, size: int, part: str) -> tuple[np.ndarr
 
 
 def _background(generator: np.random.Generator, size: int, part: str) -> np.ndarray:
-    """(size, size, 3): two photographs that meet at a crooked line, each with its own light."""
+    """Return (size, size, 3): two photographs with a crooked boundary, each with its own lighting."""
     image = np.zeros((size, size, 3), np.float32)
     border = smooth_noise(generator, size, size / 5) > generator.normal(0.5, 0.5)
     for where in (border, ~border):
         name = str(generator.choice(_PHOTOGRAPHS))
         photograph = crop(generator, name, (size, size), generator.uniform(110, 220), part=part, turn=0.5)
         photograph = photograph * generator.uniform(0.7, 1.15) + generator.uniform(0, 0.12)
-        # Some lose their colour, so that a grey thing does not stand out.
+        # Some lose their colour, so that a grey object does not stand out.
         photograph += (grey(photograph)[..., None] - photograph) * generator.choice((0.0, 0.5, 1.0))
         image[where] = photograph[where]
     return image
@@ -99,7 +98,7 @@ def _background(generator: np.random.Generator, size: int, part: str) -> np.ndar
 def _cut_out(
     generator: np.random.Generator, name: str, size: int, part: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Outline (h, w) float32 in 0..1 and surface (h, w, 3) of a thing of a class."""
+    """Return outline (h, w) float32 in 0..1 and surface (h, w, 3) of an object of a class."""
     hue = _HUES[name] + generator.normal(0, 0.5)
     if name == "coin":
         coins = _coins(part)
@@ -123,7 +122,7 @@ def _cut_out(
 
 
 def _outline(generator: np.random.Generator, shape: str, size: int, part: str) -> np.ndarray:
-    """(h, w) float32 in 0..1, the shape at a turn of its own."""
+    """Return (h, w) float32 in 0..1, the shape at a random rotation."""
     if shape == "horse":
         solid = _horse()
         if generator.random() < 0.5:
@@ -151,7 +150,7 @@ def _outline(generator: np.random.Generator, shape: str, size: int, part: str) -
 
 
 def _tinted(generator: np.random.Generator, values: np.ndarray, hue: float | None = None) -> np.ndarray:
-    """(h, w, 3): a grey surface in a colour of this hue (radians) or any, lit from one side."""
+    """Colour a grey surface in this hue (radians) or a random one, lit from one side: (h, w, 3)."""
     hue = generator.uniform(0, 2 * np.pi) if hue is None else hue
     strength = generator.uniform(0.12, 0.4)
     colour = 1 + strength * np.cos(hue + np.array([0, 2.094, 4.189], np.float32))
@@ -163,7 +162,7 @@ def _tinted(generator: np.random.Generator, values: np.ndarray, hue: float | Non
 
 
 def _place(generator: np.random.Generator, size: int, stamp: np.ndarray) -> tuple[int, int]:
-    """Row and column of the stamp's corner; a tenth of it may lie outside."""
+    """Return row and column of the stamp's corner; a tenth of it may lie outside."""
     top, left = (
         int(generator.integers(-n // 10, max(size - n + n // 10, -n // 10 + 1))) for n in stamp.shape
     )
@@ -177,7 +176,7 @@ def _lay(
     surface: np.ndarray,
     corner: tuple[int, int],
 ) -> None:
-    """Paint a surface through a stamp, with a shadow under it and a dark rim."""
+    """Paste a surface through a stamp, with a shadow and a dark edge."""
     size, margin = image.shape[0], image.shape[0] // 16 + 2
     padded = np.pad(stamp, margin)
     shift = np.rint(generator.uniform(-size / 25, size / 25, 2)).astype(int) - margin
@@ -198,7 +197,7 @@ def _lay_visibly(
     class_id: int,
     things: list[Thing],
 ) -> list[Thing]:
-    """Lay a thing where all things stay visible enough; leave it out when there is no such place."""
+    """Place an object where all objects stay visible enough; skip it if there is no such place."""
     for _ in range(20):
         corner = _place(generator, image.shape[0], stamp)
         own = _on_canvas(image.shape[0], stamp, corner) > 0.5
@@ -214,7 +213,7 @@ def _lay_visibly(
 
 
 def _on_canvas(size: int, stamp: np.ndarray, corner: tuple[int, int]) -> np.ndarray:
-    """The stamp on an empty canvas (size, size, ...), cut at its border."""
+    """Return the stamp on an empty canvas (size, size, ...), cut at its border."""
     canvas = np.zeros((size, size, *stamp.shape[2:]), np.float32)
     (top, left), (rows, columns) = corner, stamp.shape[:2]
     inner = (slice(max(top, 0), min(top + rows, size)), slice(max(left, 0), min(left + columns, size)))
@@ -226,7 +225,7 @@ def _on_canvas(size: int, stamp: np.ndarray, corner: tuple[int, int]) -> np.ndar
 
 @lru_cache(maxsize=1)
 def _horse() -> np.ndarray:
-    """(h, w) float32: the silhouette, tight."""
+    """Return the silhouette, (h, w) float32, tightly cropped."""
     solid = grey(picture("horse")) < 0.5
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     return solid[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
@@ -234,7 +233,7 @@ def _horse() -> np.ndarray:
 
 @lru_cache(maxsize=3)
 def _coins(part: str) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The photographed coins of a part: grey values and outline, both (h, w) float32."""
+    """Return the photographed coins of a part: grey values and outline, both (h, w) float32."""
     values = grey(picture("coins"))
     light = values - ndimage.gaussian_filter(values, 60)
     solid = ndimage.binary_fill_holes(ndimage.binary_opening(light > 0.06, iterations=2))
@@ -243,7 +242,7 @@ def _coins(part: str) -> list[tuple[np.ndarray, np.ndarray]]:
     for i, (rows, columns) in enumerate(ndimage.find_objects(numbered), 1):
         height, width = rows.stop - rows.start, columns.stop - columns.start
         inside = numbered[rows, columns] == i
-        # Whole coins only: about round, and as full as a disc.
+        # Whole coins only: roughly round, and as full as a disc.
         if min(height, width) > 30 and max(height, width) < 75 and 0.72 < inside.mean() < 0.86:
             is_train = (columns.start + columns.stop) / 2 < 0.6 * values.shape[1]
             if is_train == (part == "train"):

@@ -1,7 +1,7 @@
-"""Tissue-like mosaics: patches of four textures that meet at organic boundaries, every pixel of one of them.
+"""Tissue-like mosaics: patches of four textures with organic boundaries, each pixel of one of them.
 
-All textures go through the same two stain colours with a tone and contrast of their own in every patch:
-colour and brightness say nothing about the class, only structure does. White gaps belong to no class (255).
+All textures use the same two stain colours with random tone and contrast per patch: colour and brightness
+carry no information about the class, only structure does. White gaps belong to no class (255).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _WINDOWS = (
     110.0,
     190.0,
     130.0,
-)  # source pixels across a picture: the grain of all four is about equal
-_SMALLEST = 0.08  # share of a picture below which a tissue is not worth a tag
+)  # source pixels across an image: the grain of all four is about equal
+_SMALLEST = 0.08  # minimum share of the image for a tissue to be tagged
 
 
 def draw(generator: np.random.Generator, size: int, part: str) -> tuple[np.ndarray, np.ndarray]:
-    """One patch.
+    """Draw one patch.
 
     Args:
-        generator: the only source of chance.
+        generator: the only source of randomness.
         size: rows and columns, pixels.
         part: ``train``, ``val`` or ``test``: which raw material may be used.
 
@@ -61,7 +61,7 @@ def draw(generator: np.random.Generator, size: int, part: str) -> tuple[np.ndarr
 
 
 def _regions(generator: np.random.Generator, size: int) -> np.ndarray:
-    """(size, size) uint8: one to four tissues, none of them small."""
+    """Return (size, size) uint8: one to four tissues, none of them small."""
     n = len(CLASSES)
     present = generator.permutation(n)[: generator.choice((1, 2, 3, 4), p=(0.2, 0.42, 0.28, 0.1))]
     if len(present) == 1:
@@ -78,7 +78,7 @@ def _regions(generator: np.random.Generator, size: int) -> np.ndarray:
 
 
 def _stain(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Dark and light colour of one patch: between purple and pink, strong or faint."""
+    """Return the dark and light colour of one patch: between purple and pink, strong or faint."""
     purple, pink = np.array([0.33, 0.18, 0.5]), np.array([0.68, 0.22, 0.42])
     dark = purple + (pink - purple) * generator.random() + generator.normal(0, 0.05, 3)
     light = np.array([0.94, 0.82, 0.9]) + generator.normal(0, 0.04, 3)

@@ -1,6 +1,6 @@
 """Backbones: networks cut after their last feature map, torchvision's and our own, at any output stride.
 
-The stride is lowered by the rule in ``atrous``; that of FAN is fixed, since its tokens are.
+The stride is lowered by ``atrous``; that of FAN is fixed, since its tokens are.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ BACKBONES = ("tiny", "resnet38d", *FAN_SIZES, *TORCHVISION)
 """Every backbone name; ``tiny`` and ``fan-micro`` are ours and learn from scratch."""
 
 CLASSIFIER_PREFIXES = ("classifier.", "fc.", "fc8.")
-"""Where torchvision keeps its ImageNet classifier, and ResNet-38d its head: not part of a backbone."""
+"""Names of torchvision's ImageNet classifier and of ResNet-38d's head, which are not part of a backbone."""
 
 GROUPS = ("features", "trunk_output", *EXPANDED)
 """Children whose own children are the parts of a backbone."""
@@ -62,7 +62,7 @@ PROBE_SIZE = 256
 
 @dataclass(frozen=True)
 class Stage:
-    """One named part of a backbone: name below the backbone, stride and channels of its output."""
+    """One named part of a backbone: name within the backbone, stride and channels of its output."""
 
     name: str
     stride: int
@@ -76,9 +76,9 @@ class Backbone(nn.Sequential):
     family round down instead.
 
     Attributes:
-        arch: the name it was built by.
+        arch: name in ``BACKBONES``.
         stages: its parts in order, each with the stride and the channels of its output.
-        last_stage: name of the part that gives the last feature map.
+        last_stage: name of the part that outputs the last feature map.
         memory_format: of weights and images for inference; channels last makes most convolutions faster.
     """
 
@@ -99,7 +99,7 @@ class Backbone(nn.Sequential):
         return self.stages[-1].stride
 
     def stage_at(self, stride: int) -> Stage:
-        """The last part whose output has ``stride``: where a decoder takes its fine features.
+        """Return the last part whose output has ``stride``: where a decoder takes its fine features.
 
         Raises:
             UsageError: no part has that stride.
@@ -111,12 +111,12 @@ class Backbone(nn.Sequential):
         return fitting[-1]
 
     def with_fine(self, x: Tensor, name: str) -> tuple[Tensor, Tensor]:
-        """One pass: the features behind the part ``name``, and the last ones."""
+        """Return the features after the part ``name`` and the last ones, in one pass."""
         fine, last = self.features_of(x, (name, self.last_stage))
         return fine, last
 
     def features_of(self, x: Tensor, names: Sequence[str]) -> list[Tensor]:
-        """One pass: the features behind each of the parts ``names``."""
+        """Return the features after each of the parts ``names``, in one pass."""
         found = {}
         for stage in self.stages:
             x = self.get_submodule(stage.name)(x)
@@ -126,16 +126,16 @@ class Backbone(nn.Sequential):
 
 
 def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
-    """A backbone with random weights.
+    """Build a backbone with random weights.
 
     Args:
         arch: a name of ``BACKBONES``.
-        output_stride: image pixels a step of the last map: 32, 16, 8 or 4; None keeps the network's own
-            (32; FAN 16; ``tiny`` and ``resnet38d`` 8). Halving it takes about four times the time in the
-            layers concerned.
+        output_stride: stride of the last map in image pixels: 32, 16, 8 or 4; None keeps the network's own
+            (32; 16 for FAN; 8 for ``tiny`` and ``resnet38d``). Halving it takes about four times the time in
+            the layers concerned.
 
     Raises:
-        UsageError: no such backbone, or it cannot have that stride.
+        UsageError: no such backbone, or it does not support that stride.
 
     Example:
         >>> backbone = build_backbone("mobilenet-v2", output_stride=16)
@@ -155,7 +155,7 @@ def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
         for network in (backbone, probe):
             dilate(network, strides, wanted)
     for module in backbone.modules():
-        if hasattr(module, "inplace"):  # a layer watched by a CAM must not be overwritten by the next one
+        if hasattr(module, "inplace"):  # the output of a layer recorded for a CAM must not be overwritten
             module.inplace = False  # type: ignore[assignment]
     backbone.arch = arch
     backbone.stages = _measure_stages(probe)
@@ -163,9 +163,9 @@ def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
 
 
 def rarefied_backbone(backbone: Backbone) -> Backbone:
-    """The same network at stride 1, with the same weights: every layer dilated by the strides before it.
+    """Return the same network at stride 1, with shared weights: every layer dilated by the strides before it.
 
-    Its maps hold those of the plain network at every ``stride``-th position, and as many more between them.
+    Its maps contain those of the plain network at every ``stride``-th position, and interpolate densely.
 
     Raises:
         UsageError: a FAN, whose tokens are at stride 16.
@@ -183,31 +183,31 @@ def rarefied_backbone(backbone: Backbone) -> Backbone:
 
 
 def default_output_stride(arch: str, wanted: int = 16) -> int:
-    """``wanted``, or the network's own stride where that is smaller already."""
+    """Return ``wanted``, or the network's own stride if that is smaller."""
     return min(wanted, _measure_stages(_probe(arch))[-1].stride)
 
 
 def stage_before_last_stride(backbone: Backbone) -> Stage:
-    """The last part before the plain network halves its maps for the last time, as it is in ``backbone``."""
+    """Return the last part before the plain network halves its maps for the last time, from ``backbone``."""
     own = _measure_stages(_probe(backbone.arch))
     name = [stage.name for stage in own if stage.stride < own[-1].stride][-1]
     return next(stage for stage in backbone.stages if stage.name == name)
 
 
 def plain_shapes(arch: str) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the state dict of a backbone."""
+    """Return the names and shapes of the state dict of a backbone."""
     return {name: tuple(value.shape) for name, value in _probe(arch).state_dict().items()}
 
 
 def _probe(arch: str) -> Backbone:
-    """The plain network on the meta device: shapes without arithmetic."""
+    """Build the plain network on the meta device: shapes without arithmetic."""
     with on_meta(arch):
         return _plain_backbone(arch).to("meta")
 
 
 def on_meta(arch: str) -> AbstractContextManager[Any]:
-    """Networks on this backbone are built without memory for their weights inside this context."""
-    # torchvision computes the widths of a RegNet with tensors, which have no values on meta
+    """Build networks on this backbone without memory for their weights, inside this context."""
+    # torchvision computes the widths of a RegNet with tensors, which have no values on the meta device
     return nullcontext() if "regnet" in arch else torch.device("meta")
 
 
@@ -216,15 +216,15 @@ def _plain_backbone(arch: str) -> Backbone:
         return Backbone(OrderedDict(features=tiny_features()))
     if arch == "resnet38d":
         backbone = Backbone(resnet38d_layers())
-        # As fast for its wide layers, and Grad-CAM is then the published program's to 1e-5; in another order
-        # of summation some rectifiers near 0 switch, and its gradients with them, by 5e-4.
+        # As fast for its wide layers, and Grad-CAM then matches the published program to 1e-5; another order
+        # of summation switches some ReLUs near 0, which changes its gradients by 5e-4.
         backbone.memory_format = torch.contiguous_format
         return backbone
     if arch in FAN_SIZES:
         return Backbone(fan_layers(FAN_SIZES[arch]))
     if arch not in TORCHVISION:
         raise UsageError(f"no backbone '{arch}'; there are: {', '.join(BACKBONES)}")
-    # Only here: it brings torch's compiler along, which doubles the time that a command takes to start.
+    # Imported here: it loads torch's compiler, which doubles the start-up time of a command.
     from torchvision import models
 
     build: Callable[..., nn.Module] = getattr(models, TORCHVISION[arch])
@@ -250,7 +250,7 @@ def _stage_modules(backbone: Backbone) -> dict[str, nn.Module]:
 def watch(
     backbone: Backbone, watched: dict[str, nn.Module], note: Callable[[str, Any, Tensor], None]
 ) -> None:
-    """Run a probe image through a backbone on the meta device and note input and output of some modules."""
+    """Run a probe image through a backbone on the meta device, recording input and output of some modules."""
 
     def hook_for(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         return lambda _, inputs, output: note(name, inputs, output)
@@ -276,7 +276,7 @@ def _measure_stages(probe: Backbone) -> tuple[Stage, ...]:
 
 
 def _input_strides(probe: Backbone) -> dict[str, int]:
-    """Stride of the input of every convolution and max pooling, by name."""
+    """Return the input stride of every convolution and max pooling, by name."""
     strides: dict[str, int] = {}
 
     def note(name: str, inputs: Any, output: Tensor) -> None:

@@ -1,8 +1,8 @@
-"""The à trous rule: a network with finer maps, of the same weights.
+"""Lower the output stride of a network by dilation (à trous), with the same weights.
 
-A convolution or pooling that would shrink a map below the wanted stride keeps its size, and everything behind
-it is dilated by what was left out. The activations on the positions that the plain network has stay the same
-(up to layers that see the whole image).
+A convolution or pooling that would shrink a map below the target stride keeps its size, and everything after
+it is dilated by the omitted factor. The activations at the positions of the plain network stay the same (up
+to layers that see the whole image).
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ def dilate(network: nn.Module, strides: Mapping[str, int], output_stride: int) -
     """Lower the stride of a network in place.
 
     Args:
-        network: as it is published.
-        strides: stride of the input of every convolution and max pooling in it, by name.
-        output_stride: that no map exceeds afterwards.
+        network: as published.
+        strides: input stride of every convolution and max pooling in it, by name.
+        output_stride: maximum stride of any map afterwards.
 
     Raises:
         UsageError: a layer that would have to change is not square.
@@ -37,7 +37,7 @@ def dilate(network: nn.Module, strides: Mapping[str, int], output_stride: int) -
 
 
 def _dilated(module: nn.Module, factor: int) -> nn.Module:
-    """The same layer at stride 1 with its taps ``factor`` times as far apart."""
+    """Return the same layer at stride 1 with its taps ``factor`` times as far apart."""
     kernel = _single(module.kernel_size, "kernel")
     if isinstance(module, nn.MaxPool2d):
         return SpreadMaxPool(kernel, factor, factor * _single(module.padding, "padding"))
@@ -59,7 +59,7 @@ def _dilated(module: nn.Module, factor: int) -> nn.Module:
 
 
 def _single(value: Any, name: str) -> int:
-    """A kernel, stride or padding given as a number or as two equal ones."""
+    """Parse a kernel, stride or padding given as a number or as two equal ones."""
     first, second = value if isinstance(value, tuple) else (value, value)
     if first != second:
         raise UsageError(f"layer {name} is not square, its stride cannot be changed")

@@ -1,7 +1,7 @@
-"""The two networks that the published FCNs stand on, layer by layer, with the classifier as convolutions.
+"""The two trunks of the published FCNs, layer by layer, with the classifier as convolutions.
 
-Both pad the image by 100 pixels and round the sizes behind poolings up, so that an image of any size has a
-score, and Caffe's weights of both want blue before red, in 0 to 255, minus a mean.
+Both pad the image by 100 pixels and round sizes up at poolings, so that an image of any size gets a score.
+Caffe's weights of both expect BGR in 0 to 255, minus a mean.
 """
 
 from __future__ import annotations
@@ -14,21 +14,21 @@ from torch import Tensor, nn
 from wsstool.models.backbones.grid import Grid, behind_layer
 
 CAFFE_MEAN = (122.67891434 / 255, 116.66876762 / 255, 104.00698793 / 255)
-"""Of red, green and blue in [0, 1]; the networks turn the order of the colours round themselves."""
+"""Mean of red, green and blue in [0, 1]; the networks reorder the channels themselves."""
 
 CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
-"""So that colours reach the network in steps of 1."""
+"""Chosen such that colours reach the network in steps of 1."""
 
 PADDING = 100
-"""Pixels on each side of the first convolution: even one pixel then has a 7x7 map for ``fc6``."""
+"""Padding of the first convolution in pixels: even a single pixel then has a 7x7 map for ``fc6``."""
 
 
 class Trunk(nn.Sequential):
-    """A chain of named layers up to ``fc7``; what ``Backbone`` is for the other networks.
+    """A chain of named layers up to ``fc7``: the counterpart of ``Backbone`` for the published FCNs.
 
     Attributes:
         arch: vgg-16 or alexnet.
-        tap_at: stride -> name of the layer that a score map of that stride is read from.
+        tap_at: stride -> name of the layer from which a score map of that stride is computed.
         last_stage: name of the layer with the last features.
         stride: of the last features.
     """
@@ -40,7 +40,7 @@ class Trunk(nn.Sequential):
         self.last_stage = tap_at[self.stride]
 
     def features_of(self, x: Tensor, names: Sequence[str]) -> list[Tensor]:
-        """One pass: the features behind each of the layers ``names``."""
+        """Return the features after each of the layers ``names``, in one pass."""
         found = {}
         for name, layer in self.named_children():
             x = layer(x)
@@ -49,7 +49,7 @@ class Trunk(nn.Sequential):
         return [found[name] for name in names]
 
     def grid(self, name: str) -> Grid:
-        """Where the cells behind a layer lie."""
+        """Return the grid of the cells after a layer."""
         grid = Grid()
         for key, layer in self.named_children():
             grid = behind_layer(grid, layer)
@@ -58,7 +58,7 @@ class Trunk(nn.Sequential):
         return grid
 
     def channels(self, name: str) -> int:
-        """Channels behind a layer."""
+        """Return the number of channels after a layer."""
         channels = 3
         for key, layer in self.named_children():
             channels = layer.out_channels if isinstance(layer, nn.Conv2d) else channels
@@ -68,7 +68,7 @@ class Trunk(nn.Sequential):
 
 
 def vgg16_trunk(width: int = 4096, channels: Sequence[int] = (64, 128, 256, 512, 512)) -> Trunk:
-    """VGG-16 with ``fc6`` as a 7x7 convolution: strides 8, 16 and 32 at ``pool3``, ``pool4`` and ``fc7``.
+    """Build VGG-16 with ``fc6`` as a 7x7 convolution: strides 8, 16, 32 at ``pool3``, ``pool4``, ``fc7``.
 
     Args:
         width: channels of ``fc6`` and ``fc7``.
@@ -90,10 +90,10 @@ def vgg16_trunk(width: int = 4096, channels: Sequence[int] = (64, 128, 256, 512,
 
 
 def alexnet_trunk(width: int = 4096, channels: Sequence[int] = (96, 256, 384, 384, 256)) -> Trunk:
-    """Caffe's AlexNet with ``fc6`` as a 6x6 convolution, stride 32.
+    """Build Caffe's AlexNet with ``fc6`` as a 6x6 convolution, stride 32.
 
     Source:
-        Long et al., CVPR 2015; Krizhevsky et al., NIPS 2012, with the normalisation behind the pooling, as in
+        Long et al., CVPR 2015; Krizhevsky et al., NIPS 2012, with the normalisation after the pooling, as in
         Caffe. From the papers and a description of the published network.
     """
     one, two, three, four, five = channels
@@ -126,7 +126,7 @@ def alexnet_trunk(width: int = 4096, channels: Sequence[int] = (96, 256, 384, 38
 
 
 def _classifier(inside: int, width: int, kernel: int) -> OrderedDict[str, nn.Module]:
-    """The two hidden layers of the classifier; dropout is element by element, as in Caffe."""
+    """Build the two hidden layers of the classifier; dropout is element-wise, as in Caffe."""
     return OrderedDict(
         fc6=nn.Conv2d(inside, width, kernel),
         relu6=nn.ReLU(inplace=True),
@@ -138,7 +138,7 @@ def _classifier(inside: int, width: int, kernel: int) -> OrderedDict[str, nn.Mod
 
 
 def _started(layers: OrderedDict[str, nn.Module]) -> OrderedDict[str, nn.Module]:
-    """He's normal start: 16 layers with torch's own would not let anything through."""
+    """Apply He's normal initialisation: with torch's default, 16 layers would let nothing through."""
     for layer in layers.values():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")

@@ -1,4 +1,4 @@
-"""Networks on a backbone that may be frozen, whole or in parts: weights and batch statistics together."""
+"""Networks whose backbone can be frozen, whole or in parts: weights and batch statistics together."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from torch import nn
 
 
 class OnBackbone(nn.Module):
-    """A network with a ``backbone``. When none of its weights is trained, its batch statistics rest too."""
+    """A network with a ``backbone``. If none of its weights is trained, its batch statistics are frozen."""
 
     backbone: nn.Module
-    _frozen: tuple[nn.Module, ...] = ()  # a tuple, so that nothing is registered twice
+    _frozen: tuple[nn.Module, ...] = ()  # a tuple, so that no module is registered twice
 
     def freeze_backbone(self) -> None:
-        """Train the rest alone; passes through the backbone then need no graph."""
+        """Train only the rest; passes through the backbone then need no graph."""
         self.backbone.requires_grad_(False)
         self.train(self.training)
 
     def head_parameters(self) -> list[nn.Parameter]:
-        """The parameters outside the backbone."""
+        """Return the parameters outside the backbone."""
         inside = {id(p) for p in self.backbone.parameters()}
         return [p for p in self.parameters() if id(p) not in inside]
 
     def freeze(self, parts: Iterable[nn.Module], *, norms: bool = False) -> None:
-        """Keep some parts as they are: weights, batch statistics, and no dropout inside.
+        """Freeze some parts: weights, batch statistics and dropout.
 
         Args:
             parts: submodules of this network.
-            norms: also every batch norm, wherever it is: running statistics and affine weights.
+            norms: also freeze every batch norm, wherever it is: running statistics and affine weights.
         """
         frozen = [*self._frozen, *parts]
         if norms:

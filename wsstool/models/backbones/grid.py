@@ -1,4 +1,4 @@
-"""Where the cells of a feature map lie in the image: the one formula behind every crop offset."""
+"""Positions of feature-map cells in the image: the single source of all crop offsets."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from wsstool.models.backbones import PROBE_SIZE, Backbone, watch
 
 @dataclass(frozen=True)
 class Grid:
-    """Cell i of a map has its centre at pixel ``start + step * i`` of the image, along either axis.
+    """A grid whose cell i has its centre at pixel ``start + step * i`` of the image, along either axis.
 
-    Maps behind one layer after another have grids that follow from the layers alone; two maps of one step fit
-    together where the difference of their starts is a whole number of cells, and this number is the crop
-    offset. A centre is that of the receptive field; pixel 0 stands for the centre of the first pixel.
+    The grid after each layer follows from the layers alone; two maps of equal step align if the difference of
+    their starts is a whole number of cells, and this number is the crop offset. A centre is that of the
+    receptive field; pixel 0 is the centre of the first pixel.
 
     Attributes:
         step: image pixels from one cell to the next, > 0.
-        start: centre of cell 0, image pixels; negative where padding reaches beyond the image.
-        field: side of the receptive field of a cell, image pixels; not looked at in comparisons.
+        start: centre of cell 0, image pixels; negative if padding extends beyond the image.
+        field: side of the receptive field of a cell, image pixels; ignored in comparisons.
 
     Source:
         Long et al., CVPR 2015, section 3.2 (how strides and offsets of layers compose); independent.
     Example:
-        FCN-32s: padding 100, five poolings, a 7x7 convolution, then 32 times finer. The image begins at 19.
+        FCN-32s: padding 100, five poolings, a 7x7 convolution, then 32 x upsampling. The image begins at 19.
 
         >>> grid = Grid().behind(3, padding=100)
         >>> for _ in range(5):
@@ -41,37 +41,39 @@ class Grid:
     field: int = field(default=1, compare=False)
 
     def behind(self, kernel: int, stride: int = 1, padding: float = 0, dilation: int = 1) -> Grid:
-        """The grid behind a convolution or pooling: cell i looks at cells s i - p ... s i - p + d (k - 1)."""
+        """Return the grid after a convolution or pooling; cell i reads cells s i - p + d (0 ... k - 1)."""
         reach = dilation * (kernel - 1)
         start = self.start + self.step * (reach / 2 - padding)
         return Grid(self.step * stride, start, self.field + int(self.step * reach))
 
     def enlarged(self, kernel: int, stride: int) -> Grid:
-        """The grid behind a transposed convolution, whose cell i spreads to cells s i ... s i + k - 1."""
+        """Return the grid after a transposed convolution; cell i spreads to cells s i ... s i + k - 1."""
         step = self.step / stride
         return replace(self, step=step, start=self.start - step * (kernel - 1) / 2)
 
     def from_cell(self, first: int) -> Grid:
-        """The grid of the map that begins at cell ``first`` of this one."""
+        """Return the grid of the map that begins at cell ``first`` of this one."""
         return replace(self, start=self.start + self.step * first)
 
     def fits(self, other: Grid) -> bool:
-        """Whether the cells of ``other`` lie on those of this map."""
+        """Whether the cells of ``other`` coincide with cells of this map."""
         return self.step == other.step and ((other.start - self.start) / self.step).is_integer()
 
     def offset_of(self, other: Grid) -> int:
-        """The cell of this map on which cell 0 of ``other`` lies.
+        """Return the cell of this map that coincides with cell 0 of ``other``.
 
         Raises:
-            UsageError: the cells of the two lie beside each other.
+            UsageError: the cells of the two do not coincide.
         """
         if not self.fits(other):
-            raise UsageError(f"a map of {other} cannot be laid on one of {self}: its cells lie between them")
+            raise UsageError(
+                f"a map of {other} cannot be aligned with one of {self}: its cells lie between them"
+            )
         return int((other.start - self.start) / self.step)
 
 
 def behind_layer(grid: Grid, layer: nn.Module) -> Grid:
-    """The grid behind a module; those that are neither convolution nor pooling change nothing."""
+    """Return the grid after a module; modules other than convolution and pooling leave it unchanged."""
     if not isinstance(layer, nn.Conv2d | nn.MaxPool2d):
         return grid
     kernel, stride, dilation = (single(value) for value in (layer.kernel_size, layer.stride, layer.dilation))
@@ -80,15 +82,15 @@ def behind_layer(grid: Grid, layer: nn.Module) -> Grid:
 
 
 def single(value: int | str | tuple[int, ...]) -> int:
-    """A kernel, stride, padding or dilation given as a number or as two equal ones."""
+    """Parse a kernel, stride, padding or dilation given as a number or as two equal ones."""
     return int(value[0] if isinstance(value, tuple) else value)
 
 
 def stage_grids(backbone: Backbone) -> dict[str, Grid]:
-    """The grid of every stage of a backbone, by name.
+    """Return the grid of every stage of a backbone, by name.
 
-    Each layer shifts the grid by what it looks at off its own cell: nothing where padding is even on both
-    sides, half a cell for a pooling of 2x2. Of branches side by side at most one does.
+    Each layer shifts the grid by the asymmetry of its window: nothing for symmetric padding, half a cell for
+    a 2x2 pooling. At most one of several parallel branches does.
     """
     grids: dict[str, Grid] = {}
     grid = Grid()

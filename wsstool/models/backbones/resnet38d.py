@@ -1,12 +1,12 @@
 """ResNet-38d: the wide, shallow pre-activation residual network of stage 1 of WSSS-Tissue, stride 8.
 
-Sixteen residual blocks whose last two are wide bottlenecks; the stride stays at 8, and from ``b5`` on the
-convolutions are dilated instead. No convolution has a bias. Names are those of the published weights.
+Sixteen residual blocks, the last two of which are wide bottlenecks; the stride stays at 8, and from ``b5`` on
+the convolutions are dilated instead. No convolution has a bias. Names are those of the published weights.
 
 Source:
     Wu, Shen and van den Hengel, Pattern Recognition 2019 ("Wider or deeper", network A1), with the dilations
-    of Ahn and Kwak, CVPR 2018, that Han et al., MedIA 2022, use. Written from the papers and a table
-    of layers.
+    of Ahn and Kwak, CVPR 2018, used by Han et al., MedIA 2022. Written from the papers and a table of
+    layers.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def _conv(inside: int, outside: int, kernel: int = 3, stride: int = 1, dilation:
 
 
 class PlainBlock(nn.Module):
-    """Two 3x3 convolutions behind norm and rectifier, added to their input.
+    """Pre-activation block: two 3x3 convolutions, each after norm and ReLU, added to the input.
 
     Args:
         inside, middle, outside: channels.
@@ -58,10 +58,10 @@ class PlainBlock(nn.Module):
 
 
 class BottleneckBlock(nn.Module):
-    """1x1, dilated 3x3 and 1x1 convolution with channel dropout between, added to a 1x1 shortcut.
+    """1x1, dilated 3x3 and 1x1 convolution with channel dropout in between, added to a 1x1 shortcut.
 
     Args:
-        inside, outside: channels; those between are a quarter and a half of ``outside``.
+        inside, outside: channels; the inner ones are a quarter and a half of ``outside``.
         dilation: of the 3x3 convolution.
         dropout: share of the channels dropped in training before the second and the third convolution.
     """
@@ -86,7 +86,7 @@ class BottleneckBlock(nn.Module):
 
 
 class RectifiedNorm(nn.BatchNorm2d):
-    """Batch norm and rectifier as one layer: its output is what pooling and the head read."""
+    """Batch norm and ReLU as one layer: its output is what pooling and the head read."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(B,C,H,W) -> (B,C,H,W), >= 0."""
@@ -94,7 +94,7 @@ class RectifiedNorm(nn.BatchNorm2d):
 
 
 def resnet38d_layers() -> OrderedDict[str, nn.Module]:
-    """The layers by name, from the image to the rectified 4096 channels that the head reads.
+    """Return the layers by name, from the image to the rectified 4096 channels that the head reads.
 
     Example:
         >>> list(resnet38d_layers())[-4:]

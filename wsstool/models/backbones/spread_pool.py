@@ -1,4 +1,4 @@
-"""Max pooling at stride 1 with its taps pulled apart, and padding of any width."""
+"""Dilated max pooling at stride 1 with padding of any width."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ class SpreadMaxPool(nn.MaxPool2d):
     """Max pooling that keeps the size of its input; torch's own allows no padding beyond half a kernel.
 
     Args:
-        kernel: taps along an axis.
+        kernel: taps per axis.
         dilation: cells from one tap to the next.
-        before: cells of padding above and left; the rest of what keeps the size is below and right.
+        before: padding cells above and left; the rest needed to keep the size is below and right.
     Example:
         >>> import torch
         >>> SpreadMaxPool(2, 2, 0)(torch.tensor([[[[1.0, 5.0, 2.0]]]])).tolist()

@@ -1,4 +1,4 @@
-"""The network ``tiny``: small enough to learn from scratch on a laptop."""
+"""The backbone ``tiny``: small enough to train from scratch on a laptop."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 def tiny_features() -> nn.Sequential:
-    """A small residual network, stride 8, 0.3 M parameters: learns from scratch on a laptop."""
+    """Build a small residual network, stride 8, 0.3 M parameters, for training from scratch on a laptop."""
     return nn.Sequential(
         _conv_bn(3, 24, stride=2),
         _conv_bn(24, 48, stride=2),
@@ -26,7 +26,7 @@ def _conv_bn(inside: int, outside: int, stride: int = 1, kernel: int = 3) -> nn.
 
 
 class Residual(nn.Module):
-    """x + two 3x3 convolutions of x, rectified."""
+    """ReLU of x plus two 3x3 convolutions of x."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

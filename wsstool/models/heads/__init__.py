@@ -1,4 +1,4 @@
-"""Segmentation heads: feature maps of a backbone in, class maps on the same (or a finer) grid out."""
+"""Segmentation heads: from backbone features to class maps on the same (or a finer) grid."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-# torchvision is imported where a network needs it: it brings torch's compiler along, which doubles the time
-# that a command takes to start.
+# torchvision is imported where a network needs it: it loads torch's compiler, which doubles the start-up time
+# of a command.
 
 
 class DeepLabV3Head(nn.Sequential):
@@ -20,11 +20,11 @@ class DeepLabV3Head(nn.Sequential):
 
     Args:
         in_channels: channels of the feature map.
-        n_classes: channels of the result.
+        n_classes: channels of the output.
         rates: dilation of the three 3x3 branches, feature pixels, >= 1.
-        width: channels of each branch and of the result of the pyramid.
+        width: channels of each branch and of the output of the pyramid.
     Notes:
-        The pooled branch normalises one value a channel and image, so a training batch needs two images.
+        The pooled branch normalises one value per channel and image, so a training batch needs two images.
     Source:
         Chen et al., "Rethinking atrous convolution", 2017, section 3.3. Modules are torchvision's (BSD-3).
     Example:
@@ -47,12 +47,12 @@ class DeepLabV3Head(nn.Sequential):
 
 
 class LRASPPSegmentationHead(nn.Module):
-    """Lite R-ASPP: a gated 1x1 branch, upsampled onto a fine feature map that has a linear layer of its own.
+    """Lite R-ASPP: a gated 1x1 branch, upsampled onto a fine feature map with a linear layer of its own.
 
     Args:
         low_channels: channels of the fine feature map.
         high_channels: channels of the deep feature map.
-        n_classes: channels of the result.
+        n_classes: channels of the output.
         width: channels of the gated branch.
     Source:
         Howard et al., ICCV 2019, figure 10. The module is torchvision's (BSD-3).
@@ -73,13 +73,13 @@ class LRASPPSegmentationHead(nn.Module):
 
 
 class FCNHead(nn.Sequential):
-    """One 3x3 convolution and a linear layer: the light head, good for small backbones.
+    """One 3x3 convolution and a linear layer: the light head, suited to small backbones.
 
     Args:
         in_channels: channels of the feature map.
-        n_classes: channels of the result.
+        n_classes: channels of the output.
         width: channels in between; 0 takes a quarter of ``in_channels``, at least 16.
-        dropout: share of the channels in between that are dropped while training, [0, 1).
+        dropout: share of these channels dropped in training, [0, 1).
     Source:
         Long et al., CVPR 2015, in torchvision's form (3x3 convolution before the scoring layer).
     Example:
@@ -99,20 +99,21 @@ class FCNHead(nn.Sequential):
 
 
 class PyramidHead(nn.Module):
-    """A light pyramid on two depths, for frozen backbones: reduce, look around at three distances, classify.
+    """Light pyramid head on two depths, for frozen backbones: reduce, three receptive fields, classify.
 
     z = relu(bn(conv1x1([low, high]))); then relu(bn([z + dw3x3(z), dw3x3 at rate 4 (z), linear(mean z)])) and
     a linear layer, with depthwise 3x3 convolutions. A 20th of the cost of ``DeepLabV3Head`` on a MobileNet.
 
     Args:
         low_channels: channels of the shallower feature map.
-        high_channels: channels of the deepest one, of which nothing has to be cut off.
-        n_classes: channels of the result.
+        high_channels: channels of the deepest one, uncut.
+        n_classes: channels of the output.
         width: channels of each branch.
-        dropout: share of the channels before the last layer that are dropped while training, [0, 1).
+        dropout: share of the channels before the last layer dropped in training, [0, 1).
     Notes:
-        Inputs are normalised without learned scale: start weights differ in the size of their features. A
-        shallower map of another size is resized to the deeper one's. A training batch needs two images.
+        Inputs are normalised without learned scale: start weights differ in the magnitude of their features.
+        A shallower map of another size is resized to that of the deeper one. A training batch needs two
+        images.
     Source:
         Independent; the branches are those of Chen et al., 2017, made depthwise as in Chen et al., ECCV 2018.
     Example:
@@ -147,12 +148,12 @@ class PyramidHead(nn.Module):
 
 
 class LinearHead(nn.Module):
-    """A linear layer on two depths, side by side: the head that can be fitted exactly.
+    """Linear layer on the concatenated features of two depths: the head that a convex fit can solve.
 
     Args:
         low_channels: channels of the shallower feature map.
         high_channels: channels of the deepest one.
-        n_classes: channels of the result.
+        n_classes: channels of the output.
     Example:
         >>> LinearHead(4, 8, 3)(torch.zeros(1, 4, 5, 6), torch.zeros(1, 8, 5, 6)).shape
         torch.Size([1, 3, 5, 6])
@@ -167,7 +168,7 @@ class LinearHead(nn.Module):
 
 
 def side_by_side(low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
-    """(B, high + low, h, w): both maps on the grid of the deeper one."""
+    """Concatenate both maps on the grid of the deeper one: (B, high + low, h, w)."""
     if low.shape[2:] != high.shape[2:]:
         low = F.interpolate(low, high.shape[2:], mode="bilinear", align_corners=False)
     return torch.cat([high, low], 1)

@@ -1,6 +1,6 @@
-"""DeepLabv3+: an atrous pyramid on a dilated backbone, and a decoder that looks at fine features again.
+"""DeepLabv3+: an atrous pyramid on a dilated backbone, and a decoder that adds fine features.
 
-Modules are named as in the published programs, so that their weights files fit as they are.
+Modules are named as in the published programs, so that their weights files load unchanged.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from wsstool.models.backbones import Backbone
 from wsstool.models.backbones.frozen import OnBackbone
 
 MULTI_GRID = (1, 2, 4)
-"""Dilation of the blocks of a ResNet's last layer, relative to each other."""
+"""Relative dilation of the blocks of a ResNet's last layer."""
 
 LAST_LAYER = "decoder.last_conv.8."
-"""What belongs to the classes of a training set, by the beginning of its names in a state dict."""
+"""Prefix of the state dict entries that depend on the classes of the training set."""
 
 
 class AtrousBranch(nn.Module):
@@ -35,14 +35,14 @@ class AtrousBranch(nn.Module):
 
 
 class AtrousPyramid(nn.Module):
-    """Four rates and the whole image side by side, joined by a 1x1 convolution.
+    """Branches of four rates and one of the whole image, joined by a 1x1 convolution.
 
     Args:
         in_channels: channels of the feature map.
         rates: dilation of the 3x3 branches, feature pixels; a 1x1 branch comes first.
-        width: channels of each branch and of the result.
+        width: channels of each branch and of the output.
     Notes:
-        The branch of the whole image normalises one value a channel and image, so a training batch needs two.
+        The image branch normalises one value per channel and image, so a training batch needs two images.
     Example:
         >>> AtrousPyramid(8, (6, 12, 18), 4).eval()(torch.zeros(1, 8, 5, 6)).shape
         torch.Size([1, 4, 5, 6])
@@ -69,12 +69,12 @@ class AtrousPyramid(nn.Module):
 
 
 class Decoder(nn.Module):
-    """The pyramid's result on the grid of fine features, refined by two 3x3 convolutions and classified.
+    """Upsample the pyramid output to fine features, refine with two 3x3 convolutions and classify.
 
     Args:
-        low_channels: channels of the fine feature map; it enters with 48.
-        n_classes: channels of the result.
-        width: channels of the pyramid's result and in between.
+        low_channels: channels of the fine feature map, reduced to 48.
+        n_classes: channels of the output.
+        width: channels of the pyramid output and in between.
     Example:
         >>> Decoder(8, 3, 4).eval()(torch.zeros(1, 8, 9, 9), torch.zeros(1, 4, 3, 3)).shape
         torch.Size([1, 3, 9, 9])
@@ -103,21 +103,21 @@ class Decoder(nn.Module):
 
 
 class DeepLabV3Plus(OnBackbone):
-    """Backbone, pyramid, decoder; logits at the size of the input, corners on corners.
+    """Backbone, pyramid, decoder; logits at the size of the input, with aligned corners.
 
     Args:
-        backbone: changed in place: see ``set_multi_grid``; all weights start anew.
+        backbone: changed in place: see ``set_multi_grid``; all weights are reinitialised.
         n_classes: C.
         width: channels of the pyramid and the decoder.
     Notes:
-        The result depends on where the corners of the input are, so views are never padded.
+        The result depends on the corners of the input, so inputs are never padded.
     Source:
         Chen et al., ECCV 2018, with the multi-grid of Chen et al., "Rethinking atrous convolution", 2017;
         names and details as in Han et al., Medical Image Analysis 2022. Written from the papers.
     """
 
     backbone: Backbone
-    input_multiple = 1  #: views are padded to a multiple of so many pixels
+    input_multiple = 1  #: inputs are padded to a multiple of this, pixels
 
     def __init__(self, backbone: Backbone, n_classes: int, *, width: int = 256) -> None:
         super().__init__()
@@ -131,7 +131,7 @@ class DeepLabV3Plus(OnBackbone):
         _start_anew(self)
 
     def class_maps(self, x: Tensor) -> Tensor:
-        """(B,3,H,W) -> logits (B,C,h,w) on the grid of the fine features."""
+        """Return the logits on the grid of the fine features: (B,3,H,W) -> (B,C,h,w)."""
         low, high = self.backbone.with_fine(x, self.low_stage)
         return self.decoder(low, self.aspp(high))
 
@@ -147,10 +147,10 @@ class DeepLabV3Plus(OnBackbone):
 
 
 def set_multi_grid(backbone: Backbone) -> None:
-    """Dilate the 3x3 convolutions of a ResNet as DeepLab does; other backbones stay as they are.
+    """Dilate the 3x3 convolutions of a ResNet as in DeepLab; other backbones are unchanged.
 
-    A layer whose stride was taken away is dilated by it throughout, its first block included (the à trous
-    rule would leave that one as it was), and the blocks of the last layer by 1, 2 and 4 times as much.
+    A layer whose stride was removed is dilated by it throughout, including its first block (which the à trous
+    rule would leave unchanged), and the blocks of the last layer by 1, 2 and 4 times as much.
 
     Example:
         >>> from wsstool.models.backbones import build_backbone
@@ -171,12 +171,12 @@ def set_multi_grid(backbone: Backbone) -> None:
 
 
 def without_last_layer(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """A state dict without the layer that belongs to its classes: a warm start for others."""
+    """Drop the layer that depends on the classes from a state dict, to start training on other classes."""
     return {name: value for name, value in state_dict.items() if not name.startswith(LAST_LAYER)}
 
 
 def _start_anew(network: DeepLabV3Plus) -> None:
-    """Backbone: normal with variance 2 / (k k outputs); the rest: He's normal; batch norm: 1 and 0."""
+    """Initialise: backbone normal, variance 2 / (k k outputs); the rest He's normal; batch norm 1 and 0."""
     for name, module in network.named_modules():
         if isinstance(module, nn.Conv2d):
             if name.startswith("backbone."):

@@ -1,4 +1,4 @@
-"""Fully convolutional networks: score maps of several strides, summed from coarse to fine, up to pixels."""
+"""Fully convolutional networks: score maps of several strides, summed from coarse to fine, upsampled."""
 
 from __future__ import annotations
 
@@ -21,50 +21,49 @@ FINEST = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8, "fcn8s-at-once": 8, "fcn4s": 4
 
 FCN_HEADS = tuple(FINEST)
 TRUNKS = {"vgg-16": vgg16_trunk, "alexnet": alexnet_trunk}
-"""The backbones of the published networks, which carry their classifier along as ``fc6`` and ``fc7``."""
+"""Backbones of the published networks, which include their classifier as ``fc6`` and ``fc7``."""
 
 AT_ONCE = 0.01
-"""Factor on the features of each finer map, once more at each, where all are learned at once."""
+"""Factor on the features of each finer map, applied once more per map, if all are trained at once."""
 
 
 @dataclass(frozen=True)
 class Tap:
-    """One score map: the layer that it is read from, its grid, and the names of the layers on it."""
+    """One score map: its input layer, its grid, and the names of its layers."""
 
     layer: str
     grid: Grid
     channels: int
     score: str  #: 1x1 convolution to the classes
-    upscore: str  #: what enlarges the sum so far to the next finer map, or to the image
-    scale: float = 1.0  #: of the features
+    upscore: str  #: upsamples the sum so far to the next finer map, or to the image
+    scale: float = 1.0  #: factor on the features
 
 
 @dataclass(frozen=True)
 class Seam:
-    """How an enlarged map is laid on the next finer one, along either axis: cropped to the overlap."""
+    """Alignment of an upsampled map with the next finer one, along either axis: cropped to the overlap."""
 
-    around: int  #: cells by which the border of the coarse map is repeated before it is enlarged
-    first: int  #: cell of the enlarged map where the overlap begins: the crop offset of ``upscore``
+    around: int  #: cells by which the border of the coarse map is repeated before upsampling
+    first: int  #: cell of the upsampled map where the overlap begins: the crop offset of ``upscore``
     finer: int  #: cell of the finer map where it begins: the crop offset of a skip
 
 
 class FCN(OnBackbone):
-    """A backbone, a linear score layer on each of several depths, sums from coarse to fine, upsampling.
+    """A backbone, a linear score layer at each of several depths, sums from coarse to fine, upsampling.
 
-    The score map of the last features is enlarged to the next finer one and added to it, and so on; the last
-    sum is enlarged to the image. Where a map lies follows from ``Grid``, and with it every crop.
+    The score map of the last features is upsampled to the next finer one and added to it, and so on; the last
+    sum is upsampled to the image. The positions of the maps follow from ``Grid``, and with them every crop.
 
     Args:
         backbone: ``Trunk`` of a published network, or any ``Backbone``.
         taps: the score maps, coarsest first.
         n_classes: C.
-        channel_order: order of the colours that the backbone wants, ``rgb`` or ``bgr``. Images come as RGB
-            in any case.
+        channel_order: colour order that the backbone expects, ``rgb`` or ``bgr``. Images are RGB in any case.
     Notes:
-        Score layers start at zero, so a finer network starts with the output of the coarser one that it
-        was started from. Upsampling starts bilinear and stays so, unless ``learn_upsampling`` is called.
+        Score layers start at zero, so a finer network initially gives the output of the coarser one that it
+        was initialised from. Upsampling is bilinear and fixed, unless ``learn_upsampling`` is called.
         Published networks pad the image by 100 pixels and let scores fade beyond the last cell. On other
-        backbones the image is padded to a multiple of the stride and the outermost scores go on outwards.
+        backbones the image is padded to a multiple of the stride and the outermost scores are extended.
     Source:
         Long, Shelhamer, Darrell, CVPR 2015 and PAMI 2016. Written from the papers and a description of the
         published networks.
@@ -100,12 +99,12 @@ class FCN(OnBackbone):
             nn.init.zeros_(layer.bias)  # type: ignore[arg-type]
 
     def learn_upsampling(self) -> None:
-        """Train every upsampling but the last, from its bilinear start, as the version of 2015 does."""
+        """Train every upsampling but the last, from bilinear weights, as in the version of 2015."""
         for tap in self.taps[:-1]:
             self.get_submodule(tap.upscore).requires_grad_(True)
 
     def class_maps(self, x: Tensor) -> Tensor:
-        """(B,3,H,W) -> the sum of all scores (B,C,h,w), on the grid of the finest."""
+        """Return the sum of all scores on the grid of the finest: (B,3,H,W) -> (B,C,h,w)."""
         if self.channel_order == "bgr":
             x = x.flip(1)
         maps = self.backbone.features_of(padded(x, self.input_multiple), [tap.layer for tap in self.taps])
@@ -130,7 +129,7 @@ class FCN(OnBackbone):
         return self.get_submodule(tap.score)(features).float()
 
     def _overlap(self, number: int, coarse: Tensor, finer: Sequence[int]) -> tuple[tuple[Span, Span], int]:
-        """The window of the enlarged map that the finer one has cells for, and where it begins there."""
+        """Return the window of the upsampled map that the finer one covers, and its offset there."""
         seam = self.seams[number]
         upscore: Upscore = self.get_submodule(self.taps[number].upscore)  # type: ignore[assignment]
         rows, columns = (
@@ -147,7 +146,7 @@ class FCN(OnBackbone):
 
     @property
     def input_multiple(self) -> int:
-        """Images are padded to a multiple of so many pixels."""
+        """Images are padded to a multiple of this, pixels."""
         return 1 if self.is_published else self.backbone.stride
 
     @property
@@ -158,16 +157,16 @@ class FCN(OnBackbone):
 
 
 def _join(coarse: Grid, finer: Grid, *, repeats: bool) -> tuple[Seam, int, Grid]:
-    """How a map is enlarged and laid on a finer one: the seam, the kernel, the grid of the overlap.
+    """Compute how a map is upsampled and aligned with a finer one: seam, kernel, grid of the overlap.
 
-    The kernel has twice the width of the stride, or one less where the finer cells lie on the coarse ones and
-    not between them, as they do behind kernels of odd width.
+    The kernel is twice as wide as the stride, or one less if the finer cells coincide with the coarse ones
+    instead of lying between them, as they do after kernels of odd width.
 
     Args:
-        repeats: the border of the coarse map is repeated, until no cell of the finer one lies where the
-            enlarged one fades.
+        repeats: repeat the border of the coarse map, until no cell of the finer one lies where the upsampled
+            one fades.
     Raises:
-        UsageError: the finer cells lie neither on the coarse ones nor half-way.
+        UsageError: the finer cells neither coincide with the coarse ones nor lie half-way.
     """
     factor = int(coarse.step / finer.step)
     around = 1 if repeats else 0
@@ -192,7 +191,7 @@ def build_fcn(
     width: int | None = None,
     channel_order: str = "rgb",
 ) -> FCN:
-    """An FCN with random weights in the backbone and zeros in the score layers.
+    """Build an FCN with random weights in the backbone and zeros in the score layers.
 
     Args:
         head: a name of ``FINEST``: score maps from the backbone's own stride down to that one.
@@ -203,7 +202,7 @@ def build_fcn(
         channel_order: see ``FCN``.
 
     Raises:
-        UsageError: a head finer or coarser than the backbone's maps, an option that the network cannot have.
+        UsageError: a head finer or coarser than the backbone's maps, an option that the network lacks.
 
     Example:
         >>> import torch
@@ -234,7 +233,7 @@ def build_fcn(
 
 
 def _published_tap(trunk: Trunk, stride: int, finest: int) -> Tap:
-    """The published names: ``score_pool4`` and, behind the sum with pool4, ``upscore_pool4``."""
+    """Use the published names: ``score_pool4`` and, after the sum with pool4, ``upscore_pool4``."""
     layer = trunk.tap_at[stride]
     is_first = stride == trunk.stride
     if stride > finest:
@@ -246,7 +245,7 @@ def _published_tap(trunk: Trunk, stride: int, finest: int) -> Tap:
 
 
 def _taps(backbone: Backbone, strides: Sequence[int]) -> list[Tap]:
-    """Score maps of any backbone, at its last part of each stride; of VGGs, as published, at the pooling."""
+    """List the score maps of a backbone, at its last part of each stride; for VGG at the pooling."""
     grids = stage_grids(backbone)
     taps = []
     for stride, finer in zip(strides, [*strides[1:], 1], strict=True):
@@ -260,7 +259,7 @@ def _taps(backbone: Backbone, strides: Sequence[int]) -> list[Tap]:
 
 
 def _scaled(taps: Sequence[Tap], head: str) -> list[Tap]:
-    """The taps with the factors of a head that learns all of them at once: 1, .01, .0001."""
+    """Scale the taps for a head that trains all of them at once: 1, 0.01, 0.0001."""
     factor = AT_ONCE if head.endswith("at-once") else 1.0
     return [
         Tap(tap.layer, tap.grid, tap.channels, tap.score, tap.upscore, factor**number)

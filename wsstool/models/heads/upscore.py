@@ -1,4 +1,4 @@
-"""Bilinear upsampling as a transposed convolution: its kernel, and the same by two narrow matrix products."""
+"""Bilinear upsampling as a transposed convolution, and its fast path by two narrow matrix products."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Span = tuple[int, int]
 
 
 def bilinear_row(kernel: int) -> Tensor:
-    """(kernel,) float64: 1 - |i - c| / f with f = (kernel + 1) // 2 and c in the middle.
+    """Return the (kernel,) float64 bilinear taps: 1 - |i - c| / f, f = (kernel + 1) // 2, c in the middle.
 
     Source:
         Long et al., CVPR 2015, section 3.3 (bilinear start of transposed convolutions). Independent.
@@ -25,7 +25,7 @@ def bilinear_row(kernel: int) -> Tensor:
 
 
 def bilinear_weight(n_classes: int, kernel: int) -> Tensor:
-    """(C,C,k,k) float32: the bilinear kernel from each class to itself, 0 between classes.
+    """Return the (C,C,k,k) float32 bilinear kernel from each class to itself, 0 between classes.
 
     A stride of half the kernel's width, rounded up, reproduces linear ramps, and fades at the borders.
     """
@@ -36,15 +36,15 @@ def bilinear_weight(n_classes: int, kernel: int) -> Tensor:
 
 
 class Upscore(nn.Module):
-    """A transposed convolution of score maps, class to class, without bias or padding, from a bilinear start.
+    """A transposed convolution of score maps, class to class, without bias or padding, initially bilinear.
 
     Its weight is part of the state dict and used as it is. As long as it is the bilinear kernel, each axis is
-    enlarged by a narrow matrix, which takes a small part of the time and gives the same.
+    upsampled by a narrow matrix, which is much faster and gives the same.
 
     Args:
         n_classes: C, of input and output.
-        factor: cells of the result a cell of the input: the stride.
-        kernel: width of the kernel, cells of the result; 2 factor, or 2 factor - 1.
+        factor: output cells per input cell: the stride.
+        kernel: width of the kernel, output cells; 2 factor, or 2 factor - 1.
     Example:
         >>> Upscore(1, 2, 4)(torch.ones(1, 1, 2, 2), (1, 2), (1, 2)).tolist()
         [[[[0.5625, 0.75], [0.75, 1.0]]]]
@@ -54,15 +54,15 @@ class Upscore(nn.Module):
         super().__init__()
         self.factor, self.kernel = factor, kernel
         self.weight = nn.Parameter(bilinear_weight(n_classes, kernel), requires_grad=False)
-        self._looked_at: tuple[int, int] = (0, -1)  # the state of the weight that was judged
+        self._looked_at: tuple[int, int] = (0, -1)  # version of the weight that was last checked
         self._is_bilinear = False
 
     def full_size(self, n: int) -> int:
-        """Cells of the whole result of n cells."""
+        """Return the number of output cells for n input cells."""
         return self.factor * (n - 1) + self.kernel
 
     def forward(self, x: Tensor, rows: Span | None = None, columns: Span | None = None) -> Tensor:
-        """(B,C,h,w) -> (B,C,R,S): the window of the result that the spans name; None: all of an axis."""
+        """Return the window of the output given by the spans (None: whole axis): (B,C,h,w) -> (B,C,R,S)."""
         rows = rows or (0, self.full_size(x.shape[-2]))
         columns = columns or (0, self.full_size(x.shape[-1]))
         with torch.autocast(x.device.type, enabled=False):
@@ -88,7 +88,7 @@ class Upscore(nn.Module):
         return self._is_bilinear
 
     def _matrix(self, x: Tensor, n: int, span: Span) -> Tensor:
-        """(cells of the span, n): how much each cell of the input gives to each cell of the result."""
+        """Return (cells of the span, n): the contribution of each input cell to each output cell."""
         first, size = span
         tap = torch.arange(first, first + size)[:, None] - self.factor * torch.arange(n)  # (size, n)
         row = bilinear_row(self.kernel).float()

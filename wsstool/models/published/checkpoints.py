@@ -1,4 +1,4 @@
-"""What all published weights files of one kind have in common, where they say nothing themselves."""
+"""Metadata common to published weights files, which contain none themselves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def without_names(n_outputs: int) -> dict[str, Any]:
-    """Classes and normalisation of a published tissue network: no names, colours as they are, in [0, 1].
+    """Return class names and normalisation of a published tissue network: generic names, images in [0, 1].
 
     Example:
         >>> without_names(2)["classes"], without_names(2)["named"]

@@ -1,8 +1,8 @@
-"""MXNet ``.params`` files read without MXNet: named arrays, dense, of any version of the format.
+"""Read MXNet ``.params`` files without MXNet: named dense arrays, any version of the format.
 
-A file is the list magic, a reserved word, the arrays, and their names. An array is a magic word of its
-version, its shape, the device that held it, its type and its raw values; the oldest have no magic word, their
-first word is the number of dimensions. All numbers are little-endian.
+A file consists of the list magic, a reserved word, the arrays, and their names. An array consists of the
+magic word of its version, its shape, the device that held it, its type and its raw values; the oldest have no
+magic word, their first word is the number of dimensions. All numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from wsstool.errors import BadInputError, MissingInputError
 
 LIST_MAGIC = 0x112
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
-"""Magic words of an array: 64-bit shapes; storage types; shapes as in numpy, where () is a scalar."""
+"""Magic words of an array: 64-bit shapes; storage types; numpy shapes, where () is a scalar."""
 
-DENSE = 0  #: storage type; -1 stands for an array that was never stored
+DENSE = 0  #: storage type; -1 means an array that was never stored
 TYPES = ("<f4", "<f8", "<f2", "u1", "<i4", "i1", "<i8", "?")
 """The element types, by number."""
 
@@ -26,16 +26,18 @@ MAX_DIMENSIONS = 32
 
 
 class _Cursor:
-    """A place in the bytes of a file that never runs over the end."""
+    """A position in the bytes of a file that never runs past the end."""
 
     def __init__(self, data: bytes, path: Path) -> None:
         self.data, self.path, self.at = data, path, 0
 
     def damaged(self, why: str) -> BadInputError:
-        return BadInputError(f"{self.path} is no MXNet parameter file, or damaged: {why} at byte {self.at}")
+        return BadInputError(
+            f"{self.path} is not an MXNet parameter file, or damaged: {why} at byte {self.at}"
+        )
 
     def take(self, size: int) -> int:
-        """Step over ``size`` bytes; returns where they begin."""
+        """Skip ``size`` bytes; return where they begin."""
         start = self.at
         if size > len(self.data) - start:
             raise self.damaged(f"{size} bytes are announced, {len(self.data) - start} are left")
@@ -43,11 +45,11 @@ class _Cursor:
         return start
 
     def number(self, kind: str) -> int:
-        """One integer of a ``struct`` kind."""
+        """Read one integer of a ``struct`` type."""
         return struct.unpack_from("<" + kind, self.data, self.take(struct.calcsize("<" + kind)))[0]
 
     def count(self, least_bytes: int) -> int:
-        """How many items follow, each of at least ``least_bytes``: a wild number is noticed here."""
+        """Read an item count, each item of at least ``least_bytes``: implausible counts are detected here."""
         count = self.number("Q")
         if count * least_bytes > len(self.data) - self.at:
             raise self.damaged(f"{count} items are announced, which the file has no room for")
@@ -64,7 +66,7 @@ def is_mxnet(path: Path | str) -> bool:
 
 
 def read_params(path: Path | str) -> dict[str, np.ndarray]:
-    """The arrays of a ``.params`` file by name (``arg:...`` for weights, ``aux:...`` for running statistics).
+    """Read the arrays of a ``.params`` file by name (``arg:...`` weights, ``aux:...`` running statistics).
 
     Returns:
         name -> array of its own type and shape, in the order of the file.
@@ -79,14 +81,14 @@ def read_params(path: Path | str) -> dict[str, np.ndarray]:
     except OSError as error:
         raise MissingInputError(f"cannot read {path}: {error.strerror}") from error
     if cursor.number("Q") != LIST_MAGIC:
-        raise cursor.damaged("the first word is another")
+        raise cursor.damaged("wrong magic word")
     cursor.number("Q")  # reserved
     arrays = [_array(cursor) for _ in range(cursor.count(4))]
     names = [_name(cursor) for _ in range(cursor.count(8))]
     if len(names) != len(arrays) or len(set(names)) != len(names):
         raise cursor.damaged(f"{len(arrays)} arrays have {len(set(names))} names")
     if cursor.at != len(cursor.data):
-        raise cursor.damaged("something follows the last name")
+        raise cursor.damaged("extra bytes after the last name")
     return dict(zip(names, arrays, strict=True))
 
 
@@ -127,4 +129,4 @@ def _name(cursor: _Cursor) -> str:
     try:
         return cursor.data[start : start + length].decode("utf-8")
     except UnicodeDecodeError:
-        raise cursor.damaged("a name that is no text") from None
+        raise cursor.damaged("a name that is not text") from None

@@ -1,8 +1,8 @@
 """The published weights of pytorch-fcn: FCNs on VGG-16, converted from Caffe or trained by that program.
 
-The names in these files are those of ``FCN`` on its VGG-16, so they load as they are; what is missing is a
-description. FCN-8s and FCN-8s at once have the same entries: a training checkpoint says which it is, a
-converted file has to be told.
+The names in these files are those of ``FCN`` on its VGG-16, so they load unchanged; only the metadata is
+missing. FCN-8s and FCN-8s at-once have the same entries: a training checkpoint names its network, for a
+converted file the user must.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ _LAST = {"upscore": "fcn32s", "upscore16": "fcn16s", "upscore8": "fcn8s"}
 """The last layer of each network."""
 
 CAFFE_VGG16 = "aa75b158f4181e7f6230029eb96c1b13"
-"""MD5 of the VGG-16 that the published training starts from; its names are those of torchvision's file."""
+"""MD5 of the VGG-16 from which the published training starts; its names are those of torchvision's file."""
 
 _AT_ONCE = "FCN8sAtOnce"
-"""What the checkpoint of a training run calls that network."""
+"""Names of the networks in the checkpoints of training runs."""
 
 
 def is_caffe_vgg16(path: Path) -> bool:
-    """Whether a file is the VGG-16 converted from Caffe, which wants Caffe's input and cannot say so."""
+    """Whether a file is the VGG-16 converted from Caffe, which needs Caffe's input but has no metadata."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "md5").hexdigest() == CAFFE_VGG16
 
 
 def is_published(state_dict: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict is meant to be such a network."""
+    """Whether a state dict looks like such a network."""
     parts = {name.partition(".")[0] for name in state_dict}
     return {"conv1_1", "fc6", "score_fr"} <= parts and bool(parts & _LAST.keys())
 
 
 def describe(state_dict: Mapping[str, Tensor], arch: object = None) -> dict[str, Any]:
-    """The description that a published file lacks, {} for others.
+    """Return the metadata that a published file lacks; {} for other files.
 
     Args:
-        state_dict: what was read.
-        arch: what a training checkpoint says about itself, or None.
+        state_dict: contents of the file.
+        arch: name of the architecture in a training checkpoint, or None.
 
     Returns:
         ``meta`` as ``cotrain`` writes it, and ``what`` the file is, in words. The classes have no names yet

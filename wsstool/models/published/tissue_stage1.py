@@ -1,7 +1,7 @@
-"""The published weights of stage 1 of WSSS-Tissue, and the ImageNet weights that its training starts from.
+"""The published weights of stage 1 of WSSS-Tissue, and the ImageNet weights from which its training starts.
 
-A published file is the bare state dict of ResNet-38d with its head ``fc8``; ours has the same layers below
-``backbone.`` and calls the head ``head``. The start weights are an MXNet file with names of its own.
+A published file is the bare state dict of ResNet-38d with its head ``fc8``; ours has the same layers under
+``backbone.`` and calls the head ``head``. The start weights are an MXNet file with its own names.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from wsstool.models.published.checkpoints import without_names
 ARCH = "resnet38d"
 HEAD = "fc8.weight"
 FEWEST = 5
-"""Names of its own by which a part of such a network is known."""
+"""Number of distinctive names by which a part of such a network is recognised."""
 
 _BATCH_NORM = {"gamma": "weight", "beta": "bias", "mean": "running_mean", "var": "running_var"}
 _BLOCK = re.compile(r"(res|bn)(\d)(a|b(\d+))_(branch\w+?)_(\w+)")
 
 
 def is_published(state_dict: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict is meant to be a stage-1 network: it has most of its names, or hardly others."""
+    """Whether a state dict looks like a stage-1 network: it has most of its names, or few others."""
     wanted = plain_shapes(ARCH)
     found = sum(key in state_dict for key in wanted)
     return 2 * found > len(wanted) or (found >= FEWEST and 2 * found > len(state_dict))
 
 
 def title(state_dict: Mapping[str, Tensor], source: Path | str) -> str:
-    """What a published file is, in words.
+    """Return a short description of a published file.
 
     Raises:
         BadInputError: entries are missing, too many, or of another shape.
@@ -47,13 +47,13 @@ def title(state_dict: Mapping[str, Tensor], source: Path | str) -> str:
 
 
 def renamed(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The published names as our classifier spells them, in order."""
+    """Rename the published entries as in our classifier, in order."""
     own = {HEAD: "head.weight"}
     return {own.get(key, f"backbone.{key}"): value for key, value in state_dict.items()}
 
 
 def published_names(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """Back from our names to the published ones: what the published program reads.
+    """Rename our entries as in the published program.
 
     Example:
         >>> published_names({"backbone.bn7.weight": 1, "head.weight": 2})
@@ -63,7 +63,7 @@ def published_names(state_dict: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, Any]:
-    """The description that a published file lacks. Images go in as they are, in [0, 1].
+    """Return the metadata that a published file lacks. Images are in [0, 1], not normalised.
 
     Returns:
         ``meta`` as ``train-cls`` writes it; the classes have no names yet (``named`` is False).
@@ -87,7 +87,7 @@ def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, 
 
 
 def from_mxnet(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
-    """The backbone's state dict from the arrays of the MXNet file; its ImageNet head is left out.
+    """Convert the arrays of the MXNet file to the backbone's state dict, without the ImageNet head.
 
     ``arg:res4b1_branch2a_weight`` is ``b4_1.conv_branch2a.weight``, ``aux:bn3a_branch2b1_moving_var`` is
     ``b3.bn_branch2b1.running_var``.
@@ -100,7 +100,7 @@ def from_mxnet(arrays: Mapping[str, np.ndarray]) -> dict[str, Tensor]:
 
 
 def torch_name(name: str) -> str | None:
-    """The published name of an MXNet array, or None for what the backbone doesn't have.
+    """Return the published name of an MXNet array, or None if the backbone lacks it.
 
     Example:
         >>> torch_name("arg:res5b2_branch2b1_weight"), torch_name("aux:bn7_moving_mean")

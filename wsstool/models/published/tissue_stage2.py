@@ -1,7 +1,6 @@
-"""The published weights of stage 2 of WSSS-Tissue, and those that it starts from: DeepLabv3+ on ResNet-101.
+"""The published weights of stage 2 of WSSS-Tissue, and its start weights: DeepLabv3+ on ResNet-101.
 
-The names in these files are those of ``DeepLabV3Plus``, so they load as they are; what is missing is a
-description.
+The names in these files are those of ``DeepLabV3Plus``, so they load unchanged; only the metadata is missing.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ ARCH = "deeplabv3plus-resnet-101"
 
 
 def is_published(state_dict: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict is meant to be such a network: a DeepLabv3+ with a ResNet's layers."""
+    """Whether a state dict looks like such a network: a DeepLabv3+ with the layers of a ResNet."""
     parts = {name.partition(".")[0] for name in state_dict}
     on_resnet = any(name.startswith("backbone.layer3.") for name in state_dict)
     return {"aspp", "decoder"} <= parts and on_resnet
 
 
 def describe(state_dict: Mapping[str, Tensor]) -> dict[str, Any]:
-    """The description that a published file lacks, {} for others. Images go in as they are, in [0, 1].
+    """Return the metadata that a published file lacks; {} for others. Images are in [0, 1], not normalised.
 
     Returns:
         ``meta`` as ``cotrain`` writes it, and ``what`` the file is, in words; the classes have no names yet

@@ -1,9 +1,9 @@
-"""The inner loops of large islands of a soft rule, compiled by numba where there is one (extra ``fast``).
+"""Inner loops of soft suppression for large islands, compiled by numba if installed (extra ``fast``).
 
-They do what ``staged`` does with arrays, number by number in the same order and precision, so that results
-are equal to the last bit; factors, with their exponentials, are numpy's on both ways. numba's own switch,
-``NUMBA_DISABLE_JIT=1``, or ``enabled = False`` leaves them off. Compiled code is kept by numba beside this
-file or in its cache folder, so that a machine compiles once, and loads it in a fraction of a second later.
+They compute what ``stepwise`` does with arrays, number by number in the same order and precision, so that
+results are equal to the last bit; decay factors are computed by numpy in both paths. Disable them with
+numba's ``NUMBA_DISABLE_JIT=1`` or with ``enabled = False``. numba caches the compiled code beside this file
+or in its cache folder, so that a machine compiles once and later loads it in a fraction of a second.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from wsstool.nms.shapes.boxes import Sides
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 enabled = True
-LEAST = 2048  #: regions of an island that is worth loading a compiler for
-_BLOCK = 48  #: regions side by side that are passed over together
-_PAIRS = 1 << 17  #: pairs that are held at a time
+LEAST = 2048  #: smallest island for which loading the compiler pays off
+_BLOCK = 48  #: neighbouring regions that are skipped together
+_PAIRS = 1 << 17  #: pairs held in memory at a time
 
 
 def overlapping(loops: Loops, a: Sides, b: Sides) -> Iterator[Pairs]:
-    """(row, column, IoU above 0) of the boxes ``a`` with ``b``, in order of rows and columns, in pieces."""
+    """Yield (row, column, IoU above 0) of the boxes ``a`` with ``b``, in row-major order, in chunks."""
     columns = len(b[0])
     firsts = np.arange(0, columns, _BLOCK)
     x1, y1, x2, y2, area = b
@@ -56,7 +56,7 @@ class Loops:
 
 
 def loops(count: int) -> Loops | None:
-    """The compiled loops, for islands of ``count`` regions; None: too few, no numba, or switched off."""
+    """Return the compiled loops for islands of ``count`` regions; None: too few, no numba, or disabled."""
     return _compiled() if enabled and count >= LEAST else None
 
 

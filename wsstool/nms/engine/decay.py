@@ -1,8 +1,8 @@
-"""The loop of all soft rules: pick the best, multiply the scores of those it overlaps, repeat.
+"""The loop of all soft methods: pick the best, multiply the scores of those it overlaps, repeat.
 
-Only regions that overlap change each other's scores, so that groups fall apart into islands that are settled
-on their own: small ones in step with each other, one pick of each at a time; large ones in stages. Scores are
-multiplied one pick after the other in their own precision, in the order of the picks, whatever the way.
+Only overlapping regions change each other's scores, so that groups split into islands that are processed
+independently: small ones in lockstep, one pick of each at a time; large ones in stages. Either way scores are
+multiplied pick by pick, in the order of the picks and in their own precision.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ from wsstool.nms.engine.islands import islands
 from wsstool.nms.engine.lanes import in_step
 from wsstool.nms.engine.stepwise import in_stages
 
-_LANE = 768  #: regions of an island that is settled in step with others
+_LANE = 768  #: largest island that is processed in lockstep with others
 
 
 @dataclass
 class Decayed:
-    """Args:
-    keep: (K,) int64 picked regions, in the order of the picks within each island.
-    scores: (K,) their scores when picked.
-    left: (N,) int64, number of the pick, within its island, at which a region was picked or dropped; -1:
-        never, or not asked for.
+    """Result of the decay loop.
+
+    Args:
+        keep: (K,) int64 picked regions, in the order of the picks within each island.
+        scores: (K,) their scores when picked.
+        left: (N,) int64, number of the pick, within its island, at which a region was picked or dropped; -1:
+            never, or not requested.
     """
 
     keep: np.ndarray
@@ -42,13 +44,13 @@ def decayed(
     Args:
         scores: (N,) at least 0.
         factor: see ``Factor``.
-        floor: a region whose score is lower is dropped at once.
-        track: ``left`` is wanted.
+        floor: regions whose score falls below are dropped at once.
+        track: also compute ``left``.
     Raises:
         ValueError: a negative score.
     """
     if len(scores) and scores.min() < 0:
-        raise ValueError("soft rules multiply scores, which must not be negative")
+        raise ValueError("soft methods multiply scores, which must not be negative")
     current = np.array(scores)
     left = np.full(len(scores), -1)
     island, count = islands(regions.shapes.hulls, regions.group, regions.n_groups)

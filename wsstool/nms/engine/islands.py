@@ -1,4 +1,4 @@
-"""Regions that may meet, found by their hulls: islands between empty stripes, and pairs whose hulls touch."""
+"""Find regions that may overlap by their hulls: islands between empty stripes, and intersecting pairs."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import numpy as np
 
 from wsstool.nms.shapes.grid import Hulls
 
-_CHUNK = 1 << 17  #: pairs of hulls that are compared together
+_CHUNK = 1 << 17  #: pairs of hulls compared together
 
 
 def islands(hulls: Hulls, group: np.ndarray, n_groups: int) -> tuple[np.ndarray, int]:
-    """Groups split along every vertical, then every horizontal line that crosses none of their regions.
+    """Split groups along every vertical, then every horizontal line that crosses none of their regions.
 
     Args:
-        hulls: of N regions, finite.
+        hulls: bounding boxes of N regions, finite.
         group: (N,) int64, from 0 to ``n_groups`` - 1.
     Returns:
-        (N,) int64 island of each region, from 0, and how many: regions of two islands share no area.
+        (N,) int64 island of each region, from 0, and their number: regions of two islands share no area.
 
     >>> boxes = np.array([[0, 0, 4, 4], [9, 0, 12, 4], [3, 2, 8, 4], [9, 5, 12, 8.0]])
     >>> islands(tuple(boxes.T), np.zeros(4, np.int64), 1)
@@ -33,7 +33,7 @@ def islands(hulls: Hulls, group: np.ndarray, n_groups: int) -> tuple[np.ndarray,
 def _split(low: np.ndarray, high: np.ndarray, group: np.ndarray, n_groups: int) -> tuple[np.ndarray, int]:
     low, high = low.astype(np.float64), high.astype(np.float64)
     base = float(low.min())
-    # Groups one behind the other on one axis; rounding may hide a gap, but opens none.
+    # Place the groups one after another on one axis; rounding may hide a gap, but opens none.
     step = (float(high.max()) - base) * 1.01 or 1.0
     if not np.isfinite(step * n_groups):
         return group, n_groups
@@ -50,7 +50,7 @@ def _split(low: np.ndarray, high: np.ndarray, group: np.ndarray, n_groups: int) 
 
 
 def touching(rows: Hulls, columns: Hulls) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """(row, column) of all pairs of two sets of hulls that share area, row by row, in pieces."""
+    """Yield (row, column) of all pairs of two sets of hulls that share area, row by row, in chunks."""
     x1, y1, x2, y2 = columns
     left, top, right, bottom = (side[:, None] for side in rows)
     width = len(x1)

@@ -1,4 +1,4 @@
-"""Small islands of a soft rule, all at once: one pick of each at a time, on dense rows of factors."""
+"""Soft suppression of small islands in lockstep: one pick of each at a time, on dense rows of factors."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from wsstool.nms.engine.factor import Factor
 from wsstool.nms.shapes import Shapes
 
 Picks = tuple[np.ndarray, np.ndarray]
-"""(K,) picked regions in the order of the picks within each island, (K,) their scores then."""
+"""(K,) picked regions in the order of the picks within each island, and (K,) their scores when picked."""
 
-_FACTORS = 1 << 22  #: numbers in the dense rows that are held at a time
+_FACTORS = 1 << 22  #: elements of the dense rows held in memory at a time
 
 
 def in_step(
@@ -23,22 +23,22 @@ def in_step(
     floor: float,
     left: np.ndarray | None,
 ) -> list[Picks]:
-    """Settle the regions ``chosen``.
+    """Run the decay loop on the regions ``chosen``.
 
     Args:
         shapes, current, island: of all N regions; ``current``, their scores, is decayed in place, to below 0
-            for those that were picked.
+            for picked regions.
         chosen: (M,) int64, rising, whole islands.
         count: number of islands.
-        left: (N,) or None: gets the number of the pick, within its island, at which each was picked or
-            dropped.
+        left: (N,) or None: receives the number of the pick, within its island, at which each region was
+            picked or dropped.
     """
     if not len(chosen):
         return []
     own = island[chosen]
     sizes = np.bincount(own, minlength=count)
     order = np.argsort(own, kind="stable")
-    place = np.empty(len(chosen), np.int64)  # of each within its island
+    place = np.empty(len(chosen), np.int64)  # index of each region within its island
     place[order] = np.arange(len(chosen)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     i, j, value = shapes.take(chosen).pairs(own, count, 0.0)
     forth, back = factor(value, chosen[i]), factor(value, chosen[j])
@@ -53,7 +53,7 @@ def in_step(
         flat = factors.reshape(-1)
         flat[(row * width + a) * width + b] = forth[pairs]
         flat[(row * width + b) * width + a] = back[pairs]
-        factors[:, np.arange(width), np.arange(width)] = -1  # what is picked is negative from then on
+        factors[:, np.arange(width), np.arange(width)] = -1  # marks picked regions by negative scores
         at = lane[own[members]] * width + place[members]
         scores = np.full(lanes * width, -1, current.dtype)
         scores[at] = current[chosen[members]]
@@ -69,7 +69,7 @@ def in_step(
 
 
 def _parts(sizes: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray, np.ndarray]:
-    """Islands of similar size go together: (number, width) of each part; part and lane of each island."""
+    """Group islands of similar size: (number, width) of each part; part and lane of each island."""
     part, lane = np.zeros(len(sizes), np.int64), np.zeros(len(sizes), np.int64)
     by_size = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
     falling = sizes[by_size]
@@ -87,10 +87,10 @@ def _parts(sizes: np.ndarray) -> tuple[list[tuple[int, int]], np.ndarray, np.nda
 
 
 def _settle(factors: np.ndarray, scores: np.ndarray, floor: float, gone: np.ndarray | None) -> Picks:
-    """Pick the best of every lane until all are settled: flat places of the picks and their scores.
+    """Pick the best of every lane until none is left; return flat indices of the picks and their scores.
 
-    ``scores`` (G, M) is decayed in place; ``gone`` (G * M,) gets the step at which each was picked or
-    dropped.
+    ``scores`` (G, M) is decayed in place; ``gone`` (G * M,) receives the step at which each region was picked
+    or dropped.
     """
     width = scores.shape[1]
     rows = factors.reshape(-1, width)

@@ -1,7 +1,7 @@
-"""A large island of a soft rule: the best few hundred are settled alone, then decay all the rest at once.
+"""Soft suppression of a large island: process the best few hundred alone, then decay all the rest at once.
 
-Only regions among the best few hundred can be picked before the worst of them, so that nothing else needs to
-be known until their scores have fallen to that of the best of the rest.
+Only regions among the best few hundred can be picked before the worst of them, so the others can wait until
+the scores of these have fallen to that of the best of the rest.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from wsstool.nms.shapes import AxisAligned, Pairs, Shapes
 from wsstool.nms.shapes.boxes import iou
 from wsstool.nms.shapes.grid import neighbourhoods
 
-_STAGE = 224  #: regions that are settled together
-_NEIGHBOURS = 48  #: regions that lie side by side
+_STAGE = 224  #: regions processed per stage
+_NEIGHBOURS = 48  #: regions per spatial neighbourhood
 
 
 def in_stages(
@@ -29,10 +29,10 @@ def in_stages(
     floor: float,
     left: np.ndarray | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Settle ``members`` (M,), rising; arguments and result as for ``lanes.in_step``."""
+    """Process ``members`` (M,), rising; arguments and result as in ``lanes.in_step``."""
     loops = compiled.loops(len(members))
     picked, got = [members[:0]], [current[:0]]
-    # Neighbours side by side: those that a pick meets then come in a few runs, which are found fast.
+    # With neighbours adjacent in memory, the regions that a pick overlaps form a few runs, found quickly.
     waiting = members[np.concatenate(list(neighbourhoods(some(shapes.hulls, members), _NEIGHBOURS)))]
     if left is not None:
         left[members[current[members] < floor]] = 0
@@ -58,7 +58,7 @@ def in_stages(
 
 
 def _best(waiting: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndarray, tuple[float, int]]:
-    """The best few hundred, rising; the others; (minus the score, number) of the best of the others."""
+    """Return the best few hundred, rising; the others; (minus the score, index) of the best of those."""
     if len(waiting) <= _STAGE:
         return np.sort(waiting), waiting[:0], (0.0, 0)
     scores = current[waiting]
@@ -78,7 +78,7 @@ def _best(waiting: np.ndarray, current: np.ndarray) -> tuple[np.ndarray, np.ndar
 def _rows(
     shapes: Shapes, best: np.ndarray, dtype: np.dtype, factor: Factor, loops: compiled.Loops | None
 ) -> np.ndarray:
-    """(M, M) factors of each on each, -1 on the diagonal: what is picked is negative from then on."""
+    """Return the (M, M) pairwise factors, -1 on the diagonal, which marks picked regions as negative."""
     found = np.ones((len(best), len(best)), dtype)
     for row, column, value in _overlapping(shapes, best, best, loops):
         found[row, column] = factor(value, best[row])
@@ -94,7 +94,7 @@ def _settle(
     limit: tuple[float, int],
     loops: compiled.Loops | None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Pick among ``best`` until another, ``limit``, is due: places of the picks and their scores."""
+    """Pick among ``best`` until ``limit`` comes next; return indices of the picks and their scores."""
     scores = current[best]
     least = max(floor, -limit[0])
     if loops is not None:
@@ -122,7 +122,7 @@ def _settle(
 def _overlapping(
     shapes: Shapes, rows: np.ndarray, columns: np.ndarray, loops: compiled.Loops | None
 ) -> Iterator[Pairs]:
-    """(place in ``rows``, place in ``columns``, overlap) of all pairs that overlap, row by row, in pieces."""
+    """Yield (index into ``rows``, index into ``columns``, overlap) of all overlapping pairs, in chunks."""
     if loops is not None and isinstance(shapes, AxisAligned) and shapes.measures(iou):
         yield from compiled.overlapping(loops, shapes.take(rows).sides, shapes.take(columns).sides)
         return
@@ -145,7 +145,7 @@ def _decay(
     count: int,
     loops: compiled.Loops | None,
 ) -> None:
-    """Multiply the scores of ``rest`` by the factors of ``picks``, one after the other."""
+    """Multiply the scores of ``rest`` by the factors of ``picks``, one pick after the other."""
     before = current[rest] if left is not None else None
     found = []
     for row, column, value in _overlapping(shapes, picks, rest, loops):  # in order of the picks
@@ -168,6 +168,6 @@ def _decay(
 
 
 def _fall(scores: np.ndarray, factors: np.ndarray, floor: float) -> np.ndarray:
-    """(L,) first row of ``factors`` (P, L) that takes each of the ``scores`` below the floor."""
+    """Return the (L,) first row of ``factors`` (P, L) that takes each of the ``scores`` below the floor."""
     passed = np.multiply.accumulate(np.concatenate([scores[None], factors]), axis=0)[1:]
     return (passed < floor).argmax(0)

@@ -1,9 +1,8 @@
-"""Who survives when each survivor drops its later neighbours: the fixed point that greedy NMS walks to.
+"""Greedy suppression, computed as a fixed point: a box is kept if no better kept box overlaps it.
 
-A box is kept if none of its kept betters overlaps it. Boxes without an undecided better neighbour are decided
-together, round by round; the number of rounds is the longest chain of dependent decisions, a handful in
-practice. Large sets are taken in blocks of falling score, so that boxes that are dropped early meet nobody
-else.
+Boxes without an undecided better neighbour are decided together, round by round; the number of rounds is the
+longest chain of dependent decisions, a handful in practice. Large sets are processed in blocks of falling
+score, so that boxes suppressed early need no further comparisons.
 """
 
 from __future__ import annotations
@@ -13,21 +12,21 @@ import numpy as np
 from wsstool.nms.candidates import Regions, falling
 from wsstool.nms.shapes import Shapes
 
-_PAIRS = 1 << 18  #: candidate pairs above which a set is taken in blocks
-_LEAST = 512  #: boxes that are always taken together
-_EACH = 8  #: candidate pairs a box that are always taken together
+_PAIRS = 1 << 18  #: candidate pairs above which a set is split into blocks
+_LEAST = 512  #: smallest block
+_EACH = 8  #: candidate pairs per box that never cause a split
 
 
 def survivors(regions: Regions, rank: np.ndarray, above: float) -> tuple[np.ndarray, np.ndarray]:
-    """Greedy suppression.
+    """Suppress greedily.
 
     Args:
         regions: N regions.
-        rank: (N,) what to prefer; equal ones by lower index.
-        above: a region is dropped where its overlap with a kept better one is larger.
+        rank: (N,) preference, larger first; ties by lower index.
+        above: a region is suppressed if its overlap with a better kept one is larger.
     Returns:
         keep: (K,) int64 kept regions, the best first.
-        by: (N,) int64, the best kept region that drops each; a kept one names itself.
+        by: (N,) int64, the best kept region that suppresses each; a kept region names itself.
     """
     order = falling(rank)
     kept, first = in_order(regions.shapes.take(order), regions.group[order], regions.n_groups, above)
@@ -37,7 +36,7 @@ def survivors(regions: Regions, rank: np.ndarray, above: float) -> tuple[np.ndar
 
 
 def in_order(shapes: Shapes, group: np.ndarray, n_groups: int, above: float) -> tuple[np.ndarray, np.ndarray]:
-    """The same for regions that stand in order: (K,) kept and (N,) by."""
+    """Suppress regions that are sorted already; return (K,) kept and (N,) suppressor of each."""
     n = len(shapes)
     kept, by = np.zeros(n, bool), np.arange(n)
     waiting = np.arange(n)
@@ -57,7 +56,7 @@ def in_order(shapes: Shapes, group: np.ndarray, n_groups: int, above: float) -> 
 
 
 def _block(shapes: Shapes, waiting: np.ndarray, group: np.ndarray, n_groups: int, above: float) -> int:
-    """How many of the best waiting boxes to take together, so that their pairs stay few."""
+    """Return how many of the best waiting boxes to process together, so that their pairs stay few."""
     size = len(waiting)
     if size <= _LEAST:
         return size
@@ -68,13 +67,13 @@ def _block(shapes: Shapes, waiting: np.ndarray, group: np.ndarray, n_groups: int
 
 
 def decide(i: np.ndarray, j: np.ndarray, n: int) -> np.ndarray:
-    """(n,) bool: which of ``n`` items stay, when i drops j for every pair i < j whose i stays."""
+    """Return (n,) bool: which of ``n`` items stay, if i suppresses j for every pair i < j whose i stays."""
     stays = np.ones(n, bool)
     open_ = np.zeros(n, bool)
-    open_[j] = True  # undecided as long as an undecided item may drop it
+    open_[j] = True  # undecided as long as an undecided item may suppress it
     while len(i):
         sure = ~open_[i]
-        stays[j[sure]] = False  # their i stays: it was not open, and dropped items lose their pairs below
+        stays[j[sure]] = False  # their i stays: it was decided, and pairs of suppressed items go below
         left = open_[i] & stays[i] & stays[j]
         i, j = i[left], j[left]
         open_[:] = False

@@ -1,4 +1,4 @@
-"""Adaptive NMS: where objects stand close together, more overlap is allowed."""
+"""Adaptive NMS: allow more overlap where objects are dense."""
 
 from __future__ import annotations
 
@@ -21,27 +21,30 @@ def adaptive(
     score_floor: float = 0.001,
     estimate_density: bool = False,
 ) -> NmsResult:
-    """Greedy or soft NMS with the threshold max(iou_threshold, density of the picked box M).
+    """Raise the threshold of greedy or soft NMS to the object density around the picked box.
 
-    Needs the column ``density`` (N,): the largest overlap of the object with another object, as a network
-    predicts it; or ``estimate_density``. ``hard`` drops a box with IoU(M, b) >= threshold; ``linear``
-    multiplies its score by 1 - IoU, ``gaussian`` by exp(-IoU^2 / sigma), there alone.
+    The threshold of a picked box M is max(iou_threshold, density of M). Needs the column ``density`` (N,):
+    the largest overlap of the object with another object, as predicted by a network; or
+    ``estimate_density``. ``hard`` suppresses a box with IoU(M, b) >= threshold; ``linear`` multiplies its
+    score by 1 - IoU, ``gaussian`` by exp(-IoU^2 / sigma), only there.
 
     Args:
         boxes: ``Regions``, with that column or without.
         scores: (N,) at least 0 for the soft kernels.
         iou_threshold: lowest threshold.
         kernel: ``hard``, ``linear`` or ``gaussian``.
-        sigma: of the Gaussian, (0, inf).
-        score_floor: of the soft kernels, see ``soft``.
-        estimate_density: take the density from the boxes, see ``estimated_density``.
+        sigma: Gaussian width, (0, inf).
+        score_floor: for the soft kernels, see ``soft``.
+        estimate_density: estimate the density from the boxes, see ``estimated_density``.
     Raises:
         ValueError: no density, another kernel, a ``sigma`` not above 0.
     Source:
         Liu et al., CVPR 2019, equations 4 and 5. Written from the paper; no code of the authors is public.
     """
     if kernel not in ("hard", "linear", "gaussian") or not sigma > 0:
-        raise ValueError(f"kernel '{kernel}', sigma {sigma}: hard, linear or gaussian, and sigma above 0")
+        raise ValueError(
+            f"kernel '{kernel}', sigma {sigma}: give hard, linear or gaussian, and sigma above 0"
+        )
     regions = Regions.of(boxes)
     if estimate_density:
         density = estimated_density(regions, scores)
@@ -69,7 +72,7 @@ def adaptive(
 
 
 class Reached(Factor):
-    """1 - IoU or exp(-IoU^2 / sigma) where the overlap reaches the threshold of the region picked."""
+    """1 - IoU or exp(-IoU^2 / sigma) where the overlap reaches the threshold of the picked region."""
 
     def __init__(self, at: np.ndarray, strict: bool, kernel: str, sigma: float) -> None:
         self.at, self.strict, self.kernel, self.sigma = at, strict, kernel, sigma
@@ -83,11 +86,11 @@ class Reached(Factor):
 
 
 def estimated_density(regions: Regions, scores: np.ndarray, same: float = 0.8) -> np.ndarray:
-    """(N,) density guessed from the boxes alone.
+    """Estimate the (N,) density from the boxes alone.
 
-    Boxes that overlap by more than ``same`` are taken for one object (greedy); each has the density of its
-    object, the largest overlap with another one. A guess: two boxes of one object that differ more pass for
-    neighbours.
+    Boxes that overlap by more than ``same`` count as one object (greedy); each gets the density of its
+    object, the largest overlap with another one. An approximation: two boxes of one object that differ more
+    count as neighbours.
     """
     keep, by = survivors(regions, scores, same)
     objects = regions.take(keep)

@@ -1,4 +1,4 @@
-"""Cluster-NMS: Fast NMS repeated until nothing changes, with penalties and averaged boxes as options."""
+"""Cluster-NMS: Fast NMS iterated to its fixed point, optionally with score penalties and box averaging."""
 
 from __future__ import annotations
 
@@ -25,35 +25,35 @@ def cluster(
     average: bool = False,
     average_threshold: float = 0.8,
 ) -> NmsResult:
-    """Fast NMS without the rows of suppressed boxes, until the rows that are left are those of greedy NMS.
+    """Iterate Fast NMS until it equals greedy NMS, optionally with score penalties and averaged boxes.
 
-    That fixed point is unique and is reached directly. With ``spm`` no box is dropped by its overlap: every
-    score is multiplied, for each survivor i that is better, by exp(-IoU^2 / sigma); with ``spm-distance`` by
-    min(1, exp(-IoU^2 / sigma) + (d^2 / c^2)^beta), d the distance of the centres, c the diagonal of the
-    enclosing box.
+    The fixed point is unique and computed directly. With ``spm`` no box is suppressed by its overlap: every
+    score is multiplied, for each better survivor i, by exp(-IoU^2 / sigma); with ``spm-distance`` by
+    min(1, exp(-IoU^2 / sigma) + (d^2 / c^2)^beta), where d is the distance of the centres and c the diagonal
+    of the enclosing box.
 
     Args:
         boxes: (N, 4) xyxy in pixels, or ``Regions``.
-        scores: (N,) at least 0 where there is a penalty.
+        scores: (N,) at least 0 if there is a penalty.
         iou_threshold: see ``greedy``.
         penalty: ``none``, ``spm`` or ``spm-distance``.
-        sigma: of the penalty, (0, inf); smaller is harder.
-        beta: of the distance, (0, inf).
+        sigma: width of the penalty, (0, inf); smaller suppresses harder.
+        beta: exponent of the distance, (0, inf).
         score_floor: with a penalty, boxes whose score is not above it are dropped.
-        average: survivors of the suppression become the mean of themselves and of the worse boxes with an
-            IoU above ``average_threshold``, weighted by IoU times new score.
-        average_threshold: see there.
+        average: replace each survivor by the mean of itself and the worse boxes with an IoU above
+            ``average_threshold``, weighted by IoU times new score.
+        average_threshold: see ``average``.
     Raises:
-        ValueError: another penalty, values that are not above 0, regions that have no mean or no distance.
+        ValueError: unknown penalty, values not above 0, regions that have no mean or no distance.
     Source:
         Zheng et al., Cluster-NMS, IEEE Transactions on Cybernetics 2021, algorithm 2 and equations 14 to 18.
         Written from the paper.
     """
     regions = Regions.of(boxes)
     if penalty not in PENALTIES or not sigma > 0 or not beta > 0:
-        raise ValueError(f"penalty '{penalty}': one of {', '.join(PENALTIES)}; sigma and beta above 0")
+        raise ValueError(f"penalty '{penalty}': give one of {', '.join(PENALTIES)}; sigma and beta above 0")
     if penalty == "spm-distance" and not isinstance(regions.shapes, AxisAligned):
-        raise ValueError("the distance penalty needs boxes along the axes")
+        raise ValueError("the distance penalty needs axis-aligned boxes")
     keep, by = survivors(regions, scores, regions.bound(iou_threshold))
     survivor = by == np.arange(len(by))
     new = np.asarray(scores, np.float64).copy()
@@ -73,7 +73,7 @@ def cluster(
 
 
 def _ranked(regions: Regions, scores: np.ndarray, above: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(better, worse, overlap) of all pairs above a value, by the numbers of the input."""
+    """Return (better, worse, overlap) of all pairs above a value, by input index."""
     order = falling(scores)
     ranked = regions.take(order)
     i, j, value = ranked.shapes.pairs(ranked.group, ranked.n_groups, above)

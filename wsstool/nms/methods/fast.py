@@ -1,4 +1,4 @@
-"""Fast NMS: every better box suppresses, whether it is suppressed itself or not."""
+"""Fast NMS: every better box suppresses, even if it is suppressed itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from wsstool.nms.result import NmsResult
 
 
 def fast(boxes: np.ndarray | Regions, scores: np.ndarray, *, iou_threshold: float = 0.5) -> NmsResult:
-    """Keep a box unless any better one overlaps it by more than the threshold. Removes more than greedy NMS.
+    """Keep a box unless any better one, kept or not, overlaps it by more than the threshold.
+
+    Removes more boxes than greedy NMS.
 
     Args:
         boxes: (N, 4) xyxy in pixels, or ``Regions``.

@@ -1,4 +1,4 @@
-"""Weighted boxes fusion: the boxes of several models become one box an object."""
+"""Weighted boxes fusion: merge the boxes of several models into one box per object."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ def fusion(
     model_weights: tuple[float, ...] = (),
     overflow: bool = False,
 ) -> NmsResult:
-    """Each box, the best first, joins the fused box that it overlaps most, which moves at once.
+    """Merge overlapping boxes of several models into weighted mean boxes.
 
-    A fused box is the mean of its boxes, weighted by score times weight of the model; its score s is the
-    mean (for ``max`` the largest) of score times weight, then rescaled by how many models found it.
+    Each box, the best first, joins the fused box that it overlaps most, which is updated at once. A fused box
+    is the mean of its boxes, weighted by score times model weight; its score s is the mean (for ``max`` the
+    largest) of score times weight, then rescaled by how many models found it.
 
     Args:
         boxes: (N, 4) xyxy in pixels, or ``Regions`` with the column ``model`` (N,), numbers from 0; without
@@ -32,21 +33,22 @@ def fusion(
         scores: (N,) at least 0.
         iou_threshold: a box whose best IoU with the fused boxes is not above it begins a new one.
         score_rule: ``avg``: s min(models, boxes) / sum of weights; ``max``: s / largest weight;
-            ``box-and-model-avg`` and ``absent-model-aware-avg``: sum of scores over the sum of the weights
-            of the boxes, times the share of the models that took part; or with those that did not in the sum.
-        model_weights: one number per model; empty: 1 each.
-        overflow: ``avg`` without the minimum, so that scores may rise above 1.
+            ``box-and-model-avg``: sum of scores over the sum of the weights of the boxes, times the weight
+            share of the contributing models; ``absent-model-aware-avg``: the weights of the other models are
+            added to the sum instead.
+        model_weights: comma-separated, one number per model; empty: 1 each.
+        overflow: ``avg`` without the minimum, so that scores may exceed 1.
     Returns:
-        ``keep`` holds the best box of each fused one, ``cluster`` where each box went.
+        ``keep`` holds the best box of each fused one, ``cluster`` the fused box of each input.
     Raises:
-        ValueError: another rule, weights that are no positive numbers or too few, regions that have no mean.
+        ValueError: unknown rule, weights that are not positive numbers or too few, regions without a mean.
     Source:
         Solovyev et al., Weighted Boxes Fusion, Image and Vision Computing 2021. Written from the paper.
     """
     regions = Regions.of(boxes)
     coordinates = regions.averaged("weighted boxes fusion")
     if score_rule not in RULES:
-        raise ValueError(f"score_rule '{score_rule}': one of {', '.join(RULES)}")
+        raise ValueError(f"score_rule '{score_rule}': give one of {', '.join(RULES)}")
     model = np.asarray(regions.columns.get("model", np.zeros(len(regions))), np.int64)
     weights = _weights(model_weights, int(model.max(initial=0)) + 1)
     weighted = np.asarray(scores, np.float64) * weights[model]
@@ -74,13 +76,13 @@ def _weights(given: tuple[float, ...], n_models: int) -> np.ndarray:
     found = np.array(given, np.float64) if len(given) else np.ones(n_models)
     if len(found) < n_models or not (np.isfinite(found) & (found > 0)).all():
         raise ValueError(
-            f"model_weights '{option_text(given)}': one number above 0 for each of {n_models} models"
+            f"model_weights '{option_text(given)}': give one number above 0 for each of {n_models} models"
         )
     return found
 
 
 def _fuse(boxes: np.ndarray, weights: np.ndarray, above: float) -> tuple[np.ndarray, np.ndarray]:
-    """(M,) fused box of each, and the (K, 4) fused boxes, of boxes of one group in falling order."""
+    """Return the (M,) fused box of each box and the (K, 4) fused boxes, for one group in falling order."""
     places = np.empty(len(boxes), np.int64)
     fused = np.empty((5, len(boxes)))  # x1, y1, x2, y2, area
     sums, total, count = np.zeros((len(boxes), 4)), np.zeros(len(boxes)), 0

@@ -1,4 +1,4 @@
-"""Greedy NMS: the best box drops all that overlap it, then the best of the rest, and so on."""
+"""Greedy NMS: the best box suppresses all that overlap it, then the best of the rest, and so on."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from wsstool.nms.result import NmsResult
 
 
 def greedy(boxes: np.ndarray | Regions, scores: np.ndarray, *, iou_threshold: float = 0.5) -> NmsResult:
-    """Keep the best box, drop what overlaps it by more than the threshold, repeat with the rest.
+    """Keep the best box, drop boxes that overlap it by more than the threshold, repeat with the rest.
 
     Args:
         boxes: (N, 4) xyxy in pixels, or ``Regions``.
         scores: (N,) finite.
-        iou_threshold: 1 and above keep all, below 0 keeps one a group.
+        iou_threshold: 1 and above keeps all, below 0 keeps one per group.
     Returns:
-        Kept boxes as they were; ``cluster`` names the best kept box that drops each.
+        Kept boxes unchanged; ``cluster`` names the best kept box that suppresses each.
     Source:
         Common practice (Dalal and Triggs, CVPR 2005; Felzenszwalb et al., PAMI 2010). Written from the
         description.

@@ -1,4 +1,4 @@
-"""IoU-guided NMS: rank by how well a box is placed, not by how sure its class is."""
+"""IoU-guided NMS: rank boxes by localisation confidence instead of class score."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from wsstool.nms.result import NmsResult
 
 
 def iou_guided(boxes: np.ndarray | Regions, scores: np.ndarray, *, iou_threshold: float = 0.5) -> NmsResult:
-    """Greedy NMS in the order of localisation confidence; a kept box takes the best score of its cluster.
+    """Suppress in order of localisation confidence; a kept box takes the best class score of its cluster.
 
-    Needs the column ``localisation`` (N,), the predicted IoU with the truth. A box is claimed by the first
-    kept box above the threshold, so that its score feeds one output only.
+    Needs the column ``localisation`` (N,), the predicted IoU with the ground truth. A box belongs to the
+    first kept box above the threshold, so that its score counts for one output only.
 
     Args:
         boxes: ``Regions`` with that column.
@@ -26,7 +26,7 @@ def iou_guided(boxes: np.ndarray | Regions, scores: np.ndarray, *, iou_threshold
         public.
     """
     regions = Regions.of(boxes)
-    rank = regions.column("localisation", "how well each box is placed, 0 to 1")
+    rank = regions.column("localisation", "localisation confidence of each box, 0 to 1")
     keep, by = survivors(regions, rank, regions.bound(iou_threshold))
     best = np.full(len(by), -np.inf)
     np.maximum.at(best, by, scores)

@@ -1,4 +1,4 @@
-"""Matrix NMS: all decays at once, each eased by how much its culprit is decayed itself."""
+"""Matrix NMS: decay all scores in parallel, compensated by how strongly suppressors decay themselves."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ def matrix(
     sigma: float = 2.0,
     score_floor: float = 0.0,
 ) -> NmsResult:
-    """Multiply each score by min_i f(IoU_ij) / f(max_k IoU_ki) over the better boxes i, and k better than i.
+    """Decay all scores in parallel, compensated by how strongly each suppressor is itself suppressed.
 
-    f(x) = exp(-sigma x^2) for ``gaussian``, 1 - x for ``linear``.
+    Each score is multiplied by min_i f(IoU_ij) / f(max_k IoU_ki) over the better boxes i, and k better than
+    i. f(x) = exp(-sigma x^2) for ``gaussian``, 1 - x for ``linear``.
 
     Args:
         boxes: (N, 4) xyxy in pixels, or ``Regions``.
         scores: (N,) at least 0, in any order.
-        iou_threshold: overlaps up to it count as none, [0, 1]; the paper has 0.
+        iou_threshold: overlaps up to it count as none, [0, 1]; 0 in the paper.
         kernel: ``gaussian`` or ``linear``.
-        sigma: of the Gaussian, (0, inf); larger suppresses more. Here it multiplies; in soft NMS it divides.
-        score_floor: boxes whose decayed score is lower are dropped. The paper's pipeline has 0.05.
+        sigma: Gaussian factor, (0, inf); larger suppresses more. Here it multiplies; in soft NMS it divides.
+        score_floor: boxes whose decayed score is lower are dropped. The paper's pipeline uses 0.05.
     Raises:
         ValueError: another kernel, a ``sigma`` not above 0.
     Notes:
-        A culprit that is a copy of a better box (f = 0 for ``linear``) is left out: that better box decides.
+        A suppressor that is a copy of a better box (f = 0 for ``linear``) is skipped: the better box decides.
     Source:
         Wang et al., SOLOv2, NeurIPS 2020, section 3.3, equations 4 and 5. Written from the paper.
     """
     if kernel not in ("gaussian", "linear") or not sigma > 0:
-        raise ValueError(f"kernel '{kernel}', sigma {sigma}: gaussian or linear, and sigma above 0")
+        raise ValueError(f"kernel '{kernel}', sigma {sigma}: give gaussian or linear, and sigma above 0")
     regions = Regions.of(boxes)
     order = falling(scores)
     ranked = regions.take(order)
@@ -52,7 +53,7 @@ def matrix(
 def factors(
     i: np.ndarray, j: np.ndarray, value: np.ndarray, n: int, kernel: str = "gaussian", sigma: float = 2.0
 ) -> np.ndarray:
-    """(n,) decay of each item from all pairs i < j that overlap.
+    """Return the (n,) decay of each item from all pairs i < j that overlap.
 
     >>> value = np.array([0.6, 0.2, 0.7])
     >>> factors(np.array([0, 0, 1]), np.array([1, 2, 2]), value, 3, "linear").round(4)

@@ -1,4 +1,4 @@
-"""Soft-NMS: overlapping boxes lose score instead of life."""
+"""Soft-NMS: decay the scores of overlapping boxes instead of removing them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ def soft(
     sigma: float = 0.5,
     score_floor: float = 0.001,
 ) -> NmsResult:
-    """Pick the best box M, multiply the score of every other one by f(IoU(M, b)), repeat with what is left.
+    """Decay the scores of boxes that overlap a better one instead of removing them.
 
-    f(x) = exp(-x^2 / sigma) for ``gaussian``; 1 - x where x is above the threshold, else 1, for ``linear``.
+    Repeatedly picks the best box M and multiplies the score of every other box b by f(IoU(M, b)), where
+    f(x) = exp(-x^2 / sigma) for ``gaussian``; for ``linear`` 1 - x if x is above the threshold, else 1.
 
     Args:
         boxes: (N, 4) xyxy in pixels, or ``Regions``.
         scores: (N,) at least 0.
-        iou_threshold: of ``linear`` only; the gaussian has none.
+        iou_threshold: for ``linear`` only; the Gaussian has none.
         kernel: ``gaussian`` or ``linear``.
-        sigma: of the Gaussian, squared-IoU units, (0, inf); smaller suppresses harder.
-        score_floor: a box whose score falls below is dropped. It holds for all boxes, as in mmcv and OpenCV;
-            the authors' code tests only boxes that touch the one picked, so that a lone weak box stays.
+        sigma: Gaussian width in squared-IoU units, (0, inf); smaller suppresses harder.
+        score_floor: a box whose score falls below is dropped. It applies to all boxes, as in mmcv and OpenCV;
+            the authors' code tests only boxes that overlap the picked one, so that an isolated weak box
+            stays.
     Returns:
-        ``scores`` are the decayed ones, ``original_scores`` those of the input.
+        ``scores`` are decayed, ``original_scores`` are those of the input.
     Raises:
         ValueError: another kernel, a ``sigma`` not above 0, a negative score.
     Source:
@@ -49,13 +51,13 @@ def soft(
 
 
 def decay_of(kernel: str, sigma: float, above: float) -> Factor:
-    """The factor by the name of its kernel.
+    """Return the decay factor for a kernel name.
 
     Raises:
         ValueError: another name, a ``sigma`` not above 0.
     """
     if kernel not in ("gaussian", "linear") or not sigma > 0:
-        raise ValueError(f"kernel '{kernel}', sigma {sigma}: gaussian or linear, and sigma above 0")
+        raise ValueError(f"kernel '{kernel}', sigma {sigma}: give gaussian or linear, and sigma above 0")
     return Gaussian(sigma) if kernel == "gaussian" else Linear(above)
 
 
@@ -66,7 +68,7 @@ class Gaussian(Factor):
         self.sigma = sigma
 
     def __call__(self, value: np.ndarray, picked: np.ndarray) -> np.ndarray:
-        power = np.square(value, dtype=np.float64)  # the exponential of float32 is off by up to 2.5 units
+        power = np.square(value, dtype=np.float64)  # float32 exp is off by up to 2.5 ulp
         power *= -1 / self.sigma
         return np.exp(power, out=power)
 

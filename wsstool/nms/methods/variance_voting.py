@@ -1,4 +1,4 @@
-"""Variance voting: kept boxes move to where their sure neighbours are."""
+"""Variance voting: refine kept boxes by a variance-weighted average of their neighbours."""
 
 from __future__ import annotations
 
@@ -23,28 +23,27 @@ def variance_voting(
     vote_threshold: float = 0.01,
     weights: str = "variance",
 ) -> NmsResult:
-    """Hard or soft NMS in which each picked box M moves, side by side, to the mean of its neighbours.
+    """Refine each box picked by hard or soft NMS by a variance-weighted mean of its neighbours.
 
         x = sum(p_i x_i / std_i^2) / sum(p_i / std_i^2),   p_i = exp(-(1 - IoU(M, b_i))^2 / sigma_t)
 
-    over M and the boxes that are neither picked nor dropped yet. Needs the column ``std`` (N, 4): the
-    standard deviation of each side, in any unit. Scores follow the hard or soft rule on the overlaps of the
-    input.
+    for each side x of the picked box M, over M and the boxes that are neither picked nor dropped yet. Needs
+    the column ``std`` (N, 4): the standard deviation of each side, in any unit. Scores follow hard or soft
+    NMS on the overlaps of the input.
 
     Args:
         boxes: ``Regions`` with that column; no rotated boxes or masks.
         scores: (N,) at least 0.
-        iou_threshold: of ``hard`` and ``linear``.
+        iou_threshold: for ``hard`` and ``linear``.
         kernel: ``hard``, ``linear`` or ``gaussian``, see ``soft``.
         sigma, score_floor: see ``soft``.
-        sigma_t: width of the vote, (0, inf); smaller listens to closer boxes only. 0.02 in the paper, 0.01
-            in code.
+        sigma_t: width of the vote, (0, inf); smaller values limit the vote to closer boxes. 0.02 in the
+            paper, 0.01 in code.
         vote_threshold: boxes with at most this IoU with M do not vote.
         weights: ``variance`` as above; ``deviation`` for the older softer-NMS: 1 / std, no p_i. It was used
-            with ``vote_threshold`` 0.9, and boxes that are picked already vote too, from where they have
-            moved to.
+            with ``vote_threshold`` 0.9, and boxes picked earlier also vote, with their refined coordinates.
     Raises:
-        ValueError: no ``std`` or one that is not above 0, another kernel or ``weights``, a sigma not above 0.
+        ValueError: no ``std`` or one not above 0, unknown kernel or ``weights``, a sigma not above 0.
     Source:
         He et al., KL-Loss, CVPR 2019, algorithm 1 (``deviation``: its first version, softer-NMS, 2018).
         Written from the paper and a description of the code.
@@ -55,7 +54,7 @@ def variance_voting(
     )
     if weights not in ("variance", "deviation") or not sigma_t > 0:
         raise ValueError(
-            f"weights '{weights}', sigma_t {sigma_t}: variance or deviation, and sigma_t above 0"
+            f"weights '{weights}', sigma_t {sigma_t}: give variance or deviation, and sigma_t above 0"
         )
     if not (std > 0).all():
         raise ValueError("standard deviations must be above 0")
@@ -103,7 +102,7 @@ def _at_once(
     voter: np.ndarray,
     near: np.ndarray,
 ) -> np.ndarray:
-    """(K, 4) means over the kept boxes and those that vote for them."""
+    """Return the (K, 4) means over the kept boxes and their voters."""
     total, moved = weights[keep], (weights * coordinates)[keep]
     row = np.zeros(len(weights), np.int64)
     row[keep] = np.arange(len(keep))
@@ -117,7 +116,7 @@ def _at_once(
 def _in_turn(
     coordinates: np.ndarray, weights: np.ndarray, found: Decayed, head: np.ndarray, voter: np.ndarray
 ) -> np.ndarray:
-    """The same without ``near``, one pick after the other: those that moved vote from where they are."""
+    """Refine pick after pick, without ``near``: refined boxes vote with their new coordinates."""
     moved = coordinates.copy()
     order = np.argsort(head, kind="stable")
     head, voter = head[order], voter[order]

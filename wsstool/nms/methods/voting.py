@@ -1,4 +1,4 @@
-"""Box voting: greedy NMS, then every kept box is averaged with all boxes that lie on it."""
+"""Box voting: greedy NMS, then each kept box is averaged with all boxes that overlap it."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ def voting(
     beta: float = 1.0,
     vote_plus_one: bool = False,
 ) -> NmsResult:
-    """Move each kept box to the mean of all input boxes with IoU >= ``vote_threshold``, weighted by score.
+    """Move each kept box to the score-weighted mean of all input boxes with IoU >= ``vote_threshold``.
 
-    A box may vote for several kept ones, whether it was suppressed or not.
+    A box, suppressed or not, may vote for several kept ones.
 
     Args:
         boxes: (N, 4) xyxy in pixels, or ``Regions``; no rotated boxes or masks.
         scores: (N,) at least 0; at most 1 for ``temp-avg``.
-        iou_threshold: of the suppression.
+        iou_threshold: for the suppression.
         vote_threshold: [0, 1].
-        score_rule: the new score, of the scores s of the voters: ``id`` that of the kept box; ``avg`` their
-            mean; ``iou-avg`` their mean weighted by IoU; ``temp-avg`` the mean of s^(1/beta) over s^(1/beta)
-            + (1 - s)^(1/beta); ``generalized-avg`` (mean of s^beta)^(1/beta); ``quasi-sum`` sum / count^beta.
-        beta: see there, (0, inf).
-        vote_plus_one: votes are counted in the pixel-inclusive convention, as Detectron does whatever its
+        score_rule: new score from the scores s of the voters: ``id`` score of the kept box; ``avg`` mean;
+            ``iou-avg`` mean weighted by IoU; ``temp-avg`` mean of s^(1/beta) / (s^(1/beta) +
+            (1 - s)^(1/beta)); ``generalized-avg`` (mean of s^beta)^(1/beta); ``quasi-sum`` sum / count^beta.
+        beta: see ``score_rule``, (0, inf).
+        vote_plus_one: compute the votes in the pixel-inclusive convention, as Detectron does whatever its
             suppression uses.
     Raises:
         ValueError: regions that have no mean, another rule, a ``beta`` not above 0.
     Source:
-        Gidaris and Komodakis, ICCV 2015, section 5; score rules as Detectron describes them. Written from
-        those.
+        Gidaris and Komodakis, ICCV 2015, section 5; score rules as described by Detectron. Written from
+        these.
     """
     regions = Regions.of(boxes)
     coordinates = regions.averaged("box voting")
     if score_rule not in RULES or not beta > 0:
         raise ValueError(
-            f"score_rule '{score_rule}', beta {beta}: one of {', '.join(RULES)}, and beta above 0"
+            f"score_rule '{score_rule}', beta {beta}: give one of {', '.join(RULES)}, and beta above 0"
         )
     keep, by = survivors(regions, scores, regions.bound(iou_threshold))
     shapes = regions.shapes

@@ -1,4 +1,4 @@
-"""Weighted NMS: greedy clusters, each averaged with its overlaps and scores as weights."""
+"""Weighted NMS: average each greedy cluster, weighted by score times overlap."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ def weighted(
     Args:
         boxes: (N, 4) xyxy in pixels, or ``Regions``; no rotated boxes or masks.
         scores: (N,) at least 0.
-        iou_threshold: above it a box is suppressed and joins a cluster.
-        join: the cluster that a suppressed box joins: ``best``: the best kept box that suppresses it, as
-            published; ``most``: the kept box that it overlaps most (ensemble-boxes calls that non-maximum
-            weighted).
+        iou_threshold: boxes above it are suppressed and join a cluster.
+        join: the cluster that a suppressed box joins: ``best``: that of the best kept box that suppresses
+            it, as published; ``most``: that of the kept box that it overlaps most (non-maximum weighted in
+            ensemble-boxes).
     Raises:
         ValueError: regions that have no mean; another ``join``.
     Source:
@@ -31,7 +31,7 @@ def weighted(
     regions = Regions.of(boxes)
     coordinates = regions.averaged("weighted NMS")
     if join not in ("best", "most"):
-        raise ValueError(f"join '{join}': best or most")
+        raise ValueError(f"join '{join}': give best or most")
     above = regions.bound(iou_threshold)
     keep, by = survivors(regions, scores, above)
     if join == "most":
@@ -48,7 +48,7 @@ def weighted(
 
 
 def _most(regions: Regions, scores: np.ndarray, keep: np.ndarray, by: np.ndarray, above: float) -> np.ndarray:
-    """The kept box that each suppressed one overlaps most; equal overlaps go to the better box."""
+    """Return the kept box that each suppressed box overlaps most; ties go to the better box."""
     dropped = np.flatnonzero(by != np.arange(len(by)))
     i, j, value = regions.shapes.across(keep, dropped, regions.group, regions.n_groups, above)
     place = np.empty(len(by), np.int64)

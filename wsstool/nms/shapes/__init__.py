@@ -1,4 +1,4 @@
-"""What the rules suppress: boxes along the axes. Rotated boxes and masks offer the same few questions."""
+"""Axis-aligned boxes, and the interface that they share with rotated boxes and masks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
 class Searcher(Protocol):
-    """Pairs (one of ``rows``, one of a set) that overlap enough; ``waiting`` (N,) bool narrows the set."""
+    """Find pairs (one of ``rows``, one of a set) that overlap enough; ``waiting`` (N,) narrows the set."""
 
     def __call__(self, rows: np.ndarray, waiting: np.ndarray | None = None) -> Pairs: ...
 
@@ -27,45 +27,45 @@ class Shapes(Protocol):
 
     @property
     def hulls(self) -> grid.Hulls:
-        """Boxes around the regions: where these share no area, the regions share none."""
+        """Boxes around the regions: regions whose hulls share no area share none."""
         ...
 
     def __len__(self) -> int: ...
     def take(self, chosen: np.ndarray) -> Shapes: ...
     def overlap(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        """Overlap of region i[k] with region j[k]."""
+        """Return the overlap of region i[k] with region j[k]."""
         ...
 
     def block(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        """(len(rows), len(columns)) overlap of each with each."""
+        """Return the (len(rows), len(columns)) pairwise overlaps."""
         ...
 
     def pairs(self, group: np.ndarray, n_groups: int, above: float) -> Pairs:
-        """Every pair i < j of one group with an overlap above ``above``."""
+        """Return every pair i < j of one group with an overlap above ``above``."""
         ...
 
     def cost(self, group: np.ndarray, n_groups: int, above: float) -> int:
-        """About how many pairs ``pairs`` would look at."""
+        """Estimate the number of pairs that ``pairs`` would compare."""
         ...
 
     def searcher(self, columns: np.ndarray, group: np.ndarray, n_groups: int, above: float) -> Searcher:
-        """What finds every pair with one of ``columns`` of the same group and an overlap above ``above``."""
+        """Return a search for pairs with one of ``columns`` in the same group, overlap above ``above``."""
         ...
 
     def across(
         self, rows: np.ndarray, columns: np.ndarray, group: np.ndarray, n_groups: int, above: float
     ) -> Pairs:
-        """Every pair (one of ``rows``, one of ``columns``) of one group with an overlap above ``above``."""
+        """Return every pair (one of ``rows``, one of ``columns``) of one group, overlap above ``above``."""
         ...
 
 
 class AxisAligned:
-    """Boxes along the axes.
+    """Axis-aligned boxes.
 
     Args:
         boxes: (N, 4) float32 or float64, xyxy, finite, x1 <= x2, y1 <= y2.
         measure: name in ``overlap.MEASURES``.
-        plus_one: x2 and y2 are the last pixel of the box, see ``overlap.sides``.
+        plus_one: x2 and y2 are inclusive, see ``overlap.sides``.
     """
 
     def __init__(self, boxes: np.ndarray, measure: str = "iou", plus_one: bool = False) -> None:
@@ -76,13 +76,13 @@ class AxisAligned:
         self._overlap, self._below_iou = overlap, below_iou
 
     def measured(self, overlap: Callable[[Sides, Sides], np.ndarray]) -> AxisAligned:
-        """The same boxes with another overlap, which must nowhere be above their IoU."""
+        """Return the same boxes with another overlap measure, which must never exceed their IoU."""
         one = AxisAligned.__new__(AxisAligned)
         one._hold(self.sides, overlap, below_iou=True)
         return one
 
     def measures(self, overlap: Callable[[Sides, Sides], np.ndarray]) -> bool:
-        """Whether that is the overlap meant."""
+        """Return whether ``overlap`` is the measure in use."""
         return self._overlap is overlap
 
     def __len__(self) -> int:
@@ -104,7 +104,7 @@ class AxisAligned:
         return self._dense(_pick(self.sides, rows), _pick(self.sides, columns))
 
     def _dense(self, a: Sides, b: Sides) -> np.ndarray:
-        # Minimum and maximum of whole arrays are several times as fast as those with a broadcast number.
+        # Minimum and maximum of whole arrays are several times as fast as with a broadcast number.
         full = []
         for side in a:
             one = np.empty((len(side), len(b[0])), side.dtype)
@@ -113,7 +113,7 @@ class AxisAligned:
         return self._overlap(tuple(full), b)  # type: ignore[arg-type]
 
     def _least_iou(self, above: float) -> float | None:
-        """An IoU that any pair above ``above`` exceeds; 0: it touches; None: nothing is known."""
+        """Return an IoU that any pair above ``above`` exceeds; 0: it overlaps; None: unknown."""
         if above < 0:
             return None
         return above if self._below_iou else 0.0
@@ -171,7 +171,7 @@ def gathered(found: list[Pairs], dtype: np.dtype) -> Pairs:
 
 
 def every_pair(shapes: Shapes, group: np.ndarray, above: float) -> Pairs:
-    """``Shapes.pairs`` without any pruning: rows of the matrix of all overlaps, a block at a time."""
+    """Compute ``Shapes.pairs`` without pruning: rows of the full overlap matrix, a block at a time."""
     found = []
     everything = np.arange(len(shapes))
     for first, last in _blocks(len(shapes), len(shapes)):
@@ -190,7 +190,7 @@ def every_pair_across(
     above: float,
     waiting: np.ndarray | None = None,
 ) -> Pairs:
-    """``Shapes.across`` without any pruning."""
+    """Compute ``Shapes.across`` without pruning."""
     if waiting is not None:
         columns = columns[waiting[columns]]
     found = []

@@ -1,4 +1,4 @@
-"""Overlap of boxes by name: aligned or broadcast, in the precision of the coordinates."""
+"""Overlap measures of boxes by name: aligned or broadcast, in the precision of the coordinates."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ Sides = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 def sides(boxes: np.ndarray, plus_one: bool = False) -> Sides:
-    """Columns of (N, 4) boxes and their areas.
+    """Return the columns of (N, 4) boxes and their areas.
 
     ``plus_one`` is the pixel-inclusive convention, in which x2 and y2 are the last pixel of the box: every
-    width, height and overlap is one more than plain: the plain rule with x2 and y2 moved by one, in float64,
-    which holds float32 coordinates moved by one exactly.
+    width, height and overlap is one larger. Implemented as the plain convention with x2 and y2 plus one, in
+    float64, which is exact for float32 coordinates.
     """
     boxes = boxes.astype(np.float64) if plus_one else boxes
     x1, y1, x2, y2 = (np.ascontiguousarray(column) for column in boxes.T[:4])
@@ -25,7 +25,7 @@ def sides(boxes: np.ndarray, plus_one: bool = False) -> Sides:
 
 
 def intersection(a: Sides, b: Sides) -> np.ndarray:
-    """Area that two boxes share, at least 0."""
+    """Return the area that two boxes share, at least 0."""
     width = _shared(a[0], a[2], b[0], b[2])
     height = _shared(a[1], a[3], b[1], b[3])
     width *= height
@@ -33,7 +33,7 @@ def intersection(a: Sides, b: Sides) -> np.ndarray:
 
 
 def _shared(a1: np.ndarray, a2: np.ndarray, b1: np.ndarray, b2: np.ndarray) -> np.ndarray:
-    """Length that two intervals share: max(end, start) - start; a maximum with 0 is four times as slow."""
+    """Return the shared length of two intervals: max(end, start) - start; a maximum with 0 is 4 x as slow."""
     start = np.maximum(a1, b1)
     end = np.minimum(a2, b2)
     np.maximum(end, start, out=end)
@@ -42,7 +42,7 @@ def _shared(a1: np.ndarray, a2: np.ndarray, b1: np.ndarray, b2: np.ndarray) -> n
 
 
 def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
-    """``over / under`` in place, 0 where both are 0: two empty boxes do not overlap."""
+    """Divide ``over`` by ``under`` in place, 0 where both are 0: two empty boxes do not overlap."""
     with np.errstate(invalid="ignore", divide="ignore"):
         over /= under
     if np.isnan(over.sum()):
@@ -51,7 +51,7 @@ def _ratio(over: np.ndarray, under: np.ndarray) -> np.ndarray:
 
 
 def iou(a: Sides, b: Sides) -> np.ndarray:
-    """Intersection over union, [0, 1]; 0 for two empty boxes.
+    """Return the intersection over union, [0, 1]; 0 for two empty boxes.
 
     >>> box = np.array([[0, 0, 10, 10], [0, 0, 10, 8]], np.float64)
     >>> iou(sides(box[:1]), sides(box[1:]))
@@ -66,12 +66,12 @@ def iou(a: Sides, b: Sides) -> np.ndarray:
 
 
 def ios(a: Sides, b: Sides) -> np.ndarray:
-    """Intersection over the smaller of the two areas, [0, 1]: 1 for a box inside another."""
+    """Return the intersection over the smaller of the two areas, [0, 1]: 1 for a box inside another."""
     return _ratio(intersection(a, b), np.minimum(a[4], b[4]))
 
 
 def giou(a: Sides, b: Sides) -> np.ndarray:
-    """Generalised IoU, (-1, 1]: IoU minus the share of the enclosing box that neither covers.
+    """Return the generalised IoU, (-1, 1]: IoU minus the share of the enclosing box that neither covers.
 
     Source: Rezatofighi et al., CVPR 2019. Written from the paper.
     """
@@ -85,7 +85,7 @@ def giou(a: Sides, b: Sides) -> np.ndarray:
 
 
 def distance(a: Sides, b: Sides) -> np.ndarray:
-    """Squared distance of the centres over the squared diagonal of the enclosing box, [0, 1)."""
+    """Return the squared distance of the centres over the squared diagonal of the enclosing box, [0, 1)."""
     dx, dy = (a[0] + a[2]) - (b[0] + b[2]), (a[1] + a[3]) - (b[1] + b[3])
     width = np.maximum(a[2], b[2]) - np.minimum(a[0], b[0])
     height = np.maximum(a[3], b[3]) - np.minimum(a[1], b[1])
@@ -93,7 +93,7 @@ def distance(a: Sides, b: Sides) -> np.ndarray:
 
 
 def diou(a: Sides, b: Sides) -> np.ndarray:
-    """Distance IoU, (-1, 1]: IoU minus the normalised distance of the centres.
+    """Return the distance IoU, (-1, 1]: IoU minus the normalised distance of the centres.
 
     Source: Zheng et al., AAAI 2020, with beta = 1. Written from the paper.
     """

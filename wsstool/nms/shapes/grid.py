@@ -1,11 +1,11 @@
-"""Which boxes can overlap at all: a grid over their centres, one layer a group.
+"""Find candidate pairs of boxes that can overlap at all: a grid over their centres, one layer per group.
 
-Only boxes that lie near each other overlap, and an overlap above a threshold also wants similar sizes. For
+Only boxes that lie near each other overlap, and an overlap above a threshold also requires similar sizes. For
 IoU > t the intervals of two boxes on each axis have an IoU above t themselves, so that
 
     |difference of centres| < (1 - t) / (2 (1 + t)) * (sum of the widths)    and    t < ratio of widths < 1/t.
 
-The boxes are sorted into cells about as large as that reach; each box then asks one run of cells a row.
+The boxes are sorted into cells about as large as that reach; each box then queries one run of cells per row.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_CHUNK = 1 << 14  #: candidate pairs that are looked at together: their arrays fit the second-level cache
-_SLACK = 1e-5  #: the reach is a little longer than that, so that rounding loses no pair
+_CHUNK = 1 << 14  #: candidate pairs processed together: their arrays fit the second-level cache
+_SLACK = 1e-5  #: relative margin on the reach, so that rounding loses no pair
 
 Hulls = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 """x1, y1, x2, y2, each (N,)."""
 
 
 def reach(above: float) -> float:
-    """How far centres may be apart for an IoU above ``above``, in sums of the two widths.
+    """Return how far centres may be apart for an IoU above ``above``, in sums of the two widths.
 
     >>> reach(0.0), round(reach(0.5), 4)
     (0.5, 0.1667)
@@ -33,13 +33,13 @@ def reach(above: float) -> float:
 
 @dataclass
 class Plan:
-    """Query ``query[k]`` meets the boxes ``order[start[k] : start[k] + count[k]]``."""
+    """Candidate pairs: query ``query[k]`` with the boxes ``order[start[k] : start[k] + count[k]]``."""
 
     order: np.ndarray  #: the boxes, sorted into cells
     query: np.ndarray
     start: np.ndarray
     count: np.ndarray
-    rank: np.ndarray | None = None  #: where given, only pairs count in which the query ranks higher
+    rank: np.ndarray | None = None  #: if given, only pairs count in which the query ranks higher
 
     @property
     def cost(self) -> int:
@@ -47,7 +47,7 @@ class Plan:
         return int(self.count.sum())
 
     def chunks(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """(query, box) of all candidate pairs, a piece at a time."""
+        """Yield (query, box) of all candidate pairs, in chunks."""
         ends = np.cumsum(self.count)
         first = 0
         while first < len(ends):
@@ -68,9 +68,9 @@ class Grid:
     """Boxes sorted by group and by the cell of their centre.
 
     Args:
-        hulls: of the boxes, finite.
-        group: (N,) int64, from 0 to ``n_groups`` - 1; boxes of different groups never meet.
-        cell: about how large a cell should be, (width, height) in pixels.
+        hulls: bounding boxes, finite.
+        group: (N,) int64, from 0 to ``n_groups`` - 1; only boxes of the same group are compared.
+        cell: approximate size of a cell, (width, height) in pixels.
     """
 
     def __init__(self, hulls: Hulls, group: np.ndarray, n_groups: int, cell: tuple[float, float]) -> None:
@@ -78,7 +78,7 @@ class Grid:
         self.group = group
         self.origin = float(self.x.min()), float(self.y.min())
         extent = float(np.ptp(self.x)), float(np.ptp(self.y))
-        # About as many cells as boxes: more would cost more to clear than they save.
+        # About as many cells as boxes: more would take longer to clear than they save.
         most = max(1.0, 4 * len(self.x) / n_groups)
         wanted = [
             max(1.0, length / size) if size > 0 else most for length, size in zip(extent, cell, strict=True)
@@ -99,7 +99,7 @@ class Grid:
         return ((y - self.origin[1]) / self.size[1]).clip(0, self.rows - 1).astype(np.int64)
 
     def ask(self, x: np.ndarray, y: np.ndarray, rx: np.ndarray, ry: np.ndarray, group: np.ndarray) -> Plan:
-        """The boxes whose centres may lie within (rx, ry) of each query's centre, in its group."""
+        """Return the boxes whose centres may lie within (rx, ry) of each query's centre, in its group."""
         rx = rx * (1 + _SLACK) + _SLACK * self.size[0]
         ry = ry * (1 + _SLACK) + _SLACK * self.size[1]
         left, right, top = self._column(x - rx), self._column(x + rx), self._row(y - ry)
@@ -114,7 +114,7 @@ class Grid:
 
 
 def _sorted_places(cells: np.ndarray, n_cells: int) -> np.ndarray:
-    """Stable order of small whole numbers: a radix sort where they fit, else cell and place together."""
+    """Return the stable order of small integers: radix sort where they fit, else cell and index combined."""
     if n_cells < 1 << 16:
         return np.argsort(cells.astype(np.uint16), kind="stable")
     bits = max(1, len(cells)).bit_length()
@@ -124,13 +124,13 @@ def _sorted_places(cells: np.ndarray, n_cells: int) -> np.ndarray:
 
 
 def centres(hulls: Hulls) -> tuple[np.ndarray, np.ndarray]:
-    """x and y of the centres, float64."""
+    """Return x and y of the centres, float64."""
     x1, y1, x2, y2 = (side.astype(np.float64) for side in hulls)
     return (x1 + x2) / 2, (y1 + y2) / 2
 
 
 class Level:
-    """The boxes of about one size, in a grid of their own."""
+    """Boxes of similar size in a grid of their own."""
 
     def __init__(
         self, hulls: Hulls, members: np.ndarray, group: np.ndarray, n_groups: int, far: float
@@ -150,7 +150,7 @@ class Level:
         above: float,
         rank: np.ndarray | None = None,
     ) -> Plan:
-        """The boxes of this level that may have an IoU above ``above`` with the queries."""
+        """Return the boxes of this level that may have an IoU above ``above`` with the queries."""
         own = _some(hulls, queries)
         radii = [
             reach(above) * (length + (np.minimum(length / above, most) if above > 0 else most))
@@ -161,7 +161,7 @@ class Level:
 
 
 class Index:
-    """The boxes ``chosen`` of a set, ready for ``near``, in levels of size: small ones reach not far."""
+    """Spatial index of the boxes ``chosen``, in levels of size, since small boxes have a short reach."""
 
     def __init__(
         self, hulls: Hulls, chosen: np.ndarray, group: np.ndarray, n_groups: int, above: float
@@ -175,17 +175,17 @@ class Index:
         ]
 
     def near(self, queries: np.ndarray) -> list[Plan]:
-        """Plans that hold every pair of one of ``queries`` with one of the boxes that may overlap enough."""
+        """Return plans that contain every pair of a query and a box that may overlap enough."""
         return [level.near(self.hulls, queries, self.group, self.above) for level in self.levels]
 
 
-_ALIKE = 0.3  #: above this IoU boxes are of one size anyway
-_SMALL = 24  #: pairs a box in groups so small that any grid costs more than it saves
-_FEW = 1024  #: boxes a group that are not worth more than one level
+_ALIKE = 0.3  #: above this IoU boxes are of similar size anyway
+_SMALL = 24  #: pairs per box in groups so small that a grid takes longer than it saves
+_FEW = 1024  #: boxes per group that are not worth more than one level
 
 
 def _levels(hulls: Hulls, n_groups: int) -> np.ndarray:
-    """(N,) 0 for boxes up to half the size of the largest, 1 for those up to a quarter, and so on."""
+    """Return (N,) 0 for boxes up to half the size of the largest, 1 for those up to a quarter, and so on."""
     side = np.maximum(hulls[2] - hulls[0], hulls[3] - hulls[1])
     if len(side) < _FEW * n_groups or not side.max() > 0:
         return np.zeros(len(side), np.int64)
@@ -194,7 +194,7 @@ def _levels(hulls: Hulls, n_groups: int) -> np.ndarray:
 
 
 def among(hulls: Hulls, group: np.ndarray, n_groups: int, above: float) -> list[Plan]:
-    """Plans that hold every pair of one set that may have an IoU above ``above``, once."""
+    """Return plans that contain every pair of one set that may have an IoU above ``above``, once."""
     sizes = np.bincount(group, minlength=n_groups)
     if int((sizes * (sizes - 1) // 2).sum()) <= len(group) * (_SMALL if above < _ALIKE else 0):
         return [_every(group, sizes)]
@@ -210,7 +210,7 @@ def among(hulls: Hulls, group: np.ndarray, n_groups: int, above: float) -> list[
             if len(members := np.flatnonzero(level == k))
             for plan in _downwards(hulls, members, np.flatnonzero(level < k), group, n_groups, above, rank)
         ]
-    # Each box asks for those that are not wider than itself.
+    # Each box queries for boxes that are not wider than itself.
     far, tallest = reach(above), height.max()
     rx = 2 * far * width
     ry = far * (height + (np.minimum(height / above, tallest) if above > 0 else tallest))
@@ -221,7 +221,7 @@ def among(hulls: Hulls, group: np.ndarray, n_groups: int, above: float) -> list[
 
 
 def _every(group: np.ndarray, sizes: np.ndarray) -> Plan:
-    """Every pair of a group: each box meets those that come later."""
+    """Return every pair of a group: each box with those that come later."""
     order = np.argsort(group, kind="stable")
     later = np.arange(1, len(order) + 1)
     return Plan(order, order, later, np.repeat(np.cumsum(sizes), sizes) - later)
@@ -236,7 +236,7 @@ def _downwards(
     above: float,
     rank: np.ndarray,
 ) -> Iterator[Plan]:
-    """Pairs within a level, and of all larger boxes with it."""
+    """Return the pairs within a level, and of all larger boxes with it."""
     level = Level(hulls, members, group, n_groups, reach(above))
     yield level.near(hulls, level.order, group, above, rank)
     if len(larger):
@@ -248,7 +248,7 @@ def _some(hulls: Hulls, chosen: np.ndarray) -> Hulls:
 
 
 def neighbourhoods(hulls: Hulls, size: int) -> Iterator[np.ndarray]:
-    """All boxes in parts of at most ``size`` that lie close together: strips, then up or down along each."""
+    """Yield all boxes in parts of at most ``size`` that lie close together: strips, then along each strip."""
     x, y = centres(hulls)
     strips = max(1, round((len(x) / size) ** 0.5))
     strip = np.empty(len(x), np.int64)

@@ -1,4 +1,4 @@
-"""Masks: regions as sets of superpixels or pixels, compared by the pixels that they share."""
+"""Masks: regions as sets of superpixels or pixels, compared by their shared pixels."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from wsstool.regions import Proposals
 
 
 class Masks(ABC):
-    """What ``Sets`` and ``Pixels`` share: exact overlaps from counts of pixels, and no pruning.
+    """Common base of ``Sets`` and ``Pixels``: exact overlaps from pixel counts, without pruning.
 
     Args:
-        areas: (N,) float64 pixels of each region, whole numbers below 2^53.
-        hulls: boxes around them.
+        areas: (N,) float64 pixels of each region, integers below 2^53.
+        hulls: bounding boxes.
         measure: ``iou`` or ``ios``.
     Raises:
-        ValueError: another measure.
+        ValueError: unknown measure.
     Notes:
         Two empty masks do not overlap.
     """
@@ -28,7 +28,7 @@ class Masks(ABC):
 
     def __init__(self, areas: np.ndarray, hulls: grid.Hulls, measure: str) -> None:
         if measure not in ("iou", "ios"):
-            raise ValueError(f"measure '{measure}': masks have iou and ios")
+            raise ValueError(f"measure '{measure}': give iou or ios for masks")
         self.areas, self.hulls, self.measure = areas, hulls, measure
 
     def __len__(self) -> int:
@@ -39,7 +39,7 @@ class Masks(ABC):
 
     @abstractmethod
     def shared(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
-        """Pixels that region i[k] shares with region j[k]."""
+        """Return the number of pixels that region i[k] shares with region j[k]."""
 
     def overlap(self, i: np.ndarray, j: np.ndarray) -> np.ndarray:
         return self._ratio(self.shared(i, j), self.areas[i], self.areas[j])
@@ -75,7 +75,7 @@ class Sets(Masks):
     """Regions as unions of atoms (superpixels) with an area each.
 
     Args:
-        members: (N, S) bool, which atoms each region holds.
+        members: (N, S) bool, which atoms each region contains.
         areas: (S,) pixels of each atom.
         measure: ``iou`` or ``ios``.
     """
@@ -86,7 +86,7 @@ class Sets(Masks):
         self._held = members.astype(exact)
         self._weighted = self._held * areas.astype(exact)
         whole = self._weighted.sum(1, dtype=np.float64)
-        # Where atoms lie is not known: any two regions may meet.
+        # The positions of the atoms are unknown: any two regions may overlap.
         nothing, one = np.zeros(len(whole)), np.ones(len(whole))
         super().__init__(whole, (nothing, nothing, one, one), measure)
 
@@ -113,7 +113,7 @@ class Sets(Masks):
 
 
 class Pixels(Masks):
-    """Masks of one image, a bit a pixel; only those whose hulls touch are compared.
+    """Masks of one image, one bit per pixel; only masks whose hulls intersect are compared.
 
     Args:
         masks: (N, H, W) bool.

@@ -1,4 +1,4 @@
-"""Rotated boxes: the exact area that two rectangles share, as a polygon."""
+"""Rotated boxes: the exact intersection area of two rectangles, as a polygon."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from wsstool.nms.shapes import Pairs, Searcher, every_pair, every_pair_across, gathered, grid
 
-_SOME = 1 << 14  #: pairs whose polygons are cut together
+_SOME = 1 << 14  #: pairs whose polygons are clipped together
 
 
 class Rotated:
@@ -14,17 +14,17 @@ class Rotated:
 
     Args:
         boxes: (N, 5) float32 or float64: centre x, centre y, width, height in pixels, angle in radians from
-            the x axis towards the y axis, clockwise on a screen. Angles may be any finite number.
+            the x axis towards the y axis, clockwise on screen. Angles may be any finite number.
         measure: ``iou`` or ``ios``.
     Notes:
-        Areas are worked out in float64. An angle in degrees must be converted by the caller.
+        Areas are computed in float64. The caller must convert angles in degrees.
     """
 
     dtype = np.dtype(np.float64)
 
     def __init__(self, boxes: np.ndarray, measure: str = "iou") -> None:
         if measure not in ("iou", "ios"):
-            raise ValueError(f"measure '{measure}': rotated boxes have iou and ios")
+            raise ValueError(f"measure '{measure}': give iou or ios for rotated boxes")
         self.boxes, self.measure = boxes.astype(np.float64), measure
         cos, sin = np.cos(self.boxes[:, 4]), np.sin(self.boxes[:, 4])
         along = np.stack([cos, sin], 1) * self.boxes[:, 2:3] / 2
@@ -45,7 +45,7 @@ class Rotated:
         shared = np.zeros(len(i))
         for first in range(0, len(i), _SOME):
             part = slice(first, first + _SOME)
-            # Around the first centre, so that far-away rectangles lose no digits.
+            # Relative to the first centre, so that distant rectangles lose no digits.
             centre = self.boxes[i[part], None, :2]
             shared[part] = shared_area(self.corners[i[part]] - centre, self.corners[j[part]] - centre)
         a, b = self.areas[i], self.areas[j]
@@ -95,7 +95,7 @@ class Rotated:
         return self.searcher(columns, group, n_groups, above)(rows)
 
     def _above(self, i: np.ndarray, j: np.ndarray, above: float) -> Pairs:
-        """Those pairs that exceed ``above``; hulls that cannot are not cut."""
+        """Keep the pairs that exceed ``above``; skip the clipping where hulls cannot."""
         x1, y1, x2, y2 = self.hulls
         width = np.minimum(x2[i], x2[j]) - np.maximum(x1[i], x1[j])
         height = np.minimum(y2[i], y2[j]) - np.maximum(y1[i], y1[j])
@@ -110,10 +110,10 @@ class Rotated:
 
 
 def shared_area(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """(P,) area that two convex quadrilaterals share.
+    """Return the (P,) area that two convex quadrilaterals share.
 
-    The shared polygon has its corners among the corners of each that lie in the other and the crossings of
-    their sides: at most 24 points, which are put in order around their mean.
+    The corners of the shared polygon are the corners of each that lie in the other and the crossings of their
+    sides: at most 24 points, which are sorted around their mean.
 
     Args:
         a, b: (P, 4, 2) corners in order, either way round.
@@ -138,7 +138,7 @@ def shared_area(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     angle = np.where(valid, np.arctan2(points[..., 1], points[..., 0]), np.inf)
     order = np.argsort(angle, 1, kind="stable")
     ring = np.take_along_axis(points, order[..., None], 1)
-    # Points that do not count come last; they repeat the first, and add no area.
+    # Unused points come last; they repeat the first and add no area.
     ring = np.where((np.arange(24) < count[:, None])[..., None], ring, ring[:, :1])
     area = _cross(ring, np.roll(ring, -1, 1)).sum(1) / 2
     return np.where(count > 2, np.abs(area), 0.0)
@@ -149,7 +149,7 @@ def _cross(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _inside(points: np.ndarray, corners: np.ndarray, sides: np.ndarray) -> np.ndarray:
-    """(P, 4) bool: which points lie in a quadrilateral or on its border."""
+    """Return (P, 4) bool: which points lie in a quadrilateral or on its border."""
     turn = _cross(sides[:, None], points[:, :, None] - corners[:, None])
     slack = 1e-12 * np.abs(sides).max((1, 2))[:, None, None] ** 2
     return (turn >= -slack).all(2) | (turn <= slack).all(2)

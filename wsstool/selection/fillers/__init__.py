@@ -1,1 +1,1 @@
-"""Methods that fill a box without proposals."""
+"""Fill methods: segment the object in a box without proposals."""

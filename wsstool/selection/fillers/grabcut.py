@@ -1,4 +1,4 @@
-"""GrabCut: colours inside and outside a box, and the cut of least cost between them."""
+"""GrabCut: colour models inside and outside a box, and the minimum cut between them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from wsstool.errors import UsageError
 from wsstool.image_size import shrink, size_within
-from wsstool.regions import pixel_bounds
+from wsstool.regions import box_mask
 from wsstool.selection.fillers.graph_cut import Mixture, cut, enlarged, pairs_of, surroundings
 
 
@@ -20,31 +20,31 @@ def grabcut(
     gamma: float = 3.0,
     longest_side: int = 128,
 ) -> np.ndarray:
-    """The part of the box whose colours differ from those around it, cut along the edges of the image.
+    """Segment the object in a box by GrabCut: colours unlike the surroundings, cut along image edges.
 
-    Pixels outside the box are background. Two mixtures of Gaussians, of the object's and the background's
-    colours, give each pixel of the box a cost; neighbours that are torn apart cost
-    ``gamma exp(-|z_p - z_q|^2 / (2 <|z_p - z_q|^2>)) / |p - q|``; the least sum is a minimum cut.
-    Mixtures and cut are made in turns.
+    Pixels outside the box are background. Two mixtures of Gaussians, for the colours of object and
+    background, give each pixel of the box a cost; separating neighbours costs
+    ``gamma exp(-|z_p - z_q|^2 / (2 <|z_p - z_q|^2>)) / |p - q|``; a minimum cut minimises the sum. Mixtures
+    and cut are updated in turn.
 
     Args:
         size: (h, w) of the window.
         box: (4,) float xyxy in pixels of the window.
         image: (h, w, 3) uint8 of the window, with some surroundings of the box.
-        iterations: turns, at least 1.
-        components: Gaussians of each mixture, at least 1.
-        gamma: cost of an edge, >= 0; 0 lets each pixel decide alone. The paper's 50 is for whole photographs;
-            of a third of the objects that measure a hundred pixels or less it leaves nothing.
-        longest_side: a larger window is made smaller first; pixels, at least 8.
+        iterations: number of updates, at least 1.
+        components: Gaussians per mixture, at least 1.
+        gamma: weight of the edge term, >= 0; 0: each pixel is decided independently. The paper's 50 is for
+            whole photographs; it leaves a third of the objects of a hundred pixels or less empty.
+        longest_side: a larger window is reduced first; pixels, at least 8.
     Returns:
-        (h, w) uint8: 1 object, 0 not; empty where the cut leaves nothing.
+        (h, w) uint8: 1 object, 0 not; empty if the cut leaves nothing.
 
     Raises:
         UsageError: an option outside its range.
 
     Notes:
-        Deterministic: mixtures start by splitting the largest part along its main axis. Where the window has
-        next to nothing outside the box, the rim of the box stands for the background.
+        Deterministic: mixtures are initialised by splitting the largest part along its main axis. If the
+        window contains almost nothing outside the box, the border of the box represents the background.
 
     Source:
         Rother, Kolmogorov and Blake, SIGGRAPH 2004; the start of the mixtures after Orchard and Bouman, TSP
@@ -52,11 +52,9 @@ def grabcut(
     """
     if iterations < 1 or components < 1 or not 0 <= gamma < 1e6 or longest_side < 8:
         raise UsageError(
-            "--set iterations and components are at least 1, gamma in [0, 1e6) and longest_side at least 8"
+            "--set: give iterations and components of 1 or more, gamma in [0, 1e6), longest_side of 8 or more"
         )
-    x0, y0, x1, y1 = pixel_bounds(box, size)
-    inside = np.zeros(size, bool)
-    inside[y0:y1, x0:x1] = True
+    inside = box_mask(box, size)
     if not inside.any():
         return np.zeros(size, np.uint8)
     small = size_within(size, longest_side)

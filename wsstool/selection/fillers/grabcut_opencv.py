@@ -1,4 +1,4 @@
-"""GrabCut as OpenCV has it, to compare with."""
+"""OpenCV's GrabCut, for comparison."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from wsstool.regions import pixel_bounds
 def grabcut_opencv(
     size: tuple[int, int], box: np.ndarray, image: np.ndarray, *, iterations: int = 5
 ) -> np.ndarray:
-    """OpenCV's GrabCut of the window, started from the box.
+    """Segment the object in a box by OpenCV's GrabCut, for comparison.
 
     Args:
         size, box, image: as in :func:`~wsstool.selection.fillers.grabcut.grabcut`.
-        iterations: turns, at least 1.
+        iterations: number of updates, at least 1.
     Returns:
-        (h, w) uint8: 1 object, 0 not; nothing where the box leaves no pixel for the background.
+        (h, w) uint8: 1 object, 0 not; empty if the box leaves no pixel for the background.
 
     Raises:
         MissingInputError: OpenCV is not installed.
@@ -27,7 +27,7 @@ def grabcut_opencv(
         Rother, Kolmogorov and Blake, SIGGRAPH 2004; ``cv2.grabCut``.
     """
     if iterations < 1:
-        raise UsageError(f"--set iterations={iterations}: at least 1")
+        raise UsageError(f"--set iterations={iterations}: give at least 1")
     try:
         import cv2
     except ImportError:
@@ -38,7 +38,7 @@ def grabcut_opencv(
     if x1 <= x0 or y1 <= y0 or (x1 - x0, y1 - y0) == size[::-1]:
         return np.zeros(size, np.uint8)
     labels = np.zeros(size, np.uint8)
-    cv2.setRNGSeed(0)  # its mixtures start by chance
+    cv2.setRNGSeed(0)  # OpenCV initialises its mixtures at random
     cv2.grabCut(
         np.ascontiguousarray(image[..., ::-1]),
         labels,

@@ -1,4 +1,4 @@
-"""Colour models of an object and its surroundings, and the cut of least cost: the parts of GrabCut."""
+"""The parts of GrabCut: colour models of an object and its surroundings, and the minimum cut."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import breadth_first_order, maximum_flow
 
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Neighbouring pixels p and q by number, and what it costs to part them."""
+"""Neighbouring pixels p and q by number, and the cost of separating them."""
 
 _STEPS = ((0, 1), (1, 0), (1, 1), (1, -1))  # each pair of neighbours once
 _SCALE = 16  # capacities are integers
@@ -17,7 +17,7 @@ _VARIANCE = 4.0  # squared grey levels, added to every mixture: flat colours sta
 
 
 def enlarged(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool of a smaller (h, w) one."""
+    """Enlarge a mask to (H, W) bool."""
     if mask.shape == size:
         return mask
     factors = np.array(size) / mask.shape
@@ -25,18 +25,18 @@ def enlarged(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def surroundings(free: np.ndarray, at_least: int) -> np.ndarray:
-    """(h, w) bool: what is background for certain; the rim of the box where next to nothing lies around it.
+    """Return (h, w) bool: certain background; the border of the box if there is almost nothing around it.
 
     Args:
         free: (h, w) bool, the box.
-        at_least: pixels that a model of the background needs.
+        at_least: minimum number of pixels for a background model.
     """
     known = ~free
     return rim(free) if known.sum() < at_least else known
 
 
 def rim(free: np.ndarray) -> np.ndarray:
-    """(h, w) bool: the outermost pixels of the box, where nothing lies around it."""
+    """Return (h, w) bool: the outermost pixels of the box, for windows with nothing around it."""
     known = ~free
     rows, columns = np.flatnonzero(free.any(1)), np.flatnonzero(free.any(0))
     known[[rows[0], rows[-1]]] = True
@@ -45,7 +45,7 @@ def rim(free: np.ndarray) -> np.ndarray:
 
 
 class Mixture:
-    """Gaussians with full covariance, one for each part of (N, 3) colours split in two again and again."""
+    """Full-covariance Gaussians, one for each part of (N, 3) colours that are split in two repeatedly."""
 
     def __init__(self, colours: np.ndarray, components: int) -> None:
         parts = [colours]
@@ -59,7 +59,7 @@ class Mixture:
         self._parts = [(len(p) / len(colours), p.mean(0), _covariance(p)) for p in parts]
 
     def cost(self, colours: np.ndarray) -> np.ndarray:
-        """(N,) -log of the mixture's density, up to a constant."""
+        """Return (N,) -log of the mixture density, up to a constant."""
         logs = []
         for share, mean, covariance in self._parts:
             away = np.linalg.solve(np.linalg.cholesky(covariance), (colours - mean).T)
@@ -73,7 +73,7 @@ def _covariance(colours: np.ndarray) -> np.ndarray:
 
 
 def pairs_of(colours: np.ndarray, gamma: float) -> Pairs:
-    """Neighbouring pixels p and q, and what it costs to part them; 8 neighbours."""
+    """Return neighbouring pixels p and q (8-connected) and the cost of separating them."""
     height, width = colours.shape[:2]
     number = np.arange(height * width).reshape(height, width)
     found = []
@@ -93,7 +93,7 @@ def pairs_of(colours: np.ndarray, gamma: float) -> Pairs:
 
 
 def cut(cost: np.ndarray, known: np.ndarray, pairs: Pairs) -> np.ndarray:
-    """(h, w) bool: the object's side of the least cut. ``cost``: what background costs more, a pixel."""
+    """Return (h, w) bool: the object side of the minimum cut; ``cost``: extra cost of being background."""
     n = cost.size
     source, sink = n, n + 1
     towards = np.where(known, -np.inf, cost).reshape(-1)

@@ -1,16 +1,16 @@
-"""Masks made of a box and its map alone: what any other method must beat."""
+"""Masks from a box and its map alone: the baselines for every other method."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from wsstool.errors import UsageError
-from wsstool.regions import pixel_bounds
+from wsstool.regions import box_mask, pixel_bounds
 from wsstool.types import IGNORE
 
 
 def box(size: tuple[int, int], box: np.ndarray) -> np.ndarray:
-    """The whole box.
+    """Fill the whole box.
 
     Args:
         size: (h, w) of the window.
@@ -21,19 +21,16 @@ def box(size: tuple[int, int], box: np.ndarray) -> np.ndarray:
     Source:
         The baseline of every paper on boxes. Independent.
     """
-    mask = np.zeros(size, np.uint8)
-    x0, y0, x1, y1 = pixel_bounds(box, size)
-    mask[y0:y1, x0:x1] = 1
-    return mask
+    return box_mask(box, size).astype(np.uint8)
 
 
 def ellipse(size: tuple[int, int], box: np.ndarray) -> np.ndarray:
-    """The ellipse that touches the four sides of the box.
+    """Fill the ellipse that touches the four sides of the box.
 
     Args:
         size, box: as in :func:`box`.
     Returns:
-        (h, w) uint8: 1 where a pixel's centre is in the ellipse; a box of a pixel or two is filled.
+        (h, w) uint8: 1 where the pixel centre is in the ellipse; a box of one or two pixels is filled.
 
     Source:
         Common practice. Independent.
@@ -47,22 +44,22 @@ def ellipse(size: tuple[int, int], box: np.ndarray) -> np.ndarray:
 
 
 def rim(size: tuple[int, int], box: np.ndarray, *, width: float = 0.1) -> np.ndarray:
-    """The box, with a rim of pixels that take no part.
+    """Fill the middle of the box and ignore a border band.
 
     Args:
         size, box: as in :func:`box`.
-        width: of the rim, as a share of the box's width and height, [0, 0.5).
+        width: of the border band, as a share of the box's width and height, [0, 0.5).
     Returns:
-        (h, w) uint8: 1 in the middle (at least a pixel), 255 in the rim, 0 outside.
+        (h, w) uint8: 1 in the middle (at least one pixel), 255 in the border band, 0 outside.
 
     Raises:
-        UsageError: a width outside its range.
+        UsageError: ``width`` outside its range.
 
     Source:
         Khoreva et al., CVPR 2017, "Box^i" (there the inner 20 % are kept). Written from reading notes.
     """
     if not 0 <= width < 0.5:
-        raise UsageError(f"--set width={width:g}: a share of the box's sides, in [0, 0.5)")
+        raise UsageError(f"--set width={width:g}: give a share of the box's sides in [0, 0.5)")
     mask = np.zeros(size, np.uint8)
     x0, y0, x1, y1 = pixel_bounds(box, size)
     mask[y0:y1, x0:x1] = IGNORE
@@ -75,15 +72,15 @@ def rim(size: tuple[int, int], box: np.ndarray, *, width: float = 0.1) -> np.nda
 def prior(
     size: tuple[int, int], box: np.ndarray, prior: np.ndarray, *, threshold: float = 0.5, unsure: float = 0.0
 ) -> np.ndarray:
-    """The map's own mask, cut at the box: what the network says without any proposal.
+    """Threshold the probability map and cut it at the box: the network's own mask, without proposals.
 
     Args:
         size, box: as in :func:`box`.
-        prior: (h, w) float in [0, 1]; what is not a number is 0.
-        threshold: object where the map reaches it, (0, 1].
+        prior: (h, w) float in [0, 1]; NaN counts as 0.
+        threshold: object where the map is at least this, (0, 1].
         unsure: 255 where the map is closer to the threshold than this, [0, 0.5).
     Returns:
-        (h, w) uint8: 1, 0 or 255; empty where the map nowhere reaches the threshold.
+        (h, w) uint8: 1, 0 or 255; empty if the map never reaches the threshold.
 
     Raises:
         UsageError: values outside their range.
@@ -92,12 +89,9 @@ def prior(
         Common practice. Independent.
     """
     if not 0 < threshold <= 1 or not 0 <= unsure < 0.5:
-        raise UsageError("--set threshold lies in (0, 1] and unsure in [0, 0.5)")
+        raise UsageError("--set: give threshold in (0, 1] and unsure in [0, 0.5)")
     values = np.nan_to_num(np.asarray(prior, np.float32), nan=0.0)
     mask = (values >= threshold).astype(np.uint8)
     if unsure:
         mask[np.abs(values - threshold) < unsure] = IGNORE
-    x0, y0, x1, y1 = pixel_bounds(box, size)
-    inside = np.zeros(size, bool)
-    inside[y0:y1, x0:x1] = True
-    return np.where(inside, mask, np.uint8(0))
+    return np.where(box_mask(box, size), mask, np.uint8(0))

@@ -1,1 +1,1 @@
-"""Methods that choose among the proposals of a box."""
+"""Selectors: methods that choose among the proposals of a box."""

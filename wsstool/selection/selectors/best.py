@@ -1,4 +1,4 @@
-"""The one proposal that fits best: what most pipelines do with a box."""
+"""The best single proposal of a box: common practice of most pipelines."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ def best(
     threshold: float = 0.5,
     radius: int = 1,
 ) -> tuple[np.ndarray, float]:
-    """The single proposal that fits the map best.
+    """Select the single proposal that fits the map best.
 
     Args:
         proposals, prior, box: as in :func:`~wsstool.selection.selectors.greedy.greedy`.
         guide: ``region`` (IoU with the map's region), ``contour``, ``both`` or ``box``.
-        coverage, inside, threshold, radius: as there.
+        coverage, inside, threshold, radius: as in ``greedy``.
 
     Returns:
-        (1,) int64 and its objective in [0, 1]; none and 0 where nothing fits. Ties go to the lower number.
+        (1,) int64 and its objective in [0, 1]; none and 0 if nothing fits. Ties go to the lower number.
 
     Raises:
-        UsageError: as there.
+        UsageError: as in ``greedy``.
 
     Source:
         Common practice. Independent.
     """
     check_guide(guide, threshold, radius, coverage)
     if not 0 < inside <= 1:
-        raise UsageError(f"--set inside={inside:g}: a share of a proposal's pixels, in (0, 1]")
+        raise UsageError(f"--set inside={inside:g}: give a share of a proposal's pixels in (0, 1]")
     found = candidates(proposals, box, inside=inside, margin=radius)
     if len(found):
         goal = Objective(
@@ -55,12 +55,12 @@ def best(
 def proposal(
     proposals: Proposals, prior: np.ndarray | None, box: np.ndarray, *, inside: float = 0.9
 ) -> tuple[np.ndarray, float]:
-    """The single proposal with the largest IoU with the box; no map is looked at.
+    """Select the single proposal with the largest IoU with the box, without a map.
 
     Args:
         proposals, box: as in :func:`~wsstool.selection.selectors.greedy.greedy`.
-        prior: not used; every selector takes it.
-        inside: least share of a proposal's pixels in the box, (0, 1].
+        prior: not used; part of the signature of every selector.
+        inside: minimum share of a proposal's pixels in the box, (0, 1].
 
     Returns:
         As :func:`best`.

@@ -1,28 +1,28 @@
-"""The boundary of any union of pieces, without drawing it: which sets of pieces meet at which pixels."""
+"""The boundary of any union of pieces without rasterising it, from the sets of pieces that meet at pixels."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy import ndimage
 
-_BLOCK = 1 << 15  #: sets times eight unions that are looked at together: what stays in the cache
+_BLOCK = 1 << 15  #: sets times eight unions processed together: what stays in the cache
 
 
 class BoundarySets:
     """Pixels grouped by the pieces around them.
 
     A pixel lies on the boundary of a union (dilated minus eroded by a square of side 2 r + 1) exactly if the
-    square around it holds a piece that is in the union and one that is not. All that matters is therefore
-    which pieces meet there: pixels with equal sets are counted once, and inner pixels of pieces never.
+    square around it contains a piece of the union and one outside it. So only the set of pieces that meet
+    there matters: pixels with equal sets are counted once, and inner pixels of pieces never.
 
     Args:
-        pieces: (h, w) int64, -1 outside; beyond the array lies nothing but outside.
+        pieces: (h, w) int64, -1 outside; everything beyond the array is outside.
         values: (K, h, w) float, K weights of each pixel; pixels without any are left out.
         radius: r in pixels, at least 1.
 
     Notes:
-        With p pieces a group, one union costs p gathers over the groups: a few hundred to a few thousand in
-        place of a dilation and an erosion of all pixels.
+        With p pieces per group, one union costs p gathers over the groups: a few hundred to a few thousand
+        instead of a dilation and an erosion of all pixels.
 
     Source:
         Independent; b(.) as in Feng et al., TNNLS 2022.
@@ -49,16 +49,16 @@ class BoundarySets:
         weight = np.stack([np.bincount(group, one[rows, columns], len(first)) for one in values])
         order = np.argsort(-sizes[first], kind="stable")  # the largest first, so that slices suffice
         self._outside = int(pieces.max(initial=-1)) + 1
-        # -1, the outside, becomes the row behind all pieces, which no union holds; -2 is never asked for.
+        # -1, the outside, becomes the row after all pieces, which no union contains; -2 is never looked up.
         self._sets = np.where(around < 0, self._outside, around)[first[order], : int(sizes.max(initial=0))]
         self._sizes, self.weight = sizes[first[order]], weight[:, order].astype(np.float32)
 
     def sums(self, unions: np.ndarray) -> np.ndarray:
-        """(K, N) float64: the weights on the boundary of each union, given as (S, N) bool columns."""
+        """Return (K, N) float64: the weights on the boundary of each union, given as (S, N) bool columns."""
         return self._sums(np.arange(len(self._sets)), self._packed(unions), None, unions.shape[1])
 
     def _packed(self, unions: np.ndarray) -> np.ndarray:
-        """(S + 2, N / 8) uint8: eight unions a byte; then a row that none holds, and one that all hold."""
+        """Return (S + 2, N / 8) uint8: eight unions per byte; then a row in no union, and one in all."""
         packed = np.packbits(unions[: self._outside], axis=1)
         ends = np.zeros((2, packed.shape[1]), np.uint8)
         ends[1] = 255
@@ -67,7 +67,7 @@ class BoundarySets:
     def _sums(
         self, groups: np.ndarray, packed: np.ndarray, union: np.ndarray | None, count: int
     ) -> np.ndarray:
-        """(K, N) float64: the weights of these groups on the boundary of each union, with ``union`` added."""
+        """Return (K, N) float64: the weights of these groups on the boundary of each union | ``union``."""
         sets, sizes, weight = self._sets[groups], self._sizes[groups], self.weight[:, groups]
         if union is not None:
             held = np.concatenate([union[: self._outside], [False, True]])
@@ -90,15 +90,15 @@ class BoundarySets:
 
 
 class Additions:
-    """The weights on the boundary of U with each of many candidates, where U changes little by little.
+    """Boundary weights of a union U joined with each of many candidates, updated as U changes.
 
-    A group of pixels that U does not touch counts as it does for the candidate alone, and one all of whose
-    pieces U holds never counts. So only those on the boundary of U are looked at, and of the others those
-    that U touches for the first time, or no longer.
+    A group of pixels that U does not touch counts as for the candidate alone, and one whose pieces are all in
+    U never counts. So only the groups on the boundary of U are evaluated, and of the others those that U
+    begins or ceases to touch.
 
     Args:
         sets: the groups.
-        candidates: (S, N) bool, one column a candidate.
+        candidates: (S, N) bool, one column per candidate.
     """
 
     def __init__(self, sets: BoundarySets, candidates: np.ndarray) -> None:
@@ -106,10 +106,10 @@ class Additions:
         self._packed = sets._packed(candidates)
         self._alone = sets.sums(candidates)
         self._touched = np.zeros(len(sets._sets), bool)
-        self._beside = np.zeros_like(self._alone)  # of each candidate alone, in the groups that U touches
+        self._beside = np.zeros_like(self._alone)  # per candidate alone, in the groups that U touches
 
     def sums(self, union: np.ndarray) -> np.ndarray:
-        """(K, N) float64: what ``BoundarySets.sums`` says of ``candidates | union``, U as (S,) bool."""
+        """Return (K, N) float64: ``BoundarySets.sums`` of ``candidates | union``, U as (S,) bool."""
         sets = self._of
         held = np.concatenate([union[: sets._outside], [False]])[sets._sets]
         held &= sets._sizes[:, None] > np.arange(held.shape[1])
@@ -123,7 +123,7 @@ class Additions:
 
 
 def _numbered(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(R,) number of each (R, C) row of integers from -2, equal rows alike; and a row of each number."""
+    """Number the (R, C) rows of integers from -2, equal rows alike; return (R,) numbers and examples."""
     number = np.zeros(len(rows), np.int64)
     first = np.zeros(min(1, len(rows)), np.int64)
     for column in rows.T:

@@ -1,4 +1,4 @@
-"""The proposals that lie in a box, clipped to it and told apart by the pieces of the image that they hold."""
+"""The proposals in a box, clipped to it and represented by the pieces of the image that they contain."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from wsstool.regions import Proposals, pixel_bounds, proposal_areas
 
 @dataclass(frozen=True)
 class Candidates:
-    """What a selector may choose from, in the smallest terms: a proposal is a set of pieces.
+    """The choices of a selector: each proposal is a set of pieces.
 
     Args:
-        pieces: (h, w) int64 over the box and ``margin`` pixels around it: superpixels that the box has cut,
+        pieces: (h, w) int64 over the box and ``margin`` pixels around it: superpixels cut by the box,
             numbered from 0; -1 outside the box.
         area: slices of the image that ``pieces`` covers.
-        members: (S, P) bool: which pieces each candidate holds, one column a candidate.
-        indices: (P,) int64, their numbers among the proposals, rising.
+        members: (S, P) bool: the pieces of each candidate, one column per candidate.
+        indices: (P,) int64, their proposal numbers, rising.
     """
 
     pieces: np.ndarray
@@ -30,30 +30,30 @@ class Candidates:
         return len(self.indices)
 
     def cut(self, values: np.ndarray) -> np.ndarray:
-        """The part of an (H, W) map that ``pieces`` covers, as float32; what is not a number is 0."""
+        """Return the part of an (H, W) map that ``pieces`` covers, as float32; NaN becomes 0."""
         return np.nan_to_num(np.asarray(values[self.area], np.float32), nan=0.0)
 
     def sums(self, values: np.ndarray) -> np.ndarray:
-        """(S,) float64: the sum of an (h, w) map over each piece."""
+        """Return (S,) float64: the sum of an (h, w) map over each piece."""
         inside = self.pieces >= 0
         return np.bincount(self.pieces[inside], values[inside], minlength=len(self.members))
 
     @property
     def areas(self) -> np.ndarray:
-        """(S,) pixels of each piece."""
+        """Return the pixels of each piece, (S,)."""
         return self.sums(np.ones(self.pieces.shape))
 
 
 def candidates(proposals: Proposals, box: np.ndarray, *, inside: float = 0.9, margin: int = 1) -> Candidates:
-    """The proposals that lie in a box, each clipped to it.
+    """Return the proposals that lie in a box, each clipped to it.
 
-    A one-pixel bleed must not cost the right proposal, so a share of the pixels has to be inside, not all.
-    Of proposals that are the same after clipping the first is kept.
+    A proposal that leaks by one pixel must not be lost, so only a share of its pixels has to be inside. Of
+    proposals that are equal after clipping the first is kept.
 
     Args:
         proposals: of the whole image.
         box: (4,) xyxy in pixels.
-        inside: least share of a proposal's pixels in the box, (0, 1]; 1 is the published constraint.
+        inside: minimum share of a proposal's pixels in the box, (0, 1]; 1 is the published constraint.
         margin: pixels around the box in which boundaries count, at least 0.
 
     Source:

@@ -1,4 +1,4 @@
-"""A union of proposals whose boundary follows the map: seed, then the best addition or removal."""
+"""A union of proposals whose boundary follows the map: start with the best one, then add or remove."""
 
 from __future__ import annotations
 
@@ -25,36 +25,37 @@ def greedy(
     radius: int = 1,
     keep: int = 0,
 ) -> tuple[np.ndarray, float]:
-    """A set of proposals, grown and thinned one by one, whose union fits the map best.
+    """Select a set of proposals whose union fits the map best, by greedy additions and removals.
 
-    Maximise ``| C & b(union of y_i p_i) |`` over y in {0, 1}^n with all p_i in the box: start from the best
-    single proposal; then of all sets with one proposal more or one fewer take the best; stop when none is
+    Maximises ``| C & b(union of y_i p_i) |`` over y in {0, 1}^n with all p_i in the box: start from the best
+    single proposal; then take the best of all sets with one proposal more or one fewer; stop when none is
     better.
 
     Args:
         proposals: of the whole image.
-        prior: (H, W) float map of the image in [0, 1], 0 where nothing is known; None with guide ``box``.
+        prior: (H, W) float map of the image in [0, 1], 0 where unknown; None with guide ``box``.
         box: (4,) float xyxy in pixels.
         guide: ``contour``, ``region``, ``box`` or ``both``; see
             :class:`~wsstool.selection.selectors.objective.Objective`.
-        f1: F1 of contour and boundary in place of the plain intersection: better where contours are whole,
+        f1: F1 of contour and boundary instead of the plain intersection: better where contours are complete,
             worse where they have gaps.
         coverage: weight of the share of box rows and columns that the union touches, >= 0.
-        inside: least share of a proposal's pixels in the box, (0, 1]; what is outside is cut off.
-        threshold: contour (or region) pixels reach this share of the map's maximum, (0, 1].
+        inside: minimum share of a proposal's pixels in the box, (0, 1]; pixels outside are cut off.
+        threshold: minimum of contour (or region) pixels, as a share of the map's maximum, (0, 1].
         radius: of the boundary band in pixels, at least 1.
-        keep: of the candidates only so many that are best alone; 0: all.
+        keep: use only this many of the best single candidates; 0: all.
 
     Returns:
         (K,) int64 numbers of the chosen proposals in the order of choice, and the objective in [0, 1]. None
-        and 0 where no proposal is in the box, or the map says nothing there.
+        and 0 if no proposal is in the box, or the map is empty there.
 
     Raises:
         UsageError: an option outside its range, or no map for a guide that needs one.
 
     Notes:
-        Ties go to fewer proposals, then to the lower number. Every step is strictly better, so it ends. A
-        proposal is a set of superpixels and its boundary a sum over groups of pixels: no mask is drawn.
+        Ties go to fewer proposals, then to the lower number. Every step is strictly better, so it terminates.
+        A proposal is a set of superpixels and its boundary a sum over groups of pixels: no mask is
+        rasterised.
 
     Source:
         Feng et al., TNNLS 2022, proposal choice. Written from reading notes; guides other than ``contour``,
@@ -62,9 +63,9 @@ def greedy(
     """
     check_guide(guide, threshold, radius, coverage)
     if not 0 < inside <= 1:
-        raise UsageError(f"--set inside={inside:g}: a share of a proposal's pixels, in (0, 1]")
+        raise UsageError(f"--set inside={inside:g}: give a share of a proposal's pixels in (0, 1]")
     if keep < 0:
-        raise UsageError(f"--set keep={keep}: a number of proposals, or 0 for all")
+        raise UsageError(f"--set keep={keep}: give a number of proposals, or 0 for all")
     found = candidates(proposals, box, inside=inside, margin=radius)
     nothing = np.zeros(0, np.int64), 0.0
     if not len(found):
@@ -99,7 +100,7 @@ def _best_change(
     touched: np.ndarray | None,
     chosen: list[int],
 ) -> tuple[list[int], float] | None:
-    """The best set that differs from ``chosen`` by one candidate, and its score. Removals win ties."""
+    """Return the best set that differs from ``chosen`` by one candidate, and its score; removals win ties."""
     sets: list[tuple[list[int], float]] = []
     if len(chosen) > 1:
         fewer = [chosen[:k] + chosen[k + 1 :] for k in range(len(chosen))]

@@ -1,4 +1,4 @@
-"""How well a union of pieces fits a map and a box: the terms that a selector can maximise."""
+"""The objectives that a selector can maximise: how well a union of pieces fits a map and a box."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ GUIDES = ("contour", "region", "box", "both")
 def check_guide(guide: str, threshold: float, radius: int, coverage: float) -> None:
     """Raise UsageError unless the options of an objective are in their ranges."""
     if guide not in GUIDES:
-        raise UsageError(f"--set guide={guide}: {', '.join(GUIDES)}")
+        raise UsageError(f"--set guide={guide}: give one of {', '.join(GUIDES)}")
     if not 0 < threshold <= 1:
-        raise UsageError(f"--set threshold={threshold:g}: a share of the map's maximum, in (0, 1]")
+        raise UsageError(f"--set threshold={threshold:g}: give a share of the map's maximum in (0, 1]")
     if not 1 <= radius <= 32:
-        raise UsageError(f"--set radius={radius}: pixels, from 1 to 32")
+        raise UsageError(f"--set radius={radius}: give pixels from 1 to 32")
     if not 0 <= coverage < np.inf:
-        raise UsageError(f"--set coverage={coverage:g}: a weight, 0 or more")
+        raise UsageError(f"--set coverage={coverage:g}: give a weight of at least 0")
 
 
 class Objective:
@@ -30,8 +30,8 @@ class Objective:
 
     With U the union, C the contour pixels, R the region pixels and b(.) the boundary:
 
-    * ``contour``: |C & b(U)| / |C|, the published rule (|C| is constant); with ``f1`` 2 |C & b(U)| /
-      (|C| + |b(U)|), which also charges for boundary where there is no contour.
+    * ``contour``: |C & b(U)| / |C|, as published (|C| is fixed); with ``f1`` 2 |C & b(U)| / (|C| + |b(U)|),
+      which also penalises boundary where there is no contour.
     * ``region``: |U & R| / |U | R|.
     * ``box``: |U| / |box|, the IoU of the union with the box.
     * ``both``: the mean of ``region`` and ``contour``, with the outline of R as the contour.
@@ -41,12 +41,12 @@ class Objective:
 
     Args:
         found: the candidates.
-        prior: (H, W) map of the image, >= 0; what is not a number counts as 0. None: guide ``box``.
+        prior: (H, W) map of the image, >= 0; NaN counts as 0. None: guide ``box``.
         guide, f1, coverage, radius: see above; ``radius`` of the boundary in pixels.
         threshold: C and R are the pixels of at least this share of the map's maximum, (0, 1].
 
     Attributes:
-        empty: the map says nothing in the box (nor ``radius`` pixels around it).
+        empty: the map is empty in the box (and ``radius`` pixels around it).
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class Objective:
         self.touched = _touched(found) if coverage else None
 
     def scores(self, unions: np.ndarray, touched: np.ndarray | None) -> np.ndarray:
-        """(N,) float64 in [0, 1].
+        """Score unions, (N,) float64 in [0, 1].
 
         Args:
-            unions: (S, N) bool, one column a union.
-            touched: (N, L) bool: the rows and columns of the box that each touches; None without coverage.
+            unions: (S, N) bool, one column per union.
+            touched: (N, L) bool: rows and columns of the box that each touches; None without coverage.
         """
         edges = self._boundary.sums(unions) if self._boundary is not None else None
         pixels = self._counts @ unions.astype(np.float32) if self._counts is not None else None
@@ -98,7 +98,7 @@ class Objective:
     def _joined(
         self, pixels: np.ndarray | None, edges: np.ndarray | None, touched: np.ndarray | None
     ) -> np.ndarray:
-        """(N,) scores of unions.
+        """Combine the terms into the (N,) scores of unions.
 
         Args:
             pixels: (2, N) float32, all of each union and those in the region.
@@ -122,11 +122,11 @@ class Objective:
 
 
 class WithEach:
-    """Scores of a union with each of the candidates, where the union changes by one candidate at a time.
+    """Scores of a union joined with each candidate, where the union changes by one candidate at a time.
 
     Args:
-        goal: what is maximised.
-        members: (S, N) bool, one column a candidate.
+        goal: the objective.
+        members: (S, N) bool, one column per candidate.
         touched: (N, L) bool, see ``Objective``.
     """
 
@@ -136,7 +136,7 @@ class WithEach:
         self._boundary = Additions(goal._boundary, members) if goal._boundary is not None else None
 
     def scores(self, union: np.ndarray, lines: np.ndarray | None = None) -> np.ndarray:
-        """(N,) float64, what ``Objective.scores`` says of ``members | union``.
+        """Return (N,) float64: ``Objective.scores`` of ``members | union``.
 
         Args:
             union: (S,) bool.
@@ -155,7 +155,7 @@ class WithEach:
 
 
 def outline(region: np.ndarray, radius: int) -> np.ndarray:
-    """(h, w) bool: the pixels whose square of side 2 * radius + 1 holds the region and something else."""
+    """Return (h, w) bool: pixels whose square of side 2 * radius + 1 contains region and non-region."""
     side = 2 * radius + 1
     values = region.view(np.uint8)
     low = ndimage.minimum_filter(values, side, mode="constant", cval=0)
@@ -163,7 +163,7 @@ def outline(region: np.ndarray, radius: int) -> np.ndarray:
 
 
 def _touched(found: Candidates) -> np.ndarray:
-    """(P, L) bool: the rows and columns of the box that each candidate touches."""
+    """Return (P, L) bool: the rows and columns of the box that each candidate touches."""
     inside = found.pieces >= 0
     rows, columns = np.nonzero(inside)
     rows, columns = rows - rows.min(), columns - columns.min()

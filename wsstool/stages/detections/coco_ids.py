@@ -1,4 +1,4 @@
-"""The images and classes of detections as a COCO file or a data folder numbers them."""
+"""Map the images and classes of detections to the ids of a COCO file or data folder."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def with_ids(found: Detections, objects: TrueObjects, form: str | None) -> Detec
 
 
 def require_ids(found: Detections, form: str | None) -> None:
-    """Refuse to make up ids: file names are no image ids, places in a list of classes no category ids.
+    """Refuse to invent ids: file names are not image ids, list positions not category ids.
 
     Raises:
         UsageError: names in place of numbers.
@@ -57,10 +57,10 @@ def require_ids(found: Detections, form: str | None) -> None:
 
 
 def image_places(found: Detections, objects: TrueObjects, form: str | None, source: str) -> np.ndarray:
-    """(N,) number of the image in the truth.
+    """Return the (N,) number of each image in the ground truth.
 
     Raises:
-        BadInputError: an image of a detection that is not there.
+        BadInputError: an image of a detection that the ground truth lacks.
     """
     ids = {name: k for k, name in enumerate(objects.ids)}
     lookup = Lookup(objects.names)
@@ -78,10 +78,10 @@ def image_places(found: Detections, objects: TrueObjects, form: str | None, sour
 
 
 def category_ids(found: Detections, objects: TrueObjects, form: str | None) -> np.ndarray:
-    """(N,) category of the truth: by name where the source has names, else by number.
+    """Return the (N,) category in the ground truth: by name if the source has names, else by number.
 
     Raises:
-        BadInputError: a class that is not there, or none of the categories is.
+        BadInputError: an unknown class, or no category in common.
     """
     if not found.names:
         known = sorted(objects.categories)

@@ -1,4 +1,4 @@
-"""Detections from and to wherever they are: a ``box`` file, COCO results, CSV, YOLO's text files."""
+"""Read and write detections: ``box`` file, COCO results, CSV, YOLO text files."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def piped(source: object) -> str | None:
 
 
 def read_foreign(source: object, form: str) -> tuple[Detections, store.Input]:
-    """Detections of a foreign format, and what they are for keys and provenance.
+    """Read detections of a foreign format, with their input for keys and provenance.
 
     Raises:
         MissingInputError, BadInputError: see the formats.
@@ -137,7 +137,7 @@ def write_foreign(form: str, found: Detections, output: Path | None) -> None:
     """Write a foreign format to a file (YOLO: a folder) or, but for YOLO, to standard output.
 
     Raises:
-        CannotWriteError: no place to write to. BadInputError: see the formats.
+        CannotWriteError: the output cannot be written. BadInputError: see the formats.
     """
     if form == "yolo":
         if output is None or str(output) == "-":

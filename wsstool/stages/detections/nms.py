@@ -1,246 +1,279 @@
-"""``nms``: thin out detections or proposals, from and to any of their formats."""
+"""``nms``: suppress duplicates among detections or proposals, from and to any of their formats."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from wsstool import store
 from wsstool.data.boxes.ground_truth import read_objects
-from wsstool.data.detections import Detections, form_to_write, invalid, invalid_error, joined
+from wsstool.data.detections import (
+    Detections,
+    concatenated,
+    form_to_write,
+    invalid,
+    invalid_error,
+    joined,
+)
 from wsstool.errors import BadInputError, UsageError
 from wsstool.family import setting_texts
 from wsstool.nms import NmsResult, run
+from wsstool.options import takes
 from wsstool.registry import NMS
 from wsstool.stages.detections import files
 from wsstool.stages.detections.coco_ids import require_ids, with_ids
-from wsstool.stages.detections.proposal_nms import thin_proposals
+from wsstool.stages.detections.proposal_nms import suppress_proposals
+from wsstool.stages.options.nms import NmsOptions
+from wsstool.stages.records import Payload, write_all
 from wsstool.types import SILENT, Messages
 
+_RUN_OPTIONS = (
+    "method",
+    "measure",
+    "plus_one",
+    "inclusive",
+    "score_threshold",
+    "top_before",
+    "top_after",
+)
+"""The options that ``wsstool.nms.run`` has as well."""
 
-def nms(
-    sources: Sequence[str] | None = None,
-    *,
-    output: Path | None = None,
-    method: str = "greedy",
-    iou_threshold: float | None = None,
-    class_aware: bool = True,
-    measure: str = "iou",
-    plus_one: bool = False,
-    inclusive: bool | None = None,
-    masks: bool = False,
-    score_threshold: float | None = None,
-    top_before: int | None = None,
-    top_after: int | None = None,
-    settings: Sequence[str] | None = None,
-    instances: Path | None = None,
-    drop_invalid: bool = False,
-    max_failed: int = 0,
-    force: bool = False,
-    messages: Messages = SILENT,
-) -> dict[str, Any]:
-    """Suppress duplicates image by image; write what is left in the kind that came in, or as ``output`` says.
 
-    Args:
-        sources: a ``box`` or ``proposal`` file, COCO results (JSON), a table (CSV), a folder of YOLO's text
-            files; ``-`` or none: any but the folder, on standard input. Several: one a model, for ``fusion``
-            and whoever takes the column ``model``.
-        output: target: ``.json`` COCO results, ``.csv`` a table, no ending a folder of YOLO's text files,
-            else a record file. None: standard output, in the format of the input, with ``instances`` a
-            record file.
-        method: name in ``registry.NMS``.
-        iou_threshold: see the method; None: its default.
-        class_aware: boxes of different classes never meet. The column ``group``, where there is one,
-            separates too.
-        measure, plus_one, inclusive, top_before, top_after: see ``nms.run``.
-        masks: compare the run lengths of COCO results in place of their boxes.
-        score_threshold: boxes with lower scores are left out first.
-        settings: ``NAME=VALUE`` options of the method.
-        instances: COCO file with images, sizes and categories: needed to turn COCO results into a record file
-            with true names and sizes, and names into the ids of COCO results.
-        drop_invalid: leave out boxes with NaN, infinite or inverted numbers; else they are an error.
-        max_failed, force: see ``store.create``.
+@takes(NmsOptions)
+def nms(options: NmsOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
+    """Suppress duplicates image by image; write the rest in the format of the input, or as ``output`` says.
+
+    Each of several sources is one model, for ``fusion`` and the methods that take the column ``model``. Boxes
+    of different classes never compete unless ``class_aware`` is off; nor do those of different groups, where
+    there is a column ``group``.
+
     Returns:
-        ``images``, ``boxes`` (or ``proposals``) before and ``kept``, ``dropped`` as invalid.
+        ``images``, ``boxes`` (or ``proposals``) before and ``kept``, ``dropped`` as invalid; for record
+        files also ``key`` and ``failed``.
+
     Raises:
         BadInputError: input that cannot be read, or invalid boxes.
         UsageError: an option's value, a missing column, formats that do not fit.
     """
-    listed: list[str | None] = [None] if not sources else list(sources)
-    own = NMS.settings(method, settings or ())
-    if iou_threshold is not None:
-        own["iou_threshold"] = iou_threshold
-    options: dict[str, Any] = {
-        "method": method,
-        "measure": measure,
-        "plus_one": plus_one,
-        "inclusive": inclusive,
-        "top_before": top_before,
-        "top_after": top_after,
-        "score_threshold": score_threshold,
-        **own,
+    sources: list[str | None] = [*options.sources] if options.sources else [None]
+    own = NMS.settings(options.method, options.settings or ())
+    if options.iou_threshold is not None:
+        own["iou_threshold"] = options.iou_threshold
+    run_options = {name: getattr(options, name) for name in _RUN_OPTIONS} | own
+    params = options.key_params(
+        iou_threshold=own.get("iou_threshold"),
+        settings=setting_texts({k: v for k, v in own.items() if k != "iou_threshold"}),
+    )
+    forms = [files.foreign(source) or files.piped(source) for source in sources]
+    target = _target(options, forms)
+    with ExitStack() as stack:
+        readers = [
+            None
+            if form
+            else stack.enter_context(store.open_records(one, kinds=("box", "proposal"), command="nms"))
+            for one, form in zip(sources, forms, strict=True)
+        ]
+        proposals = next((one for one in readers if one and one.header.payload == "proposal"), None)
+        if proposals:
+            _check_proposals(options, sources, target)
+            return suppress_proposals(
+                proposals, sources[0], params, run_options,
+                output=options.output, max_failed=options.max_failed, force=options.force, messages=messages,
+            )  # fmt: skip
+        source = _read(sources, forms, readers)
+    source = _with_ids(source, options, forms[0], target)
+    found, dropped = _valid(source.found, options.drop_invalid, messages)
+    left = _suppress(found, run_options, class_aware=options.class_aware, masks=options.masks)
+    summary = {
+        "images": len(found.images),
+        "boxes": len(found),
+        "kept": len(left.found),
+        "dropped": dropped,
     }
-    params = {
-        "method": method,
-        "iou_threshold": own.get("iou_threshold"),
-        "class_aware": class_aware,
-        "measure": measure,
-        "plus_one": plus_one,
-        "inclusive": inclusive,
-        "masks": masks,
-        "score_threshold": score_threshold,
-        "top_before": top_before,
-        "top_after": top_after,
-        "drop_invalid": drop_invalid,
-        "set": setting_texts({k: v for k, v in own.items() if k != "iou_threshold"}),
-    }
-    forms = [files.foreign(source) or files.piped(source) for source in listed]
-    to_file = output is not None and str(output) != "-"
-    target = forms[0] if instances is None else None
-    if output is not None and to_file:
-        target = form_to_write(output)
+    if target is None:
+        summary |= _write_records(replace(source, found=found), left, params, options, messages)
+    else:
+        files.write_foreign(target, _in_source_terms(left.found, target), options.output)
+    messages.say(f"{len(left.found)} of {len(found)} boxes are left (images: {len(found.images)})")
+    return summary
+
+
+def _target(options: NmsOptions, forms: Sequence[str | None]) -> str | None:
+    """The foreign format to write; None: a record file.
+
+    Raises:
+        UsageError: no folder for YOLO, or ``instances`` where they have no use.
+    """
+    instances, target = options.instances, forms[0] if options.instances is None else None
+    to_file = options.output is not None and str(options.output) != "-"
+    if options.output is not None and to_file:
+        target = form_to_write(options.output)
     if target == "yolo" and not to_file:
         raise UsageError("YOLO's text files need a folder; name it with -o")
     if instances is not None and set(forms) != {"coco"} and ("coco" in forms or target != "coco"):
         raise UsageError(
             "--instances is for COCO results that are read, or written from another form (-o NAME.json)"
         )
-    header: store.Header | None = None
+    return target
+
+
+def _check_proposals(options: NmsOptions, sources: Sequence[str | None], target: str | None) -> None:
+    if len(sources) > 1:
+        raise UsageError("proposals are suppressed one file at a time")
+    if target in ("coco", "csv"):
+        raise UsageError(f"'{options.output}': proposals are written as a record file (.h5) only")
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Detections that were read.
+
+    Attributes:
+        found: the detections of all sources.
+        inputs: for the key and the history.
+        header: of the first record file, if there is one.
+        failed: images that had failed in the stage before.
+    """
+
+    found: Detections
+    inputs: list[store.Input]
+    header: store.Header | None
+    failed: frozenset[str]
+
+
+def _read(
+    sources: Sequence[str | None], forms: Sequence[str | None], readers: Sequence[store.Reader | None]
+) -> _Source:
+    parts: list[Detections] = []
     inputs: list[store.Input] = []
     failed: list[str] = []
-    parts: list[Detections] = []
-    for source, form in zip(listed, forms, strict=True):
-        if form is not None:
-            read, origin = files.read_foreign(source, form)
-            parts.append(read)
-            inputs.append(origin)
-            continue
-        with store.open_records(source, kinds=("box", "proposal"), command="nms") as reader:
-            if reader.header.payload == "proposal":
-                if len(listed) > 1:
-                    raise UsageError("proposals are thinned one file at a time")
-                if target in ("coco", "csv"):
-                    raise UsageError(f"'{output}': proposals are written as a record file (.h5) only")
-                return thin_proposals(
-                    reader, source, params, options, output=output, max_failed=max_failed, force=force,
-                    messages=messages,
-                )  # fmt: skip
-            parts.append(files.of_reader(reader))
-            header = header or reader.header
-            inputs.append(reader.header.as_input(path=source))
+    for source, form, reader in zip(sources, forms, readers, strict=True):
+        if form:
+            part, origin = files.read_foreign(source, form)
+        else:
+            assert reader is not None
+            part, origin = files.of_reader(reader), reader.header.as_input(path=source)
             done = reader.tail["status"] == store.DONE
             failed += [name for name, fine in zip(reader.header.images, done, strict=True) if not fine]
-    found = parts[0] if len(parts) == 1 else joined(parts, [str(source) for source in listed])
-    if instances is not None:
-        objects = read_objects(instances)
-        if target != "coco":
-            found = files.named(found, objects)
-        elif forms[0] != "coco":
-            found = with_ids(found, objects, forms[0])
-        inputs.append(store.Input.of_file(instances, role="instances"))
-    elif target == "coco" and forms[0] != "coco":
-        require_ids(found, forms[0])
-    dropped = invalid(found)
-    if dropped.any() and not drop_invalid:
-        raise invalid_error(found, dropped, "--drop-invalid leaves such boxes out")
-    if dropped.any():
-        messages.warn(f"invalid boxes left out: {int(dropped.sum())}")
-        found = found.take(np.flatnonzero(~dropped))
-    thinned, cluster, original = _thinned(found, options, class_aware=class_aware, masks=masks)
-    outcome = f"{len(thinned)} of {len(found)} boxes are left (images: {len(found.images)})"
-    said = {
-        "images": len(found.images),
-        "boxes": len(found),
-        "kept": len(thinned),
-        "dropped": int(dropped.sum()),
-    }
-    if target is not None:
-        files.write_foreign(target, _in_source_terms(thinned, target), output)
-        messages.say(outcome)
-        return said
-    if not found.images:
-        raise BadInputError("a record file lists images, and there is no detection; --instances names them")
-    if found.sizes is None and header is None:
-        messages.warn(
-            "image sizes are not known: those that hold all boxes are written (--instances names them)"
-        )
-        thinned = replace(thinned, sizes=files.guessed_sizes(found))
-    more = {"original_score": original, "cluster_size": cluster}
-    key = _write(thinned, more, params, inputs, header, failed, output, max_failed, force, messages)
-    messages.say(outcome)
-    return {**said, "key": key, "failed": failed}
+        parts.append(part)
+        inputs.append(origin)
+    found = parts[0] if len(parts) == 1 else joined(parts, [str(source) for source in sources])
+    header = next((reader.header for reader in readers if reader), None)
+    return _Source(found, inputs, header, frozenset(failed))
 
 
-def _thinned(
-    found: Detections, options: dict[str, Any], *, class_aware: bool, masks: bool
-) -> tuple[Detections, np.ndarray, np.ndarray]:
-    """What is left, image by image; how many inputs went into each; its original score."""
-    columns: dict[str, Any] = {
+def _with_ids(source: _Source, options: NmsOptions, form: str | None, target: str | None) -> _Source:
+    """The detections with the names or the ids that the output needs, by ``--instances``.
+
+    Raises:
+        UsageError: COCO results are to be written, and nothing says which ids images and classes have.
+    """
+    if options.instances is None:
+        if target == "coco" and form != "coco":
+            require_ids(source.found, form)
+        return source
+    found, objects = source.found, read_objects(options.instances)
+    if target != "coco":
+        found = files.named(found, objects)
+    elif form != "coco":
+        found = with_ids(found, objects, form)
+    used = store.Input.of_file(options.instances, role="instances")
+    return replace(source, found=found, inputs=[*source.inputs, used])
+
+
+def _valid(found: Detections, drop_invalid: bool, messages: Messages) -> tuple[Detections, int]:
+    """The valid detections, and how many were invalid.
+
+    Raises:
+        BadInputError: some are invalid, and they are not to be dropped.
+    """
+    bad = invalid(found)
+    count = int(bad.sum())
+    if count and not drop_invalid:
+        raise invalid_error(found, bad, "--drop-invalid leaves such boxes out")
+    if count:
+        messages.warn(f"invalid boxes left out: {count}")
+        found = found.take(np.flatnonzero(~bad))
+    return found, count
+
+
+class _Suppressed(NamedTuple):
+    """The detections that are left, image by image.
+
+    Attributes:
+        found: N detections.
+        cluster_size: (N,) how many detections went into each.
+        original_score: (N,) its score before.
+    """
+
+    found: Detections
+    cluster_size: np.ndarray
+    original_score: np.ndarray
+
+
+def _suppress(
+    found: Detections, run_options: dict[str, Any], *, class_aware: bool, masks: bool
+) -> _Suppressed:
+    """Run the method on the boxes, or on the masks image by image.
+
+    Raises:
+        UsageError: a value that the method refuses, or no masks.
+    """
+    arrays: dict[str, Any] = {
         k: v for k, v in found.columns.items() if k in ("localisation", "std", "density", "model")
     }
-    group = found.image
-    if "group" in found.columns:
-        both = np.stack([found.image, found.columns["group"].astype(np.int64)], 1)
-        group = np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
+    arrays["groups"] = _groups(found)
+    if class_aware:
+        arrays["labels"] = found.classes
     try:
-        if not masks:
-            boxes = found.boxes if found.fractions or found.boxes.shape[1] == 5 else _as_narrow(found.boxes)
-            labels = found.classes if class_aware else None
-            result = run(
-                boxes, found.scores.astype(boxes.dtype), labels=labels, groups=group, **columns, **options
-            )
-            return _rest(found, result, np.arange(len(found)))
-        if not found.masks:
-            raise UsageError("--masks needs COCO results with a 'segmentation' of run lengths in every entry")
-        parts = []
-        for k in range(len(found.images)):
-            own = (
-                np.flatnonzero(group == k)
-                if "group" not in found.columns
-                else np.flatnonzero(found.image == k)
-            )
-            labels = found.classes[own] if class_aware else None
-            some: dict[str, Any] = {name: column[own] for name, column in columns.items()}
-            shapes = [found.masks[i] for i in own]
-            if shapes:
-                result = run(shapes, found.scores[own], labels=labels, groups=group[own], **some, **options)
-                parts.append(_rest(found, result, own, moves=False))
+        if masks:
+            return _suppress_masks(found, arrays, run_options)
+        boxes = found.boxes if found.fractions or found.boxes.shape[1] == 5 else _as_narrow(found.boxes)
+        result = run(boxes, found.scores.astype(boxes.dtype), **arrays, **run_options)
     except ValueError as error:
         raise UsageError(str(error)) from error
-    if not parts:
-        return found, np.zeros(0), np.zeros(0)
-    kept = [part[0] for part in parts]
-    whole = replace(
-        found.take(np.zeros(0, np.int64)),
-        image=np.concatenate([one.image for one in kept]),
-        boxes=np.concatenate([one.boxes for one in kept]),
-        scores=np.concatenate([one.scores for one in kept]),
-        classes=np.concatenate([one.classes for one in kept]),
-        rows=tuple(row for one in kept for row in one.rows),
-        masks=tuple(mask for one in kept for mask in one.masks),
-        columns={name: np.concatenate([one.columns[name] for one in kept]) for name in found.columns},
-    )
-    return whole, np.concatenate([part[1] for part in parts]), np.concatenate([part[2] for part in parts])
+    return _kept(found, result, np.arange(len(found)))
+
+
+def _suppress_masks(
+    found: Detections, arrays: dict[str, np.ndarray], run_options: dict[str, Any]
+) -> _Suppressed:
+    if not found.masks:
+        raise UsageError("--masks needs COCO results with a 'segmentation' of run lengths in every entry")
+    parts = []
+    for k in np.unique(found.image):
+        own = np.flatnonzero(found.image == k)
+        some: dict[str, Any] = {name: array[own] for name, array in arrays.items()}
+        result = run([found.masks[i] for i in own], found.scores[own], **some, **run_options)
+        parts.append(_kept(found, result, own, moves=False))
+    left, sizes, scores = zip(*parts, strict=True)
+    return _Suppressed(concatenated(left), np.concatenate(sizes), np.concatenate(scores))
+
+
+def _groups(found: Detections) -> np.ndarray:
+    """Return (N,) ids of what must not compete: images, and groups within them if there is such a column."""
+    if "group" not in found.columns:
+        return found.image
+    both = np.stack([found.image, found.columns["group"].astype(np.int64)], 1)
+    return np.unique(both, axis=0, return_inverse=True)[1].reshape(-1)
 
 
 def _as_narrow(boxes: np.ndarray) -> np.ndarray:
-    """float32 where nothing is lost: what record files hold, and half the time."""
+    """Convert to float32 if lossless: the type of record files, in half the time."""
     narrow = boxes.astype(np.float32)
     return narrow if np.array_equal(narrow, boxes) else boxes
 
 
-def _rest(
-    found: Detections, result: NmsResult, own: np.ndarray, moves: bool = True
-) -> tuple[Detections, np.ndarray, np.ndarray]:
+def _kept(found: Detections, result: NmsResult, own: np.ndarray, moves: bool = True) -> _Suppressed:
+    """What a result leaves of the detections ``own``; boxes and scores that it did not touch stay exact."""
     keep = own[result.keep]
     sizes = np.bincount(result.cluster[result.cluster >= 0], minlength=len(keep)).astype(np.float64)
     order = np.argsort(found.image[keep], kind="stable")
     left = found.take(keep)
-    # Untouched numbers stay as they were, digit by digit.
     same = result.scores == result.original_scores
     scores = np.where(same, left.scores, result.scores)
     boxes = left.boxes
@@ -248,7 +281,7 @@ def _rest(
         near = np.isclose(result.boxes, boxes, rtol=1e-6, atol=1e-6).all(1)
         boxes = np.where(near[:, None], boxes, result.boxes)
     left = replace(left, scores=scores, boxes=boxes).take(order)
-    return left, sizes[order], found.scores[keep][order]
+    return _Suppressed(left, sizes[order], found.scores[keep][order])
 
 
 def _in_source_terms(found: Detections, form: str) -> Detections:
@@ -257,40 +290,44 @@ def _in_source_terms(found: Detections, form: str) -> Detections:
     return found if found.rows and readable in found.rows[0] else replace(found, rows=())
 
 
-def _write(
-    found: Detections,
-    more: dict[str, np.ndarray],
-    params: dict[str, Any],
-    inputs: list[store.Input],
-    header: store.Header | None,
-    failed: list[str],
-    output: Path | None,
-    max_failed: int,
-    force: bool,
-    messages: Messages,
-) -> str:
+def _write_records(
+    source: _Source, left: _Suppressed, params: dict[str, Any], options: NmsOptions, messages: Messages
+) -> dict[str, Any]:
+    """Write a ``box`` file; returns its ``key`` and the images that ``failed``."""
+    found, header = left.found, source.header
+    if not found.images:
+        raise BadInputError("a record file lists images, and there is no detection; --instances names them")
+    sizes = found.sizes
+    if sizes is None and header is None:
+        messages.warn(
+            "image sizes are not known: those that hold all boxes are written (--instances names them)"
+        )
+        sizes = files.guessed_sizes(source.found)
+    more = {"original_score": left.original_score, "cluster_size": left.cluster_size}
     names, rows = files.box_table(found, more)
     counts = np.bincount(found.image, minlength=len(found.images))
-    shapes = np.stack([counts, np.full(len(counts), len(names)), np.ones(len(counts), np.int64)], 1)
     made = store.new_header(
         "box",
         stage="nms",
         params=params,
-        inputs=inputs,
+        inputs=source.inputs,
         images=found.images,
-        sizes=found.sizes if found.sizes is not None else np.ones((len(counts), 2)),
-        shapes=shapes,
+        sizes=sizes if sizes is not None else np.ones((len(counts), 2)),
+        shapes=np.stack([counts, np.full(len(counts), len(names)), np.ones(len(counts), np.int64)], 1),
         classes=header.classes if header is not None else files.class_list(found),
         labels=header.labels if header is not None and len(header) == len(counts) else None,
         image_root=header.image_root if header is not None else "",
         attributes={"columns": names},
     )
     ends = np.concatenate([[0], np.cumsum(counts)])
-    lost = set(failed)
-    with store.create(made, output, force=force, max_failed=max_failed, messages=messages) as writer:
-        for k in range(writer.start, len(counts)):
-            if found.images[k] in lost and not counts[k]:
-                writer.fail("failed in an earlier stage")
-            else:
-                writer.write(rows[ends[k] : ends[k + 1]])
-    return made.key
+    with store.create(
+        made, options.output, force=options.force, max_failed=options.max_failed, messages=messages
+    ) as writer:
+        results = (
+            BadInputError("failed in an earlier stage")
+            if found.images[k] in source.failed and not counts[k]
+            else Payload(rows[ends[k] : ends[k + 1]])
+            for k in range(writer.start, len(counts))
+        )
+        write_all(writer, results, len(made), messages, "images")
+    return {"key": made.key, "failed": sorted(source.failed)}

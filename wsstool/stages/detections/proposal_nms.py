@@ -1,22 +1,25 @@
-"""Thin out proposals: a streamed ``proposal`` file in and out; what is suppressed is no proposal any more."""
+"""Suppress proposals, streaming one ``proposal`` file to another."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from wsstool import store
-from wsstool.errors import UsageError
+from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.nms import run
+from wsstool.stages.records import Payload, write_all
 from wsstool.types import Messages
 
 METHODS = ("greedy", "fast", "cluster")
 """Rules that keep or drop; proposals have an order but no scores to decay, and no coordinates to average."""
 
 
-def thin_proposals(
+def suppress_proposals(
     reader: store.Reader,
     source: object,
     params: dict[str, Any],
@@ -54,29 +57,38 @@ def thin_proposals(
         image_root=header.image_root,
         attributes={"max_proposals": header.attributes["max_proposals"]},
     )
-    before = after = 0
+    counts = _Counts()
     with store.create(made, output, force=force, max_failed=max_failed, messages=messages) as writer:
-        with messages.track(len(header) - writer.start, "images") as advance:
-            for record in reader.records():
-                if record.index < writer.start or writer.done:
-                    continue
-                if record.failed:
-                    writer.fail("failed in an earlier stage")
-                    advance()
-                    continue
-                data = record.data.reshape(-1).copy()
-                proposals = record.proposals
-                count = len(proposals)
-                try:
-                    found = run(proposals, np.arange(count, 0, -1.0), **options)
-                except ValueError as error:
-                    raise UsageError(str(error)) from error
-                rows = data[record.size[0] * record.size[1] :].reshape(-1, 3)
-                at = np.flatnonzero(rows[:, 2] == 1)
-                rows[np.delete(at, found.keep), 2] = 0
-                before, after = before + count, after + len(found)
-                writer.write(data)
-                advance()
-        failed = writer.failed
+        results = counts.payloads(reader.records(writer.start), options)
+        write_all(writer, results, len(header), messages, "images")
+    before, after = counts.before, counts.after
     messages.say(f"{after} of {before} proposals are left")
-    return {"images": len(header), "proposals": before, "kept": after, "failed": failed, "key": made.key}
+    done = {"images": len(header), "proposals": before, "kept": after}
+    return {**done, "failed": writer.failed, "key": made.key}
+
+
+@dataclass
+class _Counts:
+    """Proposals before and after the suppression."""
+
+    before: int = 0
+    after: int = 0
+
+    def payloads(
+        self, records: Iterable[store.Record], options: dict[str, Any]
+    ) -> Iterator[Payload | WsstoolError]:
+        for record in records:
+            if record.failed:
+                yield BadInputError("failed in an earlier stage")
+                continue
+            count = len(record.proposals)
+            try:
+                found = run(record.proposals, np.arange(count, 0, -1.0), **options)
+            except ValueError as error:
+                raise UsageError(str(error)) from error
+            data = record.data.reshape(-1).copy()
+            rows = data[record.size[0] * record.size[1] :].reshape(-1, 3)
+            proposals = np.flatnonzero(rows[:, 2] == 1)
+            rows[np.delete(proposals, found.keep), 2] = 0
+            self.before, self.after = self.before + count, self.after + len(found)
+            yield Payload(data)

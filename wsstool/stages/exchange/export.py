@@ -3,55 +3,30 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wsstool import store
 from wsstool.atomic import scratch_folder
 from wsstool.errors import BadInputError, CannotWriteError, SomeFailedError, UsageError
+from wsstool.options import takes
 from wsstool.stages.exchange.instances import write_instances
 from wsstool.stages.exchange.label_maps import write_label_maps
+from wsstool.stages.options.exchange import ExportOptions
 from wsstool.types import SILENT, Messages
 
 LABEL_MAPS = "png"
 """The format of ``mask`` files; those of ``selection`` files are in ``registry.EXPORTS``."""
 
 
-def export(
-    source: object = None,
-    *,
-    output: Path,
-    format: str | None = None,
-    settings: Sequence[str] | None = None,
-    like: Path | None = None,
-    score_threshold: float = 0.0,
-    layer: str | None = None,
-    prefix: str | None = None,
-    flat: bool = False,
-    force: bool = False,
-    max_failed: int = 0,
-    messages: Messages = SILENT,
-) -> dict[str, Any]:
+@takes(ExportOptions)
+def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     """Write a ``mask`` file as palette PNGs, or a ``selection`` file for another program.
 
-    Nothing is seen at ``output`` before the input was read to its end and found whole.
-
-    Args:
-        source: a ``mask`` or ``selection`` file, ``-`` or None for standard input.
-        output: a folder (``png``, ``yolo``, ``voc``), which is made when it is not there, or a file.
-        format: ``png`` for a ``mask`` file, a name in ``registry.EXPORTS`` for a ``selection`` file; None:
-            ``png``, or ``coco``.
-        settings: ``NAME=VALUE`` options of the format.
-        like: the COCO file whose image and category ids the COCO formats use.
-        score_threshold: instances with a lower score are left out.
-        layer: the layer of a ``mask`` file; several layers without a choice go to a folder each.
-        prefix: what stands in front of a layer's name as its folder; also a single layer then has one.
-        flat: leave out the folders that images lie in; else only ``images/``, where all lie in it, and not
-            for ``png``.
-        force: write into a folder that holds something already (files of other names stay), or over a file.
-        max_failed: images that may have failed in the stage that wrote ``source``; they get no mask.
-        messages: where progress goes.
+    Nothing appears at ``output`` before the input was read completely and verified. Several layers go to one
+    folder each.
 
     Returns:
         ``output``, ``format``, ``written`` (label maps, or instances) and ``failed`` (images).
@@ -62,35 +37,48 @@ def export(
         SomeFailedError: more than ``max_failed`` images had failed.
         CannotWriteError: no space, no permission, a file where a folder is written or the reverse.
     """
-    output = Path(output)
-    _check_output(output, force)
-    with store.open_records(source, kinds=("mask", "selection"), command="export") as reader:
-        of_masks = reader.header.payload == "mask"
-        format = format or (LABEL_MAPS if of_masks else "coco")
-        if of_masks is not (format == LABEL_MAPS):
-            raise UsageError(
-                f"--format {format} is for {'selection' if of_masks else 'mask'} files, "
-                f"and the input is a {reader.header.payload} file"
-            )
+    output = Path(options.output)
+    _check_output(output, options.force)
+    with store.open_records(options.source, kinds=("mask", "selection"), command="export") as reader:
+        write, format = _writer(reader.header.payload, options)
         with scratch_folder(output) as staging:
-            target = staging / "export"
-            if of_masks:
-                if settings or like or score_threshold:
-                    raise UsageError("--set, --like and --score-threshold are for selection files")
-                written = write_label_maps(reader, target, layer, prefix, flat, messages)
-            else:
-                if layer is not None or prefix is not None:
-                    raise UsageError(
-                        "--layer and --prefix are for mask files; a selection file has no layers"
-                    )
-                written = write_instances(
-                    reader, target, format, settings or (), like, score_threshold, flat, messages
-                )
-            _put(target, output)
+            written = write(reader, staging / "export", messages=messages)
+            _put(staging / "export", output)
         failed = int((reader.tail["status"] != store.DONE).sum())
-    if failed > max_failed:
+    if failed > options.max_failed:
         raise SomeFailedError(f"{failed} of {len(reader.header)} images had failed before and have no mask")
     return {"output": str(output), "format": format, "written": written, "failed": failed}
+
+
+def _writer(payload: str, options: ExportOptions) -> tuple[Callable[..., int], str]:
+    """Return the writer for files of this kind, and its format.
+
+    Raises:
+        UsageError: an option that this kind does not have.
+    """
+    are_label_maps = payload == "mask"
+    format = options.format or (LABEL_MAPS if are_label_maps else "coco")
+    if are_label_maps is not (format == LABEL_MAPS):
+        raise UsageError(
+            f"--format {format} is for {'selection' if are_label_maps else 'mask'} files, "
+            f"and the input is a {payload} file"
+        )
+    if are_label_maps:
+        if options.settings or options.like or options.score_threshold:
+            raise UsageError("--set, --like and --score-threshold are for selection files")
+        return partial(
+            write_label_maps, layer=options.layer, prefix=options.prefix, flat=options.flat
+        ), format
+    if options.layer is not None or options.prefix is not None:
+        raise UsageError("--layer and --prefix are for mask files; a selection file has no layers")
+    return partial(
+        write_instances,
+        format=format,
+        settings=options.settings or (),
+        like=options.like,
+        score_threshold=options.score_threshold,
+        flat=options.flat,
+    ), format
 
 
 def _check_output(output: Path, force: bool) -> None:
@@ -105,7 +93,7 @@ def _check_output(output: Path, force: bool) -> None:
 
 
 def _put(made: Path, output: Path) -> None:
-    """Put what was made in its place: a file, or every file of a folder."""
+    """Move the finished output into place: a file, or every file of a folder."""
     try:
         if made.is_dir():
             _move_into(made, output)
@@ -118,7 +106,7 @@ def _put(made: Path, output: Path) -> None:
 
 
 def _move_into(staging: Path, output: Path) -> None:
-    """Put every finished file in its place. A link inside the folder that leads out of it is not followed."""
+    """Move every finished file into place. A link inside the folder that leads out of it is not followed."""
     if output.exists() and not output.is_dir():
         raise CannotWriteError(f"'{output}' is a file; name a folder")
     output.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""How images are called in what is exported."""
+"""Names of images in exported files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsstool.errors import BadInputError
 
 
 def unique(names: Sequence[str], images: Sequence[str]) -> None:
-    """Raise BadInputError if two images get one name."""
+    """Raise BadInputError if two images get the same name."""
     seen: dict[str, str] = {}
     for name, image in zip(names, images, strict=True):
         if name in seen:
@@ -19,7 +19,7 @@ def unique(names: Sequence[str], images: Sequence[str]) -> None:
 
 
 def names_for_others(images: Sequence[str], flat: bool) -> list[str]:
-    """Names of images as annotation tools know them: without ``images/`` in front of all of them.
+    """Return image names for annotation tools: without a common leading ``images/``.
 
     Args:
         images: paths relative to the data folder.

@@ -17,30 +17,20 @@ from wsstool.data.geometry.instances import Window, around, extent
 from wsstool.data.label_views import find_view
 from wsstool.data.listing import Lookup
 from wsstool.errors import BadInputError
+from wsstool.options import takes
+from wsstool.regions import Boxes
+from wsstool.stages.objects.columns import BoxColumns
+from wsstool.stages.options.exchange import ImportOptions
+from wsstool.stages.records import Payload, write_all
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, ClassList, Messages, tracked
 
 
-def import_masks(
-    annotations: Path,
-    *,
-    output: Path | None = None,
-    images: Path | None = None,
-    class_list: Path | None = None,
-    like: Path | None = None,
-    force: bool = False,
-    messages: Messages = SILENT,
-) -> dict[str, Any]:
+@takes(ImportOptions)
+def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     """Read masks and polygons of COCO, CVAT or Label Studio into a ``selection`` file.
 
-    Args:
-        annotations: the file, or the zip that holds it; the format is recognised.
-        output: target; None: standard output.
-        images: the data folder; names and sizes are checked against its pictures, and spelled as there. None:
-            as the file says.
-        class_list: the classes; None: those of ``images``, else those of the file.
-        like: the COCO file whose image and category ids COCO results use.
-        force: see ``store.create``.
+    With ``images`` names and sizes are checked against the images of that folder, and spelled as there.
 
     Returns:
         ``images``, ``masks``, ``key`` and ``dropped`` (reason -> count).
@@ -50,50 +40,42 @@ def import_masks(
             another size than stated.
         MissingInputError: no such file or folder.
     """
-    annotations = Path(annotations)
-    written = read_box_file(annotations, like)
-    dataset = _pictures(written, images, class_list, messages)
+    written = read_box_file(Path(options.annotations), options.like)
+    dataset = _images(written, options.images, options.class_list, messages)
     _check_labels(written, dataset.classes)
     table = table_of(written, dataset, tiny=True, messages=messages)
-    found = _Masks.of(table, messages)
-    if not found.count:
+    masks = _Masks.of(table, messages)
+    if not masks.count:
         hint = "; train-contour --boxes reads its boxes" if table.counts.any() else ""
         raise BadInputError(f"{written.source} holds no mask of any image{hint}")
-    inputs = [store.Input.of_file(annotations, role="input")]
-    inputs += [store.Input.of_file(like, role="like")] if like else []
-    if images is not None:  # names and sizes are all that is taken from there
-        listed = canonical_json([list(dataset.names), table.sizes.tolist(), list(table.classes.names)])
-        inputs.append(store.Input("images", {"fingerprint": digest(listed)}, str(images)))
-    counts = np.array([len(one) for one in found.rows])
     header = store.new_header(
         "selection",
         stage="import",
-        params={"class_list": str(class_list) if class_list else None},
-        inputs=inputs,
-        images=dataset.names,
-        sizes=table.sizes,
-        shapes=np.stack([counts, np.full_like(counts, -1), np.full_like(counts, -1)], 1),
-        elements=np.array([sum((w[2] - w[0]) * (w[3] - w[1]) for w in ws) for ws in found.windows]),
-        classes=table.classes,
-        image_root=images or "",
-        columns={"box_offset": np.concatenate([[0], np.cumsum(counts)]), **found.columns(table)},
+        params=options.key_params(),
+        inputs=_inputs(options, table, dataset),
+        image_root=options.images or "",
+        **masks.columns(dataset.names).header_fields(),
     )
-    with store.create(header, output, force=force, messages=messages) as writer:
-        left = range(writer.start, len(header))
-        for i in tracked(left, messages, len(left), "images"):
-            pixels = [mask.reshape(-1) for mask in found.of_image(table, i)]
-            writer.write(
-                np.concatenate([np.zeros(0, np.uint8), *pixels]),
-                score=table.scores[i][found.rows[i]],
-                fallback=np.zeros(counts[i], np.uint8),
-            )
-    dropped = {**table.dropped, **({"without a mask": found.bare} if found.bare else {})}
-    return {"images": len(header), "masks": found.count, "key": header.key, "dropped": dropped}
+    with store.create(header, options.output, force=options.force, messages=messages) as writer:
+        results = (masks.payload(i) for i in range(writer.start, len(header)))
+        write_all(writer, results, len(header), messages, "images")
+    dropped = {**table.dropped, **({"without a mask": masks.bare} if masks.bare else {})}
+    return {"images": len(header), "masks": masks.count, "key": header.key, "dropped": dropped}
+
+
+def _inputs(options: ImportOptions, table: BoxTable, dataset: Dataset) -> list[store.Input]:
+    found = [store.Input.of_file(options.annotations, role="input")]
+    if options.like:
+        found.append(store.Input.of_file(options.like, role="like"))
+    if options.images is not None:  # only names and sizes are taken from there
+        listed = canonical_json([list(dataset.names), table.sizes.tolist(), list(table.classes.names)])
+        found.append(store.Input("images", {"fingerprint": digest(listed)}, str(options.images)))
+    return found
 
 
 @dataclass(frozen=True)
-class _Stated(Dataset):
-    """Pictures that are not here, as a file describes them."""
+class _StatedImages(Dataset):
+    """Images without a local copy, as a file describes them."""
 
     stated: tuple[tuple[int, int], ...] = ()
 
@@ -101,10 +83,10 @@ class _Stated(Dataset):
         return np.array(self.stated, np.int32).reshape(-1, 2)
 
 
-def _pictures(
+def _images(
     written: WrittenBoxes, images: Path | None, class_list: Path | None, messages: Messages
 ) -> Dataset:
-    """The pictures that the file names: those of the folder, or what it says about them itself."""
+    """Return the images of the file: those of the folder, or as the file describes them."""
     if images is not None:
         dataset = open_dataset(images, labels="images", class_list=class_list)
         lookup = Lookup(dataset.names)
@@ -123,7 +105,7 @@ def _pictures(
             )
     if len(sizes) < len(written.images):
         messages.warn(f"{len(written.images) - len(sizes)} images without size and objects are left out")
-    return _Stated(
+    return _StatedImages(
         Path(), tuple(sizes), classes or ClassList(()), None, "boxes", stated=tuple(sizes.values())
     )
 
@@ -143,15 +125,23 @@ def _check_labels(written: WrittenBoxes, classes: ClassList) -> None:
 
 @dataclass(frozen=True)
 class _Masks:
-    """Which boxes of a table have masks, and the windows that these need."""
+    """The boxes of a table that have masks.
 
+    Attributes:
+        table: all boxes.
+        rows: numbers of those with a mask, for each image.
+        windows: x0, y0, x1, y1 that hold box and mask, for each of them.
+        bare: boxes without a mask.
+    """
+
+    table: BoxTable
     rows: tuple[list[int], ...]
     windows: tuple[list[Window], ...]
     bare: int
 
     @classmethod
     def of(cls, table: BoxTable, messages: Messages) -> _Masks:
-        """Look at every mask once; they are unpacked again when they are written, to keep memory flat."""
+        """Scan every mask once; they are unpacked again when written, to limit memory."""
         rows: list[list[int]] = [[] for _ in range(len(table))]
         windows: list[list[Window]] = [[] for _ in range(len(table))]
         bare = 0
@@ -163,39 +153,31 @@ class _Masks:
                     bare += 1
                     continue
                 outer = around(table.of(i).xyxy[k], size)
+                (x0, y0), (x1, y1) = map(min, inner[:2], outer[:2]), map(max, inner[2:], outer[2:])
                 rows[i].append(k)
-                windows[i].append(
-                    (
-                        min(inner[0], outer[0]),
-                        min(inner[1], outer[1]),
-                        max(inner[2], outer[2]),
-                        max(inner[3], outer[3]),
-                    )
-                )
+                windows[i].append((x0, y0, x1, y1))
         if bare:
             messages.warn(f"{bare} boxes of {table.source} come without a mask and are left out")
-        return cls(tuple(rows), tuple(windows), bare)
+        return cls(table, tuple(rows), tuple(windows), bare)
 
     @property
     def count(self) -> int:
         return sum(map(len, self.rows))
 
-    def columns(self, table: BoxTable) -> dict[str, np.ndarray]:
-        """The head columns of the boxes that have masks."""
-        kept = [(table.of(i), rows) for i, rows in enumerate(self.rows)]
-        return {
-            "box": np.concatenate([boxes.xyxy[rows] for boxes, rows in kept]),
-            "box_class": np.concatenate([boxes.class_ids[rows] for boxes, rows in kept]),
-            "box_id": np.concatenate([boxes.ids[rows] for boxes, rows in kept]),
-            "window": np.array([w for ws in self.windows for w in ws], np.int32).reshape(-1, 4),
-        }
+    def columns(self, names: tuple[str, ...]) -> BoxColumns:
+        """The boxes and windows as columns."""
+        every = zip(self.table.boxes, self.rows, strict=True)
+        boxes = [Boxes(one.xyxy[rows], one.class_ids[rows], one.ids[rows]) for one, rows in every]
+        windows = [window for some in self.windows for window in some]
+        return BoxColumns.of(names, self.table.sizes, self.table.classes, boxes, windows)
 
-    def of_image(self, table: BoxTable, i: int) -> list[np.ndarray]:
-        """The (h, w) uint8 masks of image ``i``, cut to their windows."""
-        masks = table.truth(i)
-        pieces = []
-        for k, (x0, y0, x1, y1) in zip(self.rows[i], self.windows[i], strict=True):
+    def payload(self, i: int) -> Payload:
+        """The masks of image ``i``, cut to their windows, with the scores of the file."""
+        masks, rows = self.table.truth(i), self.rows[i]
+        pixels = [np.zeros(0, np.uint8)]
+        for k, (x0, y0, x1, y1) in zip(rows, self.windows[i], strict=True):
             mask = masks[k]
             assert mask is not None
-            pieces.append(mask[y0:y1, x0:x1].astype(np.uint8))
-        return pieces
+            pixels.append(mask[y0:y1, x0:x1].astype(np.uint8).reshape(-1))
+        tail = {"score": self.table.scores[i][rows], "fallback": np.zeros(len(rows), np.uint8)}
+        return Payload(np.concatenate(pixels), tail)

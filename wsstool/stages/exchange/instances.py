@@ -12,7 +12,6 @@ from wsstool import store
 from wsstool.data.geometry.instances import AnnotatedImage, Instance
 from wsstool.errors import UsageError
 from wsstool.registry import EXPORTS
-from wsstool.stages.checks import check_share
 from wsstool.stages.exchange.file_names import names_for_others
 from wsstool.types import Messages, tracked
 
@@ -20,6 +19,7 @@ from wsstool.types import Messages, tracked
 def write_instances(
     reader: store.Reader,
     target: Path,
+    *,
     format: str,
     settings: Sequence[str],
     like: Path | None,
@@ -29,12 +29,11 @@ def write_instances(
 ) -> int:
     """Write the instances; returns how many. Arguments and errors: see ``export``.
 
-    Scores stand behind the masks in a file, so that the masks are kept, compressed, until the end.
+    Scores follow the masks in a file, so the masks are kept, compressed, until the end.
     """
     own = EXPORTS.settings(format, settings)
     if like is not None and not EXPORTS.takes(format, "like"):
         raise UsageError(f"--like is for the COCO formats, not for {format}")
-    check_share("--score-threshold", score_threshold)
     header = reader.header
     names = names_for_others(header.images, flat)
     records = tracked(reader.records(), messages, len(header), "images")

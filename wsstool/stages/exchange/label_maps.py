@@ -19,7 +19,13 @@ CLASS_FILE = "classes.txt"
 
 
 def write_label_maps(
-    reader: store.Reader, target: Path, layer: str | None, prefix: str | None, flat: bool, messages: Messages
+    reader: store.Reader,
+    target: Path,
+    *,
+    layer: str | None,
+    prefix: str | None,
+    flat: bool,
+    messages: Messages,
 ) -> int:
     """Write ``NAME.png`` for every mask below a folder; returns how many images have one.
 

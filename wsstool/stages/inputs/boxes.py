@@ -1,4 +1,4 @@
-"""Pictures with boxes for a stage: opened together, with what they add to the key."""
+"""Open the images of a data folder with their boxes, as inputs for the key."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from wsstool.types import Messages
 
 
 @dataclass(frozen=True)
-class Boxed:
-    """Pictures and their boxes.
+class BoxDataset:
+    """Images and their boxes.
 
     Attributes:
-        dataset: the pictures.
+        dataset: the images.
         table: their boxes, in the same order.
-        inputs: for the key and the history: the pictures, and the boxes as they are used. True masks have no
+        inputs: for the key and the history: the images, and the boxes as they are used. Masks have no
             part in them.
         split: the part that was taken, None for all.
     """
@@ -35,7 +35,7 @@ class Boxed:
     split: str | None
 
     def objects(self) -> list[Object]:
-        """Every usable box, picture by picture."""
+        """Every usable box, image by image."""
         return [
             Object(i, k, boxes.xyxy[k], int(boxes.class_ids[k]), int(boxes.ids[k]))
             for i, boxes in enumerate(self.table.boxes)
@@ -43,7 +43,7 @@ class Boxed:
         ]
 
 
-def open_boxed(
+def open_box_dataset(
     data: Path,
     *,
     boxes: Path | None = None,
@@ -53,16 +53,16 @@ def open_boxed(
     shard: str | None = None,
     training: bool = False,
     messages: Messages,
-) -> Boxed:
-    """The pictures of a folder, whatever tags it has, and their boxes.
+) -> BoxDataset:
+    """Open the images of a folder, whatever tags it has, and their boxes.
 
     Args:
         data: data folder.
         boxes, box_format: see ``data.boxes.table.read_boxes``.
         split, class_list: see ``open_dataset``.
         shard: see ``store.shard_indices``.
-        training: without a split, the split ``train`` if there is one, and only pictures that have a box.
-        messages: told what is left out.
+        training: without a split, the split ``train`` if there is one, and only images that have a box.
+        messages: receives what is left out.
 
     Raises:
         BadInputError: there are boxes, but none that can be used; in a shard that is no error.
@@ -81,13 +81,13 @@ def open_boxed(
     if training:
         kept = np.flatnonzero(table.counts)
         dataset, table = dataset.subset(kept), table.subset(kept)
-    return Boxed(
+    return BoxDataset(
         dataset, table, [store.Input.of_folder(dataset.root, dataset.names), _used(table, boxes)], split
     )
 
 
 def _used(table: BoxTable, boxes: Path | None) -> store.Input:
-    """The boxes by what they say, whichever file says it."""
+    """Return the boxes as an input identified by content, whatever their file."""
     content = [[one.xyxy.tolist(), one.class_ids.tolist(), one.ids.tolist()] for one in table.boxes] + [
         list(table.classes.names)
     ]

@@ -1,4 +1,4 @@
-"""Pictures of a data set in order, decoded ahead by threads, in batches of equal size."""
+"""Images of a data set in order, decoded ahead by threads, in batches of equal size."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[lis
 def read_batches(
     paths: list[Path], sizes: np.ndarray, batches: list[list[int]], workers: int = 2
 ) -> Iterator[tuple[list[int], list[Picture]]]:
-    """Decode the pictures of each batch, in order, some batches ahead.
+    """Decode the images of each batch, in order, some batches ahead.
 
-    A picture that cannot be read, or whose size is not the planned one, comes as the error that says so.
+    An image that cannot be read, or whose size is not the planned one, comes as the error that says so.
 
     Args:
         paths: N files.
@@ -74,7 +74,7 @@ def _collected(waiting: tuple[list[int], list[Future[Picture]]]) -> tuple[list[i
 
 
 def read_picture(path: Path, size: np.ndarray) -> Picture:
-    """One picture of (rows, columns) ``size``, or the error that says why not."""
+    """One image of (rows, columns) ``size``, or the error that says why not."""
     try:
         image = read_image(path)
     except WsstoolError as error:

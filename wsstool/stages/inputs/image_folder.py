@@ -1,4 +1,4 @@
-"""Where the images of a record file are: for stages that need pixels and are given masks or maps."""
+"""Locate the image folder of a record file."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from wsstool.store import Header
 
 
 def image_folder(header: Header, images: Path | None = None, source: object = None) -> Path:
-    """The folder of a file's images: the one given, ``WSSTOOL_IMAGES``, or the one it was made from.
+    """Return the folder of a file's images: the one given, ``WSSTOOL_IMAGES``, or the one it was made from.
 
     Args:
         header: of the record file.
         images: what ``--images`` says.
-        source: path of the record file; a relative folder in its header counts from where the program runs,
-            and then from where the file is.
+        source: path of the record file; a relative folder in its header is resolved from the working
+            directory, then from the folder of the file.
 
     Raises:
         MissingInputError: no such folder, or an image of the file is not in it.

@@ -1,9 +1,8 @@
-"""What a segmenter is trained and judged on: pictures with label maps, from records or a folder."""
+"""Open the images and label maps for training and validation, from records or a folder."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.data.images import image_size
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.stages.inputs.image_folder import image_folder
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, ClassList, Messages
 
 
@@ -30,10 +29,10 @@ class RecordMasks:
 
 
 class FolderMasks:
-    """Number -> (1,H,W) true mask of a data folder; picklable.
+    """Number -> (1,H,W) ground-truth mask of a data folder; picklable.
 
     Raises:
-        BadInputError: damaged, of another size than the picture, or with unknown classes.
+        BadInputError: damaged, of another size than the image, or with unknown classes.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -41,20 +40,20 @@ class FolderMasks:
 
     def __call__(self, number: int) -> np.ndarray:
         mask = self.dataset.mask(number)
-        assert mask is not None, "pictures without a mask were left out"
+        assert mask is not None, "images without a mask were left out"
         return mask[None]
 
 
 @dataclass(frozen=True)
-class Masked:
-    """Pictures with label maps.
+class LabelMapDataset:
+    """Images with label maps.
 
     Attributes:
         paths: N image files.
         sizes: (N, 2) rows and columns that the masks are made for; (0, 0) where unknown.
         masks: number -> (L,H,W) uint8.
         layers: names of the L label maps.
-        numbers: the pictures that have a mask to learn from.
+        numbers: the images with a mask for training.
         failed: numbers whose mask could not be made by the stage before.
         classes: the class list.
         inputs: for the key and the history.
@@ -72,11 +71,11 @@ class Masked:
     supervision: str
 
 
-def masked_records(source: object, images: Path | None, command: str) -> Masked:
-    """The pictures and pseudo-masks of a ``mask`` file, or of standard input.
+def label_maps_in_records(source: object, images: Path | None, command: str) -> LabelMapDataset:
+    """Open the images and pseudo-masks of a ``mask`` file, or of standard input.
 
     Raises:
-        MissingInputError: the pictures are not there.
+        MissingInputError: the images are not there.
         BadInputError: a file of another kind, damaged, or without a single labelled pixel.
     """
     records = store.open_random(source, kinds=("mask",), command=command)
@@ -88,7 +87,7 @@ def masked_records(source: object, images: Path | None, command: str) -> Masked:
         raise BadInputError(
             f"'{source or '-'}' has no image with a labelled pixel; there is nothing to learn"
         )
-    return Masked(
+    return LabelMapDataset(
         paths=[folder / name for name in header.images],
         sizes=np.asarray(header.sizes),
         masks=RecordMasks(records),
@@ -101,7 +100,7 @@ def masked_records(source: object, images: Path | None, command: str) -> Masked:
     )
 
 
-def masked_folder(
+def label_maps_in_folder(
     data: Path,
     *,
     split: str | None = None,
@@ -109,11 +108,11 @@ def masked_folder(
     masks: Path | None = None,
     role: str = "data",
     messages: Messages = SILENT,
-) -> Masked:
-    """The pictures and true masks of a data folder.
+) -> LabelMapDataset:
+    """Open the images and ground-truth masks of a data folder.
 
     Raises:
-        MissingInputError: no picture of the split has a mask.
+        MissingInputError: no image of the split has a mask.
         UsageError: no class list.
     """
     dataset = open_dataset(data, split=split, class_list=class_list, masks=masks, messages=messages)
@@ -128,8 +127,7 @@ def masked_folder(
     content = [os.path.relpath(file, dataset.root) for file in files if file is not None]
     chosen = [dataset.names[i] for i in numbers]
     fingerprint = store.Input.of_folder(dataset.root, [*chosen, *content]).identity
-    path = str(dataset.root) if role == "data" else ""
-    return Masked(
+    return LabelMapDataset(
         paths=[dataset.path(i) for i in range(len(dataset))],
         sizes=dataset.sizes(),
         masks=FolderMasks(dataset),
@@ -137,42 +135,41 @@ def masked_folder(
         numbers=numbers,
         failed=[],
         classes=dataset.classes,
-        inputs=[store.Input(role, fingerprint, path)],
+        inputs=[store.Input(role, fingerprint, str(dataset.root))],
         supervision="true masks",
     )
 
 
-def same_classes(first: ClassList, second: ClassList, what: str) -> None:
-    """Raise BadInputError unless two class lists have the same names in the same order."""
-    if first.names != second.names:
-        odd: Sequence[str] = sorted(set(first.names) ^ set(second.names)) or ["their order"]
-        raise BadInputError(f"{what} has another class list than the training images (such as {odd[0]})")
-
-
-def open_masked(
+def open_label_maps(
     source: str | Path | None,
     images: Path | None,
     split: str | None,
     class_list: Path | None,
     masks: Path | None,
     messages: Messages = SILENT,
-) -> Masked:
-    """A folder by its true masks, anything else as a ``mask`` file.
+) -> LabelMapDataset:
+    """Open a folder with its ground truth, anything else as a ``mask`` file.
 
     Raises:
         UsageError: options of a folder given with a file. Others: see the two.
     """
     if source is not None and Path(source).is_dir():
-        return masked_folder(Path(source), split=split, class_list=class_list, masks=masks, messages=messages)
+        return label_maps_in_folder(
+            Path(source), split=split, class_list=class_list, masks=masks, messages=messages
+        )
     if split or class_list or masks:
         raise UsageError("--split, --class-list and --masks choose from a folder; a mask file has its own")
-    return masked_records(source, images, "cotrain")
+    return label_maps_in_records(source, images, "cotrain")
 
 
 def open_validation(
-    source: str | Path | None, data: Masked, val: Path | None, val_split: str | None, class_list: Path | None
-) -> Masked | None:
-    """The pictures whose true masks choose the epoch; None where none are asked for.
+    source: str | Path | None,
+    data: LabelMapDataset,
+    val: Path | None,
+    val_split: str | None,
+    class_list: Path | None,
+) -> LabelMapDataset | None:
+    """Open the images whose ground truth selects the best epoch; None without ``val``.
 
     Raises:
         UsageError: a split without a folder.
@@ -182,14 +179,16 @@ def open_validation(
         return None
     if val is None and (source is None or not Path(source).is_dir()):
         raise UsageError("--val-split needs --val: the data folder that has the true masks")
-    valid = masked_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
-    same_classes(data.classes, valid.classes, f"'{val or source}'")
+    valid = label_maps_in_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
+    data.classes.require_same(valid.classes, f"the training images and '{val or source}'")
     return valid
 
 
-def usable_numbers(data: Masked, pictures: Pictures, messages: Messages) -> tuple[list[int], set[int]]:
-    """Numbers of the pictures to learn from, and those that failed; says what is left out."""
-    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | pictures.failed
+def usable_numbers(
+    data: LabelMapDataset, images: DecodedImages, messages: Messages
+) -> tuple[list[int], set[int]]:
+    """Return the numbers of the training images and of failed ones; report what is left out."""
+    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | images.failed
     for i in data.numbers:
         if i not in reasons and (size := image_size(data.paths[i])) != (
             planned := tuple(data.sizes[i].tolist())

@@ -1,4 +1,4 @@
-"""Images with tags for a training stage: of a data folder, or those that a record file names."""
+"""Images with tags for a training stage, from a data folder or a record file."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import numpy as np
 from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.data.splits import split_files
-from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.errors import BadInputError, UsageError
+from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.store.provenance import canonical_json, digest
-from wsstool.training.images.tagged_images import Pictures
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, ClassList, Messages
 
 
 @dataclass(frozen=True)
 class TaggedSource:
-    """Images with tags, wherever they come from: ``tags`` (N,K), one column a class but background."""
+    """Images with tags, wherever they come from: ``tags`` (N,K), one column per class except background."""
 
     paths: list[Path]
     tags: np.ndarray
@@ -35,7 +36,7 @@ def open_tagged(
     images: Path | None,
     messages: Messages = SILENT,
 ) -> TaggedSource:
-    """The training images: a data folder's (of its split ``train`` unless told), or a record file's.
+    """The training images: a data folder's (by default its split ``train``), or a record file's.
 
     Raises:
         BadInputError: no tags.
@@ -64,7 +65,7 @@ def has_train_split(root: Path) -> bool:
 def open_validation(
     data: Path, split: str | None, labels: Path | None, class_list: Path | None, classes: ClassList
 ) -> TaggedSource | None:
-    """The images of the validation split, or None without one.
+    """Open the images of the validation split; None without one.
 
     Raises:
         BadInputError: other classes than those of training.
@@ -75,10 +76,7 @@ def open_validation(
     if data.is_file():
         raise UsageError("--val-split chooses from a data folder; a record file has no splits")
     source = _of_folder(open_dataset(data, split=split, labels=labels, class_list=class_list), "val")
-    if source.classes.names != classes.names:
-        raise BadInputError(
-            f"the split '{split}' of '{data}' has another class list than the training images"
-        )
+    classes.require_same(source.classes, f"the training images and the split '{split}' of '{data}'")
     return source
 
 
@@ -100,15 +98,10 @@ def _of_records(path: Path, images: Path | None) -> TaggedSource:
         header = reader.header
     if header.labels is None:
         raise BadInputError(f"'{path}' holds no labels to train on")
-    root = Path(images or header.image_root)
-    paths = [root / name for name in header.images]
-    if missing := [p for p in paths if not p.is_file()]:
-        raise MissingInputError(
-            f"no image '{missing[0]}'; say with --images where the images of '{path}' are"
-        )
+    root = image_folder(header, images, path)
     pixels = store.Input.of_folder(root, header.images, role="images")
     return TaggedSource(
-        paths,
+        [root / name for name in header.images],
         np.asarray(header.labels)[:, list(header.classes.foreground)],
         header.classes,
         [header.as_input(path=path), pixels],
@@ -119,14 +112,14 @@ def _label_digest(labels: np.ndarray, classes: ClassList) -> str:
     return digest(canonical_json([classes.names, classes.background, labels.tolist()]))
 
 
-def usable_items(source: TaggedSource, pictures: Pictures, messages: Messages) -> tuple[list[int], int]:
-    """Numbers of the images to use, and how many have no tag; says what is left out."""
-    for i, reason in sorted(pictures.failed.items()):
+def usable_items(source: TaggedSource, images: DecodedImages, messages: Messages) -> tuple[list[int], int]:
+    """Return the numbers of the images to use and how many have no tag; report what is left out."""
+    for i, reason in sorted(images.failed.items()):
         messages.warn(f"left out: {reason} ({source.paths[i].name})")
     bare = np.flatnonzero(source.tags.sum(1) == 0).tolist()
     if bare:
         messages.warn(f"left out: {len(bare)} images without a tag, first {source.paths[bare[0]].name}")
-    out = {*bare, *pictures.failed}
+    out = {*bare, *images.failed}
     items = [i for i in range(len(source.paths)) if i not in out]
     if not items:
         raise BadInputError("no image is readable and has a tag; there is nothing to train on")

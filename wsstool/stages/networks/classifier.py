@@ -1,4 +1,4 @@
-"""Trained classifiers for the stages that read them: ours, or published ones."""
+"""Load trained classifiers, from wsstool or published."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load_classifier(
 
     Args:
         path: weights file.
-        classes, is_named: where a published file has the names of its classes from, see ``named_outputs``.
+        classes, is_named: source of the class names of a published file, see ``named_outputs``.
 
     Raises:
         MissingInputError: no such file.

@@ -1,4 +1,4 @@
-"""What the outputs of a network are called: published files bring no names along."""
+"""Class names for network outputs; published checkpoints do not contain them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from wsstool.types import ClassList
 def named_outputs(
     meta: dict[str, Any], classes: ClassList, weights: Path, *, is_named: bool = False
 ) -> tuple[ClassList, list[int]]:
-    """Class list of a network and the class id of each of its outputs.
+    """Return the class list of a network and the class id of each of its outputs.
 
-    A file of ours says both. The outputs of a published one are, without the background, the classes of
+    A wsstool file contains both. The outputs of a published one are, without the background, the classes of
     LUAD-HistoSeg or BCSS-WSSS where the file's name holds ``luad`` or ``bcss``, those of PASCAL VOC where the
     description says so, else those of the data folder, else ``class_0``, ``class_1``, ... A list that has as
     many classes as the network has outputs counts with its background.

@@ -1,4 +1,4 @@
-"""A trained segmenter: its networks, what it says about itself, its classes."""
+"""Load a trained segmenter: networks, metadata and class list."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from wsstool.types import ClassList
 
 @dataclass(frozen=True)
 class Trained:
-    """What a segmenter's weights file holds.
+    """Content of a segmenter's weights file.
 
     Attributes:
         networks: one, or two of an ensemble, in eval mode on their device.
@@ -36,12 +36,12 @@ class Trained:
 
     @property
     def input_multiple(self) -> int:
-        """Views are padded to a multiple of so many pixels."""
+        """Inputs are padded to a multiple of this many pixels."""
         return int(self.networks[0].input_multiple)  # type: ignore[arg-type]
 
     @property
     def names(self) -> tuple[str | None, ...]:
-        """What each output is called; None for a background."""
+        """Name of each output; None for a background."""
         known = self.classes.background
         return tuple(None if i == known else self.classes.names[i] for i in self.ids.tolist())
 
@@ -60,12 +60,12 @@ def open_segmenter(
     Args:
         weights: the file.
         device: where the networks go.
-        listed, is_named: where a published file has the names of its classes from, see ``named_outputs``.
+        listed, is_named: source of the class names of a published file, see ``named_outputs``.
         ensemble: both networks.
         arch: HEAD-BACKBONE of a published file whose entries fit more than one network.
 
     Raises:
-        UsageError: another ``arch`` than that of a file that says its own.
+        UsageError: an ``arch`` that differs from the one stored in the file.
         BadInputError: a classifier, weights that do not fit, one network where two are asked for, or a class
             list of another length.
         MissingInputError: no such file.

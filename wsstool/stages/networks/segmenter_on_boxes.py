@@ -1,4 +1,4 @@
-"""A segmenter asked about boxes: how much more likely each pixel is of the box's class than of any other."""
+"""Map boxes with a segmenter: the probability of the box's class relative to all others."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class ClassMapper:
     Attributes:
         trained: the segmenter.
         outputs: (C,) number of the output of each class of the boxes, -1 for those that no box has.
-        margins: of the windows that are written; the network sees whole pictures.
-        flip: also the mirrored picture.
+        margins: of the windows that are written; the network sees whole images.
+        flip: average with the horizontally flipped image.
     """
 
     trained: Trained

@@ -12,7 +12,7 @@ import numpy as np
 
 from wsstool.data.dataset import Dataset
 from wsstool.data.formats import mcg
-from wsstool.data.formats.detections import coco_masks as coco_results
+from wsstool.data.formats.detections import coco_masks
 from wsstool.data.geometry.shapes import shape_mask
 from wsstool.data.listing import Lookup, find_images, without_suffix
 from wsstool.errors import BadInputError, MissingInputError, UsageError
@@ -20,16 +20,16 @@ from wsstool.proposals.masks import from_masks, from_sets
 from wsstool.regions import Proposals
 from wsstool.store.matfile import read_mat73
 
-Make = Callable[[tuple[int, int]], tuple[Proposals, int]]
+ReadProposals = Callable[[tuple[int, int]], tuple[Proposals, int]]
 """Size of the image -> its proposals, and how many did not fit."""
 
 
-def imported(path: Path, dataset: Dataset) -> dict[int, Make]:
-    """Who makes the proposals of which picture.
+def find_proposals(path: Path, dataset: Dataset) -> dict[int, ReadProposals]:
+    """Find the proposals of each image; they are read on demand.
 
     Args:
         path: a JSON file or a ``.mat`` file, which is named after its image, or a folder of such files.
-        dataset: the pictures that are wanted; proposals of others in the same folder are passed over.
+        dataset: the images to use; proposals of others in the same folder are skipped.
 
     Raises:
         MissingInputError: there is no such file, or nothing in the folder.
@@ -39,16 +39,16 @@ def imported(path: Path, dataset: Dataset) -> dict[int, Make]:
     everything = find_images(dataset.root)
     lookup = Lookup(everything)
     wanted = {name: i for i, name in enumerate(dataset.names)}
-    results: dict[int, list[coco_results.Result]] = defaultdict(list)
-    found: dict[int, Make] = {}
+    results: dict[int, list[coco_masks.MaskResult]] = defaultdict(list)
+    found: dict[int, ReadProposals] = {}
     numbers: dict[int, str] | None = None
-    for file in files(path):
+    for file in proposal_files(path):
         if file.suffix.lower() == ".mat":
             i = _place(lookup, file.stem, f"'{file}'", everything, wanted)
             if i is not None:
                 found[i] = partial(_of_mat, file)
             continue
-        for one in coco_results.read(file):
+        for one in coco_masks.read(file):
             name = one.image
             if isinstance(name, int):
                 numbers = _numbers(dataset.root) if numbers is None else numbers
@@ -59,8 +59,8 @@ def imported(path: Path, dataset: Dataset) -> dict[int, Make]:
     return found | {i: partial(_of_results, ones) for i, ones in results.items()}
 
 
-def files(path: Path) -> list[Path]:
-    """The files that ``--import`` names."""
+def proposal_files(path: Path) -> list[Path]:
+    """Return the files that ``--import`` names."""
     if path.is_dir():
         found = sorted(p for p in path.iterdir() if p.suffix.lower() in (".json", ".mat"))
         if not found:
@@ -78,7 +78,7 @@ def _place(
 ) -> int | None:
     at = lookup.find(name, source)
     if at is None:
-        at = lookup.find(without_suffix(name), source)  # the same picture in another format
+        at = lookup.find(without_suffix(name), source)  # the same image in another format
     if at is None:
         raise BadInputError(f"{source} is for the image '{name}', which is not in the data folder")
     return wanted.get(everything[at])
@@ -89,17 +89,17 @@ def _numbers(root: Path) -> dict[int, str]:
     paths = [root / "boxes.json", *root.glob("instances*.json"), *root.glob("annotations/instances*.json")]
     found: dict[int, str] = {}
     for path in sorted(p for p in paths if p.is_file()):
-        found |= coco_results.image_numbers(path)
+        found |= coco_masks.image_numbers(path)
     return found
 
 
 def _by_number(number: int, names: tuple[str, ...]) -> str | None:
-    """The picture whose name is the number, zeros aside, as COCO's are."""
+    """The image whose name is the number, zeros aside, as COCO's are."""
     fitting = [n for n in names if (stem := Path(n).stem).isdecimal() and int(stem) == number]
     return fitting[0] if len(fitting) == 1 else None
 
 
-def _of_results(results: list[coco_results.Result], size: tuple[int, int]) -> tuple[Proposals, int]:
+def _of_results(results: list[coco_masks.MaskResult], size: tuple[int, int]) -> tuple[Proposals, int]:
     masks = []
     for one in sorted(results, key=lambda one: -one.score):
         try:
@@ -116,6 +116,6 @@ def _of_mat(path: Path, size: tuple[int, int]) -> tuple[Proposals, int]:
     return from_sets(*mcg.sets(found, f"'{path}'", size))
 
 
-def nothing(size: tuple[int, int]) -> tuple[Proposals, int]:
+def no_proposals(size: tuple[int, int]) -> tuple[Proposals, int]:
     """One superpixel and no proposal, for an image that the import does not name."""
     return Proposals(np.zeros(size, np.uint16), np.zeros((0, 3), np.uint16)), 0

@@ -1,4 +1,4 @@
-"""The masks of all boxes of one image, by one method, with a fallback where it finds nothing."""
+"""Make the masks of all boxes of an image by one method, with a fallback where it finds nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from wsstool.regions import Proposals, pixel_bounds
+from wsstool.regions import Proposals, box_in_window, box_mask, pixel_bounds
 from wsstool.registry import FILLERS, SELECTORS
 from wsstool.selection.confidence import quality
 from wsstool.selection.map_kind import map_kind
@@ -16,16 +16,16 @@ from wsstool.types import IGNORE
 
 
 @dataclass(frozen=True)
-class Scene:
-    """What is known of one image.
+class ImageObjects:
+    """The boxes of one image, with maps, proposals and pixels for masking their objects.
 
     Args:
         size: (H, W).
         boxes: (B, 4) float32 xyxy in pixels.
         windows: (B, 4) int32 xyxy.
-        maps: one (h, w) map a window, None where there is none.
+        maps: one (h, w) map per window, None where there is none.
         proposals: or None.
-        image: (H, W, 3) uint8, or None.
+        pixels: (H, W, 3) uint8, or None.
     """
 
     size: tuple[int, int]
@@ -33,7 +33,7 @@ class Scene:
     windows: np.ndarray
     maps: Sequence[np.ndarray | None]
     proposals: Proposals | None = None
-    image: np.ndarray | None = None
+    pixels: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -41,32 +41,32 @@ class ObjectMask:
     """One mask.
 
     Args:
-        mask: (h, w) uint8 of the window: 1 object, 0 not, 255 unsure.
-        score: quality in [0, 1], judged without the truth.
+        mask: (h, w) uint8 of the window: 1 object, 0 other, 255 unsure.
+        score: quality in [0, 1], estimated without ground truth.
         reason: why a fallback made it; empty: the method did.
-        beside: quality of other methods' masks by name, where they were asked for.
-        map_kind: what its map looks like, where the method reads it, see ``selection.map_kind``.
+        baselines: quality of the masks of other methods, by name.
+        map_kind: kind of its map, if the method reads it, see ``selection.map_kind``.
     """
 
     mask: np.ndarray
     score: float
     reason: str = ""
-    beside: dict[str, float] = field(default_factory=dict)
+    baselines: dict[str, float] = field(default_factory=dict)
     map_kind: str = ""
 
 
 @dataclass(frozen=True)
-class Maker:
+class MaskMaker:
     """A method by name with its options, looked up once.
 
     Args:
         name: in ``registry.SELECTORS`` or ``registry.FILLERS``.
         function: the method.
         own: its options.
-        guide: what the maps are of: ``region`` or ``contour``.
+        guide: kind of the maps: ``region`` or ``contour``.
         takes_proposals: it is a selector.
         takes_image: it is a filler that reads pixels.
-        takes_map: it can do nothing without a map.
+        takes_map: it requires a map.
     """
 
     name: str
@@ -78,8 +78,8 @@ class Maker:
     takes_map: bool
 
     @classmethod
-    def of(cls, name: str, settings: Sequence[str] = (), guide: str | None = None) -> Maker:
-        """Raises UsageError for options that the method does not have."""
+    def of(cls, name: str, settings: Sequence[str] = (), guide: str | None = None) -> MaskMaker:
+        """Raise UsageError for options that the method does not have."""
         is_selector = name in SELECTORS.names()
         registry = SELECTORS if is_selector else FILLERS
         own = registry.settings(name, settings)
@@ -94,57 +94,57 @@ class Maker:
             not is_selector and registry.takes(name, "image"),
             says not in (None, "box") if is_selector else registry.takes(name, "prior"),
         )
-        maker._try()
+        maker._check_options()
         return maker
 
     def idle(self) -> list[str]:
-        """A sentence for each option that does nothing beside the others."""
+        """Return one sentence per option without effect."""
         return (SELECTORS if self.takes_proposals else FILLERS).idle(self.name, self.own)
 
-    def _try(self) -> None:
-        """Raise UsageError for values out of range before anything is written: on a scene of 8 x 8."""
+    def _check_options(self) -> None:
+        """Raise UsageError for values out of range before anything is written: on an image of 8 x 8."""
         box, ones = np.array([[1, 1, 7, 7]], np.float32), np.ones((8, 8), np.float32)
         whole = Proposals(np.zeros((8, 8), np.uint16), np.array([[0, 0, 1]], np.uint16))
         image = np.zeros((8, 8, 3), np.uint8)
         image[2:6, 2:6] = 255
         windows = np.array([[0, 0, 8, 8]], np.int32)
-        self.mask(Scene((8, 8), box, windows, [ones], whole, image), 0, np.zeros((8, 8), np.float32))
+        self.mask(ImageObjects((8, 8), box, windows, [ones], whole, image), 0, np.zeros((8, 8), np.float32))
 
-    def mask(self, scene: Scene, k: int, canvas: np.ndarray) -> tuple[np.ndarray, str]:
+    def mask(self, image: ImageObjects, k: int, canvas: np.ndarray) -> tuple[np.ndarray, str]:
         """(h, w) uint8 mask of box ``k``, and why there is none.
 
         Args:
-            scene: the image.
+            image: the image.
             k: number of the box.
             canvas: (H, W) float32 zeros, for the map at its place; zeros again afterwards.
         """
-        x0, y0, x1, y1 = scene.windows[k].tolist()
-        window, prior = (slice(y0, y1), slice(x0, x1)), scene.maps[k]
+        x0, y0, x1, y1 = image.windows[k].tolist()
+        window, prior = (slice(y0, y1), slice(x0, x1)), image.maps[k]
         size = (y1 - y0, x1 - x0)
         if self.takes_map and (prior is None or not np.nan_to_num(prior, nan=0.0).any()):
             return np.zeros(size, np.uint8), "empty map"
         if not self.takes_proposals:
-            box = scene.boxes[k] - np.array([x0, y0, x0, y0], np.float32)
+            box = box_in_window(image.boxes[k], image.windows[k])
             given: dict[str, Any] = {"prior": prior} if self.takes_map else {}
             if self.takes_image:
-                assert scene.image is not None
-                given["image"] = scene.image[window]
+                assert image.pixels is not None
+                given["image"] = image.pixels[window]
             mask = self.function(size, box, **given, **self.own)
             return mask, "" if (mask == 1).any() else "empty mask"
-        assert scene.proposals is not None
+        assert image.proposals is not None
         if prior is not None:
             canvas[window] = np.nan_to_num(prior, nan=0.0)
         known = canvas if prior is not None else None
-        chosen, _ = self.function(scene.proposals, known, scene.boxes[k], **self.own)
+        chosen, _ = self.function(image.proposals, known, image.boxes[k], **self.own)
         canvas[window] = 0
         if len(chosen):
-            return drawn(scene.proposals, chosen, scene.boxes[k], window), ""
-        return np.zeros(size, np.uint8), self._why(scene, k)
+            return proposal_mask(image.proposals, chosen, image.boxes[k], window), ""
+        return np.zeros(size, np.uint8), self._why(image, k)
 
-    def _why(self, scene: Scene, k: int) -> str:
-        x0, y0, x1, y1 = pixel_bounds(scene.boxes[k], scene.size)
-        left, top = scene.windows[k][:2]
-        prior = scene.maps[k]
+    def _why(self, image: ImageObjects, k: int) -> str:
+        x0, y0, x1, y1 = pixel_bounds(image.boxes[k], image.size)
+        left, top = image.windows[k][:2]
+        prior = image.maps[k]
         if self.takes_map and prior is not None:
             near = prior[max(0, y0 - top) : y1 - top, max(0, x0 - left) : x1 - left]
             if np.nan_to_num(near, nan=0.0).max(initial=0) < 0.5 * np.nan_to_num(prior, nan=0.0).max():
@@ -152,48 +152,43 @@ class Maker:
         return "no proposal in the box"
 
 
-def drawn(
+def proposal_mask(
     proposals: Proposals, chosen: np.ndarray, box: np.ndarray, window: tuple[slice, slice]
 ) -> np.ndarray:
     """(h, w) uint8: the union of proposals, clipped to the box, in a window of the image."""
     held = proposals.members()[chosen].any(0)
     mask = held[proposals.superpixels[window]]
-    x0, y0, x1, y1 = pixel_bounds(box, proposals.superpixels.shape)  # type: ignore[arg-type]
-    top, left = window[0].start, window[1].start
-    inside = np.zeros_like(mask)
-    inside[max(0, y0 - top) : y1 - top, max(0, x0 - left) : x1 - left] = True
-    return (mask & inside).astype(np.uint8)
+    return (mask & box_mask(box, proposals.superpixels.shape)[window]).astype(np.uint8)
 
 
-def masks_of(
-    scene: Scene, maker: Maker, fallbacks: Sequence[Maker], beside: Sequence[Maker] = ()
+def make_masks(
+    image: ImageObjects, maker: MaskMaker, fallbacks: Sequence[MaskMaker], baselines: Sequence[MaskMaker] = ()
 ) -> list[ObjectMask]:
-    """The mask of every box.
+    """Make the mask of every box of an image.
 
     Args:
-        scene: the image.
+        image: the image.
         maker: the method.
         fallbacks: methods in the order in which they are tried; the last never fails.
-        beside: methods whose quality is measured too.
+        baselines: methods whose quality is measured too.
     """
-    canvas = np.zeros(scene.size, np.float32)
+    canvas = np.zeros(image.size, np.float32)
     found = []
-    for k in range(len(scene.boxes)):
-        mask, reason = maker.mask(scene, k, canvas)
+    for k in range(len(image.boxes)):
+        mask, reason = maker.mask(image, k, canvas)
         for other in fallbacks if reason else ():
-            mask, why = other.mask(scene, k, canvas)
+            mask, why = other.mask(image, k, canvas)
             if not why:
                 break
-        judged = _judge(scene, k, maker.guide)
-        others = {one.name: judged(one.mask(scene, k, canvas)[0]) for one in beside}
-        prior = scene.maps[k] if maker.takes_map else None
+        judged = _judge(image, k, maker.guide)
+        others = {one.name: judged(one.mask(image, k, canvas)[0]) for one in baselines}
+        prior = image.maps[k] if maker.takes_map else None
         kind = map_kind(prior) if prior is not None else ""
         found.append(ObjectMask(mask, judged(mask), reason, others, kind))
     return found
 
 
-def _judge(scene: Scene, k: int, guide: str) -> Callable[[np.ndarray], float]:
-    """The quality of a mask of box ``k``."""
-    left, top = scene.windows[k][:2].tolist()
-    box = scene.boxes[k] - np.array([left, top, left, top], np.float32)
-    return lambda mask: quality(np.where(mask == IGNORE, 1, mask), box, scene.maps[k], guide)
+def _judge(image: ImageObjects, k: int, guide: str) -> Callable[[np.ndarray], float]:
+    """Rate the quality of a mask of box ``k``."""
+    box = box_in_window(image.boxes[k], image.windows[k])
+    return lambda mask: quality(np.where(mask == IGNORE, 1, mask), box, image.maps[k], guide)

@@ -1,4 +1,4 @@
-"""What ``select`` reads: proposals and maps side by side, joined by the names of their images."""
+"""Read the inputs of ``select``: proposals and maps side by side, joined by the names of their images."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.regions import in_window
 from wsstool.stages.inputs.image_folder import image_folder
-from wsstool.stages.objects.columns import Objects
-from wsstool.stages.objects.mask_maker import Maker, Scene
+from wsstool.stages.objects.columns import BoxColumns
+from wsstool.stages.objects.mask_maker import ImageObjects, MaskMaker
 
 
 @dataclass(frozen=True)
-class Given:
-    """The open inputs. One of the three is there."""
+class SelectInputs:
+    """The open inputs, at least one of the three."""
 
     proposals: store.Reader | None = None
     maps: store.Reader | None = None
@@ -27,14 +28,14 @@ class Given:
 
     @property
     def header(self) -> store.Header | None:
-        """Of the file that says which images there are."""
+        """Header of the file that lists the images."""
         reader = self.maps or self.proposals
         return reader.header if reader else None
 
     def image_root(self, images: Path | None) -> str:
         return str(images or self.folder or (self.header.image_root if self.header else ""))
 
-    def inputs(self) -> tuple[store.Input, ...]:
+    def sources(self) -> tuple[store.Input, ...]:
         found = []
         if self.proposals:
             found.append(self.proposals.header.as_input(path=self.names[0]))
@@ -44,8 +45,8 @@ class Given:
         return tuple(found)
 
 
-def open_inputs(source: str | None, contour: str | None, maker: Maker, stack: ExitStack) -> Given:
-    """Open what ``--contour`` and the positional input name; standard input is one of them at most.
+def open_inputs(source: str | None, contour: str | None, maker: MaskMaker, stack: ExitStack) -> SelectInputs:
+    """Open ``--contour`` and the positional input; at most one of them is standard input.
 
     Raises:
         UsageError: inputs that exclude each other. Others: see ``store.open_records``.
@@ -56,32 +57,32 @@ def open_inputs(source: str | None, contour: str | None, maker: Maker, stack: Ex
 
     if contour is None:
         if source is not None and Path(source).is_dir():
-            return Given(folder=Path(source))
+            return SelectInputs(folder=Path(source))
         first = read(source, "proposal", "contour")
         names = (source or "", source or "")
         return (
-            Given(first, names=names)
+            SelectInputs(first, names=names)
             if first.header.payload == "proposal"
-            else Given(None, first, names=names)
+            else SelectInputs(None, first, names=names)
         )
     if source is None and not maker.takes_proposals:
-        return Given(None, read(contour, "contour"), names=("", contour))
+        return SelectInputs(None, read(contour, "contour"), names=("", contour))
     if source is not None and Path(source).is_dir():
         raise UsageError(f"'{source}' is a folder; beside --contour a file of proposals is expected")
     if contour == "-" and source in (None, "-"):
         raise UsageError("standard input is either the proposals or the maps: name a file for the other")
-    given = Given(read(source, "proposal"), read(contour, "contour"), names=(source or "", contour))
-    _check_images(given)
-    return given
+    inputs = SelectInputs(read(source, "proposal"), read(contour, "contour"), names=(source or "", contour))
+    _check_images(inputs)
+    return inputs
 
 
-def _check_images(given: Given) -> None:
+def _check_images(inputs: SelectInputs) -> None:
     """Raise BadInputError where the proposals lack an image of the maps, or have it in another size."""
-    assert given.proposals is not None and given.maps is not None
-    theirs = dict(zip(given.proposals.header.images, given.proposals.header.sizes.tolist(), strict=True))
-    for name, size in zip(given.maps.header.images, given.maps.header.sizes.tolist(), strict=True):
+    assert inputs.proposals is not None and inputs.maps is not None
+    theirs = dict(zip(inputs.proposals.header.images, inputs.proposals.header.sizes.tolist(), strict=True))
+    for name, size in zip(inputs.maps.header.images, inputs.maps.header.sizes.tolist(), strict=True):
         if name not in theirs:
-            source = given.names[0] or "stdin"
+            source = inputs.names[0] or "stdin"
             raise BadInputError(
                 f"there are no proposals of '{name}' in '{source}': are they of other images?"
             )
@@ -92,13 +93,13 @@ def _check_images(given: Given) -> None:
             )
 
 
-def pixel_folder(given: Given, images: Path | None, *, needed: bool) -> Path | None:
+def pixel_folder(inputs: SelectInputs, images: Path | None, *, needed: bool) -> Path | None:
     """The folder of the images, where they are."""
-    if given.folder is not None:
-        return given.folder
-    assert given.header is not None
+    if inputs.folder is not None:
+        return inputs.folder
+    assert inputs.header is not None
     try:
-        return image_folder(given.header, images, given.names[1] or given.names[0] or None)
+        return image_folder(inputs.header, images, inputs.names[1] or inputs.names[0] or None)
     except MissingInputError:
         if needed or images is not None:
             raise
@@ -106,59 +107,62 @@ def pixel_folder(given: Given, images: Path | None, *, needed: bool) -> Path | N
 
 
 @dataclass(frozen=True)
-class Job:
-    """One image: its scene without pixels, and where those are; or why there is none."""
+class ImageTask:
+    """One image to make masks for.
 
-    scene: Scene | None
-    picture: Path | None = None
-    why: str = "had failed in the stage before"
+    Args:
+        objects: its boxes, maps and proposals, without pixels; None: there are none.
+        path: the image file; None: it is not there.
+        reason: why there are no objects.
+    """
+
+    objects: ImageObjects | None
+    path: Path | None = None
+    reason: str = "had failed in the stage before"
 
 
-def jobs(given: Given, objects: Objects, folder: Path | None, start: int) -> Iterator[Job]:
-    """The images in order; the streams are read side by side, to their ends."""
-    proposals = given.proposals.records() if given.proposals else iter(())
-    maps = given.maps.records(start) if given.maps else None
-    for i in range(start, len(objects)):
-        name, size = objects.images[i], objects.sizes[i]
+def image_tasks(
+    inputs: SelectInputs, boxes: BoxColumns, folder: Path | None, start: int
+) -> Iterator[ImageTask]:
+    """Yield the images in order; the streams are read side by side, to their ends."""
+    proposals = inputs.proposals.records() if inputs.proposals else iter(())
+    maps = inputs.maps.records(start) if inputs.maps else None
+    for i in range(start, len(boxes)):
+        name, size = boxes.images[i], boxes.sizes[i]
         record = next(maps) if maps else None
         regions = next((one for one in proposals if one.name == name), None)
-        rows = objects.rows(i)
+        rows = slice(boxes.rows(i).start, boxes.rows(i).stop)
         if not size.all() or any(one is not None and one.failed for one in (record, regions)):
-            yield Job(None)
+            yield ImageTask(None)
             continue
-        windows = objects.columns["window"][rows.start : rows.stop]
-        scene = Scene(
+        objects = ImageObjects(
             (int(size[0]), int(size[1])),
-            objects.columns["box"][rows.start : rows.stop],
-            windows,
-            _maps(record, objects, i) if record else [None] * len(rows),
+            boxes.columns["box"][rows],
+            boxes.columns["window"][rows],
+            _maps(record, boxes, i) if record else [None] * (rows.stop - rows.start),
             regions.proposals if regions else None,
         )
-        yield Job(scene, folder / name if folder else None)
+        yield ImageTask(objects, folder / name if folder else None)
     for rest in (maps or (), proposals):
-        for _ in rest:  # the checksum stands at the end
+        for _ in rest:  # the checksum is at the end
             pass
 
 
-def _maps(record: store.Record, objects: Objects, i: int) -> list[np.ndarray | None]:
-    """The map of each box, in the box's window: that of the same number."""
-    rows = objects.rows(i)
+def _maps(record: store.Record, boxes: BoxColumns, i: int) -> list[np.ndarray | None]:
+    """The map of each box in its window; maps and boxes belong together by number."""
+    rows = boxes.rows(i)
     theirs = record.header.rows(record.index, "box")
-    if record.header.columns["window"] is objects.columns["window"]:
+    if record.header.columns["window"] is boxes.columns["window"]:
         return list(record.windows)
     numbers = record.header.columns["box_id"][theirs].tolist()
     corners = record.header.columns["window"][theirs]
-    canvas = np.zeros(record.size, np.float32)
     found: list[np.ndarray | None] = []
     for row in rows:
-        number = int(objects.columns["box_id"][row])
+        number = int(boxes.columns["box_id"][row])
         if number not in numbers:
             found.append(None)
             continue
         k = numbers.index(number)
-        x0, y0, x1, y1 = corners[k].tolist()
-        canvas[y0:y1, x0:x1] = record.windows[k]
-        left, top, right, bottom = objects.columns["window"][row].tolist()
-        found.append(canvas[top:bottom, left:right].copy())
-        canvas[y0:y1, x0:x1] = 0
+        window = boxes.columns["window"][row].tolist()
+        found.append(in_window(record.windows[k], corners[k].tolist(), window))
     return found

@@ -1,4 +1,4 @@
-"""Results that must all be known before the first can be written: kept on disk, read back in order."""
+"""Spool items to an anonymous temporary file and read them back in order."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from wsstool.errors import CannotWriteError
 T = TypeVar("T")
 
 
-class Shelf(Generic[T]):
-    """Items in the order in which they came, in a nameless file that goes with the process.
+class Spool(Generic[T]):
+    """Items in the order in which they were added; the file disappears with the process.
 
-    >>> with Shelf() as shelf:
-    ...     shelf.add("a")
-    ...     shelf.add("b")
-    ...     list(shelf.since(1))
+    >>> with Spool() as spool:
+    ...     spool.add("a")
+    ...     spool.add("b")
+    ...     list(spool.since(1))
     ['b']
     """
 
@@ -27,15 +27,15 @@ class Shelf(Generic[T]):
         self._places: list[int] = []
         self._file: IO[bytes] = tempfile.TemporaryFile(prefix="wsstool-")  # noqa: SIM115
 
-    def __enter__(self) -> Shelf[T]:
+    def __enter__(self) -> Spool[T]:
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(OSError):  # what could not be written was told before
+        with contextlib.suppress(OSError):  # what could not be written was reported before
             self._file.close()
 
     def add(self, item: T) -> None:
-        """Put an item behind the others.
+        """Append an item.
 
         Raises:
             CannotWriteError: no space in the folder of temporary files.
@@ -49,7 +49,7 @@ class Shelf(Generic[T]):
             raise CannotWriteError(f"cannot write to '{where}' (TMPDIR): {error.strerror}") from error
 
     def since(self, start: int) -> Iterator[T]:
-        """The items from number ``start`` on; nothing can be added any more."""
+        """Yield the items from number ``start`` on; nothing can be added afterwards."""
         for place in self._places[start:]:
             self._file.seek(place)
             yield pickle.load(self._file)

@@ -29,20 +29,20 @@ class CamOptions(DataFolder, Shard, Settings, Inference, RecordOutput):
         "cam", "how class maps are computed; 'wsstool methods' compares them", panel=METHOD
     )
     targets: Literal["labels", "scores", "all"] = option(
-        "labels", "classes that get a map: those tagged, those with a high score, or all", panel=METHOD
+        "labels", "classes to map: tagged classes, classes with a high score, or all", panel=METHOD
     )
     layer: list[str] | None = option(
         None, "layer to read maps from; repeatable; default: the last", panel=METHOD
     )
     scale: list[float] | None = option(
-        None, "image scale to sum over; repeatable; default 1", panel=METHOD, above=0, at_most=8
+        None, "image scale; repeatable, the maps are summed; default 1", panel=METHOD, above=0, at_most=8
     )
     flip: bool = option(
         False, "sum with the horizontally flipped image", panel=METHOD, spelling="--flip/--no-flip"
     )
     rectify: bool | None = option(
         None,
-        "keep only the positive part of each pass; default: if several passes are summed",
+        "keep only the positive part of each pass; default: only if several passes are summed",
         panel=METHOD,
         spelling="--rectify/--no-rectify",
     )
@@ -54,7 +54,7 @@ class CamOptions(DataFolder, Shard, Settings, Inference, RecordOutput):
     )
     score_threshold: float = option(
         0.5,
-        "with --targets scores: smallest score of a class that gets a map",
+        "with --targets scores: minimum score of the classes to map",
         panel=METHOD,
         at_least=0,
         at_most=1,

@@ -1,4 +1,4 @@
-"""The names that an option may take where they come from a registry of methods."""
+"""Option values that come from a registry of methods."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from wsstool.registry import (
     CAMS,
     COTRAINERS,
     DENSE,
+    EXPORTS,
     FILLERS,
     NMS,
     PROPOSALS,
@@ -18,12 +19,16 @@ from wsstool.registry import (
     SELECTORS,
 )
 
+Optimizer = Literal["sgd", "adam", "adamw"]
+Schedule = Literal["poly", "cosine", "step", "constant"]
+
 if TYPE_CHECKING:
     Attention = str
     BackgroundKind = str
     CamMethod = str
     Cotrainer = str
     DenseMethod = str
+    ExportFormat = str
     NmsMethod = str
     Proposer = str
     Refiner = str
@@ -35,6 +40,7 @@ else:  # the names become choices, completion and error texts
     CamMethod = Literal[CAMS.names()]
     Cotrainer = Literal[COTRAINERS.names()]
     DenseMethod = Literal[DENSE.names()]
+    ExportFormat = Literal[("png", *EXPORTS.names())]
     NmsMethod = Literal[NMS.names()]
     Proposer = Literal[PROPOSALS.names()]
     Refiner = Literal[REFINERS.names()]

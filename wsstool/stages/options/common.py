@@ -1,18 +1,20 @@
-"""Options that several commands share, by what they are about."""
+"""Options that several commands share, grouped by topic."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from wsstool.options import Options, option
+from wsstool.stages.options.choices import Refiner
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DataFolder(Options):
-    """A data folder, and which of its images and labels are used."""
+class ImageFolder(Options):
+    """A data folder, and which of its images are used."""
 
     data: Path = option(..., "data folder; its layout is recognised", positional=True)
     split: str | None = option(
@@ -21,11 +23,20 @@ class DataFolder(Options):
         "present",
         panel=INPUT,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataFolder(ImageFolder):
+    """A data folder, and which of its images and labels are used."""
+
     labels: Path | None = option(
         None, "label file (CSV, TSV, JSONL, .npy); default: found in DATA", panel=INPUT
     )
     class_list: Path | None = option(
-        None, "class file ('index name' lines), or luad, bcss; default: found in DATA", panel=INPUT
+        None,
+        "class file ('index name' lines), or luad, bcss; default: found in DATA",
+        panel=INPUT,
+        key="changed",
     )
 
 
@@ -35,6 +46,54 @@ class Shard(Options):
 
     shard: str | None = option(
         None, "only the I-th of N parts, I from 0; 'merge' joins them", panel=INPUT, metavar="I/N"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxSource(Options):
+    """The source of the boxes, and their coordinate format."""
+
+    boxes: Path | None = option(
+        None,
+        "box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: found in DATA",
+        panel=INPUT,
+        key=False,
+    )
+    box_format: Literal["auto", "xywh", "xyxy", "cxcywh"] = option(
+        "auto", "box coordinates; auto: as the file format defines; an error if they do not fit", panel=INPUT
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class BoxWindows(Options):
+    """The windows around boxes that a network maps."""
+
+    margin: list[float] | None = option(
+        None,
+        "margin around a box as a share of its sides; repeatable, the maps are averaged; default 0.25",
+        panel=METHOD,
+        at_least=0,
+        at_most=4,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordInput(Options):
+    """A record file, or a stream of records on standard input."""
+
+    source: str | None = option(None, "input file; '-' or omitted: standard input", positional=True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesOfRecords(Options):
+    """Where the images of a record file are."""
+
+    images: Path | None = option(
+        None,
+        "folder with the images of the input file; default: the folder it was made from",
+        panel=INPUT,
+        env="WSSTOOL_IMAGES",
+        key=False,
     )
 
 
@@ -52,7 +111,28 @@ class Settings(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Execution(Options):
+class Refinement(Settings):
+    """A method that refines score maps with the image."""
+
+    refine: Refiner | None = option(
+        None, "refine the score maps with the image; default: no refinement", panel=METHOD
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion(Options):
+    """When a command counts as successful, and whether it recomputes an up-to-date result."""
+
+    max_failed: int = option(
+        0, "images that may fail before the exit code is 3", panel=OUTPUT, at_least=0, key=False
+    )
+    force: bool = option(
+        False, "recompute even if the output is up to date", panel=OUTPUT, spelling="--force", key=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution(Completion):
     """How a command runs; never what it computes."""
 
     workers: int = option(
@@ -61,12 +141,6 @@ class Execution(Options):
         panel=RUNTIME,
         at_least=0,
         key=False,
-    )
-    max_failed: int = option(
-        0, "images that may fail before the exit code is 3", panel=OUTPUT, at_least=0, key=False
-    )
-    force: bool = option(
-        False, "compute again although the output is up to date", panel=OUTPUT, spelling="--force", key=False
     )
 
 
@@ -86,7 +160,7 @@ class RecordOutput(Options):
 
     output: Path | None = option(
         None,
-        "output file, written whole or not at all; default: standard output",
+        "output file, written atomically; default: standard output",
         panel=OUTPUT,
         spelling=("--output", "-o"),
         key=False,

@@ -1,4 +1,4 @@
-"""A gate: the classes that a classifier sees in an image, for a segmenter to choose from."""
+"""A gate: restrict a segmenter to the classes that a classifier detects in an image."""
 
 from __future__ import annotations
 
@@ -9,12 +9,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import normalise
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.types import ClassList
-
-FORMS = ("forbid", "multiply")
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Gate:
         mean, std: of its input, which need not be the segmenter's.
         single_label: its scores are a softmax.
         order: for each output of the segmenter the output of the classifier of the same name; -1 for the
-            background, of which the classifier says nothing and which is always kept.
+            background, which the classifier does not score and which is always kept.
         threshold: a class is kept whose score is above it, [0, 1).
         form: ``forbid``: the logits of the others become -inf, and where none is left the class with the best
             score is kept. ``multiply``: their logits become 0, as published: they still win where the logits
@@ -47,7 +44,7 @@ class Gate:
 
     @torch.inference_mode()
     def __call__(self, images: torch.Tensor, may: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """What to do with the outputs of the segmenter.
+        """Return the outputs that may win, and factors for their logits.
 
         Args:
             images: (B,3,H,W) uint8.
@@ -77,7 +74,7 @@ def open_gate(
     form: str = "forbid",
     is_named: bool = False,
 ) -> Gate:
-    """The gate that a classifier's weights file gives for a segmenter.
+    """Open a classifier's weights file as the gate of a segmenter.
 
     Args:
         path: weights of a classifier.
@@ -89,17 +86,11 @@ def open_gate(
     Raises:
         BadInputError: weights of a segmenter, damaged, or of other classes.
         MissingInputError: no such file.
-        UsageError: a threshold outside [0, 1), an unknown form.
     """
-    if not 0 <= threshold < 1:
-        raise UsageError(f"--gate-threshold {threshold:g}: a score from 0 to below 1")
-    if form not in FORMS:
-        raise UsageError(f"--gate-form {form}: {' or '.join(FORMS)}")
     classifier, meta = load_classifier(path, listed, is_named=is_named)
     own = [meta["classes"][i] for i in meta["class_ids"]]
-    odd = sorted(set(own) ^ {name for name in names if name is not None})
-    if odd:
-        raise BadInputError(f"the gate '{path}' is for other classes than the segmenter (such as {odd[0]})")
+    wanted = ClassList(tuple(sorted(name for name in names if name is not None)))
+    wanted.require_same(ClassList(tuple(sorted(own))), f"the segmenter and its gate '{path}'")
     order = [-1 if name is None else own.index(name) for name in names]
     return Gate(
         classifier.to(device),

@@ -1,27 +1,29 @@
-"""The files that ``predict`` writes: label maps, or the probability of each class."""
+"""The files of predicted label maps and class probabilities."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from wsstool import store
 from wsstool.data.dataset import Dataset
+from wsstool.stages.records import Payload
 from wsstool.types import ClassList
 
 MAP_STRIDE = 4
-"""Image pixels a cell of the stored probabilities."""
+"""Image pixels per cell of the stored probabilities."""
 
 
 def mask_header(
     params: dict[str, Any],
-    inputs: list[store.Input],
+    inputs: Sequence[store.Input],
     dataset: Dataset,
     classes: ClassList,
     sizes: np.ndarray,
 ) -> store.Header:
-    """Header of a ``mask`` file with one label map an image."""
+    """Describe a ``mask`` file with one label map per image; arguments as in ``store.new_header``."""
     return store.new_header(
         "mask",
         stage="predict",
@@ -39,18 +41,18 @@ def mask_header(
 
 def probability_header(
     params: dict[str, Any],
-    inputs: list[store.Input],
+    inputs: Sequence[store.Input],
     dataset: Dataset,
     classes: ClassList,
     sizes: np.ndarray,
     allowed: np.ndarray,
     ids: np.ndarray,
 ) -> store.Header:
-    """Header of a ``cam`` file.
+    """Describe a ``cam`` file with one map per class that may occur.
 
     Args:
         params, inputs, dataset, classes: see ``store.new_header``; ``params["dtype"]`` is that of the maps.
-        sizes: (N, 2) rows and columns; (0, 0) for pictures that cannot be read, which get no map.
+        sizes: (N, 2) rows and columns; (0, 0) for images that cannot be read, which get no map.
         allowed: (N, C) bool, the outputs that have a map.
         ids: (C,) class id of each output.
     """
@@ -78,10 +80,10 @@ def probability_header(
     )
 
 
-def write_probabilities(writer: store.Writer, probs: np.ndarray) -> None:
-    """Write (K,h,w) probabilities divided by their largest; that and each class's maximum go to the tail."""
+def probability_payload(probs: np.ndarray) -> Payload:
+    """Divide (K, h, w) probabilities by their largest; that and the maximum of each class go to the tail."""
     largest = float(probs.max())
-    writer.write(probs / largest, scale=[largest], score=probs.max(axis=(1, 2)))
+    return Payload(probs / largest, {"scale": [largest], "score": probs.max(axis=(1, 2))})
 
 
 def _tags(dataset: Dataset, classes: ClassList) -> np.ndarray | None:

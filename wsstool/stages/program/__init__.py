@@ -1,1 +1,1 @@
-"""`methods`, `doctor` and `sample`: the program itself, and a data set to try it on."""
+"""`methods`, `doctor` and `sample`: the program itself, and a dataset to try it on."""

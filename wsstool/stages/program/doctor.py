@@ -1,4 +1,4 @@
-"""Whether this environment can run wsstool: packages, device, disk, locks, the file layout."""
+"""Check whether this environment can run wsstool: packages, device, disk, locks, the file layout."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ CORE = (
     "platformdirs",
     "filelock",
 )
-OPTIONAL = ("numba", "opencv-contrib-python-headless")
+OPTIONAL = ("numba", "opencv-contrib-python-headless", "imagecorruptions-imaug")
 
-LITTLE_DISK = 2 * 10**9  #: bytes; weights, stores and a checkpoint need about as much
-LITTLE_SHARED_MEMORY = 256 * 10**6  #: bytes; a container's usual 64 MB is too little for loader workers
+LITTLE_DISK = 2 * 10**9  #: bytes; weights, record files and a checkpoint need about as much
+LITTLE_SHARED_MEMORY = 256 * 10**6  #: bytes; the usual 64 MB of a container are too little for loader workers
 
 Finding = tuple[str, str]
 """State (ok, warn or fail) and one sentence."""
 
 
 def doctor(*, messages: Messages = SILENT) -> dict[str, Any]:
-    """Look at everything that commonly goes wrong before the first image is read.
+    """Check everything that commonly goes wrong before the first image is read.
 
     Returns:
         ``ok`` (nothing failed), ``wsstool``, ``python``, ``platform``, ``packages`` (name -> version, None
-        when missing) and ``checks``: one ``{check, state, text}`` each, state ``ok``, ``warn`` or ``fail``.
+        if missing) and ``checks``: one ``{check, state, text}`` each, state ``ok``, ``warn`` or ``fail``.
     """
     looked_at: dict[str, Callable[[], Finding]] = {
         "packages": _packages_complete,
@@ -60,7 +60,7 @@ def doctor(*, messages: Messages = SILENT) -> dict[str, Any]:
     for name, look in looked_at.items():
         try:
             state, text = look()
-        except Exception as error:  # whatever is broken here, the other checks still say something
+        except Exception as error:  # whatever is broken here, the other checks still run
             state, text = "fail", f"{type(error).__name__}: {error}"
         checks.append({"check": name, "state": state, "text": " ".join(text.split())})
     return {
@@ -81,7 +81,7 @@ def _version(name: str) -> str | None:
 
 
 def _build(name: str) -> str | None:
-    """Version with its build (``2.6.0+cpu``), which the package metadata lacks; read, never imported."""
+    """Return a version with its build (``2.6.0+cpu``), missing in the package metadata, without importing."""
     try:
         text = Path(str(metadata.distribution(name).locate_file(f"{name}/version.py"))).read_text("utf-8")
         found = re.search(r"^__version__ = '(.+)'", text, re.MULTILINE)
@@ -94,7 +94,7 @@ def _packages_complete() -> Finding:
     missing = [name for name in CORE if _version(name) is None]
     if missing:
         return "fail", f"missing: {', '.join(missing)}; run: python -m pip install {' '.join(missing)}"
-    return "ok", f"all {len(CORE)} that are needed"
+    return "ok", f"all {len(CORE)} required packages"
 
 
 def _torch_pair() -> Finding:
@@ -114,12 +114,12 @@ def _torch_pair() -> Finding:
 
 
 def explain_pair(torch: str, torchvision: str, requirements: list[str], error: str = "") -> Finding:
-    """Judge a pair of torch and torchvision.
+    """Check that torch and torchvision fit together.
 
     Args:
         torch: installed version, with its build: ``2.6.0+cpu``.
         torchvision: installed version.
-        requirements: what torchvision says that it requires.
+        requirements: requirements in the metadata of torchvision.
         error: why torchvision cannot be used, if it cannot.
 
     >>> explain_pair("2.6.0+cpu", "0.21.0+cpu", ["torch==2.6.0"])
@@ -174,7 +174,7 @@ def _waiting() -> Finding:
 
 
 def _records_work(folder: Path) -> Finding:
-    """Write a record file, let a second writer try, read it back."""
+    """Write a record file, try a second writer, and read the file back."""
     import numpy as np
 
     from wsstool import store
@@ -205,7 +205,7 @@ def _records_work(folder: Path) -> Finding:
         with store.open_records(path) as reader:
             found = np.stack([np.squeeze(record.data) for record in reader.records()])
     if not np.array_equal(found, masks):
-        return "fail", f"a record file written below '{folder}' does not read back as it was"
+        return "fail", f"a record file written below '{folder}' does not read back unchanged"
     if not locks:
         return "warn", f"'{folder}' has no file locks: nothing stops two commands with one output"
     return "ok", "written, locked and read back"
@@ -230,7 +230,7 @@ def _cache_works() -> Finding:
 
 def _shared_memory(place: Path = Path("/dev/shm")) -> Finding:
     if not place.is_dir():
-        return "ok", "not of this system"
+        return "ok", "not used on this system"
     size = shutil.disk_usage(place).total
     if size < LITTLE_SHARED_MEMORY:
         return "warn", (

@@ -1,4 +1,4 @@
-"""Every method that an option can name, from the registries."""
+"""List the methods of all registries."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from wsstool.registry import (
     BACKGROUNDS,
     BOX_LOSSES,
     CAMS,
+    CORRUPTIONS,
     COTRAINERS,
     DENSE,
     EXPORTS,
@@ -29,27 +30,28 @@ PLACES: dict[str, Registry] = {
     "pseudo-mask --refine": REFINERS,
     "pseudo-mask --rule": RULES,
     "pseudo-mask --background": BACKGROUNDS,
+    "train-contour --loss": BOX_LOSSES,
     "propose --method": PROPOSALS,
     "select --method": SELECTORS,
     "select --method, no proposals": FILLERS,
-    "cotrain --method": COTRAINERS,
-    "train-contour --loss": BOX_LOSSES,
-    "predict --dense": DENSE,
-    "export --format": EXPORTS,
     "nms --method": NMS,
+    "cotrain --method": COTRAINERS,
+    "predict --dense": DENSE,
+    "wsstool.corruptions.corrupt": CORRUPTIONS,
+    "export --format": EXPORTS,
 }
-"""The command and option -> the registry whose names it takes."""
+"""The command and option, or the function, -> the registry whose names it takes."""
 
 
 def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
-    """List the methods of all families, ours and those of other packages.
+    """List the methods of all families, built-in ones and those of other packages.
 
-    One that cannot be loaded is warned about and left out.
+    Methods that cannot be loaded are left out with a warning.
 
     Returns:
         ``methods``: one ``{place, name, summary, paper, cost, options}`` each, in the order of the
-        registries. ``place`` is the command and option that takes the name, ``options`` what ``--set``
-        takes for it (name -> default). ``backbones`` and ``heads``: the parts of network names.
+        registries. ``place`` is the command and option that accepts the name, ``options`` the method's
+        options for ``--set`` (name -> default). ``backbones`` and ``heads``: the parts of network names.
     """
     from wsstool.models.backbones import BACKBONES
     from wsstool.models.heads.fcn import FCN_HEADS
@@ -60,7 +62,7 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
         for name, entry in family.entries().items():
             try:
                 method, own = family.load(name), family.own_options(name)
-            except (ImportError, AttributeError) as error:  # a method of another package, badly installed
+            except (ImportError, AttributeError) as error:  # a broken method of another package
                 messages.warn(f"'{name}' of {place} cannot be loaded: {error}")
                 continue
             found.append(

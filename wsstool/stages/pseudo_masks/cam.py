@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from wsstool import store
 from wsstool.cams import Cams, multiscale
 from wsstool.data.dataset import Dataset, open_dataset
-from wsstool.errors import BadInputError, UsageError
+from wsstool.errors import UsageError
 from wsstool.family import setting_texts
 from wsstool.models.classifier import normalise
 from wsstool.options import takes
@@ -140,7 +140,7 @@ class _Network:
         return (logits.softmax(1) if single else logits.sigmoid()).float().cpu().numpy()
 
     def outputs(self, ids: np.ndarray, n_classes: int) -> np.ndarray:
-        """The outputs of the network that stand for class ids."""
+        """Return the outputs of the network for class ids."""
         positions = np.full(n_classes, -1)
         positions[self.meta["class_ids"]] = np.arange(len(self.meta["class_ids"]))
         return positions[ids]
@@ -150,13 +150,8 @@ def _classes(meta: dict[str, Any], dataset: Dataset, weights: Path) -> ClassList
     """The class list of the weights; that of the data must have the same names."""
     palette = tuple(tuple(rgb) for rgb in meta.get("palette", ()))
     classes = ClassList(tuple(meta["classes"]), meta.get("background", -1), palette)
-    names = dataset.classes.names
-    if names and dataset.labels is not None and names != classes.names:
-        odd = sorted(set(names) ^ set(classes.names)) or list(names)
-        raise BadInputError(
-            f"'{weights}' was trained for other classes than '{dataset.root}' has (such as {odd[0]}); "
-            "name the right --class-list or weights"
-        )
+    if dataset.classes.names and dataset.labels is not None:
+        classes.require_same(dataset.classes, f"'{weights}' and '{dataset.root}'")
     return classes
 
 

@@ -1,4 +1,4 @@
-"""What the layers of a classifier give class maps for, found out before anything is written."""
+"""Compute the stride of each layer's class maps before the output file is laid out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def map_strides(
     scales: Sequence[float],
     given: int | None,
 ) -> list[int]:
-    """Cell size of the maps of each layer: as given, the layer's own, or 4 where several scales meet.
+    """Return the cell size of the maps of each layer: as given, the layer's own, or 4 for several scales.
 
     The method is run once, on an empty image: whatever it refuses, such as a layer that it cannot use or a
     value of one of its options, is refused before there is an output.
@@ -34,13 +34,13 @@ def map_strides(
         layers: names of layers.
         n_classes: outputs of the classifier.
         scales: of the image.
-        given: pixels a cell, or None.
+        given: pixels per cell, or None.
 
     Returns:
-        One number of pixels a layer.
+        One number of pixels per layer.
 
     Raises:
-        UsageError: a layer that is not there, is named twice, or has no map over the image; see the method.
+        UsageError: an unknown or repeated layer, or one without a map over the image; see the method.
     """
     check_map_layers(model, layers)
     x = torch.zeros(1, 3, *PROBE, device=next(model.parameters()).device)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,34 +13,27 @@ from wsstool.errors import BadInputError, WsstoolError
 from wsstool.masks.instances import merge_instances
 from wsstool.parallel import map_in_threads
 from wsstool.regions import pixel_bounds
-from wsstool.types import SILENT, ClassList, Messages
+from wsstool.stages.options.pseudo_mask import ObjectOptions
+from wsstool.stages.records import Payload, write_all
+from wsstool.types import ClassList, Messages
 
 _MOST = 255  #: label maps hold ids below this
 
 
-def merge_objects(
+def label_objects(
     header: store.Header,
     records: Callable[[int], Iterator[store.Record]],
     scores: np.ndarray,
-    source: object,
-    *,
-    output: Path | None = None,
-    overlap: str = "ignore",
-    min_score: float = 0.0,
-    images: Path | None = None,
-    workers: int = 2,
-    max_failed: int = 0,
-    force: bool = False,
-    messages: Messages = SILENT,
+    options: ObjectOptions,
+    messages: Messages,
 ) -> dict[str, Any]:
-    """Write one label map an image: the class of every object's box where its mask is, background elsewhere.
+    """Write one label map per image: the class of every object where its mask is, background elsewhere.
 
     Args:
         header: of the ``selection`` file.
         records: f(start) -> its records from there on.
         scores: (B,) quality of every mask.
-        source: its path.
-        output, overlap, min_score, images, workers, max_failed, force: as in ``pseudo_mask``.
+        options, messages: as in ``pseudo_mask``.
 
     Returns:
         As ``pseudo_mask``, with ``weak``: objects below ``min_score``.
@@ -53,46 +45,51 @@ def merge_objects(
         A class list without a background gets one in front, and all ids move up by one.
     """
     classes, shift = _with_background(header.classes)
-    merge_instances((1, 1), (), (), (), (), (), overlap=overlap, min_score=min_score)  # are they legal?
-    names, box_class = header.columns["box_offset"], header.columns["box_class"].astype(np.int64) + shift
+    box_class = header.columns["box_class"].astype(np.int64) + shift
     labels = np.zeros((len(header), len(classes)), np.uint8)
-    labels[np.repeat(np.arange(len(header)), np.diff(names)), box_class] = 1
+    labels[np.repeat(np.arange(len(header)), np.diff(header.columns["box_offset"])), box_class] = 1
     out = store.new_header(
         "mask",
         stage="pseudo-mask",
-        params={"overlap": overlap, "min_score": min_score},
-        inputs=[header.as_input(path=source)],
+        params=options.key_params(),
+        inputs=[header.as_input(path=options.source)],
         images=header.images,
         sizes=header.sizes,
         shapes=np.concatenate([np.ones((len(header), 1), int), header.sizes], 1),
         classes=classes,
         labels=labels,
-        image_root=images or header.image_root,
+        image_root=options.images or header.image_root,
         attributes={"layers": ["objects"]},
     )
-    make = partial(
-        _label_map, classes=box_class, scores=scores, background=classes.background, overlap=overlap,
-        min_score=min_score,
-    )  # fmt: skip
-    weak = int((scores < min_score).sum())
+    label_map = partial(
+        _label_map,
+        classes=box_class,
+        scores=scores,
+        background=classes.background,
+        overlap=options.overlap,
+        min_score=options.min_score,
+    )
+    weak = int((scores < options.min_score).sum())
     if weak:
-        messages.say(f"{weak} of {len(scores)} objects are below {min_score:g}: their boxes take no part")
-    with (
-        store.create(out, output, force=force, max_failed=max_failed, messages=messages) as writer,
-        messages.track(len(out) - writer.start, "label maps") as advance,
-    ):
-        for found in map_in_threads(make, records(writer.start), workers):
-            if isinstance(found, WsstoolError):
-                writer.fail(str(found))
-            else:
-                writer.write(found[None])
-            advance()
-    done = {"images": len(out), "failed": writer.failed, "key": out.key}
-    return {**done, "background_threshold": [], "weak": weak}
+        messages.say(
+            f"{weak} of {len(scores)} objects are below {options.min_score:g}: their boxes take no part"
+        )
+    with store.create(
+        out, options.output, force=options.force, max_failed=options.max_failed, messages=messages
+    ) as writer:
+        found = map_in_threads(label_map, records(writer.start), options.workers)
+        write_all(writer, found, len(out), messages, "label maps")
+    return {
+        "images": len(out),
+        "failed": writer.failed,
+        "key": out.key,
+        "background_threshold": [],
+        "weak": weak,
+    }
 
 
 def _with_background(classes: ClassList) -> tuple[ClassList, int]:
-    """The class list of the label maps, and what is added to the ids of the boxes."""
+    """Return the class list of the label maps and the offset of the box ids."""
     if classes.background >= 0:
         found, shift = classes, 0
     else:
@@ -111,12 +108,12 @@ def _label_map(
     background: int,
     overlap: str,
     min_score: float,
-) -> np.ndarray | WsstoolError:
-    """(H, W) uint8, or why there is none."""
+) -> Payload | WsstoolError:
+    """(1, H, W) uint8, or why there is none."""
     if record.failed:
         return BadInputError("had failed in the stage before")
     rows = record.header.rows(record.index, "box")
-    return merge_instances(
+    labels = merge_instances(
         record.size,
         record.header.columns["window"][rows].tolist(),
         record.windows,
@@ -127,3 +124,4 @@ def _label_map(
         overlap=overlap,
         min_score=min_score,
     )
+    return Payload(labels[None])

@@ -1,4 +1,4 @@
-"""The pictures of a report: which images are shown, and what stands beside each other."""
+"""Select images for the report and assemble their strips."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, s
 from wsstool.report.page import Gallery, Panel, Sample
 from wsstool.stages.inputs.image_batches import read_picture
 from wsstool.stages.inputs.image_folder import image_folder
+from wsstool.stages.options.scoring import ReportOptions
 from wsstool.stages.scoring.ground_truth import Truth
 from wsstool.stages.scoring.predictions import Scale
 from wsstool.types import IGNORE
@@ -36,54 +37,50 @@ class Shown:
     scores: dict[str, float]
 
 
-def galleries(
-    files: Sequence[Shown],
-    images: Path | None,
-    samples: int,
-    *,
-    threshold: float,
-    background: str,
-    strips: Path | None = None,
-) -> list[Gallery]:
-    """Galleries of the worst, typical and best images, for each set of images that the files hold.
+def galleries(files: Sequence[Shown], options: ReportOptions) -> list[Gallery]:
+    """Return galleries of the worst, typical and best images, for each set of images that the files hold.
 
     Args:
         files: in the order of their panels.
-        images: data folder with the pictures, or None: where the files were made from.
-        samples: images of each kind.
-        threshold, background: for label maps of CAMs, as in ``eval``.
-        strips: folder for one PNG an image.
+        options: number of images, where they are, and how class maps become label maps.
 
     Raises:
-        MissingInputError: a picture is not there.
-        BadInputError: a picture has another size than when the file was made.
+        MissingInputError: an image is missing.
+        BadInputError: an image has another size than when the file was made.
         CannotWriteError: a strip cannot be written.
     """
     found: list[Gallery] = []
     sets: dict[tuple[str, ...], list[Shown]] = {}
     for file in files:
         sets.setdefault(file.records.header.images, []).append(file)
-    for names, group in sets.items():
-        judge = next((f for f in reversed(group) if f.scores and not f.is_twin), None)
-        of = ", ".join(f.name for f in group)
-        header = group[0].records.header
-        folder = image_folder(header, images, group[0].records.path)
-        readable = [i for i, size in enumerate(header.sizes.tolist()) if size != [0, 0]]
-        for title, chosen in _choose(names, readable, judge.scores if judge else {}, samples):
-            note = f"{of}. " + (f"Chosen by the per-image mIoU of {judge.name}." if judge else "")
-            shown, present = [], set[int]()
-            for i in chosen:
-                pictures, classes = _pictures(group, i, folder, threshold, background)
-                present |= classes
-                score = f"mIoU {judge.scores[names[i]]:.3f}" if judge else ""
-                panels = [Panel(caption, jpeg(_sized(picture))) for caption, picture in pictures]
-                shown.append(Sample(names[i], score, panels))
-                if strips is not None:
-                    number = sum(len(g.samples) for g in found) + len(shown)
-                    write_strip(Path(strips), f"{number:03d}-{Path(names[i]).stem}.png", pictures)
-            palette = class_palette(header.classes)
-            legend = [(header.classes.names[c], tuple(palette[c].tolist())) for c in sorted(present)]
-            found.append(Gallery(title, note.strip(), shown, legend))  # type: ignore[arg-type]
+    for group in sets.values():
+        found += _galleries_of_set(group, options, sum(len(one.samples) for one in found))
+    return found
+
+
+def _galleries_of_set(group: Sequence[Shown], options: ReportOptions, number: int) -> list[Gallery]:
+    """The galleries of files of the same images; ``number`` images have been shown before."""
+    judge = next((f for f in reversed(group) if f.scores and not f.is_twin), None)
+    header = group[0].records.header
+    names, palette = header.images, class_palette(header.classes)
+    folder = image_folder(header, options.images, group[0].records.path)
+    note = ", ".join(f.name for f in group) + "."
+    note += f" Chosen by the per-image mIoU of {judge.name}." if judge else ""
+    readable = [i for i, size in enumerate(header.sizes.tolist()) if size != [0, 0]]
+    found = []
+    for title, chosen in _choose(names, readable, judge.scores if judge else {}, options.samples):
+        shown, present = [], set[int]()
+        for i in chosen:
+            pictures, classes = _pictures(group, i, folder, options)
+            present |= classes
+            score = f"mIoU {judge.scores[names[i]]:.3f}" if judge else ""
+            panels = [Panel(caption, jpeg(_sized(picture))) for caption, picture in pictures]
+            shown.append(Sample(names[i], score, panels))
+            number += 1
+            if options.strips is not None:
+                write_strip(Path(options.strips), f"{number:03d}-{Path(names[i]).stem}.png", pictures)
+        legend = [(header.classes.names[c], tuple(palette[c].tolist())) for c in sorted(present)]
+        found.append(Gallery(title, note, shown, legend))  # type: ignore[arg-type]
     return found
 
 
@@ -94,18 +91,33 @@ def _choose(
     if not scores:
         step = max(1, len(readable) // max(1, 3 * n))
         return [("Images", readable[::step][: 3 * n])] if n else []
-    order = sorted((i for i in readable if names[i] in scores), key=lambda i: scores[names[i]])
+    return worst_typical_best(
+        sorted((i for i in readable if names[i] in scores), key=lambda i: scores[names[i]]), n, "images"
+    )
+
+
+def worst_typical_best(order: list[int], n: int, what: str) -> list[tuple[str, list[int]]]:
+    """Return titles and ``n`` numbers each: the worst, those around the median, the best.
+
+    Args:
+        order: all numbers, the worst first; up to 3 n of them are shown in one gallery.
+        n: how many of each kind.
+        what: is shown, in the plural.
+
+    >>> worst_typical_best([4, 0, 3, 1, 2, 5, 6], 2, "masks")
+    [('Worst masks', [4, 0]), ('Typical masks', [3, 1]), ('Best masks', [6, 5])]
+    """
     if len(order) <= 3 * n:
-        return [("Images, worst first", order)]
+        return [(f"{what.capitalize()}, worst first", order)]
     middle = (len(order) - n) // 2
-    kinds = (("Worst images", order[:n]), ("Typical images", order[middle : middle + n]))
-    return [*kinds, ("Best images", order[-n:][::-1])] if n else []
+    kinds = ("Worst", order[:n]), ("Typical", order[middle : middle + n]), ("Best", order[-n:][::-1])
+    return [(f"{kind} {what}", chosen) for kind, chosen in kinds] if n else []
 
 
 def _pictures(
-    group: Sequence[Shown], i: int, folder: Path, threshold: float, background: str
+    group: Sequence[Shown], i: int, folder: Path, options: ReportOptions
 ) -> tuple[list[Picture], set[int]]:
-    """The panels of one image, and the classes that are in them."""
+    """Return the panels of one image, and the classes in them."""
     header = group[0].records.header
     rows, columns = header.sizes[i].tolist()
     image = read_picture(folder / header.images[i], header.sizes[i])
@@ -121,7 +133,7 @@ def _pictures(
         if record.failed:
             panels += [(f"{title}: failed", np.full_like(image, 128)) for title in titles]
         elif theirs.payload == "cam":
-            scale = Scale.of(theirs, "auto", threshold, background)
+            scale = Scale.of(theirs, "auto", options.background_threshold, options.background)
             for title, maps in zip(titles, record.maps, strict=True):
                 scores, ids = scale.scores(maps, record.class_ids, (rows, columns))
                 shown = ids != hidden
@@ -142,12 +154,12 @@ def _pictures(
 
 
 def _sized(picture: np.ndarray) -> np.ndarray:
-    """A picture about as wide as its place on the page."""
+    """Resize an image to about its width on the page."""
     return fitted(picture, max(1, round(picture.shape[0] * _WIDTH / picture.shape[1])))
 
 
 def write_strip(folder: Path, name: str, pictures: Sequence[Picture]) -> None:
-    """Write pictures side by side under their captions as a PNG.
+    """Write images side by side under their captions as a PNG.
 
     Raises:
         CannotWriteError: no such place, no space, no permission.

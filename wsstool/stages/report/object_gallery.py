@@ -1,4 +1,4 @@
-"""Contact sheets of the masks of boxes, worst first, as their own score says: crop, map, mask and truth."""
+"""Contact sheets of the masks of boxes, worst first by their own score: crop, map, mask and ground truth."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from wsstool import store
 from wsstool.data.boxes.table import BoxTable
 from wsstool.data.palettes import class_palette
 from wsstool.errors import WsstoolError
-from wsstool.regions import pixel_bounds
+from wsstool.regions import box_in_window, box_mask, in_window
 from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, label_borders
 from wsstool.report.page import Gallery, Panel, Sample
 from wsstool.stages.inputs.image_batches import read_picture
 from wsstool.stages.inputs.image_folder import image_folder
-from wsstool.stages.report.image_gallery import write_strip
+from wsstool.stages.options.scoring import ReportOptions
+from wsstool.stages.report.image_gallery import worst_typical_best, write_strip
 from wsstool.stages.scoring.instances import find_objects
-from wsstool.stages.scoring.predictions import data_root
+from wsstool.stages.scoring.predictions import data_folder
 from wsstool.types import SILENT, Messages
 
 PER_SAMPLE = 4  #: objects shown for every image that --samples asks for
@@ -38,65 +39,56 @@ class ObjectFile:
 def object_galleries(
     selections: Sequence[ObjectFile],
     contours: Sequence[ObjectFile],
-    images: Path | None,
-    samples: int,
-    *,
-    truth: Path | None = None,
-    strips: Path | None = None,
+    options: ReportOptions,
     messages: Messages = SILENT,
 ) -> list[Gallery]:
-    """Galleries of the worst, typical and best masks of each ``selection`` file.
+    """Return galleries of the worst, typical and best masks of each ``selection`` file.
 
     Args:
         selections: files of masks.
         contours: files of maps, shown beside the masks of the same boxes.
-        images: data folder with the pictures, or None: where the files were made from.
-        samples: a fourth of the number of objects of each kind.
-        truth: data folder or box file with true masks; None: beside the images.
-        strips: folder for one PNG an object, named after its file, kind, place, image and box.
+        options: a fourth of the number of objects of each kind, where images and ground truth are, and the
+            folder for strips, named after file, kind, place, image and box.
+        messages: where warnings go.
 
     Raises:
-        MissingInputError: a picture is not there.
-        BadInputError: a picture has another size than when the file was made.
+        MissingInputError: an image is not there.
+        BadInputError: an image has another size than when the file was made.
     """
     found = []
     for file in selections:
         header = file.records.header
-        folder = image_folder(header, images, file.records.path)
-        root = truth if truth is not None and truth.is_dir() else Path(data_root(header, file.records.path))
-        table = find_objects(header, root, truth, messages)
-        for title, rows in _chosen(file.records, samples * PER_SAMPLE):
+        folder = image_folder(header, options.images, file.records.path)
+        root = data_folder(header, file.records.path, options.truth)
+        table = find_objects(header, root, options.truth, messages)
+        for title, rows in _chosen(file.records, options.samples * PER_SAMPLE):
             shown = []
-            for place, row in enumerate(rows.tolist()):
+            for place, row in enumerate(rows):
                 sample, pictures = _sample(file, contours, row, folder, table)
                 shown.append(sample)
-                if strips is not None:
+                if options.strips is not None:
                     kind = title.split()[0].strip(",").lower()  # worst, typical, best; masks: all of them
                     number = int(file.records.header.columns["box_id"][row])
                     stem = Path(sample.name.rpartition(", box ")[0]).stem
-                    write_strip(strips, f"{file.name}-{kind}-{place:03d}-{stem}-{number}.png", pictures)
+                    write_strip(
+                        Path(options.strips), f"{file.name}-{kind}-{place:03d}-{stem}-{number}.png", pictures
+                    )
             found.append(Gallery(title, f"{file.name}. Sorted by the score of each mask.", shown))
     return found
 
 
-def _chosen(records: store.RandomAccess, n: int) -> list[tuple[str, np.ndarray]]:
+def _chosen(records: store.RandomAccess, n: int) -> list[tuple[str, list[int]]]:
     """Titles and numbers of boxes: worst, around the median, best; objects of failed images are left out."""
     header, score = records.header, records.tail["score"]
     done = np.repeat(records.tail["status"] == store.DONE, np.diff(header.columns["box_offset"]))
     order = np.flatnonzero(done)[np.argsort(score[done], kind="stable")]
-    if not n or not len(order):
-        return []
-    if len(order) <= 3 * n:
-        return [("Masks, worst first", order)]
-    middle = (len(order) - n) // 2
-    kinds = (("Worst masks", order[:n]), ("Typical masks", order[middle : middle + n]))
-    return [*kinds, ("Best masks", order[-n:][::-1])]
+    return worst_typical_best(order.tolist(), n, "masks") if n and len(order) else []
 
 
 def _sample(
     file: ObjectFile, contours: Sequence[ObjectFile], row: int, folder: Path, table: BoxTable | None
 ) -> tuple[Sample, list[tuple[str, np.ndarray]]]:
-    """The panels of one box, and the pictures in them, all of one height."""
+    """Return the captions and images of one box, all of one height."""
     header, tail = file.records.header, file.records.tail
     i = int(np.searchsorted(header.columns["box_offset"], row, side="right")) - 1
     record, palette = file.records[i], class_palette(header.classes)
@@ -106,14 +98,14 @@ def _sample(
     x0, y0, x1, y1 = header.columns["window"][row].tolist()
     window = slice(y0, y1), slice(x0, x1)
     crop, class_id = image[window], int(header.columns["box_class"][row])
-    inner = header.columns["box"][row] - np.array([x0, y0, x0, y0], np.float32)
+    inner = box_in_window(header.columns["box"][row], header.columns["window"][row])
     number = int(header.columns["box_id"][row])
     mask = record.windows[row - int(header.columns["box_offset"][i])]
     colours = palette.copy()
     colours[1] = palette[class_id] if palette[class_id].any() else (213, 94, 0)
     pictures = [("image", _boxed(crop, inner))]
     for other in contours:
-        values = _map(other.records, record.name, number, window)
+        values = _map(other.records, record.name, number, (x0, y0, x1, y1))
         if values is not None:
             pictures.append((other.name, blend_scores(crop, values[None], [1], colours)))
     pictures.append((file.name, blend(crop, mask, colours, background=0)))
@@ -132,18 +124,13 @@ def _sample(
 
 
 def _boxed(crop: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """The crop with the outline of the box."""
-    x0, y0, x1, y1 = pixel_bounds(box, crop.shape[:2])  # type: ignore[arg-type]
-    inside = np.zeros(crop.shape[:2], np.uint8)
-    inside[y0:y1, x0:x1] = 1
+    """Return the crop with the outline of the box."""
     shown = crop.copy()
-    shown[label_borders(inside)] = _BOX
+    shown[label_borders(box_mask(box, crop.shape).astype(np.uint8))] = _BOX
     return shown
 
 
-def _map(
-    records: store.RandomAccess, name: str, number: int, window: tuple[slice, slice]
-) -> np.ndarray | None:
+def _map(records: store.RandomAccess, name: str, number: int, window: Sequence[int]) -> np.ndarray | None:
     """(h, w) float32: the map of a box of that number, in a window of the image; None without one."""
     header = records.header
     if name not in header.images:
@@ -154,14 +141,11 @@ def _map(
     if number not in numbers or record.failed:
         return None
     k = numbers.index(number)
-    x0, y0, x1, y1 = header.columns["window"][rows][k].tolist()
-    whole = np.zeros(record.size, np.float32)
-    whole[y0:y1, x0:x1] = record.windows[k]
-    return whole[window]
+    return in_window(record.windows[k], header.columns["window"][rows][k].tolist(), window)
 
 
 def _truth(table: BoxTable | None, i: int, number: int) -> np.ndarray | None:
-    """(H, W) bool: the true mask of the box of that number."""
+    """Return the (H, W) bool ground-truth mask of the box with that number."""
     if table is None:
         return None
     numbers = table.of(i).ids.tolist()

@@ -1,4 +1,4 @@
-"""``report``: scores, pictures, curves and history of a whole chain as one HTML file."""
+"""``report``: scores, images, curves and history of a whole chain as one HTML file."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from wsstool import store
 from wsstool.atomic import write_text
 from wsstool.data.palettes import class_palette
 from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.metrics.segmentation import IgnoredPrediction, image_mean_ious
+from wsstool.metrics.segmentation import image_mean_ious
+from wsstool.options import takes
 from wsstool.report.curves import line_chart, read_log
 from wsstool.report.html import render
-from wsstool.report.page import Curves, Page, ScoreRow
-from wsstool.stages.checks import class_id
+from wsstool.report.page import Curves, Gallery, Page, ScoreRow
+from wsstool.stages.options.scoring import ReportOptions
 from wsstool.stages.report.image_gallery import Shown, galleries
 from wsstool.stages.report.object_gallery import ObjectFile, object_galleries
-from wsstool.stages.scoring.evaluate import summarise
 from wsstool.stages.scoring.ground_truth import Truth, find_truth
-from wsstool.stages.scoring.label_maps import Evaluation, Rules, evaluate
+from wsstool.stages.scoring.label_map_counts import LabelMapCounts
+from wsstool.stages.scoring.label_map_scores import Rules
+from wsstool.stages.scoring.label_maps import LABEL_MAPS, count_images, summarise
 from wsstool.stages.scoring.predictions import data_root, open_predictions
-from wsstool.stages.scoring.score_file import is_score_file, read_scores
-from wsstool.types import SILENT, Messages
+from wsstool.stages.scoring.score_file import is_score_file, read_counts
+from wsstool.types import SILENT, ClassList, Messages
 
 _CHARTS, _CONFUSIONS = 12, 8
 
@@ -38,7 +40,12 @@ class Part:
     is_twin: bool
     records: store.RandomAccess | None
     truth: Truth | None = None
-    scores: Evaluation | None = None
+    scores: LabelMapCounts | None = None
+
+    @property
+    def classes(self) -> ClassList:
+        """The class list of its records, or of its score file."""
+        return self.records.header.classes if self.records else self.scores.classes  # type: ignore[union-attr]
 
     @property
     def holds_objects(self) -> bool:
@@ -46,105 +53,78 @@ class Part:
         return self.records is not None and "box" in self.records.header.columns
 
 
-def report(
-    sources: Sequence[str],
-    *,
-    output: Path,
-    truth: Path | None = None,
-    images: Path | None = None,
-    twin: str | None = None,
-    log: Sequence[Path] | None = None,
-    strips: Path | None = None,
-    samples: int = 3,
-    title: str = "Weakly supervised segmentation",
-    classes_with_truth: bool = False,
-    ignore_class: str | None = None,
-    ignored_prediction: IgnoredPrediction = "wrong",
-    background_threshold: float = 0.3,
-    background: str = "auto",
-    bootstrap: int = 1000,
-    seed: int = 0,
-    messages: Messages = SILENT,
-) -> dict[str, Any]:
+@takes(ReportOptions)
+def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     """Write one self-contained HTML file.
 
     Files of the same images share a gallery, in the order given: image, CAM, pseudo-mask, prediction, truth.
-    Worst and best are by the per-image mIoU of the last mask file that is not the twin. Masks of boxes
-    (``selection`` files) are shown one by one, sorted by their own score, with the maps of ``contour`` files.
+    Worst and best are by the per-image mIoU of the last mask file that is not the fully supervised reference.
+    Masks of boxes (``selection`` files) are shown one by one, sorted by their own score, with the maps of
+    ``contour`` files.
 
     Args:
-        sources: ``FILE`` or ``NAME=FILE``; cam, mask, contour, selection or score files.
-        output: the HTML file.
-        truth: folder of true masks, or a data folder; None: those beside the images, or no scores.
-        images: data folder with the pictures; None: the one that the files were made from.
-        twin: mask file of the fully supervised twin, ``FILE`` or ``NAME=FILE``.
-        log: training logs (JSON lines).
-        strips: folder for one PNG strip a shown image, or object.
-        samples: images shown of each kind (worst, typical, best), at least 0.
-        title: heading.
-        classes_with_truth, ignore_class, ignored_prediction, background_threshold, background, bootstrap,
-            seed: as in ``eval``.
+        options: see ``wsstool report --help``.
         messages: where progress and warnings go.
 
     Returns:
         ``output``, ``bytes``, and the score summaries as ``scores``.
 
     Raises:
-        MissingInputError: a file, its images or the named truth are not there.
+        MissingInputError: a file, its images or the named ground truth are not there.
         BadInputError: files of different classes, or masks that do not fit.
+        UsageError: no file to report on.
     """
-    if samples < 0:
-        raise UsageError(f"--samples {samples}: give 0 or more images")
-    parts = [_open(text, False) for text in sources] + ([_open(twin, True)] if twin else [])
+    parts = [_open(text, False) for text in options.sources]
+    parts += [_open(options.twin, True)] if options.twin else []
     if not parts:
         raise UsageError("name the files to report on")
-    classes = parts[0].records.header.classes if parts[0].records else parts[0].scores.classes  # type: ignore[union-attr]
-    rows: list[ScoreRow] = []
-    summaries: list[dict[str, Any]] = []
-    rules = Rules(classes_with_truth, ignored_prediction, class_id(ignore_class, classes), classes.background)
-    definition = ""
+    classes = parts[0].classes
+    rules = Rules.of(options, classes)
+    summaries = []
     for part in parts:
-        _score(part, truth, background_threshold, background, messages)
-        found = part.scores
-        theirs = found.classes if found else part.records.header.classes  # type: ignore[union-attr]
-        if theirs.names != classes.names:
+        _score(part, options, messages)
+        if part.classes.names != classes.names:
             raise BadInputError(f"'{part.name}' has other classes than '{parts[0].name}'")
-        if found is not None:
-            said = summarise(found, rules, bootstrap=bootstrap, seed=seed)
-            definition = said["definition"] + "."
-            summaries.append({**said, "source": part.name})
-            rows += [_row(part, row, len(said["rows"])) for row in said["rows"]]
+        if part.scores is not None:
+            summaries.append((part, summarise(part.scores, options)))
+    palette = class_palette(classes)
+    judged = next((p for p in reversed(parts) if p.scores and not p.is_twin), None)
+    page = Page(
+        title=options.title,
+        facts=_facts(parts),
+        classes=[(n, tuple(palette[i].tolist())) for i, n in enumerate(classes.names)],  # type: ignore[misc]
+        shares=_shares(judged),
+        background=classes.background,
+        rows=[_row(part, row, len(said["rows"])) for part, said in summaries for row in said["rows"]],
+        definition=summaries[-1][1]["definition"] + "." if summaries else "",
+        confusions=_confusions(judged, rules),
+        galleries=_galleries(parts, rules, options, messages),
+        curves=[_curves(Path(path)) for path in options.log or ()],
+        provenance=[
+            (p.name, [step["command"] for step in p.records.header.provenance]) for p in parts if p.records
+        ],
+    )
+    text = render(page)
+    write_text(Path(options.output), text)
+    scores = [{**said, "source": part.name} for part, said in summaries]
+    return {"output": str(options.output), "bytes": len(text.encode()), "scores": scores}
+
+
+def _galleries(
+    parts: Sequence[Part], rules: Rules, options: ReportOptions, messages: Messages
+) -> list[Gallery]:
+    """The images of label maps and class maps, then the masks of boxes."""
     shown = [
         Shown(p.name, p.is_twin, p.records, p.truth, _image_scores(p, rules))
         for p in parts
         if p.records and not p.holds_objects
     ]
     objects = [ObjectFile(p.name, p.records) for p in parts if p.records and p.holds_objects]
-    masks = [one for one in objects if one.records.header.payload == "selection"]
-    maps = [one for one in objects if one.records.header.payload == "contour"]
-    palette = class_palette(classes)
-    judged = next((p for p in reversed(parts) if p.scores and not p.is_twin), None)
-    page = Page(
-        title=title,
-        facts=_facts(parts),
-        classes=[(n, tuple(palette[i].tolist())) for i, n in enumerate(classes.names)],  # type: ignore[misc]
-        shares=_shares(judged),
-        background=classes.background,
-        rows=rows,
-        definition=definition,
-        confusions=_confusions(judged, rules),
-        galleries=galleries(
-            shown, images, samples, threshold=background_threshold, background=background, strips=strips
-        )
-        + object_galleries(masks, maps, images, samples, truth=truth, strips=strips, messages=messages),
-        curves=[_curves(Path(path)) for path in log or ()],
-        provenance=[
-            (p.name, [step["command"] for step in p.records.header.provenance]) for p in parts if p.records
-        ],
+    masks, maps = (
+        [one for one in objects if one.records.header.payload == payload]
+        for payload in ("selection", "contour")
     )
-    text = render(page)
-    write_text(Path(output), text)
-    return {"output": str(output), "bytes": len(text.encode()), "scores": summaries}
+    return [*galleries(shown, options), *object_galleries(masks, maps, options, messages)]
 
 
 def _open(text: str, is_twin: bool) -> Part:
@@ -152,27 +132,30 @@ def _open(text: str, is_twin: bool) -> Part:
     if not equals or Path(text).exists():
         name, path = "", text
     if is_score_file(path):
-        return Part(name or Path(path).stem, is_twin, None, None, read_scores([path]))
+        return Part(name or Path(path).stem, is_twin, None, None, read_counts(path, LABEL_MAPS))
     records = store.open_random(path, kinds=("cam", "mask", "contour", "selection"), command="report")
     return Part(name or (records.header.stage if path == "-" else Path(path).stem), is_twin, records)
 
 
-def _score(part: Part, truth: Path | None, threshold: float, background: str, messages: Messages) -> None:
-    """Count a part against the truth; without any truth a report has pictures only."""
+def _score(part: Part, options: ReportOptions, messages: Messages) -> None:
+    """Count a part against the ground truth; without any a report has images only."""
     if part.records is None or part.holds_objects:
         return
-    header = part.records.header
+    header, path = part.records.header, part.records.path
     try:
-        part.truth = find_truth(header.images, data_root(header, part.records.path), header.classes, truth)
+        part.truth = find_truth(header.images, data_root(header, path), header.classes, options.truth)
     except MissingInputError:
-        if truth is not None:
+        if options.truth is not None:
             raise
         messages.warn(f"{part.name}: no true masks, so no scores")
         return
     with open_predictions(
-        part.records.path, background_threshold=threshold, background=background, command="report"
+        path,
+        background_threshold=options.background_threshold,
+        background=options.background,
+        command="report",
     ) as predictions:
-        part.scores = evaluate(predictions, part.truth, messages=messages)
+        part.scores = count_images(predictions, part.truth, messages=messages)
 
 
 def _row(part: Part, row: dict[str, Any], n: int) -> ScoreRow:
@@ -203,7 +186,7 @@ def _image_scores(part: Part, rules: Rules) -> dict[str, float]:
         return {}
     confusion = part.scores.rows[-1].confusion
     scores = image_mean_ious(
-        confusion.images(), confusion.n_classes, background=rules.background, **rules.options()
+        confusion.images(), confusion.n_classes, background=rules.background, **rules.arguments()
     )
     return {n: float(s) for n, s in zip(part.scores.images, scores, strict=True) if not np.isnan(s)}
 

@@ -1,28 +1,24 @@
-"""Score detections, by boxes or masks, against true objects: COCO's AP and AR, VOC's AP, the miss rate."""
+"""Score detections, by boxes or masks, against ground truth: COCO's AP and AR, VOC's AP, miss rate."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from wsstool import store
-from wsstool.atomic import write_text
 from wsstool.data.boxes.ground_truth import TrueObjects, read_objects
 from wsstool.data.detections import Detections, invalid, invalid_error
-from wsstool.data.listing import Lookup
-from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.metrics.detection import DetectionScores, ImageBoxes
+from wsstool.metrics.detection import LIMITS, DetectionScores, ImageBoxes
 from wsstool.stages.detections import files
 from wsstool.stages.detections.coco_ids import category_ids, image_places
-from wsstool.stages.scoring.fail_under import require_least
+from wsstool.stages.options.scoring import EvalOptions
+from wsstool.stages.scoring.ground_truth import chosen_images
+from wsstool.stages.scoring.object_counts import DetectionCounts
 from wsstool.stages.scoring.overlaps import BoxOverlaps, MaskOverlaps, ObjectOverlaps
-
-Compared = Literal["auto", "box", "mask"]
-METRICS = ("ap", "ap50", "ap75", "ar1", "ar10", "ar100", "voc_ap", "voc_ap_11")
+from wsstool.stages.scoring.scorer import Scorer, Source, Table
+from wsstool.types import Messages
 
 DEFINITION = (
     "AP: mean over classes with objects, over IoU .50, .55 ... .95 and over 101 recalls, at most 100 "
@@ -32,90 +28,73 @@ DEFINITION = (
 )
 
 
-def score_boxes(
-    source: object,
-    reader: store.Reader | None = None,
-    *,
-    truth: Path | None = None,
-    of: Compared = "auto",
-    split: str | None = None,
-    fail_under: tuple[str, float] | None = None,
-    output: Path | None = None,
-) -> dict[str, Any]:
-    """Compare detections with the annotated objects of all images of the truth.
+class Matched(NamedTuple):
+    """Detections as the ground truth numbers them.
 
     Args:
-        source: path of a foreign format, see ``detection_files``, or of the ``box`` file that ``reader``
-            reads.
-        reader: of a ``box`` file.
-        truth: a COCO file or a data folder with boxes; None: the data folder that the ``box`` file was made
-            from.
-        of: what is compared: boxes, or masks, as COCO's ``bbox`` and ``segm``; ``auto``: masks where every
-            detection and every object has one, else boxes.
-        split: score these images only; a data folder must be named for it.
-        fail_under: metric and least value.
-        output: file for the scores, as JSON.
-
-    Returns:
-        ``of`` (``box`` or ``mask``), ``scores``, ``classes`` (name -> AP, AP50, VOC AP, miss rate), ``curve``
-        (precision at 101 recalls), ``images``, ``boxes``, ``objects``, ``definition``.
-    Raises:
-        MissingInputError: no truth, or no masks where they are asked for.
-        BadInputError: invalid boxes or scores, detections of images or classes that the truth does not
-            have, masks of another size.
-        BelowThresholdError: see ``fail_under``; its ``summary`` is what would be returned.
+        image, classes: (N,) int64, places of images and ids of categories.
+        scores: (N,).
+        overlaps: with the ground-truth objects.
     """
-    if truth is None and reader is not None and reader.header.image_root:
-        truth = Path(reader.header.image_root)
-    if truth is None or not truth.exists():
-        what = f"there is no '{truth}'" if truth is not None else "detections do not say what is true"
-        raise MissingInputError(f"{what}; --truth names a COCO file or a data folder with boxes")
+
+    image: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    overlaps: ObjectOverlaps
+
+
+def measure(source: Source, options: EvalOptions, _messages: Messages) -> DetectionCounts:
+    """Compare detections with the annotated objects of all images of the ground truth.
+
+    Raises:
+        MissingInputError: no ground truth, or no masks where they are asked for.
+        BadInputError: invalid boxes or scores, detections of images or classes that the ground truth does not
+            have, masks of another size.
+        UsageError: a split without a data folder.
+    """
+    truth = _truth(source, options)
     objects = read_objects(truth)
-    form = None if reader is not None else files.foreign(source)
-    if form is None and reader is None:
-        raise BadInputError(f"'{source}' holds no detections")
-    found = files.of_reader(reader) if reader is not None else files.READERS[str(form)](Path(str(source)))
+    form = None if source.reader is not None else files.foreign(source.path)
+    if source.reader is not None:
+        found = files.of_reader(source.reader)
+    else:
+        found = files.READERS[str(form)](Path(str(source.path)))
     if found.boxes.shape[1] != 4:
         raise BadInputError("rotated boxes cannot be scored against boxes along the axes")
     if (bad := invalid(found)).any():
         raise invalid_error(found, bad, "'wsstool nms --drop-invalid' leaves such boxes out")
-    image = image_places(found, objects, form, str(source))
+    if options.split is not None and not truth.is_dir():
+        raise UsageError("--split needs a data folder as --truth")
+    image = image_places(found, objects, form, str(source.path))
     classes = category_ids(found, objects, form)
     boxes = found.boxes * objects.sizes[image][:, [1, 0, 1, 0]] if found.fractions else found.boxes
-    chosen = np.ones(len(objects.names), bool)
-    if split is not None:
-        if not truth.is_dir():
-            raise UsageError("--split needs a data folder as --truth")
-        chosen[:] = False
-        chosen[list(split_indices(truth, objects.names, Lookup(objects.names), split))] = True
-    compared = _compared(of, found, objects, str(source))
-    judge = MaskOverlaps(found, objects) if compared == "mask" else BoxOverlaps(boxes, objects)
-    scores = count(image, classes, found.scores, objects, chosen, judge)
-    said = {
-        "kind": "box",
-        "of": compared,
-        "source": str(source if source not in (None, "-") else "standard input"),
-        "images": int(chosen.sum()),
-        "boxes": int(chosen[image].sum()),
-        "objects": int((chosen[objects.image] & ~objects.crowd).sum()),
-        "definition": DEFINITION,
-        "scores": scores.result(),
-        "classes": {
-            objects.categories.get(key, str(key)): _of_class(scores, key) for key in scores.class_ids()
-        },
-        "curve": scores.curve(),
-    }
-    if output is not None:
-        write_text(Path(output), json.dumps(said, ensure_ascii=False, indent=1) + "\n")
-    if fail_under is not None:
-        _require(said, *fail_under)
-    return said
+    places = chosen_images(objects.names, options.split, truth)
+    compared = _compared(options.of, found, objects, str(source.path))
+    overlaps = MaskOverlaps(found, objects) if compared == "mask" else BoxOverlaps(boxes, objects)
+    return DetectionCounts(
+        str(source.path if source.path not in (None, "-") else "standard input"),
+        compared,
+        objects.categories,
+        [objects.names[k] for k in places],
+        places,
+        int(np.isin(image, places).sum()),
+        count_images(Matched(image, classes, found.scores, overlaps), objects, places),
+        truth,
+    )
+
+
+def _truth(source: Source, options: EvalOptions) -> Path:
+    truth = options.truth
+    if truth is None and source.reader is not None and source.reader.header.image_root:
+        truth = Path(source.reader.header.image_root)
+    if truth is None or not Path(truth).exists():
+        what = f"there is no '{truth}'" if truth is not None else "detections do not say what is true"
+        raise MissingInputError(f"{what}; --truth names a COCO file or a data folder with boxes")
+    return Path(truth)
 
 
 def _compared(of: str, found: Detections, objects: TrueObjects, source: str) -> str:
     """``box`` or ``mask``."""
-    if of not in get_args(Compared):
-        raise UsageError(f"--of {of}: {', '.join(get_args(Compared))}")
     if of == "box":
         return "box"
     bare = sum(not row.get("segmentation") for row in found.rows) if found.rows else len(found)
@@ -129,6 +108,50 @@ def _compared(of: str, found: Detections, objects: TrueObjects, source: str) -> 
     return "mask"
 
 
+def count_images(found: Matched, objects: TrueObjects, places: list[int]) -> list[dict[int, ImageBoxes]]:
+    """Return what each image at ``places`` has of each class, with no more detections than scores look at."""
+    by_image = np.argsort(found.image, kind="stable")
+    found_at = np.searchsorted(found.image[by_image], np.arange(len(objects.names) + 1))
+    by_true = np.argsort(objects.image, kind="stable")
+    true_at = np.searchsorted(objects.image[by_true], np.arange(len(objects.names) + 1))
+    counted = []
+    for k in places:
+        own = by_image[found_at[k] : found_at[k + 1]]
+        true = by_true[true_at[k] : true_at[k + 1]]
+        parts = {}
+        for key in np.union1d(found.classes[own], objects.classes[true]).tolist():
+            a, b = own[found.classes[own] == key], true[objects.classes[true] == key]
+            a = a[np.argsort(-found.scores[a], kind="stable")[: LIMITS[-1]]]
+            areas, true_areas, overlaps = found.overlaps(k, a, b)
+            aside = np.zeros(len(b), bool)
+            parts[key] = ImageBoxes(found.scores[a], areas, overlaps, true_areas, objects.crowd[b], aside)
+        counted.append(parts)
+    return counted
+
+
+def summarise(counts: DetectionCounts, _options: EvalOptions) -> dict[str, Any]:
+    """Return the scores of all classes.
+
+    Returns:
+        ``of`` (``box`` or ``mask``), ``scores``, ``classes`` (name -> AP, AP50, VOC AP, miss rate), ``curve``
+        (precision at 101 recalls), ``images``, ``boxes``, ``objects``, ``definition``.
+    """
+    scores = counts.scores()
+    names = {key: counts.categories.get(key, str(key)) for key in scores.class_ids()}
+    return {
+        "kind": "box",
+        "of": counts.of,
+        "source": counts.source,
+        "images": len(counts.images),
+        "boxes": counts.boxes,
+        "objects": counts.objects,
+        "definition": DEFINITION,
+        "scores": scores.result(),
+        "classes": {name: _of_class(scores, key) for key, name in names.items()},
+        "curve": scores.curve(),
+    }
+
+
 def _of_class(scores: DetectionScores, key: int) -> dict[str, float | None]:
     precision = scores.precision(key)
     return {
@@ -139,41 +162,60 @@ def _of_class(scores: DetectionScores, key: int) -> dict[str, float | None]:
     }
 
 
-def count(
-    image: np.ndarray,
-    classes: np.ndarray,
-    scores: np.ndarray,
-    objects: TrueObjects,
-    chosen: np.ndarray,
-    judge: ObjectOverlaps,
-) -> DetectionScores:
-    """Add up all chosen images.
-
-    Args:
-        image, classes, scores: of the detections, numbered as the truth is.
-        chosen: (I,) bool, which images count.
-        judge: of the same detections.
-    """
-    total = DetectionScores()
-    by_image = np.argsort(image, kind="stable")
-    found_at = np.searchsorted(image[by_image], np.arange(len(objects.names) + 1))
-    by_true = np.argsort(objects.image, kind="stable")
-    true_at = np.searchsorted(objects.image[by_true], np.arange(len(objects.names) + 1))
-    for k in np.flatnonzero(chosen):
-        found = by_image[found_at[k] : found_at[k + 1]]
-        true = by_true[true_at[k] : true_at[k + 1]]
-        parts = {}
-        for key in np.union1d(classes[found], objects.classes[true]).tolist():
-            a, b = found[classes[found] == key], true[objects.classes[true] == key]
-            areas, true_areas, overlaps = judge(int(k), a, b)
-            aside = np.zeros(len(b), bool)
-            parts[key] = ImageBoxes(scores[a], areas, overlaps, true_areas, objects.crowd[b], aside)
-        total.add_image(parts)
-    return total
+def values(summary: dict[str, Any], metric: str) -> dict[str, float | None]:
+    """Return a metric of all classes."""
+    return {metric: summary["scores"][metric]}
 
 
-def _require(said: dict[str, Any], metric: str, least: float) -> None:
-    metric = "ap" if metric == "miou" else metric  # the default of the option
-    if metric not in METRICS:
-        raise UsageError(f"--fail-under {metric}: of detections there is {', '.join(METRICS)}")
-    require_least(said, metric, said["scores"][metric], least)
+def warnings(_counts: DetectionCounts, _options: EvalOptions, _summary: dict[str, Any]) -> list[str]:
+    """Return nothing: what cannot be scored is an error."""
+    return []
+
+
+_TITLES = {
+    "ap": "AP",
+    "ap50": "AP50",
+    "ap75": "AP75",
+    "ap_small": "small",
+    "ap_medium": "medium",
+    "ap_large": "large",
+    "ar1": "AR1",
+    "ar10": "AR10",
+    "ar100": "AR100",
+    "ar_small": "AR small",
+    "ar_medium": "AR medium",
+    "ar_large": "AR large",
+    "voc_ap": "VOC AP",
+    "voc_ap_11": "VOC AP (11)",
+    "miss_rate": "miss rate",
+}
+_OF_CLASS = ("ap", "ap50", "voc_ap", "miss_rate")
+
+
+def columns(summary: dict[str, Any]) -> list[Table | str]:
+    """Return all scores in one row, the classes where there are several, and what the numbers mean."""
+    tables = [Table([*_TITLES.values()], [[summary["scores"][key] for key in _TITLES]])]
+    there = {name: one for name, one in summary["classes"].items() if one["ap"] is not None}
+    if len(there) > 1:
+        rows = [[name, *(one[key] for key in _OF_CLASS)] for name, one in there.items()]
+        tables.append(Table(["", *(_TITLES[key] for key in _OF_CLASS)], rows))
+    compared = "compared by their masks" if summary["of"] == "mask" else "compared by their boxes"
+    numbers = f"{summary['images']} images, {summary['boxes']} detections, {summary['objects']} objects"
+    return [
+        *tables,
+        f"{numbers}, {compared}.",
+        f"{summary['definition']}.",
+    ]
+
+
+DETECTIONS = Scorer(
+    "detections",
+    ("box",),
+    frozenset({"of"}),
+    DetectionCounts,
+    measure,
+    summarise,
+    values,
+    columns,
+    warnings,
+)

@@ -1,24 +1,60 @@
-"""``--fail-under``: what a metric must reach."""
+"""``--fail-under``: a lower limit for a metric."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
-from wsstool.errors import BelowThresholdError
+from wsstool.errors import BelowThresholdError, UsageError
+from wsstool.stages.options.metrics import METRICS
+from wsstool.stages.scoring.scorer import Scorer
 
 
-def require_least(summary: dict[str, Any], what: str, value: float | None, least: float) -> None:
-    """Raise BelowThresholdError, with the summary, unless ``value`` is at least ``least``.
+class Requirement(NamedTuple):
+    """A metric and its required minimum."""
 
-    Args:
-        summary: what the command answers all the same.
-        what: the metric, and of what it is, for the message.
-        value: its value; None or NaN: undefined, which is not enough.
-        least: what it must be.
+    metric: str
+    least: float
 
-    Example:
-        >>> require_least({}, "miou of argmax", 0.5, 0.5)
-    """
-    if value is None or not value >= least:
-        got = "undefined" if value is None else f"{value:.4f}"
-        raise BelowThresholdError(f"{what} is {got}, below {least:g}", summary)
+    @classmethod
+    def of(cls, text: str) -> Requirement:
+        """Read ``[METRIC=]FRACTION``; without a metric it is ``miou``.
+
+        Raises:
+            UsageError: there is no such metric, or the number is no fraction.
+        """
+        metric, _, number = text.rpartition("=")
+        metric = (metric or "miou").lower().replace("-", "_")
+        known = dict.fromkeys(name for metrics in METRICS.values() for name in metrics)
+        if metric not in known:
+            raise UsageError(f"--fail-under {text}: there is no '{metric}', but {', '.join(known)}")
+        try:
+            least = float(number)
+        except ValueError:
+            least = -1
+        if not 0 <= least <= 1:
+            raise UsageError(f"--fail-under {text}: '{number}' is not a fraction from 0 to 1")
+        return cls(metric, least)
+
+    def of_scorer(self, scorer: Scorer[Any]) -> Requirement:
+        """Return the requirement for one kind of prediction, where ``miou`` means its default metric.
+
+        Raises:
+            UsageError: the scorer has no such metric.
+        """
+        metric = next(iter(scorer.metrics)) if self.metric == "miou" else self.metric
+        if metric not in scorer.metrics:
+            names = ", ".join(scorer.metrics)
+            raise UsageError(f"--fail-under {metric}: of {scorer.name} there are {names}")
+        return Requirement(metric, self.least)
+
+    def check(self, scorer: Scorer[Any], summary: dict[str, Any]) -> None:
+        """Check a summary.
+
+        Raises:
+            BelowThresholdError: a value is below ``least``, or undefined; its ``summary`` is the one given.
+            UsageError: the metric was not measured.
+        """
+        for what, value in scorer.values(summary, self.metric).items():
+            if value is None or not value >= self.least:
+                got = "undefined" if value is None else f"{value:.4f}"
+                raise BelowThresholdError(f"{what} is {got}, below {self.least:g}", summary)

@@ -1,4 +1,4 @@
-"""Find and read the true masks that belong to the images of a file."""
+"""The images to score and their ground-truth masks."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ import numpy as np
 
 from wsstool.data.dataset import Dataset
 from wsstool.data.label_views import find_view
+from wsstool.data.listing import Lookup
 from wsstool.data.masks import read_mask
+from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
 from wsstool.types import ClassList
 
 
 class Truth:
-    """The true masks of a list of images.
+    """The ground-truth masks of a list of images.
 
     Args:
         masks: the images, and where their masks are.
@@ -93,3 +95,18 @@ def mask_views(folder: Path, classes: ClassList) -> list[Path | None]:
             if view.classes is not None and view.classes.names == classes.names:
                 found.append(view.masks)
     return found
+
+
+def chosen_images(names: Sequence[str], split: str | None, folder: Path | None) -> list[int]:
+    """Return the numbers of the images of a split, ascending; of all images without one.
+
+    Args:
+        names: of the images.
+        split: a name, or a file of image names.
+        folder: data folder with the lists of its splits.
+
+    Raises:
+        UsageError, MissingInputError, BadInputError: see ``split_indices``.
+    """
+    names = tuple(names)
+    return sorted(set(split_indices(folder or Path(), names, Lookup(names), split)))

@@ -1,8 +1,8 @@
-"""Score a ``selection`` file: every mask against the true mask of its box, and against the box itself."""
+"""Score the masks of boxes against the ground truth of each box and against the box itself."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,83 +12,44 @@ import numpy as np
 from wsstool import store
 from wsstool.data.boxes.table import BoxTable, read_boxes
 from wsstool.data.dataset import Dataset
-from wsstool.data.listing import Lookup
-from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.instances import InstanceScores, overlap
-from wsstool.regions import Boxes
+from wsstool.regions import Boxes, box_in_window, box_mask
 from wsstool.selection.confidence import box_fit
-from wsstool.selection.fillers.simple import box as filled
 from wsstool.selection.fillers.simple import ellipse
-from wsstool.stages.scoring.fail_under import require_least
+from wsstool.stages.options.scoring import EvalOptions
+from wsstool.stages.scoring.ground_truth import chosen_images
 from wsstool.stages.scoring.mask_precision import MaskPrecision, MaskRuns
-from wsstool.stages.scoring.object_score_file import InstanceCounts, write_objects
-from wsstool.stages.scoring.predictions import data_root, source_name
-from wsstool.types import SILENT, ClassList, Messages, tracked
+from wsstool.stages.scoring.object_counts import InstanceCounts
+from wsstool.stages.scoring.predictions import data_folder, source_name
+from wsstool.stages.scoring.scorer import Scorer, Source, Table
+from wsstool.types import ClassList, Messages, tracked
 
-METRICS = ("instance_miou", "share_50", "share_70", "overall_iou", "boundary_f", "box_fit", "ap", "ap_50")
 
-
-def score_instances(
-    reader: store.Reader,
-    source: object,
-    *,
-    truth: Path | None = None,
-    split: str | None = None,
-    min_area: int = 100,
-    ap: bool = False,
-    bootstrap: int = 1000,
-    groups: Callable[[Path, tuple[str, ...]], list[str]] | None = None,
-    seed: int = 0,
-    fail_under: tuple[str, float] | None = None,
-    output: Path | None = None,
-    messages: Messages = SILENT,
-) -> dict[str, Any]:
-    """Compare the masks of boxes with those of the annotated objects; they belong together by their number.
-
-    Args:
-        reader: of a ``selection`` file.
-        source: its path, for messages and to find the images.
-        truth: the data folder, or a box file with masks; None: what lies beside the images.
-        split: score these images only.
-        min_area: pixels of the true mask that an object needs, to count.
-        ap: also COCO's average precision, of all objects whatever their size.
-        bootstrap: resamples for the interval of the mean IoU; images are drawn whole. 0: none.
-        groups: f(root, images) -> a value an image, equal ones drawn together; None: image by image.
-        seed: of the resampling.
-        fail_under: metric and least value.
-        output: file for the scores and every object's row, as JSON.
-        messages: told what was left out.
-
-    Returns:
-        ``source``, ``kind``, ``images``, ``failed``, ``definition``, ``truth`` (where it is from, or None)
-        and one row in ``rows`` as ``metrics.instances.InstanceScores.result``, with ``classes`` by name and
-        ``ap``.
+def measure(source: Source, options: EvalOptions, messages: Messages) -> InstanceCounts:
+    """Compare masks with those of the annotated objects; they belong together by the number of the box.
 
     Raises:
-        MissingInputError: the named truth has no boxes.
-        BadInputError: truth of another size, or that cannot be read.
-        BelowThresholdError: see ``fail_under``; its ``summary`` is what would be returned.
-        UsageError: options that do not fit.
+        MissingInputError: the named ground truth has no boxes.
+        BadInputError: ground truth of another size, or that cannot be read.
 
     Notes:
         Without any true mask the box consistency remains: how well the masks' tight boxes fit the boxes.
     """
-    _check_area(min_area)
+    reader = source.records
     header = reader.header
-    root = truth if truth is not None and truth.is_dir() else Path(data_root(header, source))
-    table = find_objects(header, root, truth, messages)
-    chosen = list(range(len(header)))
-    if split is not None:
-        chosen = sorted(set(split_indices(root, header.images, Lookup(header.images), split)))
+    root = data_folder(header, source.path, options.truth)
+    table = find_objects(header, root, options.truth, messages)
+    chosen = chosen_images(header.images, options.split, root)
     found = InstanceCounts(
-        source_name(source),
+        source_name(source.path),
         table.source if table is not None else None,
         header.classes,
         [header.images[i] for i in chosen],
         0,
         InstanceScores(len(header.classes)),
-        MaskPrecision() if ap else None,
+        MaskPrecision() if options.ap else None,
+        root,
     )
     number = {index: k for k, index in enumerate(chosen)}
     pending: list[tuple[int, dict[str, Any], MaskRuns | None]] = []
@@ -96,75 +57,78 @@ def score_instances(
         if record.index in number:
             found.failed += record.failed
             pending += _objects(record, number[record.index], table, found.ap)
-    for row, one, instance in pending:
-        one["score"] = float(reader.tail["score"][row])
-        found.scores.update(**one, fallback=bool(reader.tail["fallback"][row]))
-        if found.ap is not None and instance is not None:
-            found.ap.found.append(replace(instance, score=one["score"]))
-    summary = summarise_instances(
-        found,
-        min_area=min_area,
-        ap=ap,
-        bootstrap=bootstrap,
-        groups=(lambda images: groups(root, images)) if groups else None,
-        seed=seed,
-        messages=messages,
-    )
-    if output is not None:
-        write_objects(Path(output), found, summary)
-    if fail_under is not None:
-        require_instances(summary, *fail_under)
-    return summary
+    for row, one, mask in pending:  # scores stand behind the records
+        score = float(reader.tail["score"][row])
+        found.scores.update(**one, score=score, fallback=bool(reader.tail["fallback"][row]))
+        if found.ap is not None and mask is not None:
+            found.ap.found.append(replace(mask, score=score))
+    return found
 
 
-def summarise_instances(
-    found: InstanceCounts,
-    *,
-    min_area: int = 100,
-    ap: bool = False,
-    bootstrap: int = 1000,
-    groups: Callable[[tuple[str, ...]], list[str]] | None = None,
-    seed: int = 0,
-    messages: Messages = SILENT,
+def summarise(
+    counts: InstanceCounts, options: EvalOptions, *, groups: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """The scores of what was measured, here or in other runs: see :func:`score_instances`.
+    """Return the scores of all objects.
+
+    Returns:
+        ``source``, ``kind``, ``images``, ``failed``, ``definition``, ``truth`` (where it is from, or None)
+        and one row in ``rows`` as ``metrics.instances.InstanceScores.result``, with ``classes`` by name and
+        ``ap``.
 
     Raises:
-        UsageError: average precision of score files that were made without ``--ap``; a wrong ``min_area``.
+        UsageError: average precision of score files that were made without ``--ap``.
     """
-    _check_area(min_area)
-    if ap and found.ap is None:
+    if options.ap and counts.ap is None:
         raise UsageError("--ap needs score files that were made with --ap: the others hold no masks")
-    ordered = found.ordered()
-    ordered.scores.min_area = min_area
-    names = found.classes.names
+    ordered = counts.ordered()
+    ordered.scores.min_area = options.min_area
     result = ordered.scores.result(
-        bootstrap=bootstrap, groups=groups(tuple(ordered.images)) if groups else None, seed=seed
+        bootstrap=options.bootstrap,
+        groups=None if groups is None else [groups[name] for name in ordered.images],
+        seed=options.seed,
     )
-    if found.truth is not None and not result["scored"]:
-        messages.warn(f"{found.truth} has no true mask of at least {min_area} pixels for these boxes")
-    said: dict[str, Any] = {"name": "masks", **result}
-    said["classes"] = {
-        "iou": dict(zip(names, said.pop("class_iou"), strict=True)),
-        "objects": dict(zip(names, said.pop("class_objects"), strict=True)),
+    names = counts.classes.names
+    row: dict[str, Any] = {"name": "masks", **result}
+    row["classes"] = {
+        "iou": dict(zip(names, row.pop("class_iou"), strict=True)),
+        "objects": dict(zip(names, row.pop("class_objects"), strict=True)),
     }
-    if ap and ordered.ap is not None:
-        said["ap"] = ordered.ap.result() if result["scored"] else None
-    if found.failed:
-        messages.warn(f"{found.failed} images failed in an earlier stage: their objects have no mask")
+    if options.ap and ordered.ap is not None:
+        row["ap"] = ordered.ap.result() if result["scored"] else None
     return {
-        "source": found.source,
-        "kind": found.kind,
-        "images": len(found.images),
-        "failed": found.failed,
-        "definition": f"mean over objects of at least {min_area} pixels of the IoU with the true mask",
-        "truth": found.truth,
-        "rows": [said],
+        "source": counts.source,
+        "kind": "selection",
+        "images": len(counts.images),
+        "failed": counts.failed,
+        "definition": f"mean over objects {_large(options)} of the IoU with the true mask",
+        "truth": counts.truth,
+        "rows": [row],
     }
+
+
+def _large(options: EvalOptions) -> str:
+    return f"of at least {options.min_area} pixels"
+
+
+def values(summary: dict[str, Any], metric: str) -> dict[str, float | None]:
+    """Return a metric of all objects."""
+    (row,) = summary["rows"]
+    value = (row.get("ap") or {}).get(metric) if metric.startswith("ap") else row[metric]
+    return {f"{metric} of {summary['source']}": value}
+
+
+def warnings(counts: InstanceCounts, options: EvalOptions, summary: dict[str, Any]) -> list[str]:
+    """Return what could not be compared."""
+    said = []
+    if counts.truth is not None and not summary["rows"][0]["scored"]:
+        said.append(f"{counts.truth} has no true mask {_large(options)} for these boxes")
+    if counts.failed:
+        said.append(f"{counts.failed} images failed in an earlier stage: their objects have no mask")
+    return said
 
 
 def find_objects(header: store.Header, root: Path, truth: Path | None, messages: Messages) -> BoxTable | None:
-    """The true masks of the boxes of a file; None where none were named and none are there.
+    """Return the ground-truth masks of the boxes of a file; None if none are named or found.
 
     Args:
         header: of the file.
@@ -172,7 +136,7 @@ def find_objects(header: store.Header, root: Path, truth: Path | None, messages:
         truth: data folder or box file, as named.
 
     Raises:
-        MissingInputError: the named truth has no boxes.
+        MissingInputError: the named ground truth has no boxes.
         BadInputError: images have another size than when the file was made.
     """
     pictures = Dataset(root, header.images, ClassList(()), None, "")
@@ -211,9 +175,9 @@ def _objects(
     found = []
     for k, window in zip(range(rows.start, rows.stop), record.windows, strict=True):
         x0, y0, x1, y1 = columns["window"][k].tolist()
-        inner = columns["box"][k] - np.array([x0, y0, x0, y0], np.float32)
+        inner = box_in_window(columns["box"][k], columns["window"][k])
         mask = window == 1
-        hull = filled(mask.shape, inner) == 1
+        hull = box_mask(inner, mask.shape)
         one: dict[str, Any] = {
             "image": image,
             "class_id": int(columns["box_class"][k]),
@@ -236,7 +200,7 @@ def _objects(
 
 
 def _check_places(record: store.Record, objects: Boxes, source: str) -> None:
-    """Raise BadInputError where a box of the file and the true one of its number do not even touch."""
+    """Raise BadInputError if a box of the file and the annotated box of its number are disjoint."""
     columns, rows = record.header.columns, record.header.rows(record.index, "box")
     places = dict(zip(objects.ids.tolist(), objects.xyxy, strict=True))
     for number, box in zip(columns["box_id"][rows].tolist(), columns["box"][rows], strict=True):
@@ -248,16 +212,59 @@ def _check_places(record: store.Record, objects: Boxes, source: str) -> None:
             )
 
 
-def _check_area(min_area: int) -> None:
-    if min_area < 0:
-        raise UsageError(f"--min-area {min_area}: pixels, 0 or more")
+def columns(summary: dict[str, Any]) -> list[Table | str]:
+    """Return all scores with the blind baseline, then classes and sizes, then scores without ground truth."""
+    (row,) = summary["rows"]
+    consistency = {
+        "fit of mask and box": row["box_fit"],
+        "share of the box filled": row["coverage"],
+        "own score": row["score"],
+        "fallbacks": str(row["fallbacks"]),
+    }
+    return [
+        *(_columns_with_truth(row) if row["scored"] else ()),
+        Table(["without the truth", ""], [*consistency.items()]),
+        f"{summary['images']} images, {row['objects']} objects: {row['scored']} scored, "
+        f"{row['too_small']} too small, {row['without_truth']} without a true mask. "
+        f"IoU: {summary['definition']}.",
+    ]
 
 
-def require_instances(summary: dict[str, Any], metric: str, least: float) -> None:
-    """Raise BelowThresholdError where a metric of a summary is below what it must be."""
-    metric = "instance_miou" if metric == "miou" else metric
-    if metric not in METRICS:
-        raise UsageError(f"--fail-under {metric}: of masks of boxes there are {', '.join(METRICS)}")
-    row = summary["rows"][0]
-    value = (row.get("ap") or {}).get(metric) if metric.startswith("ap") else row[metric]
-    require_least(summary, f"{metric} of {summary['source']}", value, least)
+def _columns_with_truth(row: dict[str, Any]) -> list[Table]:
+    interval = row.get("interval", {})
+    shown = {
+        "mean instance IoU": row["instance_miou"],
+        "  95 % from": interval.get("low"),
+        "  to": interval.get("high"),
+        "filled box": row["blind"]["box"],
+        "ellipse": row["blind"]["ellipse"],
+        "IoU of .5 and more": row["share_50"],
+        "IoU of .7 and more": row["share_70"],
+        "overall IoU": row["overall_iou"],
+        "boundary IoU": row["boundary_iou"],
+        "boundary F": row["boundary_f"],
+        "score ranks as IoU": row["score_order"],
+        **{name.upper().replace("_", " "): value for name, value in (row.get("ap") or {}).items()},
+    }
+    groups = [(name, one["objects"], one["instance_miou"]) for name, one in row["by_size"].items()]
+    if (by_box := row["by_box_area"])["objects"] != row["scored"]:
+        groups.append(("box large enough", by_box["objects"], by_box["instance_miou"]))
+    number, ious = row["classes"]["objects"], row["classes"]["iou"]
+    groups += [(name, number[name], iou) for name, iou in ious.items() if iou is not None]
+    return [
+        Table(["with the truth", ""], [*shown.items()]),
+        Table(["objects", "number", "IoU"], [(name, str(n), iou) for name, n, iou in groups if n]),
+    ]
+
+
+INSTANCES = Scorer(
+    "masks of boxes",
+    ("selection",),
+    frozenset({"boundary", "group", "ap"}),
+    InstanceCounts,
+    measure,
+    summarise,
+    values,
+    columns,
+    warnings,
+)

@@ -1,92 +1,68 @@
-"""Score predictions against the truth: one pass over the images, one row of scores a layer."""
+"""Score label maps, and class maps made into label maps: one row of scores per layer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from wsstool.errors import BadInputError, UsageError
-from wsstool.metrics.bootstrap import bootstrap_interval
+from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.boundary import BoundaryCounts
-from wsstool.metrics.classification import classification_scores
 from wsstool.metrics.confusion import ConfusionMatrix
-from wsstool.metrics.constant_baseline import blind_baseline
-from wsstool.metrics.segmentation import IgnoredPrediction, image_mean_ious, segmentation_scores
+from wsstool.metrics.segmentation import definition
 from wsstool.metrics.sweep import ThresholdSweep
-from wsstool.stages.scoring.ground_truth import Truth
-from wsstool.stages.scoring.predictions import Layer, Predictions
-from wsstool.types import IGNORE, SILENT, ClassList, Messages, tracked
+from wsstool.stages.options.scoring import EvalOptions, LabelMapScores
+from wsstool.stages.scoring.ground_truth import Truth, chosen_images, find_truth
+from wsstool.stages.scoring.label_map_counts import LabelMapCounts, Row, truth_pixels
+from wsstool.stages.scoring.label_map_scores import Resampling, Rules, differences, row_scores
+from wsstool.stages.scoring.predictions import Layer, Predictions, folder_classes, open_predictions
+from wsstool.stages.scoring.scorer import Scorer, Source, Table
+from wsstool.types import IGNORE, SILENT, Messages, tracked
 
 
-@dataclass(frozen=True)
-class Rules:
-    """How counts become scores; the same for every number of a run."""
+def measure(source: Source, options: EvalOptions, messages: Messages) -> LabelMapCounts:
+    """Count the pixels of every image that has ground truth.
 
-    classes_with_truth: bool = False
-    ignored_prediction: IgnoredPrediction = "wrong"
-    ignore_class: int | None = None
-    background: int = -1
-
-    def options(self) -> dict[str, Any]:
-        """Keyword arguments of the functions in ``wsstool.metrics``."""
-        return {
-            "classes_with_truth": self.classes_with_truth,
-            "ignored_prediction": self.ignored_prediction,
-            "ignore_class": self.ignore_class,
-        }
-
-
-@dataclass
-class Row:
-    """The counts of one layer of one source."""
-
-    name: str
-    confusion: ConfusionMatrix
-    boundary: BoundaryCounts | None = None
-    sweep: ThresholdSweep | None = None
-
-
-@dataclass
-class Evaluation:
-    """The counts of one source (or of several score files, merged).
-
-    Args:
-        name: of the source.
-        kind: ``mask``, ``cam``, ``folder`` or ``scores``.
-        classes: the class list.
-        images: names of the images that were scored.
-        tags: (N, C) bool, their image-level labels; ``tags_from`` says whence: ``file`` or ``truth``.
-        rows: one a layer.
-        without_truth: images that were left out because they have no true mask.
-        failed: images that the stage before could not do: every pixel counts as a prediction of 255.
-        image_scores: (N, C) image-level scores, NaN where unknown, or None.
-        provenance: commands that made the source.
+    Raises:
+        MissingInputError: there is no ground truth.
+        BadInputError: masks of another size or with unknown values, damaged input.
+        UsageError: a sweep of something that has no scores, or of a set without background.
     """
+    with open_predictions(
+        source.path,
+        reader=source.reader,
+        classes=folder_classes(source.path, options.truth, options.class_list),
+        normalise=options.normalise,
+        background_threshold=options.background_threshold,
+        background=options.background,
+    ) as predictions:
+        truth = find_truth(predictions.names, predictions.root, predictions.classes, options.truth)
+        root = Path(predictions.root) if predictions.kind != "folder" else options.truth
+        counts = count_images(
+            predictions,
+            truth,
+            chosen=set(chosen_images(predictions.names, options.split, root)),
+            boundary=options.boundary,
+            sweep=options.sweep,
+            messages=messages,
+        )
+    if not counts.images:
+        raise MissingInputError(f"none of the images of '{counts.name}' that were asked for has a true mask")
+    counts.root = root
+    return counts
 
-    name: str
-    kind: str
-    classes: ClassList
-    images: list[str]
-    tags: np.ndarray
-    tags_from: str
-    rows: list[Row]
-    without_truth: int = 0
-    failed: int = 0
-    image_scores: np.ndarray | None = None
-    provenance: tuple[str, ...] = field(default=())
 
-
-def evaluate(
+def count_images(
     predictions: Predictions,
     truth: Truth,
     *,
-    chosen: set[int] | None = None,
+    chosen: Container[int] | None = None,
     boundary: bool = False,
     sweep: bool = False,
     messages: Messages = SILENT,
-) -> Evaluation:
+) -> LabelMapCounts:
     """Count every image once.
 
     Args:
@@ -111,7 +87,9 @@ def evaluate(
         )
         for name in predictions.layers
     ]
-    found = Evaluation(predictions.name, predictions.kind, classes, [], np.zeros((0, 0), bool), "truth", rows)
+    found = LabelMapCounts(
+        predictions.name, predictions.kind, classes, [], np.zeros((0, 0), bool), "truth", rows
+    )
     kept = []
     for one in tracked(predictions, messages, len(predictions.names), "images"):
         if chosen is not None and one.index not in chosen:
@@ -132,12 +110,11 @@ def evaluate(
         found.tags = truth_pixels(rows[0].confusion) > 0
     if predictions.scores is not None:
         found.image_scores = predictions.scores[kept]
-    found.provenance = predictions.provenance
     return found
 
 
 def _failed(shape: tuple[int, ...]) -> Layer:
-    """What an earlier failure predicts: nothing, at any threshold."""
+    """Prediction of a failed image: nothing, at any threshold."""
     return Layer(np.full(shape, IGNORE, np.uint8), np.full(shape, -1, np.float32), np.zeros(shape, np.uint8))
 
 
@@ -165,82 +142,125 @@ def _count(row: Row, layer: Layer, mask: np.ndarray, name: str) -> None:
         raise BadInputError(f"'{name}': {error}") from error
 
 
-def truth_pixels(confusion: ConfusionMatrix) -> np.ndarray:
-    """(N, C) int64: truth pixels of each class in each image."""
-    images, n = confusion.images(), confusion.n_classes
-    key = images.image * n + images.cell // (n + 1)
-    counts = np.bincount(key, weights=images.count, minlength=images.n_images * n)
-    return counts.astype(np.int64).reshape(-1, n)
-
-
-def predicted_pixels(confusion: ConfusionMatrix) -> np.ndarray:
-    """(N, C) int64: predicted pixels of each class in each image, predictions of 255 left out."""
-    images, n = confusion.images(), confusion.n_classes
-    key = images.image * (n + 1) + images.cell % (n + 1)
-    counts = np.bincount(key, weights=images.count, minlength=images.n_images * (n + 1))
-    return counts.astype(np.int64).reshape(-1, n + 1)[:, :n]
-
-
-def row_scores(
-    found: Evaluation,
-    row: Row,
-    rules: Rules,
+def summarise(
+    counts: LabelMapCounts,
+    options: LabelMapScores,
     *,
-    bootstrap: int = 1000,
-    groups: list[str] | None = None,
-    seed: int = 0,
+    groups: Mapping[str, str] | None = None,
+    against: LabelMapCounts | None = None,
 ) -> dict[str, Any]:
-    """Everything that is said about one row, as plain values with None for what does not exist."""
-    options, names, n = rules.options(), found.classes.names, len(found.classes)
-    confusion, images = row.confusion, row.confusion.images()
-    try:
-        scores = segmentation_scores(confusion.matrix, background=rules.background, **options).to_json()
-    except ValueError as error:
-        raise UsageError(str(error)) from error
-    by_class = {key: dict(zip(names, scores.pop(key), strict=True)) for key in ("iou", "accuracy", "pixels")}
-    single = image_mean_ious(images, n, background=rules.background, **options)
-    blind = blind_baseline(truth_pixels(confusion), found.tags, background=rules.background, **options)
-    said: dict[str, Any] = {
-        "name": row.name,
-        **scores,
-        "image_miou": float(np.nanmean(single)) if (~np.isnan(single)).any() else None,
-        "blind": {
-            "miou": blind.mean_iou,
-            "rule": blind.rule,
-            "by_rule": blind.by_rule,
-            "tags": found.tags_from,
-        },
+    """Return the scores of all rows and what they mean, as plain values.
+
+    Args:
+        counts: measured here or joined from score files.
+        options: how counts become scores, and the resampling.
+        groups: image -> group of images that are drawn together.
+        against: counts of another method on the same images: each row also has the paired difference
+            with its interval.
+
+    Raises:
+        BadInputError: ``against`` has other images, classes or rows.
+        UsageError: no such class to ignore.
+    """
+    rules, names = Rules.of(options, counts.classes), counts.classes.names
+    ignored = names[rules.ignore_class] if rules.ignore_class is not None else None
+    drawn = None if groups is None else [groups[name] for name in counts.images]
+    resampling = Resampling(drawn, options.bootstrap, options.seed)
+    rows = [row_scores(counts, row, rules, resampling) for row in counts.rows]
+    if against is not None:
+        compared = differences(counts, against, rules, resampling)
+        rows = [{**row, "against": one} for row, one in zip(rows, compared, strict=True)]
+    return {
+        "source": counts.name,
+        "kind": counts.kind,
+        "images": len(counts.images),
+        "without_truth": counts.without_truth,
+        "failed": counts.failed,
+        "definition": definition(
+            classes_with_truth=rules.classes_with_truth,
+            ignored_prediction=rules.ignored_prediction,
+            ignore_class=ignored,
+        ),
+        "background": names[rules.background] if rules.background >= 0 else None,
+        "rows": rows,
     }
-    if bootstrap:
-        interval = bootstrap_interval(
-            images, n, groups=groups, samples=bootstrap, seed=seed, background=rules.background, **options
-        )
-        said["interval"] = vars(interval)
-    if row.boundary is not None:
-        result = row.boundary.result()
-        said["boundary_iou"] = result.mean_iou
-        by_class["boundary_iou"] = dict(zip(names, result.iou.tolist(), strict=True))
-    if row.sweep is not None:
-        swept = row.sweep.result(**options)
-        said["sweep"] = {
-            "label": swept.label,
-            "threshold": swept.best_threshold,
-            "miou": swept.best_mean_iou,
-            "curve": [[float(t), float(m)] for t, m in zip(swept.thresholds, swept.mean_iou, strict=True)],
-        }
-    said["tags"] = _tag_scores(found, row)
-    return {**said, "classes": by_class}
 
 
-def _tag_scores(found: Evaluation, row: Row) -> dict[str, Any]:
-    """Image-level scores: of the classes that a mask shows, or of a CAM file that scores them all."""
-    foreground = list(found.classes.foreground)
-    tags = found.tags[:, foreground]
-    if found.image_scores is not None:
-        scores = found.image_scores[:, foreground]
-        if np.isnan(scores).any():
-            return {}  # maps were made for the true tags only: nothing was recognised
-        said = classification_scores(tags, scores)
-        return {"map": said.mean_average_precision, "exact_match": said.exact_match, "jaccard": said.jaccard}
-    said = classification_scores(tags, predicted_pixels(row.confusion)[:, foreground] > 0)
-    return {"exact_match": said.exact_match, "jaccard": said.jaccard}
+def values(summary: dict[str, Any], metric: str) -> dict[str, float | None]:
+    """Return a metric of each row.
+
+    Raises:
+        UsageError: the metric was not measured.
+    """
+    if metric not in summary["rows"][0]:
+        raise UsageError(f"--fail-under {metric}: not measured in this run; --boundary measures it")
+    return {f"{metric} of {row['name']}": row[metric] for row in summary["rows"]}
+
+
+def warnings(counts: LabelMapCounts, _options: EvalOptions, _summary: dict[str, Any]) -> list[str]:
+    """Return what was left out, and what counts as wrong."""
+    said = []
+    if counts.without_truth:
+        said.append(f"{counts.without_truth} images have no true mask and were left out")
+    if counts.failed:
+        said.append(f"{counts.failed} images failed in an earlier stage and count as wrong everywhere")
+    return said
+
+
+_COLUMNS: dict[str, Callable[[dict[str, Any]], float | None]] = {
+    "mIoU": lambda row: row["miou"],
+    "95 % from": lambda row: row.get("interval", {}).get("low"),
+    "to": lambda row: row.get("interval", {}).get("high"),
+    "blind": lambda row: row["blind"]["miou"],
+    "pixel acc.": lambda row: row["pixel_accuracy"],
+    "mean acc.": lambda row: row["mean_accuracy"],
+    "FWIoU": lambda row: row["fwiou"],
+    "false pos.": lambda row: row["false_positive"],
+    "false neg.": lambda row: row["false_negative"],
+    "per image": lambda row: row["image_miou"],
+    "boundary": lambda row: row.get("boundary_iou"),
+}
+
+
+def columns(summary: dict[str, Any]) -> list[Table | str]:
+    """Return the rows, the IoU of the classes, and what the numbers mean."""
+    rows = summary["rows"]
+    shown = {title: get for title, get in _COLUMNS.items() if any(get(row) is not None for row in rows)}
+    ious = {row["name"]: row["classes"]["iou"] for row in rows}
+    per_class = [[c, *(iou[c] for iou in ious.values())] for c in rows[0]["classes"]["iou"]]
+    lines = []
+    for row in rows:
+        if "sweep" in row:
+            best = row["sweep"]
+            lines.append(
+                f"{row['name']}: best threshold {best['threshold']:.2f}, mIoU {best['miou']:.4f} (oracle)"
+            )
+    lines += [_difference(row["name"], row["against"]) for row in rows if "against" in row]
+    blind = rows[0]["blind"]
+    tags = "" if blind["tags"] == "file" else "; tags taken from the truth"
+    return [
+        Table(["", *shown], [[row["name"], *(get(row) for get in shown.values())] for row in rows]),
+        Table(["IoU", *ious], [one for one in per_class if any(value is not None for value in one[1:])]),
+        *lines,
+        f"{summary['images']} images. {summary['definition']}.",
+        f"blind: one tag of each image painted everywhere, chosen without looking ({blind['rule']}{tags}).",
+    ]
+
+
+def _difference(name: str, than: dict[str, Any]) -> str:
+    interval = than.get("interval")
+    sure = f", 95 % from {interval['low']:+.4f} to {interval['high']:+.4f}" if interval else ""
+    return f"{name}: mIoU {than['miou']:+.4f} against {than['source']} ({than['name']}){sure}"
+
+
+LABEL_MAPS = Scorer(
+    "label maps",
+    ("mask", "cam", "folder", "scores"),
+    frozenset({"sweep", "boundary", "group", "against"}),
+    LabelMapCounts,
+    measure,
+    summarise,
+    values,
+    columns,
+    warnings,
+)

@@ -1,4 +1,4 @@
-"""How detections are compared with true objects: by their boxes, or by their masks."""
+"""Overlaps of detections with ground-truth objects, by boxes or by masks."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from wsstool.data.detections import Detections
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.shapes import shape_mask
 from wsstool.errors import BadInputError
+from wsstool.metrics.box_overlap import box_areas, box_overlaps
 from wsstool.metrics.mask_overlap import run_areas, run_overlaps
 
 ObjectOverlaps = Callable[[int, np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]
@@ -28,14 +29,9 @@ class BoxOverlaps:
     def __call__(
         self, image: int, found: np.ndarray, true: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        a, b, crowd = self.boxes[found], self.objects.boxes[true], self.objects.crowd[true]
-        low = np.maximum(a[:, None, :2], b[:, :2])
-        high = np.minimum(a[:, None, 2:], b[:, 2:])
-        shared = np.prod(np.maximum(high - low, 0), axis=2)
-        areas, true_areas = (np.prod(one[:, 2:] - one[:, :2], axis=1) for one in (a, b))
-        union = np.where(crowd, areas[:, None], areas[:, None] + true_areas - shared)
-        ratio = np.divide(shared, union, out=np.zeros(shared.shape), where=union > 0)
-        return areas, self.objects.areas[true], ratio
+        boxes, theirs = self.boxes[found], self.objects.boxes[true]
+        overlaps = box_overlaps(boxes, theirs, self.objects.crowd[true])
+        return box_areas(boxes), self.objects.areas[true], overlaps
 
 
 class MaskOverlaps:

@@ -1,4 +1,4 @@
-"""Predictions from wherever they are (mask file, CAM file, folder of masks), as label maps of one form."""
+"""Read predictions (mask file, CAM file, folder of masks) as label maps of one form."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsstool import store
 from wsstool.data.label_views import find_view
 from wsstool.data.listing import is_picture
 from wsstool.data.masks import read_mask
-from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.errors import BadInputError, MissingInputError
 from wsstool.masks.normalise import scores_at
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.types import IGNORE, ClassList
@@ -52,14 +52,13 @@ class Predictions:
     """All predictions of one source; iterate once.
 
     Args:
-        name: of the source, for people.
+        name: display name of the source.
         kind: ``mask``, ``cam`` or ``folder``.
         names: of the images.
         classes: the class list.
         labels: (N, C) uint8 image-level labels, or None.
         root: the data folder.
         layers: names of the predictions of each image.
-        provenance: commands that made it, oldest first.
         scores: (N, C) image-level scores once everything was read, NaN where unknown; CAM files only.
     """
 
@@ -70,7 +69,6 @@ class Predictions:
     labels: np.ndarray | None
     root: str
     layers: tuple[str, ...]
-    provenance: tuple[str, ...]
     _records: Iterator[Prediction]
     scores: np.ndarray | None = None
 
@@ -99,7 +97,7 @@ def open_predictions(
     """Open a source for one pass.
 
     Args:
-        source: a ``mask`` or ``cam`` file, ``-`` or None (standard input), or a folder of mask pictures.
+        source: a ``mask`` or ``cam`` file, ``-`` or None (standard input), or a folder of mask images.
         classes: the class list of a folder; a file brings its own.
         normalise: of CAMs; ``auto`` is ``probability`` for what ``predict`` wrote and ``joint`` otherwise.
         background_threshold: a pixel of a CAM is background where no class scores more than this, [0, 1].
@@ -125,7 +123,6 @@ def open_predictions(
             header.labels,
             data_root(header, source),
             header.layers,
-            tuple(step["command"] for step in header.provenance),
             iter(()),
         )
         if header.payload == "mask":
@@ -150,13 +147,7 @@ class Scale:
 
     @classmethod
     def of(cls, header: store.Header, mode: str, threshold: float, background: str) -> Scale:
-        """The scale for a file; see ``open_predictions`` for the options.
-
-        Raises:
-            UsageError: a background that is neither ``auto`` nor ``none``.
-        """
-        if background not in ("auto", "none"):
-            raise UsageError(f"--background {background}: auto or none")
+        """The scale for a file; see ``open_predictions`` for the options."""
         if mode == "auto":
             mode = "probability" if header.stage == "predict" else "joint"
         known = header.classes.background
@@ -201,6 +192,11 @@ def data_root(header: store.Header, source: object) -> str:
         return header.image_root
 
 
+def data_folder(header: store.Header, source: object, truth: Path | None) -> Path:
+    """The data folder that is named as ground truth, else that of the file."""
+    return Path(truth if truth is not None and Path(truth).is_dir() else data_root(header, source))
+
+
 def _masks(reader: Any) -> Iterator[Prediction]:
     for record in reader.records():
         layers = () if record.failed else tuple(Layer(labels) for labels in record.data)
@@ -233,7 +229,7 @@ def _folder(folder: Path, classes: ClassList | None) -> Predictions:
             labels = read_mask(path, listed)
             yield Prediction(i, names[i], (labels.shape[0], labels.shape[1]), (Layer(labels),))
 
-    return Predictions(folder.name, "folder", names, listed, None, str(folder), ("masks",), (), read())
+    return Predictions(folder.name, "folder", names, listed, None, str(folder), ("masks",), read())
 
 
 def folder_classes(

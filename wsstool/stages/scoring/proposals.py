@@ -1,8 +1,7 @@
-"""Score a ``proposal`` file against the objects of a box file: one pass, one row a size and a number."""
+"""Score proposals against the objects of a box file: one row per object size and number of proposals."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,16 +9,14 @@ import numpy as np
 from wsstool import store
 from wsstool.data.boxes.table import BoxTable, read_boxes
 from wsstool.data.dataset import Dataset
-from wsstool.data.listing import Lookup
-from wsstool.data.splits import split_indices
-from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.metrics.proposals import SIZES
-from wsstool.stages.scoring.fail_under import require_least
-from wsstool.stages.scoring.object_score_file import ProposalCounts, write_objects
-from wsstool.stages.scoring.predictions import data_root, source_name
-from wsstool.types import SILENT, ClassList, Messages, tracked
-
-METRICS = ("abo", "recall_50", "recall_70", "recall_85", "ar")
+from wsstool.errors import BadInputError, MissingInputError
+from wsstool.metrics.sizes import SIZES
+from wsstool.stages.options.scoring import EvalOptions
+from wsstool.stages.scoring.ground_truth import chosen_images
+from wsstool.stages.scoring.object_counts import ProposalCounts
+from wsstool.stages.scoring.predictions import data_folder, source_name
+from wsstool.stages.scoring.scorer import Scorer, Source, Table
+from wsstool.types import ClassList, Messages, tracked
 
 DEFINITION = (
     "ABO: mean over objects of the best overlap with a proposal; R t: share of objects with an overlap of at "
@@ -29,37 +26,16 @@ DEFINITION = (
 )
 
 
-def score_proposals(
-    reader: store.Reader,
-    source: object,
-    *,
-    truth: Path | None = None,
-    split: str | None = None,
-    fail_under: tuple[str, float] | None = None,
-    output: Path | None = None,
-    messages: Messages = SILENT,
-) -> dict[str, Any]:
+def measure(source: Source, options: EvalOptions, messages: Messages) -> ProposalCounts:
     """Compare proposals with the annotated objects of their images.
 
-    Args:
-        reader: of a ``proposal`` file.
-        source: its path, for messages and to find the images.
-        truth: the data folder, or a box file; None: what lies beside the images.
-        split: score these images only.
-        fail_under: metric and least value, of all objects and all proposals, by masks where there are any.
-        output: file for the scores, as JSON.
-        messages: told what was left out.
-
-    Returns:
-        ``rows`` as ``metrics.proposals.ProposalScores.result``; ``annotated``: what the truth consists of;
-        ``images``, ``failed``, ``proposals_per_image``, ``definition``.
     Raises:
-        MissingInputError: no boxes, or none in these images.
-        BadInputError: truth of another size than the image, or that cannot be read.
-        BelowThresholdError: see ``fail_under``; its ``summary`` is what would be returned.
+        MissingInputError: no boxes.
+        BadInputError: ground truth of another size than the image, or that cannot be read.
     """
+    reader, truth = source.records, options.truth
     header = reader.header
-    root = truth if truth is not None and truth.is_dir() else Path(data_root(header, source))
+    root = data_folder(header, source.path, truth)
     if not root.is_dir():
         raise MissingInputError(
             f"the images of the proposals are not in '{root}'; --truth names the data folder with their boxes"
@@ -67,10 +43,8 @@ def score_proposals(
     pictures = Dataset(root, header.images, ClassList(()), None, "proposals")
     table = read_boxes(pictures, None if truth in (None, root) else truth, messages=messages)
     _check_sizes(table, header)
-    chosen = set(range(len(header)))
-    if split is not None:
-        chosen &= set(split_indices(root, header.images, Lookup(header.images), split))
-    found = ProposalCounts(source_name(source), table.source, set(), [], 0)
+    chosen = set(chosen_images(header.images, options.split, root))
+    found = ProposalCounts(source_name(source.path), table.source, set(), [], 0, root=root)
     for record in tracked(reader.records(), messages, len(header), "proposals"):
         if record.index not in chosen:
             continue
@@ -84,40 +58,37 @@ def score_proposals(
             )
         except ValueError as error:
             raise BadInputError(f"{record.name}: {error}") from None
-    summary = summarise_proposals(found, messages=messages)
-    if output is not None:
-        write_objects(Path(output), found, summary)
-    if fail_under is not None:
-        require_proposals(summary, *fail_under)
-    return summary
+    return found
 
 
-def summarise_proposals(found: ProposalCounts, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """The scores of what was measured, here or in other runs: see :func:`score_proposals`.
+def summarise(counts: ProposalCounts, _options: EvalOptions) -> dict[str, Any]:
+    """Return the scores of all objects.
+
+    Returns:
+        ``rows`` as ``metrics.proposals.ProposalScores.result``; ``annotated``: what the truth consists of;
+        ``images``, ``failed``, ``proposals_per_image``, ``definition``.
 
     Raises:
         MissingInputError: there is no object.
     """
-    scores = found.ordered().scores
+    scores = counts.ordered().scores
     rows = scores.result()
     if not any(row["number"] for row in rows):
-        raise MissingInputError(f"{found.truth} has no usable box in the images that were asked for")
-    if found.failed:
-        messages.warn(f"{found.failed} images failed in an earlier stage: none of their objects is found")
+        raise MissingInputError(f"{counts.truth} has no usable box in the images that were asked for")
     return {
-        "source": found.source,
-        "kind": found.kind,
-        "images": len(found.images),
-        "failed": found.failed,
+        "source": counts.source,
+        "kind": "proposal",
+        "images": len(counts.images),
+        "failed": counts.failed,
         "proposals_per_image": float(np.mean(scores.counts)) if scores.counts else 0.0,
         "definition": DEFINITION,
-        "annotated": _annotated(found),
+        "annotated": _annotated(counts),
         "rows": rows,
     }
 
 
 def _annotated(found: ProposalCounts) -> str:
-    """What the truth consists of: recall says nothing about things that nobody annotated."""
+    """Describe the ground truth: recall covers annotated objects only."""
     counts = np.array([len(one) for one in found.scores.areas], np.int64)
     masks = sum(int((~np.isnan(one)).sum()) for one in found.scores.unions)
     said = f"{_number(int(counts.sum()), 'object', 'objects')} of "
@@ -142,11 +113,53 @@ def _check_sizes(table: BoxTable, header: store.Header) -> None:
         )
 
 
-def require_proposals(summary: dict[str, Any], metric: str, least: float) -> None:
-    """Raise BelowThresholdError where a metric of a summary is below what it must be."""
-    metric = "abo" if metric == "miou" else metric
-    if metric not in METRICS:
-        raise UsageError(f"--fail-under {metric}: of proposals there are {', '.join(METRICS)}")
+def values(summary: dict[str, Any], metric: str) -> dict[str, float | None]:
+    """Return a metric of all objects with all proposals, by masks where there are any."""
     rows = [row for row in summary["rows"] if row["objects"] == "all" and row["best"] is None]
     row = next(row for row in rows if row["number"])
-    require_least(summary, f"{metric} of {row['of']}", row[metric], least)
+    return {f"{metric} of {row['of']}": row[metric]}
+
+
+def warnings(counts: ProposalCounts, _options: EvalOptions, _summary: dict[str, Any]) -> list[str]:
+    """Return what counts as not found."""
+    if not counts.failed:
+        return []
+    return [f"{counts.failed} images failed in an earlier stage: none of their objects is found"]
+
+
+_COLUMNS = {"abo": "ABO", "recall_50": "R .5", "recall_70": "R .7", "recall_85": "R .85", "ar": "AR"}
+
+
+def columns(summary: dict[str, Any]) -> list[Table | str]:
+    """Return all objects by number of proposals, then each size of objects with all proposals."""
+    tables: list[Table | str] = []
+    for of in ("masks", "boxes", "unions"):
+        rows = [row for row in summary["rows"] if row["of"] == of]
+        if not rows[0]["number"]:
+            continue
+        shown = [row for row in rows if row["objects"] == "all"]
+        shown += [row for row in rows if row["objects"] != "all" and row["best"] is None]
+        cells = [
+            [row["objects"], str(row["number"]), str(row["best"] or "all"), *(row[key] for key in _COLUMNS)]
+            for row in shown
+        ]
+        tables.append(Table([of, "objects", "best", *_COLUMNS.values()], cells))
+    each = f"{summary['proposals_per_image']:.0f} proposals each"
+    return [
+        *tables,
+        f"{summary['images']} images, {each}. {summary['definition']}.",
+        f"Annotated: {summary['annotated']}.",
+    ]
+
+
+PROPOSALS = Scorer(
+    "proposals",
+    ("proposal",),
+    frozenset(),
+    ProposalCounts,
+    measure,
+    summarise,
+    values,
+    columns,
+    warnings,
+)

@@ -1,1 +1,1 @@
-"""`info`, `check`, `cat`, `merge` and `cache`: any record file, whatever it holds."""
+"""`info`, `check`, `cat`, `merge` and `cache`: commands for record files of any kind."""

@@ -1,4 +1,4 @@
-"""Look at the cache inside pipes, and tidy it."""
+"""List and remove results in the cache of pipes."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ def cache(
     Args:
         action: ``ls``; ``rm``: the results of ``keys``; ``prune``: the least recently used until at most
             ``max_size`` is left.
-        keys: first digits of keys, at least 4, that name one result each.
+        keys: first digits of keys, at least 4, each identifying one result.
         max_size: bytes, or a number with K, M, G or T (powers of 1000).
     Returns:
         ``folder``, ``bytes`` in it afterwards, and ``entries``: those listed or removed, each with ``key``,
         ``bytes``, ``complete``, and for complete ones ``stage``, ``kind`` and ``images``.
     Raises:
-        UsageError: arguments that do not belong to the action.
+        UsageError: arguments that do not apply to the action.
         MissingInputError: no such key.
-        BusyError: a run writes that result.
+        BusyError: a run is writing that result.
     """
     if (max_size is not None) != (action == "prune"):
         raise UsageError("'prune' needs --max-size, as in --max-size 10G; the others have none")
@@ -60,10 +60,10 @@ def cache(
 
 
 def parse_size(text: str) -> int:
-    """Bytes of ``"10G"``.
+    """Parse a size such as ``"10G"`` to bytes.
 
     Raises:
-        UsageError: not a number with at most a unit.
+        UsageError: anything but a number with an optional unit.
 
     >>> parse_size("1.5k"), parse_size("7"), parse_size("2 GB")
     (1500, 7, 2000000000)

@@ -1,4 +1,4 @@
-"""Copy a record file in any layout to stream form, or compress it for the archive."""
+"""Copy a record file in any layout to stream form, or compress it for archiving."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ def cat(
     compress: str | None = None,
     messages: Messages = SILENT,
 ) -> dict[str, Any]:
-    """Read a record file from anywhere and write it again.
+    """Read a record file from any source and write it again.
 
     Args:
         source: path, ``-`` or None for standard input.
         output: target; None: standard output.
-        compress: None: stream form, byte-identical for equal content; ``gzip``: compressed chunks
-            with checksums of their own, about 20 times smaller for masks,
-            readable by every HDF5 program and every stage.
+        compress: None: stream form, byte-identical for equal content; ``gzip``: compressed chunks with their
+            own checksums, about 20 times smaller for masks, readable by every HDF5 program and every stage.
     Returns:
         ``images``: number of records.
     """

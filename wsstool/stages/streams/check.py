@@ -1,4 +1,4 @@
-"""Whether record files are whole: length and checksum at once, or every byte of them."""
+"""Check the integrity of record files: by length and presence of a checksum, or by every byte."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wsstool.types import SILENT, Messages
 
 
 def check(sources: list[str], *, full: bool = False, messages: Messages = SILENT) -> dict[str, Any]:
-    """Check each file; the first error is raised after all were looked at.
+    """Check each file; the first error is raised after all files have been checked.
 
     Args:
         sources: paths, or ``-``.
@@ -21,7 +21,7 @@ def check(sources: list[str], *, full: bool = False, messages: Messages = SILENT
     Returns:
         ``files``: one ``{file, images, kind, failed}`` each.
     Raises:
-        BadInputError, MissingInputError: of the worst file; every bad file is named in the messages.
+        BadInputError, MissingInputError: for the first bad file; all bad files are named in the messages.
     """
     found, errors = [], []
     for source in sources or ["-"]:

@@ -1,4 +1,4 @@
-"""What a file is and how it was made: record files, weights, data folders."""
+"""Describe a file and how it was made: record files, weights, data folders."""
 
 from __future__ import annotations
 
@@ -25,15 +25,14 @@ def info(
 
     Args:
         source: the file or folder; ``-`` or None: standard input.
-        split: part of a data folder; None: all of it.
+        split: split of a data folder; None: all of it.
         class_list: of a data folder, see ``open_dataset``.
-        messages: told how the tags of a data folder were understood.
+        messages: receives notes on the interpretation of the tags of a data folder.
 
     Returns:
-        For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images of
-        each class where labels are known, and ``commands``, oldest
-        first: run in order, they make the file again.
-        For weights: what ``wsstool.models.recognise.describe_weights`` says, and ``commands``.
+        For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images per
+        class if labels are known, and ``commands``, oldest first: run in order, they reproduce the file.
+        For weights: the result of ``wsstool.models.recognise.describe_weights``, and ``commands``.
     """
     if source is not None and Path(str(source)).is_dir():
         return _folder(Path(str(source)), split, class_list, messages)
@@ -47,7 +46,7 @@ def info(
 
         described = describe_weights(Path(str(source)))
         meta = described["meta"]
-        if not meta.get("named", True):  # as the stages that read it will call them
+        if not meta.get("named", True):  # named as in the stages that read them
             classes, ids = named_outputs(meta, ClassList(()), Path(str(source)))
             meta |= {"classes": list(classes.names), "class_ids": ids, "background": classes.background}
         history = meta.get("provenance", ())

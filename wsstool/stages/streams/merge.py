@@ -1,4 +1,4 @@
-"""Join the parts of a data set that were computed apart into the file that one run would have made."""
+"""Merge shards of a dataset into the file that a single run would have made."""
 
 from __future__ import annotations
 
@@ -27,22 +27,21 @@ def merge(
     force: bool = False,
     messages: Messages = SILENT,
 ) -> dict[str, Any]:
-    """Join record files of one kind, made alike from different images, in the order of names.
+    """Merge record files of one kind, made with equal options from different images, sorted by name.
 
-    The inputs are read side by side, one record of each at a time. The order in which they are named makes no
-    difference.
+    The inputs are read side by side, one record of each at a time. Their order makes no difference.
 
     Args:
         sources: paths; one of them may be ``-``.
         output: target; None: standard output.
-        partial: accept that parts are missing (``--shard i/n`` of the inputs says how many there are).
+        partial: accept missing shards (``--shard i/n`` of the inputs tells how many there are).
         force: see ``store.create``.
     Returns:
         ``images``, ``failed`` (names of the images that failed in the parts) and ``key``.
     Raises:
         UsageError: no inputs.
-        BadInputError: inputs that differ in kind, stage, version, options, classes or weights; an image that
-            is in two of them; a part that is missing.
+        BadInputError: inputs that differ in kind, stage, version, options, classes or weights; an image in
+            two of them; a missing shard.
     """
     if not sources:
         raise UsageError("name the files to merge")
@@ -64,7 +63,7 @@ def merge(
                 if place >= writer.start:
                     writer.write(record.data)
             for rest in records:
-                next(rest, None)  # compares the checksum, and brings the tail
+                next(rest, None)  # compares the checksum, and reads the tail
             if not writer.done:
                 columns = {**KINDS[header.payload].tail, "status": ("", "image", "")}
                 for name, (_, index, _) in columns.items():
@@ -107,12 +106,12 @@ def _options(header: store.Header) -> dict[str, Any]:
 
 
 def _fixed_inputs(header: store.Header) -> list[Any]:
-    """What every part is made with; their images, or the records of those, differ."""
+    """Return the inputs common to all parts; their images, or the records of those, differ."""
     return [one for one in header.inputs if one["role"] not in ("data", "input")]
 
 
 def _shard(header: store.Header) -> tuple[int, int] | None:
-    """Which part a file is; where it was made from a part, that one. None: nothing says so."""
+    """Return the shard of a file, or the shard that it was made from; None: unknown."""
     found = {header.params["shard"]} if header.params.get("shard") else set()
     for step in header.provenance:
         words = shlex.split(step["command"])
@@ -133,7 +132,7 @@ def _check_shards(headers: Sequence[store.Header], names: Sequence[str], partial
 
 
 def _order(headers: Sequence[store.Header], names: Sequence[str]) -> list[tuple[int, int]]:
-    """(part, record) of every output record, in the order of names."""
+    """Return (part, record) of every output record, sorted by image name."""
     listed = [[(name, p, i) for i, name in enumerate(header.images)] for p, header in enumerate(headers)]
     order: list[tuple[int, int]] = []
     before, before_part = "", 0
@@ -151,7 +150,7 @@ def _gather(
     index: str,
     column: Callable[[int], np.ndarray],
 ) -> np.ndarray:
-    """The rows of a column of all parts (``column(part)``) in the order of the output."""
+    """Return the rows of a column of all parts (``column(part)``) in the order of the output."""
     base = index.partition(" ")[0]
     return np.concatenate([column(part)[headers[part].rows(i, base)] for part, i in order])
 
@@ -159,7 +158,7 @@ def _gather(
 def _header(
     headers: Sequence[store.Header], names: Sequence[str], order: Sequence[tuple[int, int]]
 ) -> store.Header:
-    """As one run would have written it; the key and the last step of the history say that it is merged."""
+    """Build the header of a single run; the key and the last step of the history record the merge."""
     first, kind = headers[0], KINDS[headers[0].payload]
 
     def gathered(name: str, index: str) -> np.ndarray:

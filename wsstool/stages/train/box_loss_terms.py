@@ -1,4 +1,4 @@
-"""``--loss NAME=WEIGHT`` and ``--set``: a weighted sum of box losses from its texts."""
+"""Parse ``--loss NAME=WEIGHT`` and ``--set`` into a weighted sum of box losses."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from wsstool.training.losses.box_targets import box_target
 
 
 def loss_terms(losses: Sequence[str], settings: Sequence[str]) -> tuple[list[Term], list[str], list[str]]:
-    """The summands that ``NAME=WEIGHT`` texts name; their canonical texts; and those of the settings.
+    """Parse ``NAME=WEIGHT`` texts to summands; also return their canonical texts and those of the settings.
 
     Raises:
-        UsageError: an unknown loss or one named twice, a weight that is not positive, a setting of none
-            or out of its range.
+        UsageError: an unknown or repeated loss, a weight that is not positive, a setting that no loss
+            has or that is out of range.
     """
     weights: dict[str, float] = {}
     for text in losses:

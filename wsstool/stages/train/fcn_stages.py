@@ -1,21 +1,22 @@
-"""One network after another, each started from the one before: FCN-32s, 16s, 8s as published."""
+"""Train networks in sequence, each initialised from the previous one: FCN-32s, 16s, 8s as published."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from wsstool.errors import UsageError
 from wsstool.models.segmenter import split_arch
+from wsstool.stages.options.cotrain import CotrainOptions
 
 
 def read_stages(stages: Sequence[str], lr: float) -> list[tuple[str, float]]:
-    """``ARCH[=LR]`` texts as (arch, learning rate).
+    """Parse ``ARCH[=LR]`` texts to (arch, learning rate).
 
     Raises:
-        UsageError: no such arch, the same one twice, a rate that is none.
+        UsageError: an unknown or repeated architecture, or an invalid learning rate.
 
     Example:
         >>> read_stages(["fcn32s-vgg16=1e-10", "fcn16s-vgg-16"], 0.5)
@@ -37,32 +38,23 @@ def read_stages(stages: Sequence[str], lr: float) -> list[tuple[str, float]]:
     return found
 
 
-def in_stages(train: Callable[..., dict[str, Any]], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Run ``cotrain`` once a stage. Each writes weights of its own, beside those of the last stage.
+def in_stages(options: CotrainOptions) -> list[CotrainOptions]:
+    """Return the options of each run; without ``stage`` those of the only one.
 
-    A stage that is up to date is not repeated, an interrupted one goes on: each is a run of its own.
-
-    Args:
-        train: ``cotrain``.
-        arguments: its arguments; ``stage`` gives arch and learning rate of each run, ``init`` starts the
-            first one, ``output`` is the last one's.
-
-    Returns:
-        What the last run returns, and ``stages``: the weights files in order.
+    Each run writes its own weights, beside those of the last one, and starts from those of the previous run.
+    A run that is up to date is not repeated; an interrupted one resumes.
 
     Raises:
-        UsageError: masks from standard input, which can be read once only; see ``read_stages``.
+        UsageError: masks from standard input, which can be read only once; see ``read_stages``.
     """
-    source, output = arguments["source"], Path(arguments["output"])
-    if source is None or str(source) == "-":
-        raise UsageError("--stage reads the masks once a stage: give them as a file")
-    stages = read_stages(arguments["stage"], arguments["lr"])
-    files = [output.with_name(f"{output.stem}.{arch}{output.suffix}") for arch, _ in stages[:-1]]
-    files.append(output)
-    result: dict[str, Any] = {}
-    init = arguments["init"]
-    for (arch, lr), file in zip(stages, files, strict=True):
-        own = {"stage": None, "arch": arch, "lr": lr, "init": init, "output": file}
-        result = train(**{**arguments, **own})
+    if not options.stage:
+        return [options]
+    if options.source is None or str(options.source) == "-":
+        raise UsageError("--stage reads the masks once per stage: give them as a file")
+    *others, last = read_stages(options.stage, options.lr)
+    runs, init, output = [], options.init, Path(options.output)
+    for arch, lr in others:
+        file = output.with_name(f"{output.stem}.{arch}{output.suffix}")
+        runs.append(replace(options, stage=None, arch=arch, lr=lr, init=init, output=file))
         init = file
-    return {**result, "stages": [str(file) for file in files]}
+    return [*runs, replace(options, stage=None, arch=last[0], lr=last[1], init=init)]

@@ -1,14 +1,15 @@
-"""What the networks of a training run start from."""
+"""Initial weights for training: ``--init``, published checkpoints, ImageNet backbones."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from wsstool import store
 from wsstool.errors import UsageError
 from wsstool.models.backbones.caffe_trunks import CAFFE_MEAN, CAFFE_STD
 from wsstool.models.classifier import NORMALIZATIONS
@@ -17,6 +18,8 @@ from wsstool.models.heads.fcn import FCN
 from wsstool.models.published.pytorch_fcn import is_caffe_vgg16
 from wsstool.models.segmenter import build_segmenter, start_from
 from wsstool.models.weights import Weights
+from wsstool.stages.options.cotrain import CotrainOptions
+from wsstool.stages.options.training import TrainerOptions
 from wsstool.types import Messages
 
 INPUTS: dict[str, dict[str, Any]] = {
@@ -26,19 +29,14 @@ INPUTS: dict[str, dict[str, Any]] = {
     },
     "caffe": {"mean": list(CAFFE_MEAN), "std": list(CAFFE_STD), "channel_order": "bgr"},
 }
-"""What a network is fed with, by name, in the words of ``meta``."""
+"""Input format of a network by name, as stored in ``meta``."""
 
 
 def start_input(normalization: str, start: Weights | None, init: Path | None = None) -> dict[str, Any]:
     """Mean, standard deviation and order of the colours: as named, or ``auto``: those of the start weights.
 
-    Start weights that say nothing are ImageNet's, but for the one file from Caffe that is known by its sum.
-
-    Raises:
-        UsageError: no such name.
+    Initial weights without metadata are taken as ImageNet's, except for one Caffe file known by its checksum.
     """
-    if normalization not in ("auto", *INPUTS):
-        raise UsageError(f"--normalization {normalization}: auto, {', '.join(INPUTS)}")
     named = INPUTS["imagenet" if normalization == "auto" else normalization]
     meta = start.meta if start and normalization == "auto" else {}
     if normalization == "auto" and start and not meta and init and is_caffe_vgg16(init):
@@ -47,10 +45,10 @@ def start_input(normalization: str, start: Weights | None, init: Path | None = N
 
 
 def start_normalisation(normalization: str, start: Weights | None) -> tuple[list[float], list[float]]:
-    """Mean and deviation of ``start_input``, for networks that take colours as red, green, blue.
+    """Return mean and deviation of ``start_input``, for networks with RGB input.
 
     Raises:
-        UsageError: the start weights want another order; a name of another one.
+        UsageError: the initial weights need another channel order, or ``normalization`` names one.
     """
     seen = start_input(normalization, start)
     if seen["channel_order"] != "rgb":
@@ -58,38 +56,24 @@ def start_normalisation(normalization: str, start: Weights | None) -> tuple[list
     return seen["mean"], seen["std"]
 
 
-def parameter_groups(
-    network: Any, backbone_rate: float, bias_rate: float | None = None
-) -> list[dict[str, Any]]:
-    """What the optimiser changes: the backbone at a rate of its own, the head, biases apart where asked for.
+def backbone_rate(options: TrainerOptions) -> float:
+    """Return the backbone learning-rate multiplier: as given, else 0.1 with ``init`` and 1 without."""
+    return options.backbone_rate if options.backbone_rate is not None else 0.1 if options.init else 1.0
 
-    Args:
-        network: with ``backbone`` and ``head_parameters()``.
-        backbone_rate: learning rate of the backbone relative to the head's.
-        bias_rate: that of biases relative to the weights beside them, which then have no weight decay either;
-            None: as weights.
-    """
-    biases = {id(p) for name, p in network.named_parameters() if name.endswith("bias")}
-    if bias_rate is None:
-        biases = set()
-    groups = []
-    for rate, parameters in (
-        (backbone_rate, network.backbone.parameters()),
-        (1.0, network.head_parameters()),
-    ):
-        trained = [p for p in parameters if p.requires_grad]
-        groups.append({"params": [p for p in trained if id(p) not in biases], "lr_scale": rate})
-        apart = [p for p in trained if id(p) in biases]
-        if apart:
-            groups.append({"params": apart, "lr_scale": rate * (bias_rate or 0.0), "weight_decay": 0.0})
-    return groups
+
+def init_input(init: Path | None, start: Weights | None = None) -> list[store.Input]:
+    """Return the initial weights as an input of a run, with their history; empty without any."""
+    if init is None:
+        return []
+    history = start.meta.get("provenance", ()) if start else ()
+    return [store.Input.of_file(init, role="init", provenance=history)]
 
 
 def class_rows(start: Weights, names: Sequence[str]) -> list[int | None] | None:
-    """The output of the start weights for each class of that name, None where they have no such class.
+    """Return the output of the initial weights for each class name; None for classes they lack.
 
     Returns:
-        None where the outputs have no names: then they are taken in order.
+        None if the outputs have no names: they are then taken in order.
     """
     meta = start.meta
     if not meta.get("named", True) or not {"classes", "class_ids"} <= meta.keys():
@@ -99,60 +83,60 @@ def class_rows(start: Weights, names: Sequence[str]) -> list[int | None] | None:
 
 
 def network_builder(
-    arch: str,
+    options: CotrainOptions,
     names: Sequence[str],
     start: Weights | None,
-    init: Path | None,
-    *,
-    output_stride: int | None,
-    width: int | None,
     channel_order: str,
-    upsampling: str,
-    seed: int,
-    frozen: bool,
     messages: Messages,
 ) -> Callable[[int], nn.Module]:
-    """Number of a network -> the network with a random start of its own, then the start weights.
+    """Build the networks by number: random initialisation of each, then the initial weights.
 
-    Of a published DeepLabv3+ the layer of its classes is dropped, as its own program does; of an FCN the
-    outputs of classes of the same name are kept.
+    The class layer of a published DeepLabv3+ is dropped, as in the original program; an FCN keeps the
+    outputs of classes with equal names. A probe, and a backbone rate of 0, freeze the backbone.
 
     Args:
-        names: of the classes, one an output.
-        frozen: the backbone stays as it is.
-        messages: told what was taken over, and warned of a start that is known not to work.
-        Others: see ``cotrain``.
+        options: those of the network, resolved.
+        names: of the classes, one per output.
+        start: the initial weights.
+        channel_order: of the input, see ``INPUTS``.
+        messages: receives what was loaded, and a warning for a start that is known not to work.
 
     Raises:
         UsageError: an option that the network does not have.
     """
-    if upsampling not in ("fixed", "learned"):
-        raise UsageError(f"--upsampling {upsampling}: fixed or learned")
 
     def build(number: int) -> nn.Module:
-        torch.manual_seed(seed + number)
+        torch.manual_seed(options.seed + number)
         network = build_segmenter(
-            arch, len(names), output_stride=output_stride, width=width, channel_order=channel_order
+            options.arch,
+            len(names),
+            output_stride=options.output_stride,
+            width=options.width,
+            channel_order=channel_order,
         )
-        if isinstance(network, FCN) and upsampling == "learned":
+        if isinstance(network, FCN) and options.upsampling == "learned":
             network.learn_upsampling()
         if start is not None:
-            state = start.state_dict
-            if not start.meta.get("named", True):
-                state = without_last_layer(state)
-            if number and start.state_dict_2 is not None:
-                state = start.state_dict_2
-            elif number:  # a head in common would make both networks the same
-                state = {k: v for k, v in state.items() if k.startswith("backbone.")} or state
-            taken = start_from(network, state, f"'{init}'", class_rows(start, names))
+            taken = start_from(network, _state(start, number), f"'{options.init}'", class_rows(start, names))
             if isinstance(network, FCN) and not number:
-                messages.say(f"starting from {taken} of '{init}'")
+                messages.say(f"starting from {taken} of '{options.init}'")
         elif isinstance(network, FCN) and network.is_published:
             messages.warn(
-                f"{arch} starts from random weights, from which it hardly learns; name a VGG-16 with --init"
+                f"{options.arch} starts from random weights, from which it hardly learns; "
+                "name a VGG-16 with --init"
             )
-        if frozen:
+        if options.probe or options.backbone_rate == 0:
             network.freeze_backbone()
         return network
 
     return build
+
+
+def _state(start: Weights, number: int) -> Mapping[str, Tensor]:
+    """Return the initial weights that a network of this number takes over."""
+    if number and start.state_dict_2 is not None:
+        return start.state_dict_2
+    state = start.state_dict if start.meta.get("named", True) else without_last_layer(start.state_dict)
+    if number:  # a shared head would make both networks equal
+        return {k: v for k, v in state.items() if k.startswith("backbone.")} or state
+    return state

@@ -1,4 +1,4 @@
-"""``--layer-weight``: how much each label map of an image counts."""
+"""``--layer-weight``: the weight of each label map of an image."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from wsstool.training.cotraining.segmentation_task import layer_number
 
 
 def layer_weights(given: Sequence[str | float] | None, layers: Sequence[str]) -> list[float]:
-    """One weight a label map, in the order of ``layers``.
+    """Return one weight per label map, in the order of ``layers``.
 
     Args:
-        given: a number a layer in their order, or ``LAYER=NUMBER`` in any; None: equal, with sum 1.
+        given: one number per layer in order, or ``LAYER=NUMBER`` in any order; None: equal, with sum 1.
         layers: names of the label maps.
 
     Raises:
-        UsageError: not one weight a layer, a layer that is not there, a weight below 0, or nothing above 0.
+        UsageError: not one weight per layer, an unknown layer, a weight below 0, or no weight above 0.
 
     Example:
         >>> layer_weights(["bn7=.6", "b4_5=.2", "b5_2=.2"], ["b4_5", "b5_2", "bn7"])
@@ -60,5 +60,5 @@ def _weight(text: str, number: str) -> float:
 
 
 def times(count: int) -> str:
-    """How often, in words."""
+    """Spell a number of times."""
     return {1: "once", 2: "twice"}.get(count, f"{count} times")

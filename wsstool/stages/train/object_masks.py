@@ -1,4 +1,4 @@
-"""Masks of single objects to learn from: the true ones of the box file, or those of a ``selection`` file."""
+"""Training masks of single objects: ground truth of the box file, or masks of a ``selection`` file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsstool.types import IGNORE
 
 
 class TrueMasks:
-    """Object -> (H,W) uint8 true mask, 255 everywhere where there is none; picklable."""
+    """Object -> (H,W) uint8 ground-truth mask, all 255 without one; picklable."""
 
     def __init__(self, table: BoxTable) -> None:
         self.table = table
@@ -33,15 +33,15 @@ class TrueMasks:
 
 
 class SelectedMasks:
-    """Object -> (H,W) uint8 mask of a ``selection`` file: 0 outside its window; picklable.
+    """Object -> (H,W) uint8 mask of a ``selection`` file, 0 outside its window; picklable.
 
     Args:
         source: the file.
-        dataset: the pictures that objects count in.
-        min_score: masks of a lower quality score are unknown.
+        dataset: the images that number the objects.
+        min_score: masks with a lower quality score count as missing.
 
     Raises:
-        BadInputError: another kind of file, or one with none of these pictures.
+        BadInputError: another kind of file, or one with none of these images.
     """
 
     def __init__(self, source: Path, dataset: Dataset, min_score: float) -> None:
@@ -52,7 +52,7 @@ class SelectedMasks:
         self.record_of = [place.get(name, -1) for name in dataset.names]
         self.sizes = dataset.sizes()
         if max(self.record_of, default=-1) < 0:
-            raise BadInputError(f"'{source}' has masks of none of the pictures")
+            raise BadInputError(f"'{source}' has masks for none of the images")
         self._ids = header.columns["box_id"]
 
     @property
@@ -60,7 +60,7 @@ class SelectedMasks:
         return self.records.header.as_input("selection", path=self.source)
 
     def _place(self, one: Object) -> tuple[int, int] | None:
-        """Record and number of the window of an object, None where it has no mask that is good enough."""
+        """Return record and window number of an object; None without a mask of sufficient quality."""
         i = self.record_of[one.picture]
         if i < 0 or self.records.tail["status"][i] != store.DONE:
             return None

@@ -1,26 +1,53 @@
-"""A training run and the weights file that it writes: whether it is there already, and what it says."""
+"""Lifecycle of a training run: skip if up to date, resume, train, write weights with metadata."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
+from torch.utils.data import Dataset
 
 from wsstool import store
 from wsstool.errors import CannotWriteError, WsstoolError
 from wsstool.models.weights import load_weights, save_weights
+from wsstool.runtime import pick_device
 from wsstool.stages.checks import check_failed
+from wsstool.stages.options.training import TrainerOptions
 from wsstool.store.provenance import changed
 from wsstool.training.checkpoint import only_writer, part_path
-from wsstool.training.loop import finish
+from wsstool.training.epoch_loader import EpochLoader
+from wsstool.training.loop import FitResult, finish, fit
+from wsstool.training.plan import Plan, Task
 from wsstool.types import ClassList, Messages
 
 ZIP = b"PK\x03\x04"
-"""How weights files begin; a damaged one may be replaced."""
+"""First bytes of weights files; a damaged file may be replaced."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Result of a training: one network, or two trained jointly, and their description.
+
+    Attributes:
+        states: state dict of each network.
+        arch: architecture of the networks.
+        classes: the class list.
+        class_ids: id of the class of each output.
+        summary: what the command returns.
+        described: further metadata for the weights file.
+    """
+
+    states: Sequence[Mapping[str, Tensor]]
+    arch: str
+    classes: ClassList
+    class_ids: Sequence[int]
+    summary: Mapping[str, Any]
+    described: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -30,93 +57,112 @@ class TrainingRun:
     Attributes:
         stage: the command.
         task: what the weights are for: classification, segmentation or contour.
-        output: the weights file.
-        params: the options that count, those that are None left out.
-        inputs: what is learned from.
-        key: of all that decides about the result.
+        options: of the command, with automatic values resolved.
+        params: the options that are part of the key, see ``Options.key_params``.
+        inputs: the training data, for the key and the history.
+        messages: receives progress and warnings.
     """
 
     stage: str
     task: str
-    output: Path
-    params: dict[str, Any]
-    inputs: list[store.Input]
-    key: str
+    options: TrainerOptions
+    params: Mapping[str, Any]
+    inputs: Sequence[store.Input]
+    messages: Messages
 
-    @classmethod
-    def of(
-        cls, stage: str, task: str, output: Path, params: Mapping[str, Any], inputs: Sequence[store.Input]
-    ) -> TrainingRun:
-        """The run of these options, given as they are, on these inputs."""
-        kept = {k: str(v) if isinstance(v, Path) else v for k, v in params.items() if v is not None}
-        return cls(stage, task, output, kept, list(inputs), store.key_of(stage, kept, inputs))
+    @property
+    def output(self) -> Path:
+        """The weights file."""
+        return Path(self.options.output)
 
-    @contextmanager
-    def held(self, *, force: bool, max_failed: int, messages: Messages) -> Iterator[dict[str, Any] | None]:
-        """Hold the output for this process; gives what an earlier run returned, if it is this very one.
+    @cached_property
+    def key(self) -> str:
+        """Key of everything that the result depends on."""
+        return store.key_of(self.stage, self.params, self.inputs)
 
-        Args:
-            force: there is no earlier run, neither a finished nor an interrupted one.
-            max_failed: see ``check_failed``, which the earlier run is subject to as well.
-            messages: told that there is nothing to do, or what differs.
+    @cached_property
+    def device(self) -> torch.device:
+        """Device to compute on."""
+        return pick_device(self.options.device)
 
-        Raises:
-            BusyError, CannotWriteError: the output is taken, or not writable, or something else.
-            SomeFailedError: more images had failed.
-        """
-        with only_writer(self.output):
-            if force:
-                part_path(self.output).unlink(missing_ok=True)
-                yield None
-                return
-            found = up_to_date(self.output, self.key, self.params, messages, task=self.task)
-            if found:
-                check_failed(found["failed"], max_failed)
-            yield found
-
-    def write(
-        self,
-        states: Sequence[Mapping[str, Tensor]],
-        arch: str,
-        classes: ClassList,
-        class_ids: Sequence[int],
-        summary: Mapping[str, Any],
-        **described: Any,
-    ) -> dict[str, Any]:
-        """Write the weights file and remove the checkpoint of the run.
+    def result(self, train: Callable[[], Trained]) -> dict[str, Any]:
+        """Train and write the weights, unless an earlier run with this key did.
 
         Args:
-            states: of one network, or of two that were trained together.
-            arch: what they are the states of.
-            classes: the class list.
-            class_ids: id of the class of each output.
-            summary: what the command answers; ``seconds`` is left out, since equal runs give equal bytes.
-            described: what else the file says of the network.
+            train: called while the output is held for this process.
 
         Returns:
-            The answer of the command: ``output``, ``key``, ``up_to_date`` and the summary.
+            The result of the command: ``output``, ``key``, ``up_to_date`` and the summary.
 
         Raises:
-            CannotWriteError, WsstoolError: see ``save_weights``.
+            BusyError, CannotWriteError: the output is in use, not writable, or another kind of file.
+            SomeFailedError: more images failed than allowed, now or in the earlier run.
         """
-        summary = {k: v for k, v in summary.items() if k != "seconds"}
+        with only_writer(self.output):
+            if self.options.force:
+                part_path(self.output).unlink(missing_ok=True)
+                found = None
+            else:
+                found = up_to_date(self.output, self.key, self.params, self.messages, task=self.task)
+            done = found or self._write(train())
+        check_failed(done["failed"], self.options.max_failed)
+        return done
+
+    def fit(
+        self, task: Task, images: Dataset[Any], *, select: str = "", drop_last: bool = False
+    ) -> FitResult:
+        """Train by gradient descent, resuming an interrupted run with the same key.
+
+        Args:
+            task: see ``training.loop.fit``.
+            images: the training set, indexed by (epoch, item).
+            select: score that selects the best epoch; empty: keep the last epoch.
+            drop_last: leave out a last batch that is not full.
+        """
+        options = self.options
+        loader = EpochLoader(
+            images,
+            options.batch_size,
+            seed=options.seed,
+            workers=options.workers,
+            drop_last=drop_last,
+            pin_memory=self.device.type == "cuda",
+        )
+        if loader.left_out and not drop_last:
+            self.messages.say(
+                "each epoch leaves one image out, another each time: a last batch of one cannot be normalised"
+            )
+        named = {one.name: getattr(options, one.name) for one in fields(Plan) if hasattr(options, one.name)}
+        return fit(
+            task,
+            loader,
+            Plan(**named, select=select),
+            output=self.output,
+            identity=self.key,
+            device=self.device,
+            messages=self.messages,
+        )
+
+    def _write(self, trained: Trained) -> dict[str, Any]:
+        """Write the weights file and remove the checkpoint; return the result of the command."""
+        summary = {k: v for k, v in trained.summary.items() if k != "seconds"}  # equal runs, equal bytes
         meta = {
-            "arch": arch,
+            "arch": trained.arch,
             "task": self.task,
-            **class_fields(classes, class_ids),
-            **described,
+            **class_fields(trained.classes, trained.class_ids),
+            **trained.described,
             "key": self.key,
-            "params": self.params,
+            "params": {k: str(v) if isinstance(v, Path) else v for k, v in self.params.items()},
             "summary": summary,
             "provenance": store.history(self.stage, self.params, self.inputs),
         }
-        save_weights(self.output, states[0], meta, states[1] if len(states) > 1 else None)
+        save_weights(self.output, trained.states[0], meta, *trained.states[1:])
         finish(self.output)
         return {"output": str(self.output), "key": self.key, "up_to_date": False, **summary}
 
 
 def class_fields(classes: ClassList, class_ids: Sequence[int]) -> dict[str, Any]:
-    """What weights say of their classes.
+    """Return the metadata of the classes for a weights file.
 
     Example:
         >>> class_fields(ClassList(("background", "cat"), 0), [1])
@@ -133,10 +179,10 @@ def class_fields(classes: ClassList, class_ids: Sequence[int]) -> dict[str, Any]
 def up_to_date(
     output: Path, key: str, params: Mapping[str, Any], messages: Messages, *, task: str
 ) -> dict[str, Any] | None:
-    """The summary of the run that wrote ``output`` if it is the one asked for; else says what differs.
+    """Return the summary of the run that wrote ``output`` if its key matches; else print the difference.
 
     Raises:
-        CannotWriteError: ``output`` is something else, which must not be replaced by accident.
+        CannotWriteError: ``output`` is another kind of file, which must not be replaced by accident.
     """
     if not output.exists() or output.stat().st_size == 0:
         return None

@@ -1,4 +1,4 @@
-"""Mean IoU of a network on true masks, between the epochs of its training."""
+"""Mean IoU of a network on ground-truth masks after the epochs of its training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsstool.metrics.segmentation import segmentation_scores
 from wsstool.models.class_probabilities import class_probabilities
 from wsstool.models.classifier import normalise
 from wsstool.stages.inputs.image_batches import plan_batches, read_batches
-from wsstool.stages.inputs.label_maps import Masked
+from wsstool.stages.inputs.label_maps import LabelMapDataset
 from wsstool.types import SILENT, Messages
 
 
@@ -23,18 +23,18 @@ class MeanIou:
     """Network -> ``{"val_mean_iou": ..., "val_iou": {class: IoU}}``, at one scale, without flip.
 
     Args:
-        data: pictures with true masks; those that cannot be read do not count.
+        data: images with ground truth; unreadable ones are not counted.
         mean, std: of the input.
-        batch_size: images of equal size that go through the network together.
+        batch_size: images of equal size per forward pass.
         workers: threads that decode.
         ids: class id of each output of the network.
-        excluded: class whose true pixels do not count, or None.
-        messages: told the IoU of each class.
+        excluded: class whose ground-truth pixels are not counted, or None.
+        messages: receives the IoU of each class.
     """
 
     def __init__(
         self,
-        data: Masked,
+        data: LabelMapDataset,
         mean: Sequence[float],
         std: Sequence[float],
         batch_size: int,

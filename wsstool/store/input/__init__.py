@@ -1,1 +1,1 @@
-"""Read record files and streams, from bytes to checked records."""
+"""Read record files and streams, from bytes to validated records."""

@@ -1,4 +1,4 @@
-"""The bytes of an input, once and in order, while HDF5 may look around in those that already came."""
+"""Buffered sequential input that lets HDF5 seek within the bytes read so far."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import tempfile
 from typing import Any, BinaryIO
 
 _CHUNK = 1 << 20
-_MEMORY = 256 << 20  #: a re-laid file on a pipe is spooled: in memory up to here, on disk above
+_MEMORY = 256 << 20  #: a repacked file on a pipe is spooled: in memory up to here, on disk above
 UNKNOWN = 1 << 62
 
 
 class Source(io.RawIOBase):
-    """A stream that keeps what was looked at, as a file object for h5py, and hands out the rest in order.
+    """A file object for h5py over a stream: buffers the bytes that were read, returns the rest in order.
 
-    h5py's driver ignores short reads, and no exception may travel through HDF5: a read past the end of the
-    stream gives zeros and sets ``short``; an exception is kept in ``error``.
+    h5py's driver ignores short reads, and no exception may pass through HDF5: a read past the end of the
+    stream gives zeros and sets ``short``; an exception is stored in ``error``.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -27,13 +27,13 @@ class Source(io.RawIOBase):
         self.error: BaseException | None = None
 
     def _read_into(self, view: memoryview) -> int:
-        """Bytes that came, at least one; 0 at the end. A non-blocking stream is waited for."""
+        """Return the number of bytes read, at least one; 0 at the end. Waits for a non-blocking stream."""
         while (count := self.stream.readinto(view)) is None:  # type: ignore[attr-defined]
             select.select([self.stream], [], [])
         return count
 
     def fetch(self, until: int) -> None:
-        """Keep bytes until there are ``until`` of them, or the stream ends."""
+        """Buffer bytes until there are ``until`` of them, or the stream ends."""
         self._kept.seek(self.length)
         buffer = memoryview(bytearray(min(_CHUNK, max(0, until - self.length))))
         while self.length < until:
@@ -45,12 +45,12 @@ class Source(io.RawIOBase):
             self.length += count
 
     def read_at(self, start: int, count: int) -> bytes:
-        """Bytes that are kept; fewer where they end."""
+        """Return buffered bytes; fewer at their end."""
         self._kept.seek(start)
         return self._kept.read(count)
 
     def fill(self, view: memoryview, start: int) -> int:
-        """Fill ``view`` from ``start`` on, in order, without keeping more; returns how many bytes came."""
+        """Fill ``view`` from ``start`` on, in order, without buffering more; return the number of bytes."""
         done = 0
         while start + done < self.length and done < len(view):
             data = self.read_at(start + done, min(len(view) - done, _CHUNK))
@@ -61,7 +61,7 @@ class Source(io.RawIOBase):
         return done
 
     def ended(self) -> bool:
-        """Whether nothing follows; waits for the other side to close."""
+        """Whether the stream is at its end; waits for the other side to close."""
         return not self._read_into(memoryview(bytearray(1)))
 
     def seek(self, offset: int, whence: int = 0) -> int:
@@ -77,7 +77,7 @@ class Source(io.RawIOBase):
         try:
             self.fetch(min(self._position + len(view), self.total))
             data = self.read_at(self._position, len(view))
-        except BaseException as error:  # KeyboardInterrupt too: Reader raises it again behind HDF5
+        except BaseException as error:  # KeyboardInterrupt too: Reader raises it again after HDF5
             self.error = self.error or error
         view[: len(data)] = data
         view[len(data) :] = bytes(len(view) - len(data))
@@ -91,5 +91,5 @@ class Source(io.RawIOBase):
         return True
 
     def release(self) -> None:
-        """Drop the kept bytes."""
+        """Drop the buffered bytes."""
         self._kept.close()

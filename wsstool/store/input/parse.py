@@ -1,7 +1,7 @@
-"""From raw attributes and columns to a Header: everything is checked before anybody relies on it.
+"""Parse raw attributes and columns into a Header, validating everything first.
 
 HDF5 does not checksum column data, and the file's own checksum is known only at the end of a stream. A header
-that passes here can be used at once: no reshape, index or allocation that follows from it can fail.
+that passes these checks can be used at once: no reshape, index or allocation that follows from it can fail.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ def parse_header(
     dtype: str,
     more_tail: Mapping[str, tuple[str, tuple[int, ...]]],
 ) -> Header:
-    """The Header of a file from its raw attributes and head columns, checked for consistency.
+    """Parse the Header of a file from its raw attributes and head columns, and check its consistency.
 
     Args:
         attributes: root attributes; texts decoded.
         columns: head columns.
         dtype: of the payload.
-        more_tail: columns behind the payload that the schema does not name: name -> (dtype, shape).
+        more_tail: columns after the payload that are not in the schema: name -> (dtype, shape).
     Raises:
-        BadInputError: anything that does not fit together.
+        BadInputError: any inconsistency.
     """
     try:
         require(all(isinstance(attributes[name], str) for name in _TEXTS), "attributes")

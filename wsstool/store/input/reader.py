@@ -1,4 +1,4 @@
-"""Read record files: from disk, standard input or a FIFO, in stream form or re-laid by another program."""
+"""Read record files: from disk, standard input or a FIFO, in stream form or repacked by another program."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from wsstool.store.input.record import Record
 from wsstool.store.schema import COMMON_TAIL, KINDS, SCHEMA
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
-_SUPERBLOCK = 64  #: bytes that hold the superblock of any version, as far as it is looked at
-_SMALL, _PACKED = 16 << 20, 1100  #: bytes any column may have; how far deflate can pack
+_SUPERBLOCK = 64  #: bytes that contain the relevant part of the superblock, in any version
+_SMALL, _PACKED = 16 << 20, 1100  #: bytes allowed for any column; maximum compression ratio of deflate
 
 
 class ChecksumError(BadInputError):
-    """All bytes came, but not those that were written: what was made from them is worth nothing."""
+    """The input is complete, but its checksum is wrong: results computed from it must be discarded."""
 
 
 class Reader:
-    """A record file that is being read, once, in order. Use as a context manager.
+    """Reads a record file once, in order. Use as a context manager.
 
-    ``header`` is there at once; ``tail`` holds the tail columns by name after the last record.
+    ``header`` is available at once; ``tail`` has the tail columns by name after the last record.
 
     Args:
         stream: open for reading; closed with the Reader unless it is standard input.
         name: for messages.
-        path: where the stream is a regular file of this path.
+        path: path of the stream if it is a regular file.
     """
 
     header: Header
@@ -62,26 +62,26 @@ class Reader:
         self.close()
 
     def close(self) -> None:
-        """Let go of the input."""
+        """Close the input."""
         if self._relaid is not None:
-            self._relaid.close()  # before what it reads from
+            self._relaid.close()  # before its underlying source
         self._source.release()
         if sys.stdin is None or self._stream is not getattr(sys.stdin, "buffer", None):
             self._stream.close()
 
     @property
     def streamed(self) -> bool:
-        """Whether the input is in stream form, its payload one run of bytes."""
+        """Whether the input is in stream form, with a contiguous payload."""
         return self._relaid is None
 
     @property
     def size(self) -> int:
-        """Length of the complete file in bytes, as its superblock says."""
+        """Length of the complete file in bytes, according to its superblock."""
         return self._source.total
 
     @property
     def payload_start(self) -> int:
-        """Where the payload of a file in stream form starts, in bytes."""
+        """Offset of the payload of a file in stream form, in bytes."""
         return self._start
 
     def _bad(self, why: str) -> BadInputError:
@@ -116,13 +116,15 @@ class Reader:
         if length < self.size:
             raise self._truncated(length)
         if length > self.size:
-            raise self._bad(f"has {length - self.size} bytes behind its end; are these two files in one?")
+            raise self._bad(
+                f"has {length - self.size} bytes after its end; are these two concatenated files?"
+            )
 
     def _look(self, file_object: Any, take: Any) -> bool:
         """Open as HDF5, ``take`` what is needed and close. False: not in stream form.
 
-        The file is closed again before any payload is read, and before an exception travels: HDF5 over a
-        Python file object survives neither well.
+        The file is closed before any payload is read and before an exception is raised: HDF5 over a Python
+        file object handles neither well.
         """
         source, failure = self._source, None
         try:
@@ -153,7 +155,7 @@ class Reader:
             raise self._bad(f"holds '{attributes.get('payload')}', a kind that this version does not know")
 
     def _take(self, file: h5py.File, attributes: dict[str, Any]) -> bool:
-        """Copy the header; False where the file is not in stream form."""
+        """Copy the header; False if the file is not in stream form."""
         payload = attributes["payload"]
         columns = datasets(file)
         heads, tails = names(payload, columns)
@@ -200,23 +202,23 @@ class Reader:
         self.header = header
 
     def _check_extent(self, dataset: h5py.Dataset) -> None:
-        """No allocation that the file's own length does not account for; nothing from other files."""
+        """Check the dataset against the length of the file before allocating; reject external storage."""
         claimed = dataset.size * dataset.dtype.itemsize
         there = min(dataset.id.get_storage_size(), self.size)
         if claimed > max(_SMALL, _PACKED * there) or dataset.dtype.kind not in "iufbS":
-            raise self._bad(f"is damaged: '{dataset.name}' cannot hold what it says")
+            raise self._bad(f"is damaged: '{dataset.name}' cannot have its stated size")
         if dataset.external or dataset.is_virtual:
             raise self._bad(f"keeps '{dataset.name}' in another file")
 
     def _open_relaid(self) -> None:
-        """Another layout (repacked, compressed) needs random access; a pipe is spooled for it."""
+        """Open another layout (repacked, compressed), which needs random access; a pipe is spooled first."""
         source = self._source
         if self._path is None:
             source.fetch(self.size)
             if source.short:
                 raise self._truncated(source.length)
             if not source.ended():
-                raise self._bad("has more bytes behind its end; are these two files in one?")
+                raise self._bad("has more bytes after its end; are these two concatenated files?")
         self._look(source if self._path is None else self._path, take=self._take_relaid)
         self._relaid = h5py.File(source if self._path is None else self._path, "r", locking=False)
 
@@ -231,14 +233,14 @@ class Reader:
         """Yield the records in order, from number ``start`` on; afterwards ``tail`` holds the tail columns.
 
         The checksum is compared after the last record and before the iteration ends, so a stage that has seen
-        the end knows that every record was whole. Earlier records are read and checked too.
+        the end knows that every record was intact. Earlier records are read and checked too.
 
         Raises:
             BadInputError: the input ends early, or its checksum is wrong.
-            RuntimeError: the records were read before.
+            RuntimeError: the records have been read already.
         """
         if self._begun:
-            raise RuntimeError(f"{self.name} is read once; open it again")
+            raise RuntimeError(f"{self.name} can be read only once; open it again")
         self._begun = True
         read = self._stream_records() if self._relaid is None else self._relaid_records()
         for i, data in enumerate(read):
@@ -246,7 +248,7 @@ class Reader:
                 yield Record.at(self.header, i, data)
 
     def drain(self) -> None:
-        """Read to the end, so that a failure upstream still counts."""
+        """Read to the end, so that a failure upstream is still detected."""
         for _ in self.records(len(self.header)):
             pass
 
@@ -277,7 +279,7 @@ class Reader:
         if int.from_bytes(rest[-4:], "little") != zlib.crc32(rest[:-4], crc):
             raise ChecksumError(f"{self.name} is damaged: its checksum does not match")
         if not source.ended():
-            raise self._bad("has more bytes behind its end; are these two files in one?")
+            raise self._bad("has more bytes after its end; are these two concatenated files?")
         for name, (offset, kind, shape) in self._places.items():
             count = int(np.prod(shape))
             at = 0 if offset is None else offset - position
@@ -298,8 +300,8 @@ def open_records(source: object = None, *, kinds: Sequence[str] = (), command: s
 
     Args:
         source: path, ``-`` or None (standard input); a FIFO works like standard input.
-        kinds: payloads that the command reads; empty: any.
-        command: the command, for messages.
+        kinds: payload kinds that the command reads; empty: any.
+        command: name of the command, for messages.
     Raises:
         UsageError: standard input is a terminal.
         MissingInputError: no such file.

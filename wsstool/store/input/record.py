@@ -1,4 +1,4 @@
-"""One image's part of a record file."""
+"""One image's record in a record file."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Record:
 
     @classmethod
     def at(cls, header: Header, i: int, flat: np.ndarray) -> Record:
-        """Record ``i`` from its elements."""
+        """Build record ``i`` from its elements."""
         shape = tuple(int(n) for n in header.shapes[i])
         rows, columns = header.sizes[i]
         data = flat.reshape(shape) if flat.size and -1 not in shape else flat
@@ -34,7 +34,7 @@ class Record:
 
     @property
     def failed(self) -> bool:
-        """Whether the stage that wrote this record could not make it."""
+        """Whether the stage that wrote this record failed on the image."""
         filler = KINDS[self.header.payload].failed
         if self.size == (0, 0):
             return True
@@ -44,24 +44,24 @@ class Record:
 
     @property
     def class_ids(self) -> np.ndarray:
-        """(K,) int64 class ids of the maps of a ``cam`` record."""
+        """Class ids of the maps of a ``cam`` record, (K,) int64."""
         return self.header.class_ids(self.index)
 
     @property
     def maps(self) -> list[np.ndarray]:
-        """One (K, h, w) array a layer of a ``cam`` record; (K, 0, 0) where the image could not be read."""
+        """One (K, h, w) array per layer of a ``cam`` record; (K, 0, 0) if the image could not be read."""
         k = len(self.class_ids)
         return self._cut([(k, int(h), int(w)) for h, w in self.header.columns["layer_size"][self.index]])
 
     @property
     def windows(self) -> list[np.ndarray]:
-        """One (h, w) array a box of a ``contour`` or ``selection`` record, the size of the box's window."""
+        """One (h, w) array per box of a ``contour`` or ``selection`` record, the size of the box window."""
         bounds = self.header.columns["window"][self.header.rows(self.index, "box")]
         return self._cut([(int(y1 - y0), int(x1 - x0)) for x0, y0, x1, y1 in bounds])
 
     @property
     def proposals(self) -> Proposals:
-        """The superpixels and merge tree of a ``proposal`` record, without the padding."""
+        """Superpixels and merge tree of a ``proposal`` record, without the padding."""
         rows, columns = self.size
         flat = self.data.reshape(-1)
         nodes = flat[rows * columns :].reshape(-1, 3)

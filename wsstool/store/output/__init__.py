@@ -1,1 +1,1 @@
-"""Write record files and streams: resumable, whole or not at all, cached when piped."""
+"""Write record files and streams: resumable, atomic, cached in pipes."""

@@ -1,4 +1,4 @@
-"""Compressed files for the archive: chunked, gzip and shuffle, fletcher32. Every reader accepts them."""
+"""Compressed files for archiving: chunked, gzip and shuffle, fletcher32. Every reader accepts them."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _BUFFER = 1 << 20
 
 
 def write_compressed(reader: Reader, output: Path | None) -> None:
-    """Write what ``reader`` reads as a compressed HDF5 file, whole or not at all.
+    """Write the records of ``reader`` as a compressed HDF5 file, completely or not at all.
 
-    A compressed file is written in random order, so standard output gets it from a temporary file.
+    A compressed file is written in random order, so standard output is fed from a temporary file.
 
     Raises:
         CannotWriteError: no space or no permission.
@@ -59,7 +59,7 @@ def _fill(reader: Reader, name: str) -> None:
         chunks = (min(total, _CHUNK_ELEMENTS),)
         options = {**packed, "chunks": chunks} if total else {}
         payload = file.create_dataset(header.payload, (total,), header.dtype, track_times=False, **options)
-        # Whole chunks at a time: a chunk that is written in two halves is compressed twice.
+        # Whole chunks at a time: a chunk written in two parts is compressed twice.
         waiting, held, place = [], 0, 0
         for record in reader.records():
             waiting.append(record.data.reshape(-1))

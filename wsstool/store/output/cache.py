@@ -1,6 +1,6 @@
-"""The cache inside a pipe: results by key, in files that are ordinary record files.
+"""The cache for pipes: results by key, in ordinary record files.
 
-Off unless ``WSSTOOL_CACHE`` is set: ``1`` for the user's cache folder, or a folder's path.
+Off unless ``WSSTOOL_CACHE`` is set: ``1`` for the user's cache folder, or the path of a folder.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _OFF = ("", "0", "no", "off", "false")
 
 
 def folder(setting: str | None = None) -> Path | None:
-    """The cache folder, or None when caching is off.
+    """Return the cache folder, or None if caching is off.
 
     Args:
-        setting: as ``WSSTOOL_CACHE``; None: that variable.
+        setting: value in place of ``WSSTOOL_CACHE``; None: use that variable.
     Raises:
-        CannotWriteError: the folder cannot be made.
+        CannotWriteError: the folder cannot be created.
     """
     setting = os.environ.get("WSSTOOL_CACHE", "") if setting is None else setting
     if setting.lower() in _OFF:
@@ -38,12 +38,12 @@ def folder(setting: str | None = None) -> Path | None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise CannotWriteError(f"cannot make the cache folder '{path}': {error.strerror}") from error
+        raise CannotWriteError(f"cannot create the cache folder '{path}': {error.strerror}") from error
     return path
 
 
 def entry(path: Path, key: str) -> Path:
-    """Where the result of a key is kept."""
+    """Return the path of the result of a key."""
     return path / f"{key}.h5"
 
 
@@ -61,15 +61,15 @@ class Entry:
     path: Path
     size: int
     used: float
-    complete: bool  #: False: what an interrupted run left, or a running one has so far
+    complete: bool  #: False: left by an interrupted run, or being written
 
 
 def entries(path: Path) -> list[Entry]:
-    """What is cached, most recently used first. Other files of the folder are left out."""
+    """List the cached results, most recently used first. Other files of the folder are ignored."""
     found = []
     for file in path.iterdir():
         match = _NAME.fullmatch(file.name)
-        with suppress(FileNotFoundError):  # another process tidies up, or completes its part
+        with suppress(FileNotFoundError):  # another process removes or completes it
             if match:
                 status = file.stat()
                 found.append(Entry(match[1], file, status.st_size, status.st_mtime, not match[2]))
@@ -77,7 +77,7 @@ def entries(path: Path) -> list[Entry]:
 
 
 def remove(one: Entry) -> bool:
-    """Remove an entry, with its journal; False where a run still writes it."""
+    """Remove an entry and its journal; False if a run is still writing it."""
     if one.complete:
         one.path.unlink(missing_ok=True)
         return True
@@ -89,7 +89,7 @@ def remove(one: Entry) -> bool:
 
 
 def prune(path: Path, max_size: int) -> list[Entry]:
-    """Remove the least recently used entries until at most ``max_size`` bytes are left; returns those."""
+    """Remove the least recently used entries until at most ``max_size`` bytes are left; return those."""
     kept, removed = 0, []
     for one in entries(path):
         kept += one.size

@@ -11,7 +11,7 @@ from wsstool.types import SILENT, Messages
 
 
 def copy(reader: Reader, output: Path | None, *, force: bool = False, messages: Messages = SILENT) -> None:
-    """Write what ``reader`` reads, unchanged, in stream form. Equal input gives equal bytes in any layout."""
+    """Copy the records of ``reader`` unchanged, in stream form; the layout of the input does not matter."""
     header = reader.header
     with create(
         header, output, force=force, max_failed=sys.maxsize, messages=messages, cached=False

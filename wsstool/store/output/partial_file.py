@@ -1,7 +1,7 @@
-"""Where bytes go: an open descriptor, or ``FILE.part`` with its journal, which one process holds.
+"""Output descriptors: an open stream, or ``FILE.part`` with its journal, locked by one process.
 
-``FILE.part`` grows record by record and gets its name at the end. Tail values, which a file holds only at its
-end, stand in ``FILE.part.journal`` meanwhile, so that a killed run resumes to the same bytes.
+``FILE.part`` grows record by record and is renamed at the end. Tail values, which a complete file has only at
+its end, are kept in ``FILE.part.journal`` meanwhile, so that a killed run resumes to the same bytes.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _TAKEN = (errno.EWOULDBLOCK, errno.EACCES)
 
 
 class Sink:
-    """An open file descriptor that takes bytes whole.
+    """An open file descriptor that writes all bytes or raises.
 
     Args:
         descriptor: open for writing.
@@ -37,11 +37,11 @@ class Sink:
         self.descriptor, self.name, self._owned = descriptor, name, owned
 
     def write(self, data: Any) -> None:
-        """Write all of ``data``; a descriptor that others made non-blocking is waited for.
+        """Write all of ``data``; waits if others made the descriptor non-blocking.
 
         Raises:
-            BrokenPipeError: the reader went away.
-            CannotWriteError: no space, or another error of the system.
+            BrokenPipeError: the reader closed the pipe.
+            CannotWriteError: no space, or another system error.
         """
         view = memoryview(data).cast("B")
         try:
@@ -62,7 +62,7 @@ class Sink:
 
 
 def open_stream(output: Path | str | None) -> Sink | None:
-    """A sink for standard output, a FIFO or a device; None where ``output`` is or will be a regular file.
+    """Return a sink for standard output, a FIFO or a device; None if ``output`` is or will be a regular file.
 
     Raises:
         UsageError: HDF5 would go to a terminal.
@@ -93,13 +93,13 @@ def open_stream(output: Path | str | None) -> Sink | None:
 
 
 class PartFile:
-    """``FILE.part`` and its journal, held by one process.
+    """``FILE.part`` and its journal, locked by one process.
 
     Args:
-        target: what the file will be called when it is complete.
+        target: path of the complete file.
         name: the target as typed, for messages.
     Raises:
-        BusyError: another process writes it.
+        BusyError: another process is writing it.
         CannotWriteError: the folder is missing or not writable.
     """
 
@@ -124,8 +124,8 @@ class PartFile:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
             try:
                 self._lock(descriptor)
-                # Between our open and our lock the holder may have given the file its final name.
-                # We would then hold, and overwrite, a complete result.
+                # Between our open and our lock the holder may have renamed the file to its final name.
+                # We would then lock, and overwrite, a complete result.
                 with suppress(FileNotFoundError):
                     if os.path.samestat(os.fstat(descriptor), os.stat(self.path)):
                         return descriptor
@@ -145,19 +145,19 @@ class PartFile:
             if error.errno in _TAKEN:
                 raise BusyError(f"another process is writing '{self._name}'") from None
             if error.errno not in (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP):
-                raise  # a file system without locks is used without
+                raise  # a file system without locks is used without them
 
     def note(self, entry: bytes) -> None:
         """Append one record's tail values to the journal."""
         self._journal_sink.write(entry)
 
     def resume(self, head: bytes, ends: np.ndarray, entries: np.ndarray) -> tuple[int, bytes]:
-        """How many records are already there, and their journal; the rest is cut off.
+        """Return how many records are complete already, and their journal; cut off the rest.
 
         Args:
-            head: the header this run would write; another one means to start over.
-            ends: (N,) where each record's bytes end, from the start of the file.
-            entries: (N,) where each record's journal entry ends.
+            head: the header that this run would write; a different one means starting over.
+            ends: (N,) end offset of each record in the file.
+            entries: (N,) end offset of each record's journal entry.
         """
         length, journal = os.fstat(self.descriptor).st_size, os.fstat(self.journal).st_size
         done = 0
@@ -170,23 +170,23 @@ class PartFile:
             done = int(min(written, noted))
         os.lseek(self.journal, 0, os.SEEK_SET)
         journaled = _read(self.journal, int(entries[done - 1]) if done else 0)
-        # The journal first: whatever a kill leaves in between is one that does not vouch for too much.
+        # Truncate the journal first, so that after a crash it never lists records that are not on disk.
         os.ftruncate(self.journal, len(journaled))
         os.ftruncate(self.descriptor, int(ends[done - 1]) if done else 0)
         os.lseek(self.descriptor, 0, os.SEEK_SET)
         return done, journaled
 
     def read(self, count: int) -> bytes:
-        """The next bytes of the part; fewer at its end."""
+        """Return the next bytes of the part; fewer at its end."""
         return _read(self.descriptor, count)
 
     def empty(self) -> None:
-        """Forget what an earlier run left."""
+        """Discard what an earlier run left."""
         os.ftruncate(self.journal, 0)
         os.ftruncate(self.descriptor, 0)
 
     def commit(self) -> None:
-        """Make it durable and give it its name; the lock is held until then."""
+        """Sync the file to disk and rename it to its final name; the lock is held until then."""
         try:
             os.fsync(self.descriptor)
             os.replace(self.path, self.target)
@@ -197,14 +197,14 @@ class PartFile:
         self.close()
 
     def discard(self) -> None:
-        """Leave nothing behind."""
+        """Remove all files."""
         for path in (self.path, self.journal_path):
             with suppress(OSError):
                 os.unlink(path)
         self.close()
 
     def close(self) -> None:
-        """Let go of it; what is written stays for the next run. May be called twice."""
+        """Close and unlock; written data stays for the next run. May be called twice."""
         for descriptor in (self.descriptor, self.journal):
             if descriptor >= 0:
                 os.close(descriptor)

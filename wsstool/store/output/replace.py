@@ -1,4 +1,4 @@
-"""What an output may replace: an earlier result of the same kind or the ruin of one, nothing else."""
+"""Refuse to overwrite anything but an earlier (possibly damaged) result of the same stage."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from wsstool.store.provenance import canonical_json, changed
 def check_replaceable(target: Path, header: Header, name: str) -> None:
     """Raise CannotWriteError if ``target`` exists and was not made by the same stage as ``header``.
 
-    An empty file and a damaged HDF5 file (what ``>`` leaves of a killed run) may be replaced; a file of
-    another program, another kind or another stage may be the input itself, or somebody's work.
+    An empty file and a damaged HDF5 file (left by a killed run with ``>``) may be replaced; a file of another
+    program, another kind or another stage may be the input itself, or somebody's work.
     """
     if not target.exists() or target.stat().st_size == 0:
         return
     with open(target, "rb") as file:
         if not file.read(8).startswith(SIGNATURE):
             raise CannotWriteError(
-                f"'{name}' exists and is no file of wsstool; remove it first, or use --force"
+                f"'{name}' exists and is not a wsstool file; remove it first, or use --force"
             )
     try:
         with open_records(target) as reader:
@@ -38,10 +38,10 @@ def check_replaceable(target: Path, header: Header, name: str) -> None:
 
 
 def difference(old: Header, new: Header) -> str:
-    """Why a file with header ``old`` is not the result that ``new`` describes; '' when it is.
+    """Return why a file with header ``old`` is not the result that ``new`` describes; '' if it is.
 
-    The key decides; the columns are compared too, so that images, tags or classes that a stage left out of
-    its key are seen as well. Where it was typed (``image_root``, paths in commands) makes no difference.
+    The key decides; columns are compared too, so that images, tags or classes missing from a stage's key are
+    noticed as well. Typed paths (``image_root``, paths in commands) make no difference.
     """
     if old.stage != new.stage or old.payload != new.payload:
         return f"it holds the {old.payload} of '{old.stage}'"

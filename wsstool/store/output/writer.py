@@ -1,4 +1,4 @@
-"""Write record files: streamed, resumable, complete or absent. The same bytes to a file and to a pipe."""
+"""Write record files: streamed, resumable, atomic. The same bytes to a file and to a pipe."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _CHUNK = 1 << 20
 
 
 def environment(**more: str) -> str:
-    """Versions of what computes, as JSON. Recorded in the tail, never part of a key."""
+    """Return the versions of the software as JSON. Recorded in the tail, never part of a key."""
     found = {"python": platform.python_version(), "numpy": np.__version__, "h5py": h5py.__version__}
     found["hdf5"] = h5py.version.hdf5_version
     for name in ("torch", "torchvision"):
@@ -37,11 +37,11 @@ def environment(**more: str) -> str:
 
 
 class Writer:
-    """Takes the records of a file in order. Made by ``create``; use as a context manager.
+    """Writes the records of a file in order. Created by ``create``; use as a context manager.
 
-    ``start`` is the first record that has to be computed: above 0 after a killed run, ``len(header)`` when
+    ``start`` is the first record that has to be computed: above 0 after a killed run, ``len(header)`` if
     the output is up to date, so that a stage just loops over ``range(writer.start, len(header))``.
-    ``tail`` holds the tail columns by name; ``write`` fills them.
+    ``tail`` has the tail columns by name; ``write`` fills them.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class Writer:
         self._dtype = np.dtype(header.dtype)
 
     def _begin(self) -> None:
-        """Send the header, after what an earlier run left of this very file."""
+        """Send the header, after any records of the same file from an earlier run."""
         layout = self._layout = self.header.layout()
         ends = len(layout.head) + self.header.offsets[1:] * self._dtype.itemsize
         self._crc = zlib.crc32(layout.head)
@@ -80,7 +80,7 @@ class Writer:
             self._send(layout.head)
 
     def _journal_ends(self) -> np.ndarray:
-        """(N,) bytes of the journal up to and with each record."""
+        """Return the (N,) journal length in bytes after each record."""
         counts = np.zeros(len(self.header), np.int64)
         for name in self._per_record:
             column, index = self.tail[name], self._columns[name][2]
@@ -93,7 +93,7 @@ class Writer:
         return [self.tail[k][self.header.rows(i, self._columns[k][2])] for k in self._per_record]
 
     def _keep(self, noted: bytes, left: int) -> None:
-        """Take over the records of a killed run: checksum and tail values; pass them on down a pipe."""
+        """Reuse the records of a killed run: checksum and tail values; in a pipe, send them on."""
         assert self._part
         self.messages.say(f"resuming at record {self.start + 1} of {len(self.header)}")
         self._crc = 0
@@ -119,7 +119,7 @@ class Writer:
             self._stream.write(data)
 
     def _without_cache(self, error: CannotWriteError) -> None:
-        """Beside a pipe the part is only the cache: the result goes on without it."""
+        """Continue without the cache if it fails: in a pipe, the part file is only the cache."""
         if self._stream is None or self._part is None:
             raise error
         self.messages.warn(f"not cached: {error}")
@@ -130,23 +130,23 @@ class Writer:
         """Append the next record and its tail values (``score=...``).
 
         Raises:
-            ValueError: the record has another number of elements than the header planned, or values that its
-                dtype cannot hold.
+            ValueError: the record has another number of elements than planned in the header, or values that
+                its dtype cannot represent.
         """
         self._append(np.asarray(data), 1, tail)
 
     def fail(self, reason: str) -> None:
-        """Append the next record as failed, and say why.
+        """Append the next record as failed, and warn with the reason.
 
         Raises:
-            ValueError: rows are planned for it, and the kind has no value that marks them.
+            ValueError: rows are planned for it, and the kind has no fill value for failed records.
         """
         i = self._next
         self.messages.warn(f"{self.header.images[i]}: {reason}")
         count = int(self.header.offsets[i + 1] - self.header.offsets[i])
         filler = KINDS[self.header.payload].failed
         if filler is None and count:
-            raise ValueError(f"record {i} failed; a {self.header.payload} record that failed has no rows")
+            raise ValueError(f"record {i} failed; a failed {self.header.payload} record must have no rows")
         self._append(np.full(count, 0 if filler is None else filler, self._dtype), 2, {})
 
     def _append(self, data: np.ndarray, status: int, tail: dict[str, Any]) -> None:
@@ -156,7 +156,7 @@ class Writer:
         flat = np.ascontiguousarray(data, self._dtype).reshape(-1)
         count = int(self.header.offsets[i + 1] - self.header.offsets[i])
         if len(flat) != count:
-            raise ValueError(f"record {i} has {len(flat)} elements, planned were {count}")
+            raise ValueError(f"record {i} has {len(flat)} elements instead of {count}")
         wraps = self._dtype.kind == "u" and not np.can_cast(data.dtype, self._dtype)
         if wraps and not np.array_equal(flat, data.reshape(-1)):
             raise ValueError(f"record {i} has values that {self._dtype} cannot hold")
@@ -169,7 +169,7 @@ class Writer:
         self._next = i + 1
 
     def _repeat(self, reader: Reader) -> None:
-        """Send the records of a complete file of this very key, tail and all."""
+        """Send the records of a complete file of the same key, including the tail."""
         for record in reader.records():
             self._append(record.data, 1, {})
         self._finish(reader.tail)
@@ -187,13 +187,13 @@ class Writer:
             if kind is None:
                 self._complete()
             elif self._part and isinstance(error, ChecksumError if self._next else Exception):
-                # Records that came from damaged ones must not be gone on with; of none there is nothing to.
+                # Do not resume from records computed from damaged input; with no records, keep nothing.
                 self._part.discard()
         finally:
             self.close()
 
     def close(self) -> None:
-        """Let go of the output as it is: what is written can be resumed."""
+        """Close the output as it is: written records can be resumed."""
         if self._part:
             self._part.close()
         if self._stream:
@@ -238,18 +238,18 @@ def create(
     env: str | None = None,
     cached: bool = True,
 ) -> Writer:
-    """Start, resume or skip the writing of a record file. The header leaves at once.
+    """Start, resume or skip the writing of a record file. The header is written at once.
 
     Args:
-        header: what the file will be.
-        output: target path; None or ``-``: standard output. A FIFO or a device is written like that, too.
+        header: of the file to write.
+        output: target path; None or ``-``: standard output. A FIFO or a device is treated likewise.
         force: compute again although the target is up to date, and do not resume.
-        max_failed: records that may fail before leaving raises SomeFailedError (the file is complete then).
+        max_failed: failed records above which leaving raises SomeFailedError (with a complete file).
         env: text of the ``environment`` column; default: ``environment()``.
-        cached: whether WSSTOOL_CACHE holds for what goes to standard output.
+        cached: whether WSSTOOL_CACHE applies to standard output.
     Raises:
         UsageError: standard output is a terminal.
-        BusyError, CannotWriteError: the output is taken, or not writable.
+        BusyError, CannotWriteError: the output is locked, or not writable.
     """
     env = environment() if env is None else env
     stream = open_stream(output)
@@ -257,7 +257,7 @@ def create(
         return _to_stream(
             header, stream, force, Writer(header, None, stream, max_failed, messages, env), cached
         )
-    target = Path(os.path.realpath(str(output)))  # a link stays a link
+    target = Path(os.path.realpath(str(output)))  # keep a link and replace its target
     if not force and target.exists():
         check_replaceable(target, header, str(output))
         status = _current(target, header, messages, str(output))
@@ -284,7 +284,7 @@ def _begun(writer: Writer, force: bool) -> Writer:
 
 
 def _to_stream(header: Header, stream: Sink, force: bool, writer: Writer, cached: bool) -> Writer:
-    """The result goes down a pipe: from the cache, or into it too, or just so."""
+    """Stream the result to a pipe, served from the cache, copied into it, or uncached."""
     try:
         folder = cache.folder() if cached else None
         if folder is None:
@@ -302,7 +302,7 @@ def _to_stream(header: Header, stream: Sink, force: bool, writer: Writer, cached
         try:
             writer._part = PartFile(entry)
         except BusyError:
-            pass  # another run fills this entry: just compute
+            pass  # another run writes this entry: just compute
         except CannotWriteError as error:
             writer.messages.warn(f"not cached: {error}")
     except BaseException:
@@ -312,7 +312,7 @@ def _to_stream(header: Header, stream: Sink, force: bool, writer: Writer, cached
 
 
 def _current(target: Path, header: Header, messages: Messages, name: str = "") -> np.ndarray | None:
-    """The status column of a target that holds this very result, complete; else None, and why is said."""
+    """Return the status column if the target is exactly this result and complete; else report why."""
     name = name or str(target)
     try:
         with open_records(target) as reader:

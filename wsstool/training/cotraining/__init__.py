@@ -1,1 +1,1 @@
-"""Methods that train segmenters on label maps, wrong ones included."""
+"""Methods that train segmenters on noisy label maps."""

@@ -1,4 +1,4 @@
-"""Ways to learn a segmenter from masks with errors: plain, two exchanging networks, one, or a teacher.
+"""Methods for training a segmenter on noisy masks: plain, co-teaching, self-training, or an EMA teacher.
 
 Each is a function ``f(setup, **own) -> CoTraining``, a task for ``training/loop.py``.
 """
@@ -11,16 +11,16 @@ from wsstool.training.cotraining.small_loss_task import Selecting
 
 
 def plain(setup: Setup, *, loss: str = "cross-entropy", reduction: str = "mean") -> CoTraining:
-    """Cross-entropy (or a robust loss) on every labelled pixel.
+    """Train one network with cross-entropy (or a robust loss) on every labelled pixel.
 
     Args:
         setup: see ``Setup``; its noise rate is not used.
-        loss: cross-entropy, generalised or symmetric; the last two learn wrong labels more slowly.
-        reduction: mean over the labelled pixels of a batch, or sum over those of an image; a sum wants a
+        loss: cross-entropy, generalised or symmetric; the last two fit wrong labels more slowly.
+        reduction: mean over the labelled pixels of a batch, or sum over those of an image; a sum requires a
             learning rate that is smaller by the number of pixels.
     Source:
-        Long et al., CVPR 2015 (cross-entropy by pixel, a mean; in PAMI 2016 a sum); robust losses
-        name theirs. Written from the papers.
+        Long et al., CVPR 2015 (pixel-wise cross-entropy, a mean; in PAMI 2016 a sum); robust losses name
+        their own sources. Written from the papers.
     """
     return CoTraining(setup, 1, loss, reduction)
 
@@ -28,20 +28,21 @@ def plain(setup: Setup, *, loss: str = "cross-entropy", reduction: str = "mean")
 def coteaching(
     setup: Setup, *, loss: str = "cross-entropy", pool: str = "batch", ramp: float = 0.3, warmup: float = 0.2
 ) -> CoTraining:
-    """Two networks from different starts; each learns from the pixels that are easy for the other.
+    """Train two networks; each learns from the pixels on which the other has a small loss (co-teaching).
 
-    A wrong label is learned late, so it has a large loss early; and the two networks, which start
-    differently, do not make the same mistakes, so neither confirms its own.
+    A wrong label is learned late, so its loss is large early on; and the two networks, which are initialised
+    differently, make different mistakes, so neither confirms its own.
 
     Args:
-        setup: see ``Setup``; a noise rate near the real share of wrong pixels matters most.
+        setup: see ``Setup``; most important is a noise rate near the real share of wrong pixels.
         loss: cross-entropy, generalised or symmetric.
-        pool: batch, image or class: among which pixels the loss is ranked.
-        ramp: share of the training over which dropping grows to the noise rate, [0, 1].
-        warmup: share of the training that comes first when the noise rate is estimated, (0, 1).
+        pool: batch, image or class: the pixels among which the loss is ranked.
+        ramp: share of the training over which the dropped share grows to the noise rate, [0, 1].
+        warmup: initial share of the training in which nothing is dropped if the noise rate is estimated,
+            (0, 1).
 
     Notes:
-        Both networks see the same batch and stay in train mode. With noise rate 0 each is trained plainly.
+        Both networks see the same batch and stay in train mode. With noise rate 0 it equals plain training.
     Source:
         Han et al., NeurIPS 2018, algorithm 1, per pixel. Written from the paper.
     """
@@ -51,14 +52,15 @@ def coteaching(
 def self_training(
     setup: Setup, *, loss: str = "cross-entropy", pool: str = "batch", ramp: float = 0.3, warmup: float = 0.2
 ) -> CoTraining:
-    """One network that learns from the pixels that are easy for itself: half the time, its mistakes add up.
+    """Train one network on the pixels on which its own loss is small: cheaper, but its mistakes accumulate.
 
     Args:
         setup: see ``Setup``.
         loss: cross-entropy, generalised or symmetric.
-        pool: batch, image or class: among which pixels the loss is ranked.
-        ramp: share of the training over which dropping grows to the noise rate, [0, 1].
-        warmup: share of the training that comes first when the noise rate is estimated, (0, 1).
+        pool: batch, image or class: the pixels among which the loss is ranked.
+        ramp: share of the training over which the dropped share grows to the noise rate, [0, 1].
+        warmup: initial share of the training in which nothing is dropped if the noise rate is estimated,
+            (0, 1).
 
     Source:
         The one-network baseline of Han et al., NeurIPS 2018 (self-paced small loss). Written from the paper.
@@ -75,17 +77,17 @@ def ema_teacher(
     ramp: float = 0.4,
     hard: bool = False,
 ) -> CoTraining:
-    """One network whose running average corrects its labels; the average is what is kept.
+    """Train one network whose moving average corrects its labels; the average is kept.
 
     Target of a pixel: (1 - w) x label + w x teacher, w growing to ``teacher_weight``.
 
     Args:
         setup: see ``Setup``; its noise rate is not used.
-        loss: of the label part: cross-entropy, generalised or symmetric.
-        decay: of the average at each step, (0, 1); .99 for hundreds of steps, .999 for tens of thousands.
-        teacher_weight: [0, 1]; 0 only averages, 1 forgets the labels.
-        ramp: share of the training over which the teacher's part grows, [0, 1].
-        hard: the teacher gives its best class instead of its distribution.
+        loss: for the label part: cross-entropy, generalised or symmetric.
+        decay: of the average per step, (0, 1); 0.99 for hundreds of steps, 0.999 for tens of thousands.
+        teacher_weight: [0, 1]; 0 only averages, 1 ignores the labels.
+        ramp: share of the training over which the weight of the teacher grows, [0, 1].
+        hard: use the teacher's best class instead of its distribution.
 
     Source:
         Tarvainen and Valpola, NIPS 2017 (the averaged teacher); Reed et al., ICLR 2015 workshop, equations

@@ -1,4 +1,4 @@
-"""A network that is taught by its labels and by its own running average."""
+"""Train a network on its labels and on the predictions of its own moving average."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from wsstool.types import IGNORE
 
 
 class EmaTeacher(CoTraining):
-    """A network that learns from its labels and from its own running average.
+    """Train a network on its labels and on the predictions of its own moving average.
 
     Args:
         setup: see ``Setup``.
-        loss: as ``CoTraining``.
+        loss: as in ``CoTraining``.
         decay: of the average, (0, 1); smaller at first, so that the random start is forgotten.
-        teacher_weight: of the teacher in the target once ramped up, [0, 1]; pixels without a label always
-            follow the teacher alone, with this weight.
+        teacher_weight: weight of the teacher in the target after the ramp, [0, 1]; pixels without a label
+            always follow the teacher alone, with this weight.
         ramp: share of the training over which the teacher's weight grows.
-        hard: the teacher gives its best class instead of its distribution.
+        hard: use the teacher's best class instead of its distribution.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class EmaTeacher(CoTraining):
 
     @torch.no_grad()
     def after_step(self, progress: Progress) -> None:
-        """Move the teacher: average the parameters, copy the statistics of batch norm."""
+        """Update the teacher: average the parameters, copy the batch-norm statistics."""
         decay = min(self.decay, (1 + progress.step) / (10 + progress.step))
         for mine, other in zip(self.teacher.parameters(), self.networks[0].parameters(), strict=True):
             mine.lerp_(other.detach(), 1 - decay)

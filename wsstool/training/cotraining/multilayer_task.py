@@ -1,4 +1,4 @@
-"""A segmenter that learns from the label maps of several depths of a classifier at once."""
+"""Train a segmenter on the label maps of several depths of a classifier at once."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ def multilayer(
     main: str = "",
     divide: bool = True,
 ) -> CoTraining:
-    """Label maps of several depths, weighted, with a constant channel for pixels that belong to no class.
+    """Train on label maps of several depths, with a constant channel for pixels that belong to no class.
 
     Args:
         setup: see ``Setup``; its noise rate is not used.
         loss: cross-entropy, generalised, symmetric, or focal (of a map's mean, as published).
-        excluded: pixels of ``--ignore-class``: channel, a constant logit stands for them, as published; or
-            index, they are left out like 255.
-        main: layer whose map decides about the channel; default: the one with the greatest weight.
-        divide: the mean over pixels is divided by the images of the batch once more, as published. The
-            learning rate then acts like a smaller one.
+        excluded: how to treat pixels of ``--ignore-class``: channel, a constant logit represents them, as
+            published; or index, they are ignored like 255.
+        main: layer whose map determines the channel; default: the one with the largest weight.
+        divide: divide the mean over pixels by the batch size once more, as published, which acts like a
+            smaller learning rate.
     Source:
         Han et al., Medical Image Analysis 2022, section 3.4. Written from the paper.
     """

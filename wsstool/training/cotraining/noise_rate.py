@@ -1,4 +1,4 @@
-"""How many labelled pixels are wrong: an estimate from the networks' own confidence, without a true mask."""
+"""Estimate the share of wrong labels from the confidence of the networks, without ground truth."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ import torch
 from torch import nn
 
 LARGEST = 0.5
-"""No estimate goes above this: beyond it, small loss no longer means a right label."""
+"""Upper bound of the estimate: beyond it, a small loss no longer indicates a correct label."""
 
 
 class ConfidentJoint(nn.Module):
-    """Counts of (labelled class, class that the network is confident of), kept in buffers.
+    """Counts of (labelled class, confidently predicted class), kept in buffers.
 
-    A pixel labelled i counts for class j when the predicted probability of j is at least t_j, the mean
-    probability of j over the pixels that are labelled j, and j is the most probable of such classes. Each
-    row is scaled to the number of pixels with that label; the share off the diagonal is the estimate.
-    The thresholds make it fair between classes that are learned early and late.
+    A pixel labelled i counts for class j if the predicted probability of j is at least t_j, the mean
+    probability of j over the pixels labelled j, and j is the most probable of such classes. Each row is
+    scaled to the number of pixels with that label; the off-diagonal share is the estimate. The thresholds
+    make it fair between classes that are learned early and late.
 
-    The state lives in buffers, so that a checkpoint of the training carries it.
+    The state is kept in buffers, so that it is part of the training checkpoint.
 
     Args:
         n_classes: C.
     Notes:
         The thresholds are running means, so one pass is enough and the first batch is judged by itself.
-        Meant for predictions from early training, before wrong labels are learned by heart. The
-        estimate leans low: errors that all masks share (each outline too wide by the same margin) look
-        right to a network, and to drop too many pixels costs more than to drop too few.
+        Intended for predictions from early training, before wrong labels are memorised. The estimate is
+        biased low: errors common to all masks (each outline too wide by the same margin) look right to a
+        network, and dropping too many pixels costs more than dropping too few.
     Source:
         Northcutt et al., JAIR 2021, section 3.1 (confident joint). From the paper; running thresholds ours.
     Example:
@@ -49,12 +49,12 @@ class ConfidentJoint(nn.Module):
 
     @torch.no_grad()
     def update(self, probs: torch.Tensor, labels: torch.Tensor, valid: torch.Tensor) -> None:
-        """Count the pixels of a batch.
+        """Add the pixels of a batch.
 
         Args:
-            probs: (B,C,H,W) softmax probabilities; of two networks, their mean.
+            probs: (B,C,H,W) softmax probabilities; the mean of both, for two networks.
             labels: (B,H,W) class ids.
-            valid: (B,H,W) bool; other pixels are left out.
+            valid: (B,H,W) bool; other pixels are ignored.
         """
         n_classes = probs.shape[1]
         own = labels[valid].long()  # (n,)
@@ -64,16 +64,16 @@ class ConfidentJoint(nn.Module):
         self.labelled += torch.bincount(own, minlength=n_classes).double()
         self_confidence = p.gather(1, own[:, None]).squeeze(1).double()
         self.confidence.index_add_(0, own, self_confidence)
-        thresholds = self.confidence / self.labelled  # NaN for a class never labelled: compares false
+        thresholds = self.confidence / self.labelled  # NaN for a class that never occurs: compares false
         score, confident = torch.where(p >= thresholds.float(), p, -1.0).max(dim=1)
         pairs = (own * n_classes + confident)[score >= 0]
         self.joint += torch.bincount(pairs, minlength=n_classes**2).view(n_classes, n_classes).double()
 
     def estimate(self) -> float:
-        """The share of wrong labels among all counted pixels, [0, ``LARGEST``]; 0 before the first batch."""
+        """Return the share of wrong labels among all pixels, [0, ``LARGEST``]; 0 before the first batch."""
         total = self.labelled.sum()
         if not total:
             return 0.0
         wrong = self.joint.sum(dim=1) - self.joint.diagonal()
-        share = wrong / self.joint.sum(dim=1).clamp(min=1.0)  # of each labelled class
+        share = wrong / self.joint.sum(dim=1).clamp(min=1.0)  # per labelled class
         return min(LARGEST, float((share * self.labelled).sum() / total))

@@ -1,4 +1,4 @@
-"""A segmenter as a task for the training loop: what every way of learning from masks has in common."""
+"""The training task of a segmenter: what all methods of learning from masks have in common."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from wsstool.types import IGNORE, SILENT, Messages
 
 @dataclass(frozen=True)
 class Setup:
-    """What every way of training needs to know.
+    """Settings shared by all training methods.
 
     Attributes:
-        build: number of a network (0, 1) -> the network with its own random start.
-        class_names: C names, one an output.
-        background: the output that is background, or -1.
+        build: index of a network (0, 1) -> the network with its own random initialisation.
+        class_names: C names, one per output.
+        background: the background output, or -1.
         class_ids: class id of each output in the label maps; None: output c is class c.
         excluded: class id of pixels that belong to no output, or None.
         layer_weights: weight of each label map of an image.
-        layers: names of the label maps; empty: they are not asked for by name.
+        layers: names of the label maps; empty: none are needed.
         noise_rate: share of wrong labels, [0, 1), or None to estimate it after the warm-up.
         groups: network -> parameter groups for the optimiser.
         validate: network in eval mode -> scores, or None.
-        mean: of each colour, [0, 1]; images come as uint8 and are normalised where the network is.
+        mean: of each colour, [0, 1]; images are uint8 and normalised on the device of the network.
         std: of each colour, > 0.
-        messages: where estimates and warnings go.
+        messages: receives estimates and warnings.
     """
 
     build: Callable[[int], nn.Module]
@@ -54,19 +54,19 @@ class Setup:
 
     @property
     def main_layer(self) -> int:
-        """Number of the label map with the greatest weight, the first of them."""
+        """Index of the label map with the largest weight, the first of them."""
         return max(range(len(self.layer_weights)), key=lambda l: self.layer_weights[l])
 
     def layer(self, name: str) -> int:
-        """Number of the label map of that name.
+        """Return the index of the label map of that name.
 
         Raises:
-            UsageError: there is none.
+            UsageError: no such label map.
         """
         return layer_number(name, self.layers, f"--set main={name}")
 
     def label_table(self, excluded: int) -> torch.Tensor:
-        """(256,) uint8: label -> output, ``excluded`` for the excluded class; 255 stays."""
+        """Return the (256,) uint8 table label -> output, ``excluded`` for the excluded class; 255 stays."""
         table = torch.arange(256, dtype=torch.uint8)
         if self.class_ids is not None:
             table[list(self.class_ids)] = torch.arange(len(self.class_ids), dtype=torch.uint8)
@@ -76,14 +76,14 @@ class Setup:
 
 
 def one_of(option: str, value: str, choices: Iterable[str]) -> None:
-    """Raise UsageError unless an option of a method, given as ``--set``, has one of these values."""
+    """Raise UsageError unless a method option, given with ``--set``, has one of these values."""
     *others, last = choices
     if value not in (*others, last):
-        raise UsageError(f"--set {option}={value}: {', '.join(others)} or {last}")
+        raise UsageError(f"--set {option}={value}: give {', '.join(others)} or {last}")
 
 
 def layer_number(name: str, layers: Sequence[str], option: str = "") -> int:
-    """Number of the layer that is called so; the last part of a dotted name is enough.
+    """Return the index of a layer by name; the last part of a dotted name is enough.
 
     Args:
         name: of the layer.
@@ -91,7 +91,7 @@ def layer_number(name: str, layers: Sequence[str], option: str = "") -> int:
         option: as typed, for the message.
 
     Raises:
-        UsageError: there is none, or more than one.
+        UsageError: no such layer, or more than one.
 
     Example:
         >>> layer_number("b5_2", ["backbone.b4_5", "backbone.b5_2"])
@@ -110,11 +110,11 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 
 
 REDUCTIONS = {"mean": layered_mean, "sum": layered_sum}
-"""What becomes of the losses of all pixels."""
+"""How to reduce the losses of all pixels."""
 
 
 class CoTraining:
-    """A task: one or two networks, the loss of a batch, and what to keep at the end.
+    """A task: one or two networks, the loss of a batch, and the networks to keep at the end.
 
     Args:
         setup: see ``Setup``.
@@ -123,7 +123,7 @@ class CoTraining:
         reduction: mean over the labelled pixels of the batch, or sum over those of an image.
 
     Raises:
-        UsageError: another loss or reduction.
+        UsageError: unknown loss or reduction.
     """
 
     loss_kinds: Sequence[str] = PIXEL_LOSSES
@@ -138,11 +138,11 @@ class CoTraining:
         self.networks = [setup.build(i) for i in range(n_networks)]
 
     def modules(self) -> dict[str, nn.Module]:
-        """Everything with state: what a checkpoint holds."""
+        """Return everything with state, for the checkpoint."""
         return {f"network_{i + 1}": network for i, network in enumerate(self.networks)}
 
     def trained(self) -> list[nn.Module]:
-        """The networks for the weights file, the one to use first."""
+        """Return the networks for the weights file, the one to use first."""
         return list(self.networks)
 
     def parameter_groups(self) -> list[dict[str, Any]]:
@@ -154,7 +154,7 @@ class CoTraining:
         return {"loss": self.reduce(losses, labels != IGNORE, self.setup.layer_weights)}
 
     def prepared(self, batch: Batch) -> Batch:
-        """The batch with normalised float32 images and labels that are outputs; the excluded class is 255."""
+        """Return the batch with normalised float32 images and output labels; the excluded class is 255."""
         return self._prepared(batch, excluded=IGNORE)
 
     def _prepared(self, batch: Batch, *, excluded: int) -> Batch:
@@ -164,11 +164,11 @@ class CoTraining:
         return normalise(images, list(self.setup.mean), list(self.setup.std)), labels
 
     def losses(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """(B,C,H,W), (B,L,H,W) -> (B,L,H,W)."""
+        """Return the loss per pixel: (B,C,H,W), (B,L,H,W) -> (B,L,H,W)."""
         return layered_losses(logits, labels, kind=self.loss_kind)
 
     def validate(self) -> dict[str, Any]:
-        """Scores of the first network of ``trained`` at the end of an epoch."""
+        """Return the scores of the first network of ``trained`` at the end of an epoch."""
         if self.setup.validate is None:
             return {}
         return dict(self.setup.validate(self.trained()[0]))

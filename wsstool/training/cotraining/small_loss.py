@@ -1,4 +1,4 @@
-"""Small-loss selection: which labelled pixels a network trusts, and how many of them at a given step."""
+"""Small-loss selection: the labelled pixels that a network trusts, and how many of them at each step."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ POOLS = ("batch", "image", "class")
 
 
 def keep_share(step: float, *, noise_rate: float, ramp_steps: float) -> float:
-    """The share of pixels kept at a step: R(t) = 1 - noise_rate * min(t / ramp_steps, 1).
+    """Return the share of pixels kept at a step: R(t) = 1 - noise_rate * min(t / ramp_steps, 1).
 
     Args:
         step: optimiser steps since selection began; below 0 nothing is dropped.
-        noise_rate: share of the pixels believed to be wrong, [0, 1); 0 keeps all.
+        noise_rate: assumed share of wrong pixels, [0, 1); 0 keeps all.
         ramp_steps: steps until the full share is dropped; 0 drops it at once.
     Source:
         Han et al., NeurIPS 2018, algorithm 1 and section 3 (c = 1). Written from the paper.
@@ -29,7 +29,7 @@ def keep_share(step: float, *, noise_rate: float, ramp_steps: float) -> float:
 
 
 def kept_count(n: int, share: float) -> int:
-    """How many of ``n`` pixels are kept: the nearest integer, halves up; at least one where there is one."""
+    """Return how many of ``n`` pixels are kept: rounded, halves up; at least one unless n is 0."""
     return min(n, max(1, int(share * n + 0.5))) if n else 0
 
 
@@ -37,22 +37,22 @@ def kept_count(n: int, share: float) -> int:
 def small_loss_pixels(
     losses: torch.Tensor, labels: torch.Tensor, valid: torch.Tensor, share: float, *, pool: str = "batch"
 ) -> torch.Tensor:
-    """The valid pixels whose loss is among the smallest ``share`` of their pool.
+    """Select the valid pixels whose loss is among the smallest ``share`` of their pool.
 
     Args:
-        losses: (B,H,W) loss of each pixel; ranked in float32 whatever precision it has.
+        losses: (B,H,W) loss of each pixel; ranked in float32 whatever its precision.
         labels: (B,H,W) class ids, used by the pool ``class``.
         valid: (B,H,W) bool; other pixels are excluded before ranking and never kept.
         share: share kept in each pool, (0, 1].
-        pool: ``batch`` ranks all pixels together, so that a hopeless mask may vanish whole; ``image``
+        pool: ``batch`` ranks all pixels together, so that a bad mask may be dropped completely; ``image``
             keeps the share in each image, ``class`` in each labelled class.
 
     Returns:
-        (B,H,W) bool; each pool of n valid pixels has exactly ``kept_count(n, share)`` of them, however
-        many losses are equal, because indices are selected and not a threshold.
+        (B,H,W) bool; each pool of n valid pixels has exactly ``kept_count(n, share)`` of them, even with
+        ties, because indices are selected and not a threshold.
 
     Raises:
-        UsageError: a pool of another name.
+        UsageError: unknown pool.
     Source:
         Han et al., NeurIPS 2018, algorithm 1, per pixel. Written from the paper.
     Example:

@@ -1,4 +1,4 @@
-"""Networks that learn from the easy pixels only: their own choice, or each other's."""
+"""Train networks on small-loss pixels only, selected by themselves or by each other."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from wsstool.types import IGNORE
 
 
 class Selecting(CoTraining):
-    """Small-loss selection: each network learns from pixels that its judge (itself or its peer) finds easy.
+    """Small-loss selection: each network learns from pixels of small loss for its judge (itself or its peer).
 
     Args:
         setup: see ``Setup``.
-        judges: for each network, the number of the network that selects its pixels.
-        loss: as ``CoTraining``.
-        pool: as ``small_loss_pixels``.
-        ramp: share of the training over which dropping grows to the full noise rate.
-        warmup: share of the training before that; used when the noise rate is estimated, else 0.
+        judges: for each network, the index of the network that selects its pixels.
+        loss: as in ``CoTraining``.
+        pool: as in ``small_loss_pixels``.
+        ramp: share of the training over which the dropped share grows to the full noise rate.
+        warmup: share of the training before that; used if the noise rate is estimated, else 0.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Selecting(CoTraining):
 
     @property
     def noise_rate(self) -> float:
-        """The given share of wrong labels, or the estimate so far."""
+        """The given share of wrong labels, or the current estimate."""
         return self.joint.estimate() if self.setup.noise_rate is None else self.setup.noise_rate
 
     def loss(self, batch: Batch, progress: Progress) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class Selecting(CoTraining):
         valid = labels != IGNORE  # (B,L,H,W)
         main, counted = labels[:, self.main_layer], valid.any(dim=1)
         done = progress.done
-        if self.warmup / 2 <= done < self.warmup:  # the first half knows too little to be asked
+        if self.warmup / 2 <= done < self.warmup:  # before, the networks know too little for an estimate
             probs = torch.stack([one.detach().float().softmax(dim=1) for one in logits]).mean(dim=0)
             self.joint.update(probs, main, valid[:, self.main_layer])
         rate = self.noise_rate
@@ -81,7 +81,7 @@ class Selecting(CoTraining):
         return small_loss_pixels((weights * losses).sum(dim=1), main, counted, share, pool=self.pool)
 
     def end_epoch(self, progress: Progress) -> dict[str, Any]:
-        """What was dropped in this epoch, and a warning where that is too much."""
+        """Return the share of pixels dropped in this epoch, and warn if it is too large."""
         figures = self.report.take(self.setup.class_names, background=self.setup.background)
         foreground = figures.get("dropped_foreground", 0.0)
         if foreground > WARN_ABOVE:

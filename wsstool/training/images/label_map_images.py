@@ -1,4 +1,4 @@
-"""The training set of a segmenter: pictures with their label maps, seen through random crops."""
+"""The training dataset of a segmenter: random crops of images and their label maps."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from wsstool.types import IGNORE
 
 
 class MaskedImages(Dataset[tuple[torch.Tensor, torch.Tensor]]):
-    """Pairs of image and label maps, indexed by (epoch, item). Picklable when its two sources are.
+    """Pairs of image and label maps, indexed by (epoch, item). Picklable if its two sources are.
 
     Args:
         pictures: number -> (H,W,3) uint8 RGB.
         masks: number -> (L,H,W) uint8 class ids, 255 = ignore.
-        numbers: (N,) number of the picture of each item.
+        numbers: (N,) image number of each item.
         n_classes: C; a label from C to 254 is an error.
         view: draws the crop.
         seed: of the crops.
@@ -43,10 +43,10 @@ class MaskedImages(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         return len(self.numbers)
 
     def __getitem__(self, key: Key) -> tuple[torch.Tensor, torch.Tensor]:
-        """Image (3,S,S) uint8 and label maps (L,S,S) uint8.
+        """Return an image (3,S,S) uint8 and label maps (L,S,S) uint8.
 
         Raises:
-            BadInputError: a label that is no class.
+            BadInputError: a label that is not a class id.
         """
         epoch, item = key
         number = self.numbers[item]
@@ -55,6 +55,6 @@ class MaskedImages(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         if ((maps >= self.n_classes) & (maps != IGNORE)).any():
             largest = int(maps[maps != IGNORE].max())
             raise BadInputError(
-                f"a mask holds class {largest}, but the class list ends at {self.n_classes - 1}"
+                f"a mask contains class {largest}, but the class list ends at {self.n_classes - 1}"
             )
         return torch.from_numpy(view).movedim(-1, 0).contiguous(), torch.from_numpy(maps)

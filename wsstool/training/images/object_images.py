@@ -1,4 +1,4 @@
-"""The training set of a contour network: one item an object, seen through a window drawn anew each time."""
+"""The training dataset of a contour network: one item per object, in a randomly drawn window."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wsstool.training.epoch_loader import Key, item_generator
 
 @dataclass(frozen=True)
 class Object:
-    """One object: its picture's number, its number among the boxes there, its box, its class and id."""
+    """One object: image number, index among the boxes there, box, class and id."""
 
     picture: int
     number: int
@@ -26,13 +26,13 @@ class Object:
 
 
 class ObjectImages(Dataset[dict[str, Tensor]]):
-    """Views of objects, indexed by (epoch, item).
+    """Crops of objects, indexed by (epoch, item).
 
     Args:
         pictures: number -> (H,W,3) uint8 RGB.
         objects: the items.
         view: draws the window.
-        masks: object -> (H,W) uint8 mask, 1 object, 0 not, 255 unknown; None: there are none.
+        masks: object -> (H,W) uint8 mask, 1 object, 0 not, 255 unknown; None: no masks.
         seed: of the windows.
     """
 
@@ -52,8 +52,9 @@ class ObjectImages(Dataset[dict[str, Tensor]]):
         return len(self.objects)
 
     def __getitem__(self, key: Key) -> dict[str, Tensor]:
-        """``image`` (3,S,S) uint8, ``box`` (4,) float32, ``extent`` (2,) and ``class`` () int64, and where
-        there are masks ``mask`` (S,S) uint8.
+        """Return ``image`` (3,S,S) uint8, ``box`` (4,) float32, ``extent`` (2,) and ``class`` () int64.
+
+        With masks also ``mask`` (S,S) uint8.
         """
         epoch, item = key
         one = self.objects[item]

@@ -1,1 +1,1 @@
-"""What training minimises: one family of losses a file."""
+"""Training losses: one family of losses per file."""

@@ -1,4 +1,4 @@
-"""Multiple instances: a line across the box holds the object somewhere, a line beside it nowhere."""
+"""Multiple-instance box loss: lines across the box contain the object, lines beside it do not."""
 
 from __future__ import annotations
 
@@ -11,18 +11,19 @@ from wsstool.training.losses.tightness import projections
 
 
 def bags(logits: torch.Tensor, target: BoxTarget, *, smoothness: float = 0.05) -> torch.Tensor:
-    """Cross-entropy of bags, the mean of positive and negative ones, and a smoothness term.
+    """Compute the cross-entropy of positive and negative bags (lines) plus a smoothness term.
 
-    Positive bags are the rows and columns of the box, cut at its border (a hot pixel outside does not serve
-    them, unlike in ``tightness``); negative bags are the whole rows and columns beside the box. A bag is as
-    hot as its hottest pixel. Smoothness: the squared difference of the probabilities of neighbours.
+    Positive bags are the rows and columns of the box, cut at its border (foreground pixels outside do not
+    help them, unlike in ``tightness``); negative bags are the whole rows and columns beside the box. The
+    score of a bag is the maximum over its pixels; the positive and negative means are averaged. Smoothness:
+    the squared difference of the probabilities of neighbours.
 
     Args:
         logits: (B,H,W).
         target: the boxes.
-        smoothness: weight of that term, >= 0.
+        smoothness: weight of the smoothness term, >= 0.
     Source:
-        Hsu et al., BBTP, NeurIPS 2019. Written from the paper's notes; all bags instead of sampled ones.
+        Hsu et al., BBTP, NeurIPS 2019. Written from notes on the paper; all bags instead of sampled ones.
     """
     check_least("smoothness", smoothness, 0)
     inside_rows, inside_columns = projections(logits, target.inside)

@@ -1,8 +1,8 @@
-"""What a box says about a map: which rows and columns it meets, which pixels it holds, which count at all.
+"""Box targets of map losses: rows and columns that intersect the box, pixels inside it, valid pixels.
 
-Every box loss is a function ``f(logits, target, **own) -> scalar``: logits (B,H,W) of one object a map, and
-the ``BoxTarget`` of the batch. Losses are means over what counts, then over the batch, so that they add up
-with the same weights at any size of map.
+Every box loss is a function ``f(logits, target, **own) -> scalar``: logits (B,H,W), one object per map, and
+the ``BoxTarget`` of the batch. Losses are means over valid entries, then over the batch, so that they can be
+added with the same weights for any size of map.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from wsstool.errors import UsageError
 
 @dataclass(frozen=True)
 class BoxTarget:
-    """The boxes of a batch, one a map, on the grid of the map.
+    """The boxes of a batch, one per map, on the grid of the map.
 
     Args:
-        rows: (B,H) float32, 1 where the row meets the box, 0 where it misses it.
+        rows: (B,H) float32, 1 if the row intersects the box, else 0.
         columns: (B,W) the same for columns.
-        rows_count: (B,H) bool, false in padding and in the rim of a loose box.
+        rows_count: (B,H) bool, false in padding and in the border band of a loose box.
         columns_count: (B,W) bool.
         valid: (B,H,W) bool, false in padding.
         image: (B,3,H,W) float32 RGB in [0, 1] on the same grid.
-        mask: (B,H,W) float32 share of the cell that the object covers, NaN where nobody knows; or None.
-        done: share of the training that is over, for terms that warm up.
+        mask: (B,H,W) float32 share of the cell covered by the object, NaN if unknown; or None.
+        done: completed share of the training, for terms that warm up.
     """
 
     rows: torch.Tensor
@@ -42,20 +42,20 @@ class BoxTarget:
 
     @property
     def inside(self) -> torch.Tensor:
-        """(B,H,W) bool: the pixels of the box that count."""
+        """The valid pixels of the box: (B,H,W) bool."""
         return (self.rows[:, :, None] * self.columns[:, None, :] > 0) & self.valid
 
 
 def check_least(option: str, value: float, least: float) -> None:
     """Raise UsageError unless the option of a loss is a finite number of at least ``least``."""
     if not least <= value < math.inf:
-        raise UsageError(f"--set {option}={value:g}: a number of at least {least:g}")
+        raise UsageError(f"--set {option}={value:g}: give a number of at least {least:g}")
 
 
 def check_slack(slack: float) -> None:
-    """Raise UsageError unless both ends of a side leave something between them."""
+    """Raise UsageError unless the slack at both ends leaves part of the side."""
     if not 0 <= slack < 0.5:
-        raise UsageError(f"--box-slack {slack:g}: a share of the side, from 0 to below .5")
+        raise UsageError(f"--box-slack {slack:g}: give a share of the side in [0, 0.5)")
 
 
 def box_target(
@@ -68,22 +68,22 @@ def box_target(
     mask: torch.Tensor | None = None,
     done: float = 1.0,
 ) -> BoxTarget:
-    """The target of a batch of views.
+    """Build the target of a batch of crops.
 
     Args:
-        boxes: (B,4) xyxy in pixels of the view.
-        images: (B,3,S,T) uint8 or float in [0, 255], the views.
-        extents: (B,2) rows and columns of the view that hold image; the rest, below and to the right, is
+        boxes: (B,4) xyxy in pixels of the crop.
+        images: (B,3,S,T) uint8 or float in [0, 255], the crops.
+        extents: (B,2) rows and columns of the crop that contain image; the rest, below and to the right, is
             padding.
-        size: (H, W) of the map; a cell belongs to the box where its centre does, and a box that holds no
+        size: (H, W) of the map; a cell belongs to the box if its centre does, and a box that contains no
             centre gets the nearest.
         slack: share of the box's width and height, from each side, that may be empty because the box is
-            loose: rows and columns of that rim do not count; [0, 0.5).
-        mask: (B,S,T) uint8 of the view: 1 object, 0 not, 255 unknown; or None.
+            loose: rows and columns of that border band are not valid; [0, 0.5).
+        mask: (B,S,T) uint8 of the crop: 1 object, 0 not, 255 unknown; or None.
         done: see ``BoxTarget``.
 
     Raises:
-        UsageError: a slack outside its range.
+        UsageError: ``slack`` outside its range.
 
     Example:
         >>> box = torch.tensor([[2.0, 0.0, 6.0, 4.0]])
@@ -111,14 +111,14 @@ def box_target(
 
 
 def _centres(cells: int, pixels: int, like: torch.Tensor) -> torch.Tensor:
-    """(1, cells) pixel coordinate of the centre of each cell."""
+    """Return the (1, cells) pixel coordinates of the cell centres."""
     return ((torch.arange(cells, device=like.device) + 0.5) * (pixels / cells))[None]
 
 
 def _line(
     ends: torch.Tensor, extent: torch.Tensor, cells: int, step: float, slack: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B, cells) whether the line of a cell meets the box, and whether it counts."""
+    """Return (B, cells): whether the line of a cell intersects the box, and whether it is valid."""
     centre = (torch.arange(cells, device=ends.device) + 0.5)[None] * step
     start, end = ends[:, :1], ends[:, 1:]
     meets = (centre >= start) & (centre < end)
@@ -130,7 +130,7 @@ def _line(
 
 
 def _coverage(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """(B,H,W) share of each cell that is object among what is known of it; NaN where nothing is."""
+    """Return (B,H,W): the object share of the known part of each cell; NaN if nothing is known."""
     known = (mask != 255).float()[:, None]
     covered = F.adaptive_avg_pool2d((mask == 1).float()[:, None] * known, size)
     total = F.adaptive_avg_pool2d(known, size)
@@ -138,6 +138,6 @@ def _coverage(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
 
 
 def mean_counted(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-    """(B,) mean of (B,...) values where ``counts``; 0 where nothing does."""
+    """Return the (B,) mean of (B,...) values where ``counts``; 0 if it is false everywhere."""
     kept = torch.where(counts, values, values.new_zeros(())).flatten(1).sum(1)
     return kept / counts.flatten(1).sum(1).clamp(min=1)

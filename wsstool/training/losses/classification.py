@@ -1,4 +1,4 @@
-"""Losses on image-level tags."""
+"""Classification losses on image-level labels (tags)."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from wsstool.errors import UsageError
 def soft_margin(
     logits: Tensor, tags: Tensor, *, label_smoothing: float = 0.0, positive_weight: float = 1.0
 ) -> Tensor:
-    """Binary cross-entropy of every class on its own: mean over classes, then over images.
+    """Compute the binary cross-entropy of every class: mean over classes, then over images.
 
     With t' = (1 - s) t + s / 2: -(w t' log sigmoid(z) + (1 - t') log sigmoid(-z)).
 
     Args:
         logits: (B,K) float.
-        tags: (B,K) 0 or 1, any number of ones a row.
+        tags: (B,K) 0 or 1, any number of ones per row.
         label_smoothing: s, [0, 1).
-        positive_weight: w, > 0; above 1 finds more, at the cost of more false tags.
+        positive_weight: w, > 0; above 1 increases recall, at the cost of precision.
 
     Example:
         >>> import torch
@@ -36,13 +36,13 @@ def soft_margin(
 def cross_entropy(
     logits: Tensor, tags: Tensor, *, label_smoothing: float = 0.0, positive_weight: float = 1.0
 ) -> Tensor:
-    """Softmax cross-entropy for sets where one class excludes the others; mean over images.
+    """Compute the softmax cross-entropy for single-label datasets; mean over images.
 
     Args:
         logits: (B,K) float.
         tags: (B,K) 0 or 1; several ones share the probability equally.
         label_smoothing: share of the probability that is spread over all classes, [0, 1).
-        positive_weight: has no meaning here and must be 1.
+        positive_weight: not supported here; must be 1.
 
     Raises:
         UsageError: a positive weight other than 1.

@@ -1,4 +1,4 @@
-"""The loss against a mask of the object, true or pseudo: cross-entropy and Dice."""
+"""Loss against an object mask, ground truth or pseudo-mask: cross-entropy and Dice."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from wsstool.training.losses.box_targets import BoxTarget, mean_counted
 
 
 def object_mask(logits: torch.Tensor, target: BoxTarget) -> torch.Tensor:
-    """Binary cross-entropy plus 1 - 2 sum(p t) / (sum p^2 + sum t^2), over the pixels that are known.
+    """Compute binary cross-entropy plus Dice loss against an object mask, over the known pixels.
+
+    The Dice loss is 1 - 2 sum(p t) / (sum p^2 + sum t^2).
 
     Args:
         logits: (B,H,W).
-        target: with a ``mask``; samples of which nothing is known count as 0.
+        target: with a ``mask``; samples without known pixels count as 0.
     Returns:
         The mean over the samples that have a mask.
     Source:

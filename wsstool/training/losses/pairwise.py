@@ -1,4 +1,4 @@
-"""Neighbours of one colour belong together: to the object both, or neither."""
+"""Pairwise colour-affinity loss: neighbours of similar colour have the same label."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from wsstool.errors import UsageError
 from wsstool.training.losses.box_targets import BoxTarget, check_least, mean_counted
 
 NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))
-"""Half of the eight neighbours, as steps of (row, column): a pair counts once."""
+"""Half of the eight neighbours, as (row, column) steps: each pair counts once."""
 
 
 def pairwise(
@@ -20,17 +20,17 @@ def pairwise(
     similarity: float = 0.3,
     warmup: float = 0.15,
 ) -> torch.Tensor:
-    """-log of the probability that two neighbours of like colour have one label, inside the box.
+    """Compute -log of the probability that neighbours of similar colour share a label, inside the box.
 
-    P(same) = p q + (1 - p)(1 - q). Pairs count where exp(-d / 2) >= ``similarity``, d the distance of their
+    P(same) = p q + (1 - p)(1 - q). Pairs count if exp(-d / 2) >= ``similarity``, d the distance of their
     colours in CIELAB, and one of the two is in the box.
 
     Args:
         logits: (B,H,W).
         target: the boxes, with the image.
         dilation: distance of the neighbours, cells of the map.
-        similarity: (0, 1]; .3 is a distance of 2.4 units, hardly to be seen.
-        warmup: share of the training over which the weight rises from 0: at once, all-background wins.
+        similarity: (0, 1]; 0.3 is a distance of 2.4 units, hardly visible.
+        warmup: share of the training over which the weight rises from 0: otherwise all-background wins.
     Returns:
         The mean over pairs, then over the batch.
     Source:
@@ -38,7 +38,7 @@ def pairwise(
     """
     check_least("dilation", dilation, 1)
     if not 0 < similarity <= 1 or not 0 <= warmup <= 1:
-        raise UsageError("--set similarity and warmup are shares: similarity in (0, 1], warmup in [0, 1]")
+        raise UsageError("--set: give similarity in (0, 1] and warmup in [0, 1]")
     log_on, log_off = F.logsigmoid(logits), F.logsigmoid(-logits)
     colours, inside = lab(target.image), target.inside
     losses, pairs = [], []
@@ -54,7 +54,7 @@ def pairwise(
 
 
 def shifted(values: torch.Tensor, dy: int, dx: int, by: int) -> torch.Tensor:
-    """(...,H,W) whose element at (y, x) is that at (y + dy by, x + dx by); 0 where there is none."""
+    """Shift (...,H,W): element (y, x) becomes that at (y + dy by, x + dx by); 0 outside."""
     dy, dx = dy * by, dx * by
     height, width = values.shape[-2:]
     moved = torch.zeros_like(values)
@@ -66,7 +66,7 @@ def shifted(values: torch.Tensor, dy: int, dx: int, by: int) -> torch.Tensor:
 
 
 def lab(rgb: torch.Tensor) -> torch.Tensor:
-    """(B,3,H,W) sRGB in [0, 1] -> CIELAB under D65.
+    """Convert (B,3,H,W) sRGB in [0, 1] to CIELAB under D65.
 
     Source: IEC 61966-2-1 and CIE 15.
     """

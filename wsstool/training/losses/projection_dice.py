@@ -1,4 +1,4 @@
-"""Projection loss with Dice: the row and column maxima should cover the sides of the box."""
+"""Projection loss: Dice between the row and column maxima and the sides of the box."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from wsstool.training.losses.tightness import projections
 
 
 def projection_dice(logits: torch.Tensor, target: BoxTarget) -> torch.Tensor:
-    """1 - 2 sum(p t) / (sum p^2 + sum t^2) for the rows, and the same for the columns; their sum.
+    """Compute the Dice loss between the row and column maxima of a map and the projections of its box.
 
-    p are the row maxima of the map's probabilities, t is 1 where the row meets the box.
+    1 - 2 sum(p t) / (sum p^2 + sum t^2) for the rows plus the same for the columns; p are the row maxima
+    of the map's probabilities, t is 1 if the row intersects the box.
 
     Args:
         logits: (B,H,W).

@@ -1,4 +1,4 @@
-"""Losses of a label map: one value a pixel, and their mean over the pixels that count."""
+"""Segmentation losses: one value per pixel, and their mean over valid pixels."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ def pixel_losses(
     q: float = 0.7,
     beta: float = 1.0,
 ) -> torch.Tensor:
-    """The loss of every pixel against a map of class ids; 0 where the label is 255.
+    """Compute the loss of every pixel against a map of class ids; 0 where the label is 255.
 
     With p the softmax probability of the labelled class: cross-entropy -log p; generalised (1 - p^q) / q,
-    which saturates, so that a wrong label pulls less; symmetric -log p + 4 beta (1 - p), cross-entropy
-    plus reverse cross-entropy with log 0 set to -4.
+    which saturates, so that wrong labels have less influence; symmetric -log p + 4 beta (1 - p),
+    cross-entropy plus reverse cross-entropy with log 0 set to -4.
 
     Args:
-        logits: (B,C,H,W), computed on in float32.
+        logits: (B,C,H,W), processed in float32.
         labels: (B,H,W) integer class ids, 255 = ignore.
         kind: one of ``PIXEL_LOSSES``.
-        q: (0, 1], generalised only; towards 0 it is cross-entropy, 1 is the mean absolute error.
+        q: (0, 1], generalised only; q -> 0 is cross-entropy, 1 is the mean absolute error.
         beta: >= 0, weight of the reverse term, symmetric only.
 
     Returns:
         (B,H,W) float32, >= 0.
 
     Raises:
-        UsageError: a loss of another name.
+        UsageError: unknown loss.
     Source:
         Zhang and Sabuncu, NeurIPS 2018, equation 4; Wang et al., ICCV 2019, equation 7. From the papers.
     Example:
@@ -52,10 +52,10 @@ def pixel_losses(
 def of_cross_entropy(
     cross_entropy: torch.Tensor, kind: str, *, q: float = 0.7, beta: float = 1.0
 ) -> torch.Tensor:
-    """The loss of that kind where the cross-entropy is known: exp(-ce) = p. 0 stays 0.
+    """Compute the loss of that kind from the cross-entropy: exp(-ce) = p. 0 stays 0.
 
     Raises:
-        UsageError: a loss of another name.
+        UsageError: unknown loss.
     """
     if kind == "cross-entropy":
         return cross_entropy
@@ -67,13 +67,13 @@ def of_cross_entropy(
 
 
 def mean_over(losses: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:
-    """The mean of the losses where ``kept`` is true; 0, with a gradient of 0, where it never is.
+    """Average the losses where ``kept`` is true; 0, with a gradient of 0, if it never is.
 
     Example:
         >>> mean_over(torch.tensor([1., 5., 9.]), torch.tensor([True, True, False])).item()
         3.0
     """
-    # where() and not a product: an infinite loss of a pixel that is not kept must not become NaN
+    # where() and not a product: an infinite loss of an ignored pixel must not become NaN
     return torch.where(kept, losses, losses.new_zeros(())).sum() / kept.sum().clamp(min=1)
 
 
@@ -85,11 +85,11 @@ def layered_losses(
     q: float = 0.7,
     beta: float = 1.0,
 ) -> torch.Tensor:
-    """``pixel_losses`` against each of several label maps.
+    """Compute ``pixel_losses`` against each of several label maps.
 
     Args:
         logits: (B,C,H,W).
-        labels: (B,L,H,W), L label maps an image, such as pseudo-masks from several depths.
+        labels: (B,L,H,W), L label maps per image, such as pseudo-masks from several depths.
 
     Returns:
         (B,L,H,W) float32, 0 where the label is 255.
@@ -100,15 +100,15 @@ def layered_losses(
 
 
 def layered_mean(losses: torch.Tensor, kept: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
-    """Sum over label maps of weight x mean over the kept pixels of that map.
+    """Sum over label maps the weight times the mean over the kept pixels of that map.
 
     Args:
-        losses: (B,L,H,W) as from ``layered_losses``.
+        losses: (B,L,H,W) from ``layered_losses``.
         kept: (B,L,H,W) bool, valid and selected.
-        weights: L numbers >= 0; they are used as they are.
+        weights: L numbers >= 0, not normalised.
 
     Source:
-        Han et al., Medical Image Analysis 2022 (weights .6, .2, .2). From the paper.
+        Han et al., Medical Image Analysis 2022 (weights 0.6, 0.2, 0.2). From the paper.
     """
     total = losses.new_zeros(())
     for l, weight in enumerate(weights):
@@ -117,12 +117,12 @@ def layered_mean(losses: torch.Tensor, kept: torch.Tensor, weights: Sequence[flo
 
 
 def layered_sum(losses: torch.Tensor, kept: torch.Tensor, weights: Sequence[float]) -> torch.Tensor:
-    """Sum over label maps of weight x sum over the kept pixels, a mean over the images of the batch.
+    """Sum over label maps the weight times the sum over the kept pixels, averaged over the batch.
 
-    An image counts by its labelled pixels, and the learning rate has to be that much smaller.
+    An image contributes in proportion to its labelled pixels; the learning rate must be that much smaller.
 
     Args:
-        losses, kept, weights: as for ``layered_mean``.
+        losses, kept, weights: as in ``layered_mean``.
 
     Source:
         Long et al., PAMI 2016 (unnormalised loss). From the paper.

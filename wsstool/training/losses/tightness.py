@@ -1,4 +1,4 @@
-"""Tightness of a box: every row and column that it meets has a hot pixel, every other one has none."""
+"""Tightness of a box: every row and column through it contains a foreground pixel, all others none."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from wsstool.training.losses.box_targets import BoxTarget, mean_counted
 
 
 def tightness(logits: torch.Tensor, target: BoxTarget) -> torch.Tensor:
-    """Binary cross-entropy between the row and column maxima of a map and the projections of its box.
+    """Compute the cross-entropy between the row and column maxima of a map and the projections of its box.
 
-    With z the largest logit of a row or column: softplus(-z) where it meets the box, softplus(z) where it
-    misses it. The maximum is taken on logits (the sigmoid is monotone), so nothing is clamped and nothing
-    becomes NaN. Alone it fills the object; with ``zero`` it is the adversarial boundary loss and keeps the
-    outline.
+    With z the largest logit of a row or column: softplus(-z) if it intersects the box, else softplus(z). The
+    maximum is taken on logits (the sigmoid is monotonic), so nothing is clamped and nothing becomes NaN. Used
+    alone it fills the object; with ``zero`` it is the adversarial boundary loss and keeps the outline.
 
     Args:
         logits: (B,H,W).
         target: the boxes.
     Returns:
-        The mean over rows and columns that count, then over the batch.
+        The mean over valid rows and columns, then over the batch.
     Source:
-        Feng et al., TNNLS 2022, L_tight, as a mean over its H + W terms. Written from the paper's notes.
+        Feng et al., TNNLS 2022, L_tight, as a mean over its H + W terms. Written from notes on the paper.
     Example:
         >>> from wsstool.training.losses.box_targets import box_target
         >>> box = torch.tensor([[0.0, 0.0, 2.0, 2.0]])
@@ -39,6 +38,6 @@ def tightness(logits: torch.Tensor, target: BoxTarget) -> torch.Tensor:
 
 
 def projections(logits: torch.Tensor, valid: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B,H) and (B,W): the largest logit of each row and column, padding left out (far below 0 if all is)."""
+    """Return (B,H) and (B,W): the largest logit of each row and column, without padding (very low if all)."""
     z = logits.masked_fill(~valid, -1e4)
     return z.amax(2), z.amax(1)

@@ -1,4 +1,4 @@
-"""The zero constraint: every hot pixel costs, so that only those stay which a row and a column need."""
+"""The zero constraint: every foreground pixel is penalised, so that only necessary ones remain."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from wsstool.training.losses.box_targets import BoxTarget, check_least
 
 
 def zero(logits: torch.Tensor, target: BoxTarget, *, reference: float = 320.0) -> torch.Tensor:
-    """Cross-entropy of the whole map against nothing: softplus(z) at each pixel.
+    """Penalise every foreground pixel: cross-entropy of the whole map against zero, softplus(z) per pixel.
 
-    Against the H + W terms of ``tightness`` these are H W terms: at one weight, the balance of the two grows
-    with the side of the map, as weight x H / 2. The published 0.05 is for maps of 320 pixels (balance 8).
-    So the sum is divided by the number of rows and columns, as ``tightness`` is, and multiplied by
+    Compared with the H + W terms of ``tightness`` these are H W terms: at one weight, the balance of the two
+    grows with the side of the map, as weight x H / 2. The published 0.05 is for maps of 320 pixels (balance
+    8). So the sum is divided by the number of rows and columns, as in ``tightness``, and multiplied by
     ``reference`` / H: the same weight then means the same balance on a map of any size.
 
     Args:
         logits: (B,H,W).
-        target: the boxes; padding does not count.
-        reference: side of the map, pixels, that the weight is meant for; 0: this map's, no correction.
+        target: the boxes; padding is ignored.
+        reference: side of the map, pixels, for which the weight is chosen; 0: no correction.
     Notes:
-        A weight above about 0.25 of balance-corrected maps starves the outline; 0.01 to 0.05 keeps it.
+        With the correction, a weight above about 0.25 suppresses the outline; 0.01 to 0.05 keeps it.
     Source:
         Feng et al., TNNLS 2022, L_zero with lambda = 0.05; the correction is ours.
     """

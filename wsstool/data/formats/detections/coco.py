@@ -9,37 +9,28 @@ from typing import Any
 import numpy as np
 
 from wsstool.data.detections import COLUMNS, Detections
+from wsstool.data.formats.annotation_file import as_json, read_bytes
 from wsstool.data.geometry.rle import decode
-from wsstool.errors import BadInputError, MissingInputError
+from wsstool.errors import BadInputError
 
 
 def read(path: Path) -> Detections:
-    """The boxes of a results file. Images and classes are named by their ids.
+    """Read the boxes of a results file. Images and classes are named by their ids.
 
-    ``side_std`` (four standard deviations: left, top, right, bottom) becomes the column ``std``; numbers
-    called as in ``detections.COLUMNS`` become columns where every entry has them. All other keys are kept
-    for ``write``.
+    ``side_std`` (four standard deviations: left, top, right, bottom) becomes the column ``std``; keys named
+    in ``detections.COLUMNS`` become columns if every entry has them. All other keys are kept for ``write``.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not JSON of that form.
+        MissingInputError: no such file.
+        BadInputError: not JSON in this format.
     """
     source = f"COCO results '{path}'"
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise MissingInputError(f"there is no {source}") from None
-    except OSError as error:
-        raise BadInputError(f"{source} cannot be read ({error.strerror})") from None
-    return parsed(content, source)
+    return parsed(read_bytes(Path(path), source), source)
 
 
 def parsed(content: bytes, source: str) -> Detections:
     """See ``read``; ``source`` is the name for messages."""
-    try:
-        rows = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise BadInputError(f"{source} is not JSON ({error})") from None
+    rows = as_json(content, source)
     if not isinstance(rows, list):
         raise BadInputError(f"{source} is no list of detections")
     try:
@@ -67,7 +58,7 @@ def parsed(content: bytes, source: str) -> Detections:
 
 
 def _box(row: dict[str, Any], has_mask: bool) -> list[float]:
-    """Four numbers; a mask that comes without a box has the one around its pixels, or its corners."""
+    """Return four numbers; a mask without a box gets its bounding box, or that of its corners."""
     shape = row.get("segmentation")
     if "bbox" in row or not shape:
         box = row["bbox"]
@@ -95,7 +86,7 @@ def _whole(value: Any) -> int:
 
 
 def _around(mask: np.ndarray) -> list[int]:
-    """x, y, width, height of the pixels that are set; no area where none is."""
+    """Return x, y, width, height of the foreground pixels; zero area if there are none."""
     rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
     if not len(rows):
         return [0, 0, 0, 0]
@@ -104,10 +95,10 @@ def _around(mask: np.ndarray) -> list[int]:
 
 
 def written(found: Detections) -> str:
-    """The text of a results file: the entries as they were read, with new boxes and scores.
+    """Return the text of a results file: the original entries with new boxes and scores.
 
     Raises:
-        BadInputError: rotated boxes or shares of the image, which the format does not have.
+        BadInputError: rotated boxes or shares of the image, which the format does not support.
     """
     if found.boxes.shape[1] != 4 or found.fractions:
         raise BadInputError("COCO results hold boxes along the axes, in pixels")

@@ -1,4 +1,4 @@
-"""Masks of COCO results, and of SAM's output: which image, which shape, which score."""
+"""Masks of COCO results and of SAM's output: image, shape and score."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _SCORES = ("score", "predicted_iou", "stability_score")
 
 
 @dataclass(frozen=True)
-class Result:
+class MaskResult:
     """One mask.
 
     Args:
-        image: number or name, as the file has it.
+        image: number or name, as in the file.
         shape: run lengths or polygons, see ``data.geometry.shapes.shape_mask``.
         score: higher is better.
         source: for messages.
@@ -30,17 +30,17 @@ class Result:
     source: str
 
 
-def read(path: Path) -> list[Result]:
-    """The masks of a results file, in its order.
+def read(path: Path) -> list[MaskResult]:
+    """Read the masks of a results file, in its order.
 
     It is a list of objects ``{image_id or file_name, segmentation, score}``; or one object with
-    ``annotations`` of that kind and ``images`` (COCO) or ``image`` (SAM's data set). SAM's own output names
-    no image: the file is named after it. A score may also be called ``predicted_iou`` or
-    ``stability_score``; without any, all are equal.
+    ``annotations`` of that kind and ``images`` (COCO) or ``image`` (SAM's dataset). SAM's own output names no
+    image: the file is named after it. A score may also be called ``predicted_iou`` or ``stability_score``;
+    without scores, all are equal.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not JSON of these forms.
+        MissingInputError: no such file.
+        BadInputError: not JSON in one of these formats.
     """
     try:
         found = json.loads(path.read_bytes())
@@ -55,7 +55,7 @@ def read(path: Path) -> list[Result]:
         raise BadInputError(f"'{path}' has not the form of COCO results ({what})") from None
 
 
-def _results(found: Any, path: Path) -> Iterator[Result]:
+def _results(found: Any, path: Path) -> Iterator[MaskResult]:
     names: dict[Any, str] = {}
     image: Any = path.stem
     if isinstance(found, dict):
@@ -69,11 +69,11 @@ def _results(found: Any, path: Path) -> Iterator[Result]:
         score = next((float(one[name]) for name in _SCORES if one.get(name) is not None), 1.0)
         if not score == score:
             raise ValueError(f"mask {number} has a score that is not a number")
-        yield Result(names.get(key, key), one["segmentation"], score, f"mask {number} of '{path}'")
+        yield MaskResult(names.get(key, key), one["segmentation"], score, f"mask {number} of '{path}'")
 
 
 def image_numbers(path: Path) -> dict[int, str]:
-    """Image id -> file name, of a COCO file that lists its images."""
+    """Return image id -> file name of a COCO file that lists its images."""
     try:
         images = json.loads(path.read_bytes())["images"]
         return {int(one["id"]): str(one["file_name"]) for one in images}

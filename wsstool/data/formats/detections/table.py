@@ -1,4 +1,4 @@
-"""Detections as CSV: a line a box, ``image,x0,y0,x1,y1,score,class`` and further columns, in any order."""
+"""Detections as CSV, one line per box: ``image,x0,y0,x1,y1,score,class`` and more columns, in any order."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from wsstool.data.detections import COLUMNS, Detections
-from wsstool.errors import BadInputError, MissingInputError
+from wsstool.data.formats.annotation_file import read_bytes
+from wsstool.errors import BadInputError
 
 CORNERS = ("x0", "y0", "x1", "y1")
 OTHER_CORNERS = (("x1", "y1", "x2", "y2"), ("xmin", "ymin", "xmax", "ymax"))
@@ -18,25 +19,19 @@ DEVIATIONS = ("std_x0", "std_y0", "std_x1", "std_y1")
 
 
 def read(path: Path) -> Detections:
-    """The boxes of a table; ``cx,cy,width,height,angle`` (radians) in place of corners are rotated boxes.
+    """Read the boxes of a table; ``cx,cy,width,height,angle`` (radians) instead of corners are rotated boxes.
 
     Corners may also be named ``x1,y1,x2,y2`` or ``xmin,ymin,xmax,ymax``.
 
-    ``class`` may hold numbers or names, and may be missing; further columns: ``std_x0`` to ``std_y1`` and
+    ``class`` may contain numbers or names, and may be missing; further columns: ``std_x0`` to ``std_y1`` and
     those of ``detections.COLUMNS``. All others are kept for ``written``.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: no header with these columns, or a value that is no number.
+        MissingInputError: no such file.
+        BadInputError: no header with these columns, or a value that is not a number.
     """
     source = f"table '{path}'"
-    try:
-        content = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise MissingInputError(f"there is no {source}") from None
-    except OSError as error:
-        raise BadInputError(f"{source} cannot be read ({error.strerror})") from None
-    return parsed(content, source)
+    return parsed(read_bytes(Path(path), source), source)
 
 
 def parsed(content: bytes, source: str) -> Detections:
@@ -76,7 +71,7 @@ def parsed(content: bytes, source: str) -> Detections:
 
 
 def _sides(header: list[str]) -> tuple[str, ...]:
-    """The columns that hold the boxes, by the names that are there."""
+    """Return the column names of the boxes, whichever are present."""
     return next((one for one in (TURNED, *OTHER_CORNERS) if set(one) <= set(header)), CORNERS)
 
 
@@ -94,7 +89,7 @@ def _classes(texts: list[str] | None, n: int) -> tuple[np.ndarray, dict[int, str
 
 
 def _columns(found: Detections) -> dict[str, np.ndarray]:
-    """Further columns by the names that they have in a table, (N,) each."""
+    """Return further columns by their names in a table, (N,) each."""
     columns = {name: column for name, column in found.columns.items() if name in COLUMNS}
     if "std" in found.columns:
         columns |= dict(zip(DEVIATIONS, found.columns["std"].T, strict=True))
@@ -102,7 +97,7 @@ def _columns(found: Detections) -> dict[str, np.ndarray]:
 
 
 def written(found: Detections) -> str:
-    """The text of a table: lines as they were read, with new coordinates and scores."""
+    """Return the text of a table: the original lines with new coordinates and scores."""
     header = _sides(list(found.rows[0])) if found.rows else CORNERS
     header = TURNED if found.boxes.shape[1] == 5 else header
     fields = list(found.rows[0]) if found.rows else ["image", *header, "score", "class"]

@@ -1,4 +1,4 @@
-"""YOLO's predictions: a text file an image, ``class x-centre y-centre width height score`` a line."""
+"""YOLO's predictions, one text file per image: lines ``class x-centre y-centre width height score``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from wsstool.errors import BadInputError
 
 
 def read(folder: Path) -> Detections:
-    """The boxes of all ``*.txt`` of a folder, in shares of the image: IoU is the same as in pixels.
+    """Read the boxes of all ``*.txt`` of a folder, in shares of the image: IoU is the same as in pixels.
 
     Raises:
-        BadInputError: a line that is not of that form; without the score it is a label, not a prediction.
+        BadInputError: a line in another format; without the score it is a label, not a prediction.
     """
     files = sorted((p for p in folder.glob("*.txt") if p.name != "classes.txt"), key=lambda p: p.stem)
     image, rows = [], []
@@ -49,11 +49,11 @@ def read(folder: Path) -> Detections:
 
 
 def written(found: Detections) -> dict[str, str]:
-    """File name -> text; images without a box have an empty file.
+    """Return file name -> text; images without a box have an empty file.
 
     Raises:
-        BadInputError: rotated boxes, boxes in pixels of images whose sizes are not known, or two images of
-            one name but for folder and ending.
+        BadInputError: rotated boxes, boxes in pixels of images of unknown size, or two images whose names
+            differ only in folder and suffix.
     """
     if found.boxes.shape[1] != 4:
         raise BadInputError("YOLO's predictions are boxes along the axes")

@@ -1,4 +1,4 @@
-"""Tags by folder: ``CLASS/x.jpg``, or ``train/CLASS/x.jpg`` and the like; one class an image."""
+"""Tags from folders: ``CLASS/x.jpg``, or ``train/CLASS/x.jpg`` and the like; one class per image."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _SPLIT = re.compile(r"(train|training|val|valid|validation|test|testing|unlabele
 
 
 def recognises(names: Iterable[str]) -> bool:
-    """Whether every picture lies in a class folder, of which there are two or more."""
+    """Whether every image is in a class folder, of which there are two or more."""
     classes = {_class_of(name) for name in names}
     return len(classes) > 1 and None not in classes
 
 
 def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
-    """The folder of each picture as its tag; those in a folder named background have none.
+    """Return the folder of each image as its tag; images in a folder named background have none.
 
     Without a class list the classes are the sorted folder names, with a background added.
     """
@@ -31,6 +31,6 @@ def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
 
 
 def _class_of(name: str) -> str | None:
-    """The one folder that is neither a split nor a folder of pictures as such."""
+    """Return the only folder that is neither a split nor an image folder."""
     folders = [f for f in name.split("/")[:-1] if f not in IMAGE_FOLDERS and not _SPLIT.fullmatch(f)]
     return folders[0] if len(folders) == 1 else None

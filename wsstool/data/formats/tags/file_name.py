@@ -1,7 +1,7 @@
 """Tags in the file names of tissue patches: ``...[1 0 0 1].png`` and ``...+0[1101].png``.
 
-The first spelling is that of LUAD-HistoSeg, the second that of BCSS-WSSS; with four digits the class names
-and colours are theirs, unless a class list is given. In their true masks 4 means white, or excluded.
+The first form is that of LUAD-HistoSeg, the second that of BCSS-WSSS; with four digits the class names and
+colours are theirs, unless a class list is given. In their ground-truth masks 4 means white, or excluded.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from wsstool.errors import BadInputError
 from wsstool.types import ClassList
 
 TISSUES, WHITE = 4, 4
-"""How many tissues both sets tag, and the id behind them."""
+"""Number of tagged tissues in both datasets, and the id after them."""
 
 _TAGGED = re.compile(r"\[([01](?:[\s,]*[01])*)\]$")
 _ODD = re.compile(r"\[[^\[\]]*\]$|\[[01\s,]*$|(?<!\w)[01](?:[\s,]*[01])*\]$")
-"""What stands where tags would: something else in brackets, or tags of which a bracket is missing."""
+"""Malformed tags: something else in brackets, or tags with a missing bracket."""
 
 
 def recognises(names: Iterable[str]) -> bool:
-    """Whether any of the names carries tags."""
+    """Whether any of the names has tags."""
     return any(_TAGGED.search(without_suffix(name)) for name in names)
 
 
 def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
-    """The tags in file names. Pictures of other splits may carry none.
+    """Read the tags in file names. Images of other splits may have none.
 
     Raises:
         BadInputError: names with different numbers of digits, or with another number than the class list has
-            classes beside its background; something else than digits 0 and 1 in their brackets, or a bracket
-            missing; both spellings of four tags, whose classes have another order, and no class list.
+            foreground classes; anything but digits 0 and 1 in brackets, or a missing bracket; both forms with
+            four tags, whose classes have different orders, and no class list.
     """
     digits: dict[str, str] = {}
-    spelled: dict[bool, str] = {}  # with blanks or without -> the first such name
+    spelled: dict[bool, str] = {}  # with spaces or without -> the first such name
     for name in names:
         stem = without_suffix(name)
         if match := _TAGGED.search(stem):
@@ -69,7 +69,7 @@ def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
 
 
 def _implied(digits: Mapping[str, str], spelled: Mapping[bool, str]) -> tuple[ClassList, list[str]]:
-    """The classes that most names speak of, and a sentence on why it is these."""
+    """Return the classes implied by most names, and a sentence with the reason."""
     count = Counter(len(text) for text in digits.values()).most_common(1)[0][0]
     if count != TISSUES:
         classes = ClassList(tuple(f"class-{i}" for i in range(count)))

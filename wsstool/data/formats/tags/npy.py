@@ -1,9 +1,9 @@
-"""Tags in ``cls_labels.npy``, as the repositories of the field pass them on: a pickled dictionary of vectors.
+"""Tags in ``cls_labels.npy``, a common format in the field: a pickled dictionary of vectors.
 
-A pickle can run any code when it is loaded. Here none runs: the names that the pickle asks for are answered
-by plain stand-ins for numpy arrays and by builtin containers, and whatever else it asks for is refused. Not
-by numpy's own classes: they take memory for any shape that a file claims, and a state that is made up crashes
-the process (``numpy.ndarray.__setstate__`` with a dtype that holds objects).
+A pickle can run any code when it is loaded. Here none runs: the names that the pickle requests are resolved
+to plain stand-ins for numpy arrays and to builtin containers, and everything else is refused. Not to
+numpy's own classes: they allocate memory for any shape that a file claims, and a made-up state crashes the
+process (``numpy.ndarray.__setstate__`` with a dtype that holds objects).
 """
 
 from __future__ import annotations
@@ -32,15 +32,14 @@ def candidates(root: Path) -> list[Path]:
 
 
 def read(path: Path, classes: ClassList | None = None) -> Tags:
-    """The tags of a ``cls_labels.npy``: image name -> vector of 0 and 1 over the foreground classes, or over
-    all.
+    """Read a ``cls_labels.npy``: image name -> vector of 0 and 1 over all classes or the foreground classes.
 
     Keys that are numbers are VOC names without their underscore (2007000032), or COCO image numbers. Without
     a class list, vectors of 20 are VOC's classes; others get the names ``class-1``, ``class-2``, ...
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: damaged, no such dictionary, or a pickle that asks for more than arrays and containers.
+        MissingInputError: no such file.
+        BadInputError: damaged, not such a dictionary, or a pickle with anything but arrays and containers.
     """
     source = f"label file {str(path)!r}"
     table = load_dictionary(path)
@@ -62,11 +61,10 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
 
 
 def load_dictionary(path: Path) -> dict[Any, Any]:
-    """The dictionary in a pickled ``.npy`` file, its arrays real, without running anything that the file
-    says.
+    """Load the dictionary in a pickled ``.npy`` file, with real arrays, without running any code of the file.
 
     Raises:
-        MissingInputError: there is no such file.
+        MissingInputError: no such file.
         BadInputError: see ``read``.
     """
     source = f"label file {str(path)!r}"
@@ -88,7 +86,7 @@ def load_dictionary(path: Path) -> dict[Any, Any]:
         raise BadInputError(f"{source} is refused: {error}") from None
     except BadInputError:
         raise
-    except Exception as error:  # damaged pickles raise nearly anything
+    except Exception as error:  # damaged pickles raise almost anything
         raise BadInputError(f"{source} is damaged ({error})") from None
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
@@ -98,7 +96,7 @@ def load_dictionary(path: Path) -> dict[Any, Any]:
 
 
 class _DType:
-    """Stands in for ``numpy.dtype``: remembers its spelling."""
+    """Stand-in for ``numpy.dtype`` that records its spelling."""
 
     def __init__(self, spec: str, *_: object) -> None:
         if not isinstance(spec, str) or not _SAFE_DTYPE.fullmatch(spec):
@@ -114,7 +112,7 @@ class _DType:
 
 
 class _Array:
-    """Stands in for ``numpy.ndarray``: holds bytes until they are known to fit the shape."""
+    """Stand-in for ``numpy.ndarray`` that holds bytes until they are known to fit the shape."""
 
     def __init__(self, *_: object) -> None:
         self.state: tuple[Any, ...] = ()
@@ -147,7 +145,7 @@ def _scalar(dtype: _DType, data: bytes) -> Any:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How old pickles spell bytes."""
+    """Encode bytes as in old pickles."""
     if encoding not in ("latin1", "latin-1"):
         raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
     return text.encode("latin-1")
@@ -181,7 +179,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _real(value: Any) -> Any:
-    """The value with real arrays in place of the stand-ins, two containers deep."""
+    """Replace the stand-ins in a value by real arrays, up to two containers deep."""
     if isinstance(value, _Array):
         return value.real()
     if isinstance(value, dict):

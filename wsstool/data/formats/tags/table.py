@@ -1,8 +1,9 @@
-"""Tags in a table beside the pictures: CSV, TSV or JSON lines, as names or as one column a class.
+"""Tags in a table beside the images: CSV, TSV or JSON lines, as names or as one column per class.
 
-``image,labels`` with names separated by spaces (or by ``;``, ``|``, ``,`` when names hold spaces), or
-``image`` and one column of 0 and 1 for each class. JSON lines hold the same fields; ``labels`` may be a list,
-a text or a dictionary.
+``image,labels`` with names separated by spaces (or by ``;``, ``|``, ``,`` if names contain spaces), or
+``image`` and one column of 0 and 1 per class. JSON lines have the same fields; ``labels`` may be a list,
+a
+text or a dictionary.
 """
 
 from __future__ import annotations
@@ -28,19 +29,19 @@ _LABEL_COLUMNS = ("labels", "label", "tags", "tag", "classes", "class")
 
 
 def candidates(root: Path) -> list[Path]:
-    """The tables that a folder offers when none is named."""
+    """Return the label tables of a folder, by their default names."""
     stems = ("labels", "metadata")
     return [p for stem in stems for s in SUFFIXES if (p := root / f"{stem}{s}").is_file()]
 
 
 def read(path: Path, classes: ClassList | None = None) -> Tags:
-    """The tags of a table.
+    """Read the tags of a table.
 
     Without a class list the classes are the sorted names (or the columns, in order), with a background added.
 
     Raises:
-        MissingInputError: there is no such file.
-        BadInputError: not text, no column of images or labels, a cell that is not 0 or 1, one image twice.
+        MissingInputError: no such file.
+        BadInputError: not text, no column of images or labels, a cell that is not 0 or 1, an image twice.
     """
     source = f"label file {str(path)!r}"
     rows: dict[str, tuple[str, ...]] = {}
@@ -71,7 +72,7 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
 
 
 def _records(path: Path, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line number and fields of each row."""
+    """Yield line number and fields of each row."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -108,7 +109,7 @@ def _records(path: Path, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
 
 
 def _first(record: dict[str, Any], names: tuple[str, ...]) -> str | None:
-    """The field whose name comes first in ``names``."""
+    """Return the first of ``names`` that is a field."""
     lowered = {key.strip().lower(): key for key in record}
     return next((lowered[name] for name in names if name in lowered), None)
 

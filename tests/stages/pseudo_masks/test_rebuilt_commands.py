@@ -1,0 +1,97 @@
+"""``info --script`` gives commands that parse and write the same file again, whatever options there were."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from typer.testing import CliRunner
+
+from wsstool.cli.app import app
+from wsstool.models.classifier import build_classifier
+from wsstool.models.segmenter import build_segmenter
+from wsstool.models.weights import save_weights
+
+NAMES = ["emu", "cat", "dog"]  # not the order in which they are found without the class file
+META = {"mean": [0.0] * 3, "std": [1.0] * 3, "palette": [], "classes": NAMES, "class_ids": [0, 1, 2]}
+
+
+def run(line: str) -> str:
+    done = CliRunner().invoke(app, shlex.split(line)[1:])
+    assert done.exit_code == 0, (line, done.stderr)
+    return done.stdout
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with images, labels, boxes, a class file, a classifier and a segmenter."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "data" / "images").mkdir(parents=True)
+    for i in range(3):
+        image = Image.fromarray(rng.integers(0, 256, (32, 40, 3), np.uint8))
+        image.save(tmp_path / "data" / "images" / f"{i}.png")
+    (tmp_path / "tags.csv").write_text("image,labels\n0,cat\n1,emu\n2,dog\n")
+    (tmp_path / "list.txt").write_text("".join(f"{i} {name}\n" for i, name in enumerate(NAMES)))
+    boxes = {
+        "images": [{"id": i, "file_name": f"{i}.png", "width": 40, "height": 32} for i in range(3)],
+        "categories": [{"id": k, "name": name} for k, name in enumerate(NAMES)],
+        "annotations": [
+            {"id": i, "image_id": i, "category_id": i, "bbox": [3.0, 4.0, 20.0, 18.0]} for i in range(3)
+        ],
+    }
+    (tmp_path / "boxes.json").write_text(json.dumps(boxes))
+    torch.manual_seed(0)
+    classifier, segmenter = build_classifier("tiny", 3), build_segmenter("fcn-tiny", 3, width=8)
+    meta = {**META, "arch": "tiny", "task": "classification"}
+    save_weights(tmp_path / "cls.pth", classifier.state_dict(), meta)
+    meta = {**META, "arch": "fcn-tiny", "task": "segmentation", "width": 8}
+    save_weights(tmp_path / "seg.pth", segmenter.state_dict(), meta)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("WSSTOOL_DEVICE", "cpu")
+    return tmp_path
+
+
+CAM = "wsstool cam data --weights cls.pth --labels tags.csv --class-list list.txt"
+PREDICT = "wsstool predict data --weights seg.pth --labels tags.csv --class-list list.txt"
+BOXES = "wsstool predict data --weights seg.pth --boxes boxes.json --class-list list.txt"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [f"{CAM} --flip --no-rectify --scale 0.5 --scale 1 -o out.h5"],
+        [f"{PREDICT} --targets labels --gate cls.pth --gate-threshold 0.05 -o out.h5"],
+        [f"{PREDICT} --gate cls.pth --gate-form multiply --refine pamr --set steps=1 -o out.h5"],
+        [f"{PREDICT} --targets labels --probabilities --dtype float32 --flip -o out.h5"],
+        [f"{BOXES} --margin 0.1 --margin 0.3 --threshold 0.4 --box-format xywh -o out.h5"],
+        [f"{CAM} -o maps.h5", "wsstool pseudo-mask maps.h5 --refine crf --set steps=1 -o out.h5"],
+        [f"{CAM} -o maps.h5", "wsstool pseudo-mask maps.h5 --background white --ignore-margin 0.1 -o out.h5"],
+        [f"{BOXES} -o maps.h5", "wsstool pseudo-mask maps.h5 --min-score 0.3 --overlap score -o out.h5"],
+    ],
+)
+def test_the_script_writes_the_same_file(files: Path, lines: list[str]) -> None:
+    for line in lines:
+        run(line)
+    script = [
+        line for line in run("wsstool info out.h5 --script").splitlines() if line.startswith("wsstool ")
+    ]
+    assert len(script) == len(lines)
+    for line in script:
+        run(line)
+    again = Path(script[-1].split(" -o ")[1])
+    assert again.read_bytes() == Path("out.h5").read_bytes()
+
+
+def test_the_class_list_is_recorded(files: Path) -> None:
+    """The script would fail without it: the classes found in the folder are not those of the weights."""
+    run(f"{CAM} -o out.h5")
+    line = run("wsstool info out.h5 --script").splitlines()[-1]
+    assert "--class-list list.txt" in line
+    done = CliRunner().invoke(app, shlex.split(line.replace("--class-list list.txt", ""))[1:])
+    assert done.exit_code == 65
+    assert "'cls.pth' and 'data' have different classes" in done.stderr

@@ -1,0 +1,81 @@
+"""The contract of the scorers: every metric has a value, every summary its tables, options are known."""
+
+import json
+from dataclasses import fields
+
+import pytest
+
+from tests.stages.chain import write_data, write_masks
+from tests.stages.object_sets import write_maps, write_objects, write_proposals
+from wsstool.errors import UsageError
+from wsstool.stages.objects.select import select
+from wsstool.stages.options.metrics import METRICS, choices
+from wsstool.stages.options.scoring import EvalOptions
+from wsstool.stages.scoring.evaluate import SCORERS, columns, evaluate
+from wsstool.stages.scoring.scorer import Table
+
+
+@pytest.fixture(scope="module")
+def scored(tmp_path_factory):
+    """Name of a scorer -> what it scores, and the options that measure everything."""
+    folder = tmp_path_factory.mktemp("scored")
+    maps = write_masks(folder / "masks.h5", write_data(folder / "data"))
+    root = write_objects(folder / "objects")
+    select(None, contour=str(write_maps(folder / "c.h5", root)), method="ellipse", output=folder / "s.h5")
+    objects = json.loads((root / "boxes.json").read_text())["annotations"]
+    rows = [
+        {"image_id": one["image_id"], "category_id": one["category_id"], "bbox": one["bbox"], "score": 0.5}
+        for one in objects
+    ]
+    (folder / "found.json").write_text(json.dumps(rows))
+    return {
+        "label maps": (maps, {"boundary": True}),
+        "masks of boxes": (folder / "s.h5", {"ap": True}),
+        "proposals": (write_proposals(folder / "p.h5", root), {}),
+        "detections": (folder / "found.json", {"truth": root / "boxes.json"}),
+    }
+
+
+def test_names_are_known():
+    assert {scorer.name for scorer in SCORERS.values()} == set(METRICS)
+    names = {one.name for one in fields(EvalOptions)}
+    assert all(scorer.options <= names for scorer in SCORERS.values())
+    assert "voc-ap-11" in choices() and choices().count("(default)") == len(METRICS)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_has_a_value(scored, name):
+    source, options = scored[name]
+    summary = evaluate(source, **options)
+    scorer = SCORERS[summary["kind"]]
+    assert scorer.name == name
+    for metric in scorer.metrics:
+        values = scorer.values(summary, metric)
+        assert values and all(0 <= value <= 1 for value in values.values()), metric
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_summary_has_tables(scored, name):
+    source, options = scored[name]
+    parts = columns(evaluate(source, **options))
+    tables = [one for one in parts if isinstance(one, Table)]
+    assert tables and isinstance(parts[-1], str)
+    assert all(len(row) == len(table.header) for table in tables for row in table.rows)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_score_file_scores_the_same(scored, name, tmp_path):
+    source, options = scored[name]
+    whole = evaluate(source, output=tmp_path / "scores.json", **{**options, "boundary": False})
+    again = evaluate(tmp_path / "scores.json", ap=bool(options.get("ap")))
+    assert {**again, "kind": whole["kind"]} == whole
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_options_of_other_scorers_are_refused_before_anything_is_read(scored, name):
+    source, options = scored[name]
+    own = next(scorer.options for scorer in SCORERS.values() if scorer.name == name)
+    values = {"sweep": True, "boundary": True, "ap": True, "of": "box", "group": "x", "against": source}
+    for option in set(values) - own:
+        with pytest.raises(UsageError, match=f"--{option} is not for {name}"):
+            evaluate(source, **{**options, option: values[option]})

@@ -1,0 +1,71 @@
+"""The options of ``export`` and ``import``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from wsstool.options import Options, option, redeclared
+from wsstool.stages.options.choices import ExportFormat
+from wsstool.stages.options.common import (
+    INPUT,
+    METHOD,
+    OUTPUT,
+    Completion,
+    DataFolder,
+    RecordOutput,
+    Settings,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Like(Options):
+    """The COCO file that defines image and category ids."""
+
+    like: Path | None = option(
+        None, "COCO file whose image and category ids COCO results use", panel=INPUT, key=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportOptions(Settings, Like, Completion):
+    """Label maps or instance masks in the formats of other programs; the output has no key."""
+
+    source: str | None = option(None, "input file; '-' or omitted: standard input", positional=True)
+    output: Path = option(
+        ..., "folder (png, yolo, voc) or file to write", panel=OUTPUT, spelling=("--output", "-o")
+    )
+    format: ExportFormat | None = option(
+        None, "png for mask files, all others for selection files; default: png or coco", panel=METHOD
+    )
+    score_threshold: float = option(
+        0.0, "minimum score of the instances to export", panel=METHOD, at_least=0, at_most=1
+    )
+    layer: str | None = option(None, "layer of a mask file; default: all, in folders", panel=INPUT)
+    prefix: str | None = option(None, "prefix of the folder names of layers, such as PM_", panel=OUTPUT)
+    flat: bool = option(
+        False,
+        "write all files into one folder, without the folders of the images",
+        panel=OUTPUT,
+        spelling="--flat",
+    )
+    force: bool = redeclared(
+        Completion, "force", False, help="write into a folder that is not empty, or over a file"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions(Like, RecordOutput):
+    """Instance masks from an annotation file of another program."""
+
+    annotations: Path = option(
+        ..., "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip", positional=True
+    )
+    images: Path | None = option(
+        None,
+        "data folder for checking image names and sizes; default: as stated in the file",
+        panel=INPUT,
+        key=False,
+    )
+    class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
+    force: bool = redeclared(Completion, "force", False)

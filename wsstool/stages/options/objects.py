@@ -1,0 +1,125 @@
+"""The options of ``propose``, ``contour`` and ``select``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wsstool.options import Unused, option, redeclared
+from wsstool.stages.options.choices import Proposer, Selection
+from wsstool.stages.options.common import (
+    INPUT,
+    METHOD,
+    MODEL,
+    BoxSource,
+    BoxWindows,
+    DataFolder,
+    Execution,
+    ImageFolder,
+    Inference,
+    RecordOutput,
+    Settings,
+    Shard,
+)
+
+_IMPORTED = Unused(lambda o: o.import_ is not None, "with --import")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProposeOptions(ImageFolder, Shard, Settings, Execution, RecordOutput):
+    """Region proposals of a data folder, computed or read from the files of another program."""
+
+    import_: Path | None = option(
+        None,
+        "read proposals of another program instead: COCO results or SAM output (.json), MCG (.mat), "
+        "or a folder with one file per image",
+        panel=INPUT,
+        spelling="--import",
+        metavar="FILE",
+        key=False,
+    )
+    method: Proposer = option(
+        "tree", "proposal method; 'wsstool methods' compares them", panel=METHOD, unused=_IMPORTED
+    )
+    settings: list[str] | None = redeclared(Settings, "settings", None, unused=(_IMPORTED,))
+    max_proposals: int | None = option(
+        None,
+        "rows per image, for proposals and the regions they are built from; the best are kept; "
+        "default 4000, with --import as many as needed",
+        panel=METHOD,
+        at_least=1,
+        at_most=65534,
+    )
+    min_area: int | None = option(
+        None, "minimum proposal area in pixels; default 20, with --import 0", panel=METHOD, at_least=0
+    )
+    max_area: float = option(
+        1.0, "maximum proposal area as a fraction of the image", panel=METHOD, above=0, at_most=1
+    )
+    workers: int = redeclared(Execution, "workers", 2, unused=(_IMPORTED,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContourOptions(ImageFolder, Shard, BoxSource, BoxWindows, Inference, RecordOutput):
+    """Maps of all boxes of a data folder, computed by a trained network."""
+
+    weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)
+    class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
+    flip: bool = option(
+        False, "average with the horizontally flipped image", panel=METHOD, spelling="--flip/--no-flip"
+    )
+    batch_size: int = redeclared(Inference, "batch_size", 16, help="windows per batch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SelectOptions(BoxSource, Settings, Execution, RecordOutput):
+    """One mask per box, from proposals, from contour maps, or from the boxes alone."""
+
+    source: str | None = option(
+        None,
+        "proposal file; or, for methods without proposals, a contour file or a data folder; '-' or "
+        "omitted: standard input",
+        positional=True,
+    )
+    contour: str | None = option(
+        None, "contour file with one map per box; '-': standard input", panel=INPUT, key=False
+    )
+    boxes: Path | None = redeclared(
+        BoxSource,
+        "boxes",
+        None,
+        help="box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: the boxes of the contour "
+        "file, or those in the data folder",
+    )
+    split: str | None = redeclared(
+        ImageFolder,
+        "split",
+        None,
+        help="part of a data folder, by name or as a file of image names; default: all",
+    )
+    method: Selection = option(
+        "greedy",
+        "selection method: greedy, best and proposal select proposals, the others need none",
+        panel=METHOD,
+    )
+    fallback: Literal["auto", "prior", "grabcut", "ellipse", "box"] = option(
+        "auto",
+        "method for boxes where --method finds nothing; auto: the map if it shows regions, GrabCut if the "
+        "images are available, then the ellipse",
+        panel=METHOD,
+    )
+    baselines: bool = option(
+        False,
+        "also rate the masks of box, ellipse, grabcut, proposal and map for the same boxes",
+        panel=METHOD,
+        spelling="--baselines",
+        key=False,
+    )
+    images: Path | None = option(
+        None,
+        "folder with the images of the input file; default: the folder it was made from",
+        panel=INPUT,
+        env="WSSTOOL_IMAGES",
+        key=False,
+    )

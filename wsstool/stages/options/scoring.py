@@ -1,0 +1,154 @@
+"""The options of ``eval`` and ``report``, own and shared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wsstool.options import Options, option
+from wsstool.stages.options.common import INPUT, METHOD, OUTPUT, RUNTIME
+from wsstool.stages.options.metrics import choices
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelMapScores(Options):
+    """How label maps, and class maps made into label maps, are scored."""
+
+    truth: Path | None = option(
+        None,
+        "folder of ground-truth masks, data folder or COCO file; default: found beside the images",
+        panel=INPUT,
+    )
+    classes_with_truth: bool = option(
+        False,
+        "mean over classes with ground truth; default: with ground truth or prediction",
+        panel=METHOD,
+        spelling="--classes-with-truth",
+    )
+    ignore_class: str | None = option(
+        None,
+        "class whose ground-truth pixels are not scored, by name or id (white background)",
+        panel=METHOD,
+    )
+    ignored_prediction: Literal["wrong", "background", "skip"] = option(
+        "wrong", "how to count predicted pixels with value 255", panel=METHOD
+    )
+    background_threshold: float = option(
+        0.3,
+        "for class maps: background where no class has a higher score",
+        panel=METHOD,
+        at_least=0,
+        at_most=1,
+    )
+    background: Literal["auto", "none"] = option(
+        "auto",
+        "'auto': as in the class list; 'none': every pixel belongs to a tagged class",
+        panel=METHOD,
+    )
+    bootstrap: int = option(1000, "resamples for the 95 % interval; 0: no interval", panel=METHOD, at_least=0)
+    seed: int = option(0, "seed of the resampling", panel=RUNTIME, at_least=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalOptions(LabelMapScores):
+    """Scores of predictions."""
+
+    sources: list[str] | None = option(
+        None,
+        "mask, cam, box, proposal or selection file, folder of masks, detections (COCO results, CSV, YOLO "
+        "text), or score files of eval -o, which are joined; '-' or omitted: standard input",
+        positional=True,
+    )
+    split: str | None = option(
+        None, "score only this part of the data, by name or as a file of image names", panel=INPUT
+    )
+    class_list: Path | None = option(
+        None,
+        "class file of a folder of masks; default: found beside the masks or the ground truth",
+        panel=INPUT,
+    )
+    normalise: Literal["auto", "joint", "class", "minmax", "probability", "none"] = option(
+        "auto",
+        "scaling of class maps to [0, 1]; auto: 'probability' after predict, else 'joint'",
+        panel=METHOD,
+    )
+    sweep: bool = option(
+        False,
+        "for class maps: best background threshold, chosen with the ground truth (an oracle)",
+        panel=METHOD,
+        spelling="--sweep",
+    )
+    boundary: bool = option(
+        False,
+        "also boundary IoU; always included for masks of boxes",
+        panel=METHOD,
+        spelling="--boundary",
+    )
+    min_area: int = option(
+        100,
+        "for masks of boxes: minimum ground-truth mask area, in pixels, of the objects scored "
+        "(by_box_area: minimum box area)",
+        panel=METHOD,
+        at_least=0,
+    )
+    ap: bool = option(
+        False, "for masks of boxes: also COCO's average precision", panel=METHOD, spelling="--ap"
+    )
+    of: Literal["auto", "box", "mask"] = option(
+        "auto",
+        "for detections: compare boxes (COCO bbox) or masks (COCO segm); auto: masks if all have one",
+        panel=METHOD,
+    )
+    group: str | None = option(
+        None,
+        "column of meta.csv, or FILE:COLUMN; images with equal values (patient) are resampled together",
+        panel=METHOD,
+    )
+    against: Path | None = option(
+        None,
+        "score file of another method on the same images; reports the mIoU difference with its interval",
+        panel=METHOD,
+    )
+    fail_under: str | None = option(
+        None,
+        f"exit code 4 when a row is below FRACTION (0 to 1); METRIC {choices()}",
+        panel=OUTPUT,
+        metavar="[METRIC=]FRACTION",
+    )
+    output: Path | None = option(
+        None,
+        "score file (JSON) with the counts per image",
+        panel=OUTPUT,
+        spelling=("--output", "-o"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportOptions(LabelMapScores):
+    """A page with the scores and images of a whole pipeline."""
+
+    sources: list[str] = option(
+        ...,
+        "cam, mask, contour, selection or score files, as FILE or NAME=FILE, in the order shown",
+        positional=True,
+    )
+    output: Path = option(..., "HTML file", panel=OUTPUT, spelling=("--output", "-o"))
+    images: Path | None = option(
+        None,
+        "folder with the images of the input files; default: the folder they were made from",
+        panel=INPUT,
+        env="WSSTOOL_IMAGES",
+    )
+    twin: str | None = option(
+        None, "mask file of the fully supervised reference: FILE or NAME=FILE", panel=INPUT
+    )
+    log: list[Path] | None = option(None, "training log (JSON lines); repeatable", panel=INPUT)
+    strips: Path | None = option(None, "folder for one PNG strip per image or object shown", panel=OUTPUT)
+    samples: int = option(
+        3,
+        "images of each kind (worst, typical, best); for masks of boxes, four objects per image",
+        panel=OUTPUT,
+        at_least=0,
+    )
+    title: str = option("Weakly supervised segmentation", "heading", panel=OUTPUT)

@@ -1,0 +1,116 @@
+"""The options of ``train-contour``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from wsstool.options import Unused, option, redeclared
+from wsstool.stages.options.choices import Optimizer
+from wsstool.stages.options.common import INPUT, METHOD, MODEL, DataFolder
+from wsstool.stages.options.training import (
+    TrainerOptions,
+    TrainingImages,
+    step_option,
+)
+
+WHOLE_IMAGE = Unused(lambda o: o.window == "image", "with --window image, which has no margin")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainContourOptions(TrainerOptions, TrainingImages):
+    """A network that maps single objects, trained on boxes."""
+
+    data: Path = redeclared(DataFolder, "data", ...)
+    boxes: Path | None = option(
+        None,
+        "box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: found in DATA",
+        key=False,
+        panel=INPUT,
+    )
+    box_format: Literal["auto", "xywh", "xyxy", "cxcywh"] = option(
+        "auto",
+        "box coordinates; auto: as the file format defines; an error if they do not fit",
+        key="changed",
+        panel=INPUT,
+    )
+    output: Path = redeclared(TrainerOptions, "output", Path("contour.pth"))
+    loss: list[str] | None = option(
+        None,
+        "loss and its weight; repeatable, summed; default: tightness=2 pairwise=1, which fills the object; "
+        "tightness=1 zero=0.05 gives its outline",
+        metavar="NAME=WEIGHT",
+        panel=METHOD,
+    )
+    box_slack: float = option(
+        0.0,
+        "for loose boxes: fraction of each side, from the border inwards, that may be empty",
+        at_least=0,
+        below=0.5,
+        panel=METHOD,
+    )
+    selection: Path | None = option(
+        None,
+        "selection file with masks for the loss 'mask' (a further round); default: the ground-truth masks "
+        "in the box file (the fully supervised reference)",
+        key=False,
+        panel=METHOD,
+    )
+    min_score: float = option(
+        0.0,
+        "minimum quality score of the masks of --selection used for training",
+        at_least=0,
+        at_most=1,
+        unused=Unused(lambda o: o.selection is None, "without --selection"),
+        panel=METHOD,
+    )
+    window: Literal["box", "image"] = step_option(
+        "box",
+        "content of a training crop: the box with margins, or the whole image (then with a --condition)",
+    )
+    margin_min: float = step_option(
+        0.05, "smallest margin around the box, as a fraction of its side", at_least=0, unused=WHOLE_IMAGE
+    )
+    margin_max: float = step_option(
+        0.6,
+        "largest margin; drawn at random per side, so that the network cannot learn to draw the box",
+        at_least=0,
+        unused=WHOLE_IMAGE,
+    )
+    crop_size: int = step_option(128, "side of the training crops in pixels", at_least=8)
+    color_jitter: float = redeclared(TrainerOptions, "color_jitter", 0.0)
+    condition: Literal["none", "class"] = option(
+        "none", "additional input that identifies the object: nothing, or its class", panel=MODEL
+    )
+    arch: str = option("mobilenet-v2", "backbone; 'wsstool methods' lists them", panel=MODEL)
+    width: int = option(64, "channels of the decoder, a multiple of 8", at_least=8, panel=MODEL)
+    frozen_stride: int = option(
+        0,
+        "with --init: freeze the backbone up to this stride, 0: no layer",
+        at_least=0,
+        unused=Unused(lambda o: o.init is None, "without --init"),
+        panel=MODEL,
+    )
+    normalization: Literal["auto", "imagenet", "none"] = option(
+        "auto",
+        "scaling of the input; none: colours in [0, 1]; auto: that of --init, else imagenet",
+        panel=MODEL,
+    )
+    epochs: int | None = redeclared(  # type: ignore[assignment]
+        TrainerOptions,
+        "epochs",
+        None,
+        help="passes over the objects; default: enough for --views, at least 5",
+    )
+    views: int = step_option(
+        8000,
+        "total number of training crops",
+        at_least=1,
+        key=False,
+        unused=Unused(lambda o: o.epochs is not None, "with --epochs"),
+    )
+    batch_size: int = redeclared(TrainerOptions, "batch_size", 16, help="objects per step")
+    lr: float = redeclared(TrainerOptions, "lr", 2e-3)
+    optimizer: Optimizer = redeclared(TrainerOptions, "optimizer", "adamw")
+    weight_decay: float = redeclared(TrainerOptions, "weight_decay", 1e-2)

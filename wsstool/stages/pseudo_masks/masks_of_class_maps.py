@@ -1,0 +1,172 @@
+"""Label maps from class maps: the ``cam`` half of ``pseudo-mask``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool import store
+from wsstool.errors import BadInputError, UsageError, WsstoolError
+from wsstool.masks.background import ThresholdFromScores
+from wsstool.masks.method import Method
+from wsstool.masks.normalise import normalise as normalised
+from wsstool.parallel import map_in_threads
+from wsstool.stages.inputs.image_batches import read_picture
+from wsstool.stages.inputs.image_folder import image_folder
+from wsstool.stages.options.pseudo_mask import ClassMapOptions
+from wsstool.stages.pseudo_masks.mask_method import mask_method
+from wsstool.stages.records import Payload, write_all
+from wsstool.types import Messages
+
+Records = Callable[[int], Iterator[store.Record]]
+"""The records of a file from a number on."""
+
+
+def label_class_maps(
+    reader: store.Reader,
+    reread: Callable[[], tuple[Records, dict[str, np.ndarray]]],
+    options: ClassMapOptions,
+    messages: Messages,
+) -> dict[str, Any]:
+    """Write one label map per image and layer.
+
+    Args:
+        reader: of a ``cam`` file; its records come once.
+        reread: gives its records as often as asked.
+        options, messages: as in ``pseudo_mask``.
+
+    Returns:
+        As ``pseudo_mask``.
+
+    Raises:
+        As ``pseudo_mask``.
+    """
+    header = reader.header
+    records: Callable[..., Iterator[store.Record]] = reader.records
+    method, resolved = mask_method(header, options, messages)
+    layers = _layers(header, options.layer)
+    thresholds: list[float] = []
+    is_added = method.background >= 0 and method.background not in header.columns["map_class"]
+    if is_added and options.background_power is None:
+        thresholds = [method.threshold] * len(layers)
+        if options.constant_background is None:
+            records, _ = reread()
+            thresholds = _chosen(records(0), layers, method.normalise)
+            text = ", ".join(f"{value:g}" for value in thresholds)
+            messages.say(f"background threshold {text}, chosen from the scores")
+    methods = [replace(method, threshold=one) for one in thresholds] or [method] * len(layers)
+    folder = image_folder(header, options.images, options.source) if method.reads_pixels else None
+    constant = "auto" if options.constant_background is None else options.constant_background
+    params = options.key_params(
+        **resolved,
+        background_threshold=constant if thresholds else None,
+        layer=[header.layers[i] for i in layers] if options.layer else None,
+    )
+    _say_what_is_missing(header, method, messages)
+    out = _header(header, params, options, layers, thresholds)
+    label_maps = partial(_label_maps, methods=methods, layers=layers, folder=folder)
+    with store.create(
+        out, options.output, force=options.force, max_failed=options.max_failed, messages=messages
+    ) as writer:
+        found = map_in_threads(label_maps, records(writer.start), options.workers)
+        write_all(writer, found, len(out), messages, "label maps")
+    return {
+        "images": len(out),
+        "failed": writer.failed,
+        "key": out.key,
+        "background_threshold": thresholds,
+    }
+
+
+def _header(
+    header: store.Header,
+    params: dict[str, Any],
+    options: ClassMapOptions,
+    layers: Sequence[int],
+    thresholds: list[float],
+) -> store.Header:
+    """Build the header of the output: L label maps per image."""
+    attributes: dict[str, Any] = {"layers": [header.layers[i] for i in layers]}
+    if thresholds:
+        attributes["background_threshold"] = thresholds
+    return store.new_header(
+        "mask",
+        stage="pseudo-mask",
+        params=params,
+        inputs=[header.as_input(path=options.source)],
+        images=header.images,
+        sizes=header.sizes,
+        shapes=np.concatenate([np.full((len(header), 1), len(layers)), header.sizes], 1),
+        classes=header.classes,
+        labels=header.labels,
+        image_root=options.images or header.image_root,
+        attributes=attributes,
+    )
+
+
+def _layers(header: store.Header, layer: Sequence[str] | None) -> list[int]:
+    """Return the numbers of the layers to use."""
+    for name in layer or ():
+        if name not in header.layers:
+            raise UsageError(f"--layer {name}: the input has the layers {', '.join(header.layers)}")
+    return [header.layers.index(name) for name in layer] if layer else list(range(len(header.layers)))
+
+
+def _say_what_is_missing(header: store.Header, method: Method, messages: Messages) -> None:
+    """Warn about images without a tag, whose masks are empty, and about absent classes without a map."""
+    readable = header.sizes.sum(1) > 0
+    maps = np.diff(header.columns["map_offset"])
+    tags = header.labels.sum(1) if method.gated and header.labels is not None else maps
+    bare = np.flatnonzero(readable & (tags == 0))
+    if len(bare) and method.background < 0:
+        messages.warn(f"{len(bare)} images without a tag are 255 throughout, first {header.images[bare[0]]}")
+    if method.gated and (maps[readable] < len(header.classes.foreground)).any():
+        messages.say(
+            "absent classes have no maps, so the scale is that of the others; 'cam --targets all' makes all"
+        )
+
+
+def _chosen(records: Iterable[store.Record], layers: Sequence[int], mode: str) -> list[float]:
+    """One background threshold per layer, from the scores of all images."""
+    rules = [ThresholdFromScores() for _ in layers]
+    for record in records:
+        if record.failed:
+            continue
+        blocks = record.maps
+        with suppress(BadInputError):  # it will be named when its turn comes
+            for rule, scores in zip(rules, [normalised(blocks[i], mode) for i in layers], strict=True):
+                rule.add(scores)
+    return [rule.threshold() for rule in rules]
+
+
+def _label_maps(
+    record: store.Record, *, methods: Sequence[Method], layers: Sequence[int], folder: Path | None
+) -> Payload | WsstoolError:
+    """(L, H, W) uint8 label maps of one image, or why there are none."""
+    if record.failed:
+        return BadInputError("had failed in the stage before")
+    image = None
+    if folder is not None:
+        picture = read_picture(folder / record.name, np.array(record.size))
+        if isinstance(picture, WsstoolError):
+            return picture
+        image = picture
+    blocks, ids, labels = record.maps, record.class_ids, record.header.labels
+    tags = None if labels is None else np.flatnonzero(labels[record.index])
+    try:
+        return Payload(
+            np.stack(
+                [
+                    method.label_map(blocks[i], ids, record.size, image, tags)
+                    for method, i in zip(methods, layers, strict=True)
+                ]
+            )
+        )
+    except BadInputError as error:
+        return error

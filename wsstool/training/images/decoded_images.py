@@ -1,0 +1,61 @@
+"""The images of a training run, decoded once and kept where memory allows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from wsstool.data.images import read_image
+from wsstool.errors import WsstoolError
+from wsstool.types import SILENT, Messages
+
+CACHE_BYTES = 2**30
+"""Decoded images are kept in memory up to this many bytes; loader processes share them."""
+
+
+class DecodedImages:
+    """Images by number, all read once before training: what cannot be decoded is known before the first step.
+
+    Args:
+        paths: N files.
+        limit: bytes of decoded images to keep; later ones are read again whenever they are asked for.
+        messages: shows the progress of reading.
+
+    Attributes:
+        failed: number -> why the image cannot be read.
+    """
+
+    def __init__(
+        self, paths: Sequence[Path], *, limit: int = CACHE_BYTES, messages: Messages = SILENT
+    ) -> None:
+        self.paths = list(paths)
+        self.failed: dict[int, str] = {}
+        self._kept: dict[int, np.ndarray] = {}
+        left = limit
+        with messages.track(len(self.paths), "reading images") as advance, ThreadPoolExecutor(2) as pool:
+            for start in range(0, len(self.paths), 64):  # no more than 64 images on their way at a time
+                part = range(start, min(start + 64, len(self.paths)))
+                for i, image in zip(part, pool.map(self._try, part), strict=True):
+                    if isinstance(image, str):
+                        self.failed[i] = image
+                    elif image.nbytes <= left:
+                        self._kept[i] = image
+                        left -= image.nbytes
+                    advance()
+
+    def _try(self, i: int) -> np.ndarray | str:
+        try:
+            return read_image(self.paths[i])
+        except WsstoolError as error:
+            return str(error)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, i: int) -> np.ndarray:
+        """(H,W,3) uint8 RGB."""
+        kept = self._kept.get(i)
+        return read_image(self.paths[i]) if kept is None else kept
