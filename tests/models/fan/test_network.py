@@ -70,7 +70,7 @@ class TestBackbone:
         assert all(p.grad is not None for p in network.parameters())
 
     def test_scores_that_do_not_move_with_the_image_are_not_rarefied(self) -> None:
-        with pytest.raises(UsageError, match=r"looks at the whole image in its layers \(attention"):
+        with pytest.raises(UsageError, match=r"layers that see the whole image \(attention"):
             rarefy(_with_one_score_map())
 
 

@@ -69,7 +69,11 @@ def _trained(
     images = DecodedImages(source.paths, messages=run.messages)
     items, skipped = usable_items(source, images, run.messages)
     lesson = Lesson(run, options, images, items, source)
-    state, figures = by_probe(model, lesson) if options.probe else by_steps(model, lesson, own, valid)
+    if options.probe:
+        assert isinstance(model, Classifier)  # check_training refuses class tokens
+        state, figures = by_probe(model, lesson)
+    else:
+        state, figures = by_steps(model, lesson, own, valid)
     mean, std = NORMALIZATIONS[options.normalization]
     return Trained(
         [state],
