@@ -161,19 +161,18 @@ def test_start_weights_of_a_backbone(tmp_path: Path, saved: Path, model) -> None
     whole = torchvision.models.resnet18(weights=None)
     torch.save(whole.state_dict(), tmp_path / "r.pth")
     backbone = build_backbone("resnet-18", output_stride=16)
-    load_backbone(backbone, tmp_path / "r.pth")
+    load_backbone(backbone, load_weights(tmp_path / "r.pth"), "r.pth")
     assert torch.equal(backbone.state_dict()["layer4.1.conv2.weight"], whole.layer4[1].conv2.weight)
     with pytest.raises(BadInputError, match="start weights for mobilenet-v2"):
-        load_backbone(build_backbone("mobilenet-v2"), tmp_path / "r.pth")
+        load_backbone(build_backbone("mobilenet-v2"), load_weights(tmp_path / "r.pth"), "r.pth")
     tiny = build_backbone("tiny")
-    load_backbone(tiny, saved)
+    load_backbone(tiny, load_weights(saved), saved)
     assert torch.equal(tiny.features[0][0].weight, model.backbone.features[0][0].weight)
 
 
 def test_real_start_weights(shared: Path) -> None:
-    load_backbone(
-        build_backbone("mobilenet-v2", output_stride=8), shared / "data/weights/mobilenet_v2_imagenet1k.pth"
-    )
+    path = shared / "data/weights/mobilenet_v2_imagenet1k.pth"
+    load_backbone(build_backbone("mobilenet-v2", output_stride=8), load_weights(path), path)
 
 
 def test_description(tmp_path: Path, saved: Path) -> None:

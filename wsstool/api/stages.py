@@ -7,14 +7,13 @@ import inspect
 import logging
 import types
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from wsstool.api.results import Result
-from wsstool.types import Advance
+from wsstool.types import Silent
 
 # Public name -> "module:function" below wsstool.stages.
 STAGES = {
@@ -120,7 +119,7 @@ def _fitted(value: Any, parameter: inspect.Parameter | None) -> Any:
     return Path(value) if isinstance(value, str) and Path in kinds and str not in kinds else value
 
 
-class _PythonMessages:
+class _PythonMessages(Silent):
     """Messages of a stage that was called from Python."""
 
     def say(self, text: str) -> None:
@@ -128,7 +127,3 @@ class _PythonMessages:
 
     def warn(self, text: str) -> None:
         warnings.warn(text, stacklevel=2)
-
-    @contextmanager
-    def track(self, total: int, what: str) -> Iterator[Advance]:
-        yield lambda n=1: None

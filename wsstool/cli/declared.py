@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import MISSING, fields
 from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from wsstool.options import Declaration, Options
+from wsstool.options import Declaration, Options, signature
 
 
 def options_class(command: Callable[..., Any]) -> type[Options] | None:
@@ -21,16 +20,12 @@ def options_class(command: Callable[..., Any]) -> type[Options] | None:
 
 def parameters(options: type[Options]) -> list[inspect.Parameter]:
     """Return one keyword parameter per option, annotated for typer; the command's own come first."""
-    defaults = {one.name: one.default for one in fields(options)}
-    types = get_type_hints(options)
-    declared = options.declarations()
+    declared, given = options.declarations(), signature(options).parameters
     order = dict.fromkeys(n for owner in options.__mro__ for n in vars(owner).get("__annotations__", ()))
     return [
-        inspect.Parameter(
-            name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if defaults[name] is MISSING else defaults[name],
-            annotation=Annotated[types[name], _typer(declared[name])],
+        given[name].replace(
+            kind=inspect.Parameter.KEYWORD_ONLY,
+            annotation=Annotated[given[name].annotation, _typer(declared[name])],
         )
         for name in order
         if name in declared

@@ -9,7 +9,7 @@ from typing import Any
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
-from wsstool.stages.options.common import INPUT, METHOD, MODEL, OUTPUT, RUNTIME, TRAINING
+from wsstool.stages.options.groups import INPUT, METHOD, MODEL, OUTPUT, RUNTIME, TRAINING
 
 PANELS = (INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT)
 """The panels of options, in the order of the help."""

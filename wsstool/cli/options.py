@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wsstool.cli.declared import annotation
-from wsstool.stages.options.common import METHOD as METHOD
-from wsstool.stages.options.common import OUTPUT as OUTPUT
-from wsstool.stages.options.common import DataFolder, Execution, RecordInput, RecordOutput
+from wsstool.stages.options.groups import METHOD as METHOD
+from wsstool.stages.options.groups import OUTPUT as OUTPUT
+from wsstool.stages.options.groups import DataFolder, Execution, RecordInput, RecordOutput
 
 if TYPE_CHECKING:
     ClassListFile = Path | None

@@ -223,19 +223,6 @@ def load_state(
     model.load_state_dict(dict(state_dict), strict=False)
 
 
-def load_backbone(backbone: Backbone, path: Path | str) -> None:
-    """Load start weights into a backbone from a file.
-
-    Accepts torchvision's state dict (without its classifier), weights of ours, the published stage 1 of
-    WSSS-Tissue, and the MXNet file from which its training started.
-
-    Raises:
-        MissingInputError: no such file.
-        BadInputError: not a weights file, or of another architecture.
-    """
-    _load_backbone(backbone, load_weights(path), path)
-
-
 def load_start(classifier: Classifier | FanClassifier, path: Path | str) -> None:
     """Start a classifier from a file: its backbone, and of a FAN the class attention too, if it is there.
 
@@ -246,7 +233,7 @@ def load_start(classifier: Classifier | FanClassifier, path: Path | str) -> None
         BadInputError: not a weights file, or of another architecture.
     """
     weights = load_weights(path)
-    _load_backbone(classifier.backbone, weights, path)  # type: ignore[arg-type]
+    load_backbone(classifier.backbone, weights, path)  # type: ignore[arg-type]
     found = {k.removeprefix("head."): v for k, v in weights.state_dict.items() if k.startswith("head.")}
     if isinstance(classifier, FanClassifier) and "cls_token" in found:
         last = {k: v for k, v in classifier.head.state_dict().items() if k.startswith(LAST_LAYERS)}
@@ -254,7 +241,15 @@ def load_start(classifier: Classifier | FanClassifier, path: Path | str) -> None
         load_state(classifier.head, kept | last, f"{path} (start weights for {classifier.backbone.arch})")
 
 
-def _load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> None:
+def load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> None:
+    """Load start weights into a backbone.
+
+    Accepts torchvision's state dict (without its classifier), weights of ours, the published stage 1 of
+    WSSS-Tissue, and the MXNet file from which its training started.
+
+    Raises:
+        BadInputError: weights of another architecture; ``path`` names them.
+    """
     state = weights.state_dict
     if any(name.startswith("backbone.") for name in state):
         state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from wsstool import store
 from wsstool.errors import WsstoolError
 from wsstool.types import Messages
+
+
+class OutputOptions(Protocol):
+    """The options of a command that say where records go; see ``stages.options``."""
+
+    @property
+    def output(self) -> Path | None: ...
+    @property
+    def force(self) -> bool: ...
+    @property
+    def max_failed(self) -> int: ...
 
 
 class Payload(NamedTuple):
@@ -40,10 +52,16 @@ def per_image(
         yield from (result for i, result in zip(numbers, results, strict=True) if i >= start)
 
 
+def create(header: store.Header, options: OutputOptions, messages: Messages) -> store.Writer:
+    """Start, resume or skip the output of a command, see ``store.create``."""
+    return store.create(
+        header, options.output, force=options.force, max_failed=options.max_failed, messages=messages
+    )
+
+
 def write_all(
     writer: store.Writer,
     results: Iterable[Payload | WsstoolError],
-    n_images: int,
     messages: Messages,
     what: str,
 ) -> None:
@@ -52,7 +70,6 @@ def write_all(
     Args:
         writer: a file that is begun; ``writer.start`` images are in it already.
         results: of the images from ``writer.start`` on.
-        n_images: images of the whole file, for the progress bar.
         messages: where the progress is shown.
         what: is counted by the progress bar, such as "class maps".
 
@@ -60,7 +77,7 @@ def write_all(
         SomeFailedError: more images failed than allowed, when the writer is closed.
         CannotWriteError: no space.
     """
-    with messages.track(n_images - writer.start, what) as advance:
+    with messages.track(len(writer.header) - writer.start, what) as advance:
         for result in results:
             if isinstance(result, WsstoolError):
                 writer.fail(str(result))

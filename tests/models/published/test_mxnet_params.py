@@ -147,7 +147,7 @@ def test_as_start_weights(tmp_path: Path) -> None:
     )
     assert describe_weights(path)["tensors"] == 2
     with pytest.raises(BadInputError, match=r"missing: b2\.bn_branch2a\.weight"):
-        load_backbone(build_backbone("resnet38d"), path)
+        load_backbone(build_backbone("resnet38d"), load_weights(path), path)
 
 
 @pytest.mark.slow
@@ -160,7 +160,7 @@ def test_a_whole_file_starts_the_network(tmp_path: Path) -> None:
     path = tmp_path / "ilsvrc.params"
     path.write_bytes(list_bytes(arrays, LEGACY))
     backbone = build_backbone("resnet38d")
-    load_backbone(backbone, path)
+    load_backbone(backbone, load_weights(path), path)
     for i, (key, value) in enumerate(backbone.state_dict().items()):
         assert key.endswith("num_batches_tracked") or (value == i % 200).all(), key
     assert describe_weights(path)["fits"] == ["resnet38d"]

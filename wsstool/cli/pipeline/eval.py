@@ -10,7 +10,7 @@ from wsstool.cli.run import call
 from wsstool.cli.tables import print_json, print_tables
 from wsstool.errors import BelowThresholdError
 from wsstool.options import option
-from wsstool.stages.options.common import OUTPUT
+from wsstool.stages.options.groups import OUTPUT
 from wsstool.stages.options.scoring import EvalOptions
 
 

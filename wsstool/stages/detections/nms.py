@@ -28,7 +28,7 @@ from wsstool.stages.detections import files
 from wsstool.stages.detections.coco_ids import require_ids, with_ids
 from wsstool.stages.detections.proposal_nms import suppress_proposals
 from wsstool.stages.options.nms import NmsOptions
-from wsstool.stages.records import Payload, write_all
+from wsstool.stages.records import Payload, create, write_all
 from wsstool.types import SILENT, Messages
 
 _RUN_OPTIONS = (
@@ -80,10 +80,7 @@ def nms(options: NmsOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         proposals = next((one for one in readers if one and one.header.payload == "proposal"), None)
         if proposals:
             _check_proposals(options, sources, target)
-            return suppress_proposals(
-                proposals, sources[0], params, run_options,
-                output=options.output, max_failed=options.max_failed, force=options.force, messages=messages,
-            )  # fmt: skip
+            return suppress_proposals(proposals, sources[0], params, run_options, options, messages)
         source = _read(sources, forms, readers)
     source = _with_ids(source, options, forms[0], target)
     found, dropped = _valid(source.found, options.drop_invalid, messages)
@@ -320,14 +317,12 @@ def _write_records(
         attributes={"columns": names},
     )
     ends = np.concatenate([[0], np.cumsum(counts)])
-    with store.create(
-        made, options.output, force=options.force, max_failed=options.max_failed, messages=messages
-    ) as writer:
+    with create(made, options, messages) as writer:
         results = (
             BadInputError("failed in an earlier stage")
             if found.images[k] in source.failed and not counts[k]
             else Payload(rows[ends[k] : ends[k + 1]])
             for k in range(writer.start, len(counts))
         )
-        write_all(writer, results, len(made), messages, "images")
+        write_all(writer, results, messages, "images")
     return {"key": made.key, "failed": sorted(source.failed)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,8 @@ import numpy as np
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.nms import run
-from wsstool.stages.records import Payload, write_all
+from wsstool.stages.options.nms import NmsOptions
+from wsstool.stages.records import Payload, create, write_all
 from wsstool.types import Messages
 
 METHODS = ("greedy", "fast", "cluster")
@@ -23,11 +23,8 @@ def suppress_proposals(
     reader: store.Reader,
     source: object,
     params: dict[str, Any],
-    options: dict[str, Any],
-    *,
-    output: Path | None,
-    max_failed: int,
-    force: bool,
+    run_options: dict[str, Any],
+    options: NmsOptions,
     messages: Messages,
 ) -> dict[str, Any]:
     """Suppress proposals by the overlap of their pixels, the best first; the merge tree stays as it is.
@@ -36,12 +33,12 @@ def suppress_proposals(
         UsageError: a rule or an option that needs scores or boxes.
     """
     header = reader.header
-    if options["method"] not in METHODS:
+    if options.method not in METHODS:
         raise UsageError(
-            f"--method {options['method']}: proposals have an order, no scores; for them there is "
+            f"--method {options.method}: proposals have an order, no scores; for them there is "
             f"{', '.join(METHODS)}"
         )
-    if options["score_threshold"] is not None:
+    if options.score_threshold is not None:
         raise UsageError("--score-threshold: proposals have an order but no scores; --top-before counts them")
     made = store.new_header(
         "proposal",
@@ -58,9 +55,9 @@ def suppress_proposals(
         attributes={"max_proposals": header.attributes["max_proposals"]},
     )
     counts = _Counts()
-    with store.create(made, output, force=force, max_failed=max_failed, messages=messages) as writer:
-        results = counts.payloads(reader.records(writer.start), options)
-        write_all(writer, results, len(header), messages, "images")
+    with create(made, options, messages) as writer:
+        results = counts.payloads(reader.records(writer.start), run_options)
+        write_all(writer, results, messages, "images")
     before, after = counts.before, counts.after
     messages.say(f"{after} of {before} proposals are left")
     done = {"images": len(header), "proposals": before, "kept": after}

@@ -58,7 +58,7 @@ def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict
     )
     with store.create(header, options.output, force=options.force, messages=messages) as writer:
         results = (masks.payload(i) for i in range(writer.start, len(header)))
-        write_all(writer, results, len(header), messages, "images")
+        write_all(writer, results, messages, "images")
     dropped = {**table.dropped, **({"without a mask": masks.bare} if masks.bare else {})}
     return {"images": len(header), "masks": masks.count, "key": header.key, "dropped": dropped}
 

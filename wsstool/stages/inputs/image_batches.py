@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wsstool.data.dataset import Dataset
 from wsstool.data.images import read_image
 from wsstool.errors import UsageError, WsstoolError
 
@@ -38,6 +39,14 @@ def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[lis
         else:
             batches.append([i])
     return [batch for batch in batches if batch[-1] >= start]
+
+
+def dataset_batches(
+    dataset: Dataset, sizes: np.ndarray, batch_size: int, workers: int, start: int = 0
+) -> Iterator[tuple[list[int], list[Picture]]]:
+    """Decode the images of a data set in batches of equal size, see ``plan_batches`` and ``read_batches``."""
+    paths = [dataset.path(i) for i in range(len(dataset))]
+    return read_batches(paths, sizes, plan_batches(sizes, batch_size, start), workers)
 
 
 def read_batches(

@@ -15,7 +15,7 @@ from wsstool.models.weights import load_weights
 from wsstool.regions import box_in_window
 from wsstool.runtime import pick_device
 from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
-from wsstool.stages.inputs.image_batches import read_batches
+from wsstool.stages.inputs.image_batches import dataset_batches
 from wsstool.stages.networks.contour_network import DEFAULT_MARGINS, ContourMapper, open_contour_mapper
 from wsstool.stages.networks.segmenter_on_boxes import ClassMapper, open_class_mapper
 from wsstool.stages.objects.columns import BoxColumns
@@ -75,9 +75,7 @@ class MappedDataset:
         Each image is computed by itself, so that a resumed run gives the same bytes.
         """
         dataset, table = self.source.dataset, self.source.table
-        paths = [dataset.path(i) for i in range(len(table))]
-        batches = [[i] for i in range(start, len(table))]
-        for (i,), (image,) in read_batches(paths, table.sizes, batches, workers):
+        for (i,), (image,) in dataset_batches(dataset, table.sizes, 1, workers, start):
             if isinstance(image, WsstoolError):
                 yield image
                 continue

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from wsstool import store
 from wsstool.errors import WsstoolError
 from wsstool.options import takes
 from wsstool.selection.confidence import quality
 from wsstool.stages.objects.box_maps import BoxMaps, open_maps
 from wsstool.stages.options.objects import ContourOptions
-from wsstool.stages.records import Payload, write_all
+from wsstool.stages.records import Payload, create, write_all
 from wsstool.types import SILENT, Messages
 
 FOREGROUND = 0.5
@@ -39,11 +38,9 @@ def contour(options: ContourOptions, *, messages: Messages = SILENT) -> dict[str
     opened = open_maps(options, messages)
     header = opened.header("contour", "contour")
     payload = partial(_payload, guide="contour" if opened.mapper.meta.get("draws") == "outline" else "region")
-    with store.create(
-        header, options.output, force=options.force, max_failed=options.max_failed, messages=messages
-    ) as writer:
+    with create(header, options, messages) as writer:
         results = map(payload, opened.maps(writer.start, options.workers))
-        write_all(writer, results, len(header), messages, "object maps")
+        write_all(writer, results, messages, "object maps")
     return opened.summary(writer)
 
 

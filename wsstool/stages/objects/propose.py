@@ -30,7 +30,7 @@ from wsstool.stages.objects.foreign_proposals import (
 )
 from wsstool.stages.objects.spool import Spool
 from wsstool.stages.options.objects import ProposeOptions
-from wsstool.stages.records import Payload, write_all
+from wsstool.stages.records import Payload, create, write_all
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -90,14 +90,10 @@ def propose(options: ProposeOptions, *, messages: Messages = SILENT) -> dict[str
         else:
             made = partial(results, rows)
         header = _header(params, source.inputs, dataset, sizes, rows)
-        writer = stack.enter_context(
-            store.create(
-                header, options.output, force=options.force, max_failed=options.max_failed, messages=messages
-            )
-        )
+        writer = stack.enter_context(create(header, options, messages))
         counts = _Counts()
         payloads = counts.payloads(header.images[writer.start :], made(writer.start), rows)
-        write_all(writer, payloads, len(header), messages, "proposals")
+        write_all(writer, payloads, messages, "proposals")
         counts.report(rows, messages)
     return {"images": len(header), "failed": writer.failed, "key": header.key, "proposals": counts.proposals}
 

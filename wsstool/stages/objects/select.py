@@ -29,7 +29,7 @@ from wsstool.stages.objects.select_inputs import (
     pixel_folder,
 )
 from wsstool.stages.options.objects import SelectOptions
-from wsstool.stages.records import Payload, write_all
+from wsstool.stages.records import Payload, create, write_all
 from wsstool.store.provenance import digest
 from wsstool.types import SILENT, Messages
 
@@ -78,12 +78,10 @@ def select(options: SelectOptions, *, messages: Messages = SILENT) -> dict[str, 
             folder = None
         make = partial(_masks, maker=maker, fallbacks=fallbacks, baselines=baselines)
         sums = _Sums()
-        with store.create(
-            header, options.output, force=options.force, max_failed=options.max_failed, messages=messages
-        ) as writer:
+        with create(header, options, messages) as writer:
             tasks = image_tasks(inputs, boxes, folder, writer.start)
             results = sums.payloads(map_in_threads(make, tasks, options.workers))
-            write_all(writer, results, len(header), messages, "masks")
+            write_all(writer, results, messages, "masks")
             sums.report(maker, messages)
     objects = len(boxes.columns["box"])
     done = {"images": len(header), "failed": writer.failed, "key": header.key, "objects": objects}

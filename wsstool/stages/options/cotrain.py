@@ -8,7 +8,7 @@ from typing import Literal
 
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Cotrainer
-from wsstool.stages.options.common import INPUT, METHOD, MODEL, ImagesOfRecords
+from wsstool.stages.options.groups import INPUT, METHOD, MODEL, ImagesOfRecords
 from wsstool.stages.options.training import (
     WITH_PROBE,
     Probe,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wsstool.options import Options, option, redeclared
 from wsstool.stages.options.choices import ExportFormat
-from wsstool.stages.options.common import (
+from wsstool.stages.options.groups import (
     INPUT,
     METHOD,
     OUTPUT,

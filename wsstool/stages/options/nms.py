@@ -8,7 +8,7 @@ from typing import Literal
 
 from wsstool.options import option, redeclared
 from wsstool.stages.options.choices import NmsMethod
-from wsstool.stages.options.common import INPUT, METHOD, Completion, RecordOutput, Settings
+from wsstool.stages.options.groups import INPUT, METHOD, Completion, RecordOutput, Settings
 
 
 @dataclass(frozen=True, kw_only=True)

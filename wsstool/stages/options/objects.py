@@ -8,7 +8,7 @@ from typing import Literal
 
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Proposer, Selection
-from wsstool.stages.options.common import (
+from wsstool.stages.options.groups import (
     INPUT,
     METHOD,
     MODEL,
@@ -17,6 +17,7 @@ from wsstool.stages.options.common import (
     DataFolder,
     Execution,
     ImageFolder,
+    ImagesOfRecords,
     Inference,
     RecordOutput,
     Settings,
@@ -73,7 +74,7 @@ class ContourOptions(ImageFolder, Shard, BoxSource, BoxWindows, Inference, Recor
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectOptions(BoxSource, Settings, Execution, RecordOutput):
+class SelectOptions(BoxSource, ImagesOfRecords, Settings, Execution, RecordOutput):
     """One mask per box, from proposals, from contour maps, or from the boxes alone."""
 
     source: str | None = option(
@@ -114,12 +115,5 @@ class SelectOptions(BoxSource, Settings, Execution, RecordOutput):
         "also rate the masks of box, ellipse, grabcut, proposal and map for the same boxes",
         panel=METHOD,
         spelling="--baselines",
-        key=False,
-    )
-    images: Path | None = option(
-        None,
-        "folder with the images of the input file; default: the folder it was made from",
-        panel=INPUT,
-        env="WSSTOOL_IMAGES",
         key=False,
     )

@@ -8,7 +8,7 @@ from typing import Literal
 
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import DenseMethod
-from wsstool.stages.options.common import (
+from wsstool.stages.options.groups import (
     METHOD,
     MODEL,
     OUTPUT,

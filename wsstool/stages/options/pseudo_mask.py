@@ -8,7 +8,7 @@ from typing import Literal
 from wsstool.errors import UsageError
 from wsstool.options import Unused, option
 from wsstool.stages.options.choices import BackgroundKind, Rule
-from wsstool.stages.options.common import (
+from wsstool.stages.options.groups import (
     METHOD,
     Execution,
     ImagesOfRecords,

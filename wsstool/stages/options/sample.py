@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from wsstool.options import Options, option, redeclared
-from wsstool.stages.options.common import INPUT, OUTPUT, RUNTIME, Completion
+from wsstool.stages.options.groups import INPUT, OUTPUT, RUNTIME, Completion
 
 
 @dataclass(frozen=True, kw_only=True)

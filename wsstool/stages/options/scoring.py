@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wsstool.options import Options, option
-from wsstool.stages.options.common import INPUT, METHOD, OUTPUT, RUNTIME
+from wsstool.options import Options, option, redeclared
+from wsstool.stages.options.groups import INPUT, METHOD, OUTPUT, RUNTIME, ImagesOfRecords
 from wsstool.stages.options.metrics import choices
 
 
@@ -134,11 +134,11 @@ class ReportOptions(LabelMapScores):
         positional=True,
     )
     output: Path = option(..., "HTML file", panel=OUTPUT, spelling=("--output", "-o"))
-    images: Path | None = option(
+    images: Path | None = redeclared(
+        ImagesOfRecords,
+        "images",
         None,
-        "folder with the images of the input files; default: the folder they were made from",
-        panel=INPUT,
-        env="WSSTOOL_IMAGES",
+        help="folder with the images of the input files; default: the folder they were made from",
     )
     twin: str | None = option(
         None, "mask file of the fully supervised reference: FILE or NAME=FILE", panel=INPUT

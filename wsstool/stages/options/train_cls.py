@@ -8,7 +8,7 @@ from typing import Literal
 
 from wsstool.options import option, redeclared
 from wsstool.stages.options.choices import Attention, Optimizer, Schedule
-from wsstool.stages.options.common import INPUT, METHOD, MODEL, TRAINING, DataFolder, ImagesOfRecords
+from wsstool.stages.options.groups import INPUT, METHOD, MODEL, TRAINING, DataFolder, ImagesOfRecords
 from wsstool.stages.options.training import (
     WITH_PROBE,
     WITHOUT_PROBE,

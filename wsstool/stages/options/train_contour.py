@@ -8,7 +8,7 @@ from typing import Literal
 
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Optimizer
-from wsstool.stages.options.common import INPUT, METHOD, MODEL, DataFolder
+from wsstool.stages.options.groups import METHOD, MODEL, BoxSource, DataFolder
 from wsstool.stages.options.training import (
     TrainerOptions,
     TrainingImages,
@@ -19,21 +19,12 @@ WHOLE_IMAGE = Unused(lambda o: o.window == "image", "with --window image, which 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainContourOptions(TrainerOptions, TrainingImages):
+class TrainContourOptions(TrainerOptions, TrainingImages, BoxSource):
     """A network that maps single objects, trained on boxes."""
 
     data: Path = redeclared(DataFolder, "data", ...)
-    boxes: Path | None = option(
-        None,
-        "box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: found in DATA",
-        key=False,
-        panel=INPUT,
-    )
-    box_format: Literal["auto", "xywh", "xyxy", "cxcywh"] = option(
-        "auto",
-        "box coordinates; auto: as the file format defines; an error if they do not fit",
-        key="changed",
-        panel=INPUT,
+    box_format: Literal["auto", "xywh", "xyxy", "cxcywh"] = redeclared(
+        BoxSource, "box_format", "auto", key="changed"
     )
     output: Path = redeclared(TrainerOptions, "output", Path("contour.pth"))
     loss: list[str] | None = option(

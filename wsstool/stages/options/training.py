@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import Optimizer, Schedule
-from wsstool.stages.options.common import (
+from wsstool.stages.options.groups import (
     MODEL,
     OUTPUT,
     RUNTIME,

@@ -18,7 +18,7 @@ from wsstool.models.classifier import normalise
 from wsstool.parallel import map_in_threads
 from wsstool.registry import DENSE
 from wsstool.runtime import pick_device
-from wsstool.stages.inputs.image_batches import plan_batches, read_batches
+from wsstool.stages.inputs.image_batches import dataset_batches
 from wsstool.stages.networks.segmenter import Trained, open_segmenter
 from wsstool.stages.options.predict import LabelMapOptions
 from wsstool.stages.predict.classifier_gate import Gate, open_gate
@@ -28,7 +28,7 @@ from wsstool.stages.predict.prediction_files import (
     probability_header,
     probability_payload,
 )
-from wsstool.stages.records import Payload, per_image, write_all
+from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.stages.refiners import Refiner, find_refiner
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, ClassList, Messages
@@ -88,14 +88,10 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
         scores = zip(probs.cpu().numpy(), allowed[numbers], pixels, strict=True)
         return map_in_threads(lambda one: _refined(refiner, ids, *one), scores, options.workers)
 
-    with store.create(
-        header, options.output, force=options.force, max_failed=options.max_failed, messages=messages
-    ) as writer:
-        paths = [dataset.path(i) for i in range(len(dataset))]
-        batches = plan_batches(sizes, options.batch_size, writer.start)
-        images = read_batches(paths, sizes, batches, options.workers)
+    with create(header, options, messages) as writer:
+        images = dataset_batches(dataset, sizes, options.batch_size, options.workers, writer.start)
         found = per_image(images, results, writer.start)
-        write_all(writer, found, len(header), messages, "predictions")
+        write_all(writer, found, messages, "predictions")
     return {"images": len(header), "failed": writer.failed, "key": header.key}
 
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from wsstool import store
 from wsstool.errors import BadInputError, WsstoolError
 from wsstool.family import setting_texts
 from wsstool.regions import box_mask
@@ -15,7 +14,7 @@ from wsstool.selection.confidence import quality
 from wsstool.selection.fillers.simple import ellipse
 from wsstool.stages.objects.box_maps import BoxMaps, open_maps
 from wsstool.stages.options.predict import ObjectMaskOptions
-from wsstool.stages.records import Payload, write_all
+from wsstool.stages.records import Payload, create, write_all
 from wsstool.stages.refiners import Refiner, find_refiner
 from wsstool.types import Messages
 
@@ -55,10 +54,8 @@ def predict_objects(options: ObjectMaskOptions, messages: Messages) -> dict[str,
         for found in opened.maps(start, options.workers):
             yield found if isinstance(found, WsstoolError) else _masks(found, options.threshold, refiner)
 
-    with store.create(
-        header, options.output, force=options.force, max_failed=options.max_failed, messages=messages
-    ) as writer:
-        write_all(writer, masks(writer.start), len(header), messages, "objects")
+    with create(header, options, messages) as writer:
+        write_all(writer, masks(writer.start), messages, "objects")
         if fallbacks := int(writer.tail["fallback"].sum()):
             messages.say(f"the ellipse stands in for {fallbacks} of {len(writer.tail['fallback'])} objects")
     return opened.summary(writer, fallbacks=fallbacks)

@@ -21,12 +21,12 @@ from wsstool.models.classifier import normalise
 from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
-from wsstool.stages.inputs.image_batches import Picture, plan_batches, read_batches
+from wsstool.stages.inputs.image_batches import Picture, dataset_batches
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.stages.networks.whole_tokens import say_padding
 from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.pseudo_masks.cam_grid import map_strides
-from wsstool.stages.records import Payload, per_image, write_all
+from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.types import SILENT, ClassList, Messages
 
 
@@ -86,11 +86,9 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
             blocks = [_on_grid(one[at][columns], grid) for one, grid in zip(maps, grids, strict=True)]
             yield _payload(blocks, scores[at][columns])
 
-    with store.create(
-        header, options.output, force=options.force, max_failed=options.max_failed, messages=messages
-    ) as writer:
+    with create(header, options, messages) as writer:
         results = per_image(images.batches(writer.start), class_maps, writer.start)
-        write_all(writer, results, len(header), messages, "class maps")
+        write_all(writer, results, messages, "class maps")
     return {"images": len(header), "failed": writer.failed, "key": header.key}
 
 
@@ -104,8 +102,7 @@ class _Images:
     workers: int
 
     def batches(self, start: int = 0) -> Iterator[tuple[list[int], list[Picture]]]:
-        paths = [self.dataset.path(i) for i in range(len(self.dataset))]
-        return read_batches(paths, self.sizes, plan_batches(self.sizes, self.batch_size, start), self.workers)
+        return dataset_batches(self.dataset, self.sizes, self.batch_size, self.workers, start)
 
 
 @dataclass(frozen=True)

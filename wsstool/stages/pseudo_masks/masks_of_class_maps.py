@@ -21,7 +21,7 @@ from wsstool.stages.inputs.image_batches import read_picture
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
 from wsstool.stages.pseudo_masks.mask_method import mask_method
-from wsstool.stages.records import Payload, write_all
+from wsstool.stages.records import Payload, create, write_all
 from wsstool.types import Messages
 
 Records = Callable[[int], Iterator[store.Record]]
@@ -71,11 +71,9 @@ def label_class_maps(
     _say_what_is_missing(header, method, messages)
     out = _header(header, params, options, layers, thresholds)
     label_maps = partial(_label_maps, methods=methods, layers=layers, folder=folder)
-    with store.create(
-        out, options.output, force=options.force, max_failed=options.max_failed, messages=messages
-    ) as writer:
+    with create(out, options, messages) as writer:
         found = map_in_threads(label_maps, records(writer.start), options.workers)
-        write_all(writer, found, len(out), messages, "label maps")
+        write_all(writer, found, messages, "label maps")
     return {
         "images": len(out),
         "failed": writer.failed,

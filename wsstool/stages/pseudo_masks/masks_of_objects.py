@@ -14,7 +14,7 @@ from wsstool.masks.instances import merge_instances
 from wsstool.parallel import map_in_threads
 from wsstool.regions import pixel_bounds
 from wsstool.stages.options.pseudo_mask import ObjectOptions
-from wsstool.stages.records import Payload, write_all
+from wsstool.stages.records import Payload, create, write_all
 from wsstool.types import ClassList, Messages
 
 _MOST = 255  #: label maps hold ids below this
@@ -74,11 +74,9 @@ def label_objects(
         messages.say(
             f"{weak} of {len(scores)} objects are below {options.min_score:g}: their boxes take no part"
         )
-    with store.create(
-        out, options.output, force=options.force, max_failed=options.max_failed, messages=messages
-    ) as writer:
+    with create(out, options, messages) as writer:
         found = map_in_threads(label_map, records(writer.start), options.workers)
-        write_all(writer, found, len(out), messages, "label maps")
+        write_all(writer, found, messages, "label maps")
     return {
         "images": len(out),
         "failed": writer.failed,

@@ -20,7 +20,7 @@ from wsstool.stages.train.fcn_stages import in_stages
 from wsstool.stages.train.initial_weights import backbone_rate, init_input, network_builder, start_input
 from wsstool.stages.train.layer_weights import layer_weights
 from wsstool.stages.train.linear_probe import check_probe, solve
-from wsstool.stages.train.run import Trained, TrainingRun
+from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.stages.train.segmenter_training import by_steps, fitting_crop
 from wsstool.stages.train.validation import MeanIou
 from wsstool.training.cotraining.segmentation_task import Setup
@@ -94,14 +94,14 @@ def _train(options: CotrainOptions, messages: Messages) -> dict[str, Any]:
     read += init_input(options.init, inputs.start)
     run = TrainingRun("cotrain", "segmentation", options, params, read, messages)
 
-    def trained() -> Trained:
+    def trained() -> TrainedNetworks:
         setup = _setup(options, inputs, weights, None if isinstance(rate, str) else rate, messages)
         if options.probe:
             learned = solve(run, options, setup, inputs.data)
         else:
             make = partial(COTRAINERS.load(options.method), **own)
             learned = by_steps(run, options, make(setup), inputs.data)
-        return Trained(
+        return TrainedNetworks(
             [network.state_dict() for network in learned.networks],
             options.arch,
             inputs.data.classes,

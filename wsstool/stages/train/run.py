@@ -30,7 +30,7 @@ ZIP = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedNetworks:
     """Result of a training: one network, or two trained jointly, and their description.
 
     Attributes:
@@ -85,7 +85,7 @@ class TrainingRun:
         """Device to compute on."""
         return pick_device(self.options.device)
 
-    def result(self, train: Callable[[], Trained]) -> dict[str, Any]:
+    def result(self, train: Callable[[], TrainedNetworks]) -> dict[str, Any]:
         """Train and write the weights, unless an earlier run with this key did.
 
         Args:
@@ -143,7 +143,7 @@ class TrainingRun:
             messages=self.messages,
         )
 
-    def _write(self, trained: Trained) -> dict[str, Any]:
+    def _write(self, trained: TrainedNetworks) -> dict[str, Any]:
         """Write the weights file and remove the checkpoint; return the result of the command."""
         summary = {k: v for k, v in trained.summary.items() if k != "seconds"}  # equal runs, equal bytes
         meta = {

@@ -25,7 +25,7 @@ from wsstool.stages.networks.whole_tokens import check_training
 from wsstool.stages.options.train_cls import TrainClsOptions
 from wsstool.stages.train.classifier_training import Lesson, by_probe, by_steps
 from wsstool.stages.train.initial_weights import backbone_rate, init_input
-from wsstool.stages.train.run import Trained, TrainingRun
+from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, Messages
 
@@ -63,7 +63,7 @@ def _trained(
     own: Mapping[str, Any],
     source: TaggedSource,
     valid: TaggedSource | None,
-) -> Trained:
+) -> TrainedNetworks:
     seed_everything(options.seed)
     model = _network(options, source.tags.shape[1], run.messages)
     images = DecodedImages(source.paths, messages=run.messages)
@@ -75,7 +75,7 @@ def _trained(
     else:
         state, figures = by_steps(model, lesson, own, valid)
     mean, std = NORMALIZATIONS[options.normalization]
-    return Trained(
+    return TrainedNetworks(
         [state],
         options.arch,
         source.classes,

@@ -20,7 +20,7 @@ from wsstool.stages.options.train_contour import TrainContourOptions
 from wsstool.stages.train.box_loss_terms import loss_terms
 from wsstool.stages.train.initial_weights import backbone_rate, init_input, start_normalisation
 from wsstool.stages.train.object_masks import SelectedMasks, TrueMasks
-from wsstool.stages.train.run import Trained, TrainingRun
+from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.training.contour_task import ContourTask, Term
 from wsstool.training.images.decoded_images import DecodedImages
@@ -104,7 +104,7 @@ class _Training:
             return "boxes"
         return "selected masks" if isinstance(self.masks, SelectedMasks) else "true masks"
 
-    def trained(self, view: ObjectViews) -> Trained:
+    def trained(self, view: ObjectViews) -> TrainedNetworks:
         options, table = self.options, self.source.table
         images, objects = self._images_and_objects()
         mean, std = start_normalisation(options.normalization, self.start)
@@ -124,7 +124,7 @@ class _Training:
         )
         views = ObjectImages(images.__getitem__, objects, view, masks=self.masks, seed=options.seed)
         result = self.run.fit(task, views)
-        return Trained(
+        return TrainedNetworks(
             [result.states["network"]],
             options.arch,
             table.classes,
