@@ -289,3 +289,30 @@ def test_an_output_that_is_no_file_stays_what_it_is(data: Path, tmp_path: Path) 
     with pytest.raises(CannotWriteError, match="it is not a regular file"):
         train_cls(data, output=output, **FAST)
     assert output.is_fifo() and [p.name for p in tmp_path.iterdir() if p.name.startswith("pipe")] == ["pipe"]
+
+
+def test_images_without_a_tag_as_negatives(data: Path, tmp_path: Path) -> None:
+    table = data / "labels.csv"
+    rows = table.read_text().splitlines()
+    table.write_text("\n".join([rows[0], *(row.split(",")[0] + "," for row in rows[1:9]), *rows[9:]]) + "\n")
+    heard = Heard()
+    left_out = train_cls(data, output=tmp_path / "a.pth", **FAST, messages=heard)
+    assert (left_out["images"], left_out["skipped"]) == (24, 8) and "8 images without a tag" in heard.text
+    heard = Heard()
+    used = train_cls(data, output=tmp_path / "b.pth", **FAST, negatives=True, messages=heard)
+    assert (used["images"], used["skipped"]) == (32, 0) and "left out" not in heard.text
+    assert used["key"] != left_out["key"]
+    with pytest.raises(UsageError, match="--negatives: cross-entropy needs a class in every image"):
+        train_cls(data, output=tmp_path / "c.pth", **FAST, negatives=True, loss="cross-entropy")
+
+
+def test_negatives_of_a_single_label_set_need_the_soft_margin(
+    patches: Path, tmp_path: Path
+) -> None:
+    for row, path in enumerate(sorted(patches.iterdir())):
+        tags = [int(row % 5 == c) for c in range(4)]  # every fifth patch has none
+        path.rename(patches / f"{path.name[:2]}-[{' '.join(map(str, tags))}].png")
+    train_cls(patches, output=tmp_path / "n.pth", **FAST, negatives=True)
+    train_cls(patches, output=tmp_path / "s.pth", **FAST)
+    assert load_weights(tmp_path / "n.pth").meta["single_label"] is False
+    assert load_weights(tmp_path / "s.pth").meta["single_label"] is True

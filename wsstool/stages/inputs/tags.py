@@ -112,13 +112,25 @@ def _label_digest(labels: np.ndarray, classes: ClassList) -> str:
     return digest(canonical_json([classes.names, classes.background, labels.tolist()]))
 
 
-def usable_items(source: TaggedSource, images: DecodedImages, messages: Messages) -> tuple[list[int], int]:
-    """Return the numbers of the images to use and how many have no tag; report what is left out."""
+def usable_items(
+    source: TaggedSource, images: DecodedImages, messages: Messages, *, negatives: bool = False
+) -> tuple[list[int], int]:
+    """Return the numbers of the images to use and how many are left out for want of a tag; report those.
+
+    Args:
+        source: the images and their tags.
+        images: the same images, some of which may be unreadable.
+        messages: receives a warning for whatever is left out.
+        negatives: use images without a tag, as images of no class.
+    """
     for i, reason in sorted(images.failed.items()):
         messages.warn(f"left out: {reason} ({source.paths[i].name})")
-    bare = np.flatnonzero(source.tags.sum(1) == 0).tolist()
+    bare = [] if negatives else np.flatnonzero(source.tags.sum(1) == 0).tolist()
     if bare:
-        messages.warn(f"left out: {len(bare)} images without a tag, first {source.paths[bare[0]].name}")
+        messages.warn(
+            f"left out: {len(bare)} images without a tag, first {source.paths[bare[0]].name}; "
+            "if they show none of the classes, train on them with --negatives"
+        )
     out = {*bare, *images.failed}
     items = [i for i in range(len(source.paths)) if i not in out]
     if not items:

@@ -31,6 +31,13 @@ class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
         unused=WITH_PROBE,
         panel=INPUT,
     )
+    negatives: bool = option(
+        False,
+        "images without a tag as images of no class; default: leave them out",
+        panel=INPUT,
+        spelling="--negatives/--no-negatives",
+        key="changed",
+    )
     output: Path = redeclared(TrainerOptions, "output", Path("cls.pth"))
     arch: str = option(
         "mobilenet-v2",

@@ -104,7 +104,7 @@ def by_steps(
         positive_weight=options.positive_weight,
         backbone_rate=options.backbone_rate,  # type: ignore[arg-type]
         attention=partial(ATTENTIONS.load(options.attention), **own) if options.attention else None,
-        validation=_validation(valid, lesson.run.messages) if valid else None,
+        validation=_validation(valid, options.negatives, lesson.run.messages) if valid else None,
         longest=2 * options.image_size + 64,
     )
     view = RandomResizedCrop(
@@ -116,7 +116,9 @@ def by_steps(
     return found.states["model"], found.figures
 
 
-def _validation(valid: TaggedSource, messages: Messages) -> tuple[DecodedImages, list[int], np.ndarray]:
+def _validation(
+    valid: TaggedSource, negatives: bool, messages: Messages
+) -> tuple[DecodedImages, list[int], np.ndarray]:
     images = DecodedImages(valid.paths, messages=messages)
-    items, _ = usable_items(valid, images, messages)
+    items, _ = usable_items(valid, images, messages, negatives=negatives)
     return images, items, valid.tags[items]

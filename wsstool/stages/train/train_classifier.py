@@ -67,7 +67,7 @@ def _trained(
     seed_everything(options.seed)
     model = _network(options, source.tags.shape[1], run.messages)
     images = DecodedImages(source.paths, messages=run.messages)
-    items, skipped = usable_items(source, images, run.messages)
+    items, skipped = usable_items(source, images, run.messages, negatives=options.negatives)
     lesson = Lesson(run, options, images, items, source)
     if options.probe:
         assert isinstance(model, Classifier)  # check_training refuses class tokens
@@ -132,8 +132,12 @@ def _check_probe(options: TrainClsOptions) -> None:
 def _resolved(options: TrainClsOptions, source: TaggedSource) -> TrainClsOptions:
     """Return the options with each ``auto`` and None resolved."""
     loss, stride = options.loss, options.output_stride
+    tags = source.tags.sum(1)
     if loss == "auto":
-        loss = "cross-entropy" if (source.tags.sum(1) <= 1).all() else "soft-margin"
+        one_tag = (tags == 1) if options.negatives else (tags <= 1)
+        loss = "cross-entropy" if one_tag.all() else "soft-margin"
+    if options.negatives and loss == "cross-entropy" and (tags == 0).any():
+        raise UsageError("--negatives: cross-entropy needs a class in every image; use --loss soft-margin")
     return replace(
         options,
         loss=loss,
