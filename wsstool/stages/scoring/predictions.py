@@ -99,7 +99,8 @@ def open_predictions(
     Args:
         source: a ``mask`` or ``cam`` file, ``-`` or None (standard input), or a folder of mask images.
         classes: the class list of a folder; a file brings its own.
-        normalise: of CAMs; ``auto`` is ``probability`` for what ``predict`` wrote and ``joint`` otherwise.
+        normalise: of CAMs; ``auto`` is ``none`` for probabilities of ``cam``, ``probability`` for what
+            ``predict`` wrote, and ``joint`` otherwise.
         background_threshold: a pixel of a CAM is background where no class scores more than this, [0, 1].
         background: ``none`` forbids background in label maps made of CAMs.
         command: for messages.
@@ -150,6 +151,7 @@ class Scale:
         """The scale for a file; see ``open_predictions`` for the options."""
         if mode == "auto":
             mode = "probability" if header.stage == "predict" else "joint"
+            mode = "none" if header.has_probabilities else mode
         known = header.classes.background
         if background == "none":
             return cls(mode, threshold, -1, known)
