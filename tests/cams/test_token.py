@@ -79,9 +79,10 @@ class TestPasses:
         calls = []
         hook = model.backbone.register_forward_hook(lambda *_: calls.append(1))
         monkeypatch.setattr(torch.autograd, "grad", pytest.fail)
-        token(model, batch(side=(48, 64))[0], EVERY)
+        found = token(model, batch(side=(48, 64))[0], EVERY)
         hook.remove()
         assert calls == [1]
+        assert not found.maps[0].is_inference() and not found.logits.is_inference()
 
     def test_probabilities_are_averaged(self, model):
         x, _ = batch(side=(48, 64))

@@ -18,6 +18,7 @@ from wsstool.errors import UsageError
 from wsstool.family import Registry
 from wsstool.masks.method import Method
 from wsstool.registry import CAMS, REFINERS, RULES
+from wsstool.stages.checks import check_fits_label_map
 
 
 class Family:
@@ -192,13 +193,14 @@ def label_map(
 
     Raises:
         UsageError: an option's value, or a refiner without an image.
-        BadInputError: maps that are not finite.
+        BadInputError: maps that are not finite, or a class id above 254.
         TypeError: an option that neither the refiner nor the rule has.
     """
     data = np.asarray(maps, np.float32)
     given = maps if isinstance(maps, ClassMaps) else None
     ids = np.arange(1, len(data) + 1) if class_ids is None else np.asarray(class_ids)
     ids = given.class_ids if given and class_ids is None else ids
+    check_fits_label_map(ids)
     known = given.background if given else 0
     if refine is not None and image is None:
         raise UsageError(f"refine='{refine}' needs the image")

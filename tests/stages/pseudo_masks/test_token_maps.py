@@ -17,15 +17,17 @@ from typer.testing import CliRunner
 
 import wsstool as ws
 from tests.messages import Heard
+from tests.stages.pseudo_masks.test_pseudo_mask import write_cams
 from wsstool import store
 from wsstool.cli.app import app
-from wsstool.errors import UsageError
+from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import NORMALIZATIONS, build_classifier, normalise
 from wsstool.models.weights import build_from_weights, save_weights
 from wsstool.stages.program.sample import sample
 from wsstool.stages.pseudo_masks.cam import cam
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
 from wsstool.stages.scoring.predictions import open_predictions
+from wsstool.types import ClassList
 
 NAMES = ("background", "coin", "crate", "horse", "leaf", "star")
 """The classes of ``sample``."""
@@ -192,6 +194,17 @@ class TestMasks:
 
 
 class TestRefusals:
+    def test_more_classes_than_a_label_map_holds(self, tmp_path: Path) -> None:
+        classes = ClassList(tuple(f"class_{i}" for i in range(300)))
+        maps, messages = [np.ones((2, 2, 3), np.float32)], r"classes 0 to 254; .* maps of class 255"
+        path = write_cams(tmp_path / "c.h5", maps, classes=classes, ids=[[3, 255]])
+        with pytest.raises(BadInputError, match=messages):
+            pseudo_mask(path, output=tmp_path / "m.h5")
+        with pytest.raises(BadInputError, match=messages), open_predictions(path):
+            pass
+        write_cams(tmp_path / "few.h5", maps, classes=classes, ids=[[3, 254]])
+        pseudo_mask(tmp_path / "few.h5", output=tmp_path / "m.h5")
+
     def test_networks_without_token_head(self, data: Path, tmp_path: Path) -> None:
         out = tmp_path / "c.h5"
         line = ["cam", "--quiet", str(data), "--method", "token", "-o", str(out)]

@@ -16,6 +16,7 @@ from wsstool.data.listing import is_picture
 from wsstool.data.masks import read_mask
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.masks.normalise import scores_at
+from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.types import IGNORE, ClassList
 
@@ -129,6 +130,7 @@ def open_predictions(
         if header.payload == "mask":
             found._records = _masks(reader)
         else:
+            check_fits_label_map(header.columns["map_class"])
             scale = Scale.of(header, normalise, background_threshold, background)
             found._records = _cams(reader, scale, found)
         yield found
