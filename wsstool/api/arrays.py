@@ -105,8 +105,14 @@ def class_maps(
     ids = np.array(network.class_ids)[outputs]
     rows, columns = x.shape[2:]
     maps = found.maps[0][0, outputs].detach().float().cpu().numpy()
-    of_the_set: Any = network.classes, network.background
-    return ClassMaps(maps, ids, (rows, columns), *of_the_set, isinstance(found, Probabilities))
+    return ClassMaps(
+        maps,
+        ids,
+        (rows, columns),
+        network.classes,  # type: ignore[arg-type]
+        network.background,  # type: ignore[arg-type]
+        isinstance(found, Probabilities),
+    )
 
 
 def _outputs(network: Any, targets: Sequence[int | str] | None) -> list[int]:

@@ -51,7 +51,8 @@ def token(
         ``multiscale`` leaves out that part.
 
     Source:
-        Zhao et al., ICCV 2023, section 3.2. Written from the paper; the sigmoid is our own.
+        Zhao et al., ICCV 2023 (token labels and their confidence). Written from a description of the paper;
+        the sigmoid is our own.
     """
     if values not in VALUES:
         raise UsageError(f"values must be {' or '.join(VALUES)}, not '{values}'")
