@@ -43,6 +43,7 @@ CAMS = Registry(
         "scorecam": Entry(
             "wsstool.cams.scorecam:scorecam", "Wang et al., CVPRW 2020", "1 forward pass per channel"
         ),
+        "token": Entry("wsstool.cams.token:token", "Zhao et al., ICCV 2023", "1 forward pass"),
     },
 )
 

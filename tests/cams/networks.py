@@ -1,4 +1,4 @@
-"""A small classifier for the tests of class maps; weights made on the CPU from a seed."""
+"""Small classifiers for the tests of class maps; weights made on the CPU from a seed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from wsstool.models.classifier import Classifier
+from wsstool.models.fan_classifier import FanClassifier, build_fan_classifier
 
 
 class SmallBackbone(nn.Sequential):
@@ -34,8 +35,17 @@ def small_classifier(pool: str = "average") -> Classifier:
     return model.eval()
 
 
-def batch(n: int = 4) -> tuple[Tensor, Tensor]:
-    """Images (n, 3, 20, 28) and targets (n, 3): 2, 1, 0, 3 classes, and so on."""
-    x = torch.randn(n, 3, 20, 28, generator=torch.Generator().manual_seed(5))
+def small_transformer() -> FanClassifier:
+    """A FAN with token head, three classes, in evaluation mode; heads large enough to prefer some."""
+    torch.manual_seed(3)
+    model = build_fan_classifier("fan-micro", 3, token_head=True)
+    with torch.no_grad():
+        model.head.aux_head.weight.mul_(10)
+    return model.eval()
+
+
+def batch(n: int = 4, side: tuple[int, int] = (20, 28)) -> tuple[Tensor, Tensor]:
+    """Images (n, 3, *side) and targets (n, 3): 2, 1, 0, 3 classes, and so on."""
+    x = torch.randn(n, 3, *side, generator=torch.Generator().manual_seed(5))
     targets = torch.tensor([[1, 0, 1], [0, 1, 0], [0, 0, 0], [1, 1, 1]], dtype=torch.bool)
     return x, targets.repeat(-(-n // 4), 1)[:n]

@@ -13,11 +13,12 @@ from torch import nn
 
 from wsstool.api.maps import ClassMaps
 from wsstool.api.pixels import as_pixels
-from wsstool.cams import multiscale
+from wsstool.cams import Probabilities, multiscale
 from wsstool.errors import UsageError
 from wsstool.family import Registry
 from wsstool.masks.method import Method
 from wsstool.registry import CAMS, REFINERS, RULES
+from wsstool.stages.checks import check_fits_label_map
 
 
 class Family:
@@ -75,7 +76,8 @@ def class_maps(
         own: options of the method.
 
     Returns:
-        ``ClassMaps``: ``data`` (K, h, w) float32 in raw scale, ``class_ids``, ``classes``.
+        ``ClassMaps``: ``data`` (K, h, w) float32 in raw scale, ``class_ids``, ``classes``, and whether they
+        ``are_probabilities``.
 
     Raises:
         ValueError: an image of another shape or type, or a class that the network does not have.
@@ -88,6 +90,8 @@ def class_maps(
     asked = torch.zeros(1, len(network.class_ids), dtype=torch.bool)  # type: ignore[arg-type]
     asked[0, outputs] = True
     scales = (float(scale),) if isinstance(scale, int | float) else tuple(scale)
+    if CAMS.takes(method, "single_label"):
+        own["single_label"] = getattr(network, "single_label", False)
     found = multiscale(
         partial(CAMS.load(method), **own),
         network,
@@ -101,7 +105,14 @@ def class_maps(
     ids = np.array(network.class_ids)[outputs]
     rows, columns = x.shape[2:]
     maps = found.maps[0][0, outputs].detach().float().cpu().numpy()
-    return ClassMaps(maps, ids, (rows, columns), network.classes, network.background)  # type: ignore[arg-type]
+    return ClassMaps(
+        maps,
+        ids,
+        (rows, columns),
+        network.classes,  # type: ignore[arg-type]
+        network.background,  # type: ignore[arg-type]
+        isinstance(found, Probabilities),
+    )
 
 
 def _outputs(network: Any, targets: Sequence[int | str] | None) -> list[int]:
@@ -175,7 +186,7 @@ def label_map(
         refine: a method of ``wsstool pseudo-mask --refine``; None: the maps decide alone.
         rule: a method of ``wsstool pseudo-mask --rule``.
         normalise: how maps are brought to [0, 1]: ``joint``, ``class``, ``minmax``, ``probability`` or
-            ``none``; ``auto``: ``class`` before ``crf``, else ``joint``.
+            ``none``; ``auto``: ``none`` for probabilities, ``class`` before ``crf``, else ``joint``.
         background: class id of the background; ``auto``: that of the maps, 0 for an array; ``none``: every
             pixel belongs to a class with a map.
         background_threshold: score of the background where the maps have none, [0, 1].
@@ -188,13 +199,14 @@ def label_map(
 
     Raises:
         UsageError: an option's value, or a refiner without an image.
-        BadInputError: maps that are not finite.
+        BadInputError: maps that are not finite, or a class id above 254.
         TypeError: an option that neither the refiner nor the rule has.
     """
     data = np.asarray(maps, np.float32)
     given = maps if isinstance(maps, ClassMaps) else None
     ids = np.arange(1, len(data) + 1) if class_ids is None else np.asarray(class_ids)
     ids = given.class_ids if given and class_ids is None else ids
+    check_fits_label_map(ids)
     known = given.background if given else 0
     if refine is not None and image is None:
         raise UsageError(f"refine='{refine}' needs the image")
@@ -208,14 +220,23 @@ def label_map(
         used = -1 if is_gated else known  # tags leave no pixel over for a background
     else:
         used = -1 if background == "none" else int(background)
+    if normalise == "auto":
+        normalise = _usual(refine, are_probabilities=given is not None and given.are_probabilities)
     method = Method(
         rule=partial(RULES.load(rule), **for_rule),
         gated=is_gated,
         refine=_refiner(refine, own) if refine else None,
-        normalise=("class" if refine == "crf" else "joint") if normalise == "auto" else normalise,
+        normalise=normalise,
         background=used,
         forbidden=known if used < 0 and given else -1,
         threshold=background_threshold,
         ignore_margin=ignore_margin,
     )
     return method.label_map(data, ids, (int(size[0]), int(size[1])), pixels, ids)
+
+
+def _usual(refine: str | None, *, are_probabilities: bool) -> str:
+    """Return the normalisation that ``auto`` stands for."""
+    if are_probabilities:
+        return "none"
+    return "class" if refine == "crf" else "joint"

@@ -37,7 +37,8 @@ def load_classifier(
     Returns:
         A torch module in eval mode, (B, 3, H, W) float32 -> (B, C) logits, with the attributes ``classes``
         (names of all classes, background included), ``class_ids`` (C class ids, one per output),
-        ``background`` (class id or -1) and ``prepare`` (image -> (1, 3, H, W) normalised tensor).
+        ``background`` (class id or -1), ``single_label`` (whether classes exclude each other) and ``prepare``
+        (image -> (1, 3, H, W) normalised tensor).
 
     Raises:
         MissingInputError: no such file.
@@ -46,6 +47,7 @@ def load_classifier(
     listed = _listed(class_list)
     network, meta = classifier.load_classifier(Path(path), listed, is_named=class_list is not None)
     names = ClassList(tuple(meta["classes"]), meta["background"])
+    network.single_label = meta.get("single_label", False)
     return _with_classes(network.to(pick_device(device)), names, meta["class_ids"], meta)
 
 

@@ -128,7 +128,14 @@ class CamRecord(ImageRecord):
         largest = self._tail["scale"].reshape(-1, len(self._header.layers))[self._record.index, k]
         data = self._record.maps[k].astype(np.float32) * np.float32(largest)
         classes = self._header.classes
-        return ClassMaps(data, self.class_ids, self.size, classes.names, classes.background)
+        return ClassMaps(
+            data,
+            self.class_ids,
+            self.size,
+            classes.names,
+            classes.background,
+            self._header.has_probabilities,
+        )
 
     def _says(self) -> str:
         return "maps of " + (", ".join(self._names(self.class_ids)) or "no class")

@@ -59,7 +59,7 @@ def record(model: nn.Module, x: Tensor, layers: Sequence[str] = (), *, gradients
 
     modules = [find_layer(model, name) for name in names]
     handles = []
-    with torch.inference_mode(False), torch.no_grad(), _evaluating(model):
+    with torch.inference_mode(False), torch.no_grad(), evaluating(model):
         try:
             for name, module in zip(names, modules, strict=True):
                 handles.append(module.register_forward_hook(keep(name)))
@@ -146,7 +146,7 @@ def check_targets(targets: Tensor, logits: Tensor) -> None:
 
 
 @contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module) -> Iterator[None]:
     """Set evaluation mode module by module, without ``train()``, which some networks override."""
     training = [m for m in model.modules() if m.training]
     for module in training:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from wsstool.cams.gradcam import gradcam
 from wsstool.cams.layercam import layercam
-from wsstool.cams.result import Cams
+from wsstool.cams.result import Cams, Probabilities
 
 PER_POSITION = (gradcam, layercam)
 """Methods whose maps are gradients of a mean: they shrink as 1 / (h * w) when the image grows."""
@@ -32,7 +32,8 @@ def multiscale(
 ) -> Cams:
     """Run ``method`` on resized and flipped copies of ``x`` and sum the maps on a common grid.
 
-    Large scales give detail, small ones whole objects; the sum keeps what they agree on.
+    Large scales give detail, small ones whole objects; the sum keeps what they agree on. Where the network
+    pads its input to a multiple of ``model.input_multiple`` pixels, the maps of the padding are cut off.
 
     Args:
         method: a function of the cams family.
@@ -49,8 +50,8 @@ def multiscale(
         own: options of the method.
 
     Returns:
-        The summed maps, (B, C, h, w) float32 per layer, and the mean of the logits. With one scale and
-        without ``flip`` this is the result of the method itself.
+        The summed maps, (B, C, h, w) float32 per layer, and the mean of the logits; of probabilities the mean
+        as well. With one scale, without ``flip`` and without padding this is the result of the method itself.
 
     Raises:
         ValueError: no scale, or one that is not positive.
@@ -71,18 +72,38 @@ def multiscale(
         scaled = (
             x if shape == (rows, columns) else F.interpolate(x, shape, mode="bilinear", align_corners=False)
         )
-        found = method(model, scaled, targets, layers, **own)
-        passes.append(found)
+        passes.append(_of_the_image(method(model, scaled, targets, layers, **own), model, shape))
         if flip:
-            mirrored = method(model, scaled.flip(-1), targets, layers, **own)
-            passes.append(Cams(tuple(m.flip(-1) for m in mirrored.maps), mirrored.logits))
+            mirrored = _of_the_image(method(model, scaled.flip(-1), targets, layers, **own), model, shape)
+            passes.append(mirrored._replace(maps=tuple(m.flip(-1) for m in mirrored.maps)))
     if rectify:
-        passes = [Cams(tuple(m.clamp_min(0) for m in p.maps), p.logits) for p in passes]
+        passes = [p._replace(maps=tuple(m.clamp_min(0) for m in p.maps)) for p in passes]
     logits = torch.stack([p.logits for p in passes]).mean(0)
     summed = [
         _summed(maps, size, method in PER_POSITION) for maps in zip(*(p.maps for p in passes), strict=True)
     ]
-    return Cams(tuple(summed), logits)
+    if isinstance(passes[0], Probabilities):
+        summed = [m / len(passes) for m in summed]
+    return passes[0]._replace(maps=tuple(summed), logits=logits)
+
+
+def _of_the_image(found: Cams, model: nn.Module, shape: tuple[int, int]) -> Cams:
+    """Cut off what a network added to an image of ``shape`` on the right and below, at an equal map size."""
+    multiple: int = getattr(model, "input_multiple", 1)  # type: ignore[assignment]
+    shares = [n / (-(-n // multiple) * multiple) for n in shape]
+    if shares == [1, 1]:
+        return found
+    return found._replace(maps=tuple(_cropped(m, *shares) for m in found.maps))
+
+
+def _cropped(maps: Tensor, rows: float, columns: float) -> Tensor:
+    """Stretch the first ``rows`` and ``columns``, shares of (B, C, h, w), over (h, w), bilinearly."""
+    weights = []
+    for n, share in zip(maps.shape[2:], (rows, columns), strict=True):
+        place = ((torch.arange(n, device=maps.device) + 0.5) * share - 0.5).clamp_min(0)
+        cells = torch.arange(n, device=maps.device)
+        weights.append((1 - (place[:, None] - cells).abs()).clamp_min(0))  # (n, n), rows sum to 1
+    return weights[0] @ maps @ weights[1].T
 
 
 def _summed(maps: Sequence[Tensor], size: tuple[int, int] | None, per_position: bool) -> Tensor:

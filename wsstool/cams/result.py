@@ -1,4 +1,4 @@
-"""The result of every class activation method."""
+"""The results of class activation methods."""
 
 from __future__ import annotations
 
@@ -20,3 +20,12 @@ class Cams(NamedTuple):
 
     maps: tuple[Tensor, ...]
     logits: Tensor
+
+
+class Probabilities(Cams):
+    """Class maps in [0, 1] that can be compared between images without normalisation.
+
+    Several passes are averaged instead of summed, and masks are made from the maps as they are.
+    """
+
+    __slots__ = ()

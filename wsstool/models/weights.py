@@ -20,7 +20,7 @@ from wsstool.atomic import atomic_file
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone, on_meta
 from wsstool.models.classifier import Classifier, build_classifier
-from wsstool.models.fan.class_head import LAST_LAYERS
+from wsstool.models.fan.class_head import LAST_LAYERS, TOKEN_HEAD
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.models.fitting import check_fit
 from wsstool.models.published import fan, pytorch_fcn, tissue_stage1, tissue_stage2
@@ -175,7 +175,8 @@ def load_weights(path: Path | str) -> Weights:
         if fan.is_published(state) and isinstance(content.get(AVERAGED), Mapping):
             state = _unwrapped(content[AVERAGED], path)  # the published results are those of the average
         return _published(state, path, content.get("arch"))
-    return Weights(state, dict(meta), _unwrapped(second, path) if isinstance(second, Mapping) else None)
+    described = {"token_head": True, **meta} if TOKEN_HEAD in state else dict(meta)
+    return Weights(state, described, _unwrapped(second, path) if isinstance(second, Mapping) else None)
 
 
 def _published(state: dict[str, Tensor], path: Path | str, arch: object) -> Weights:

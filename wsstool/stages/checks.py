@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TypeVar
 
-from wsstool.errors import SomeFailedError, UsageError
+import numpy as np
+
+from wsstool.errors import BadInputError, SomeFailedError, UsageError
 from wsstool.options import Options, spelled
-from wsstool.types import ClassList
+from wsstool.types import IGNORE, ClassList
 
 Kind = TypeVar("Kind", bound=Options)
 
@@ -36,6 +38,15 @@ def check_failed(failed: int, max_failed: int) -> None:
     """Raise SomeFailedError when more images failed than allowed; the weights are written."""
     if failed > max_failed:
         raise SomeFailedError(f"{failed} images failed and were left out; --max-failed allows {max_failed}")
+
+
+def check_fits_label_map(map_class: np.ndarray) -> None:
+    """Raise BadInputError if a label map cannot hold one of these class ids."""
+    highest = int(map_class.max(initial=0))
+    if highest >= IGNORE:
+        raise BadInputError(
+            f"a label map holds classes 0 to {IGNORE - 1}; the input has maps of class {highest}"
+        )
 
 
 def class_id(name: str | None, classes: ClassList) -> int | None:

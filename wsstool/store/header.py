@@ -73,6 +73,11 @@ class Header:
     def layers(self) -> tuple[str, ...]:
         return tuple(self.attributes.get("layers", ("",)))
 
+    @property
+    def has_probabilities(self) -> bool:
+        """Whether the maps of a ``cam`` file are probabilities that need no normalisation."""
+        return self.attributes.get("values") == "probability"
+
     def rows(self, i: int, index: str) -> slice:
         """Return the rows of image ``i`` in a column with index ``image``, ``layer``, ``map`` or ``box``."""
         if index in ("map", "box"):

@@ -65,7 +65,10 @@ KINDS: dict[str, Kind] = {
                 "scale": ("float32", "layer", "divisor of each block"),
                 "score": ("float32", "map", "score of the class in the image, 0 to 1"),
             },
-            {"layers": "names of the layers"},
+            {
+                "layers": "names of the layers",
+                "values": "optional; `probability`: in [0, 1], not divided (scale 1)",
+            },
             float("nan"),
         ),
         Kind(

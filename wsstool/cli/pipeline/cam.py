@@ -12,5 +12,6 @@ def cam(options: CamOptions) -> None:
     Examples:
         wsstool cam data/ --split train --weights cls.pth -o cams.h5
         wsstool cam data/ --weights cls.pth --scale 0.5 --scale 1 --flip | wsstool pseudo-mask -o masks.h5
+        wsstool cam data/ --weights labeler.pth --method token -o tokens.h5
     """
     call("pseudo_masks.cam:cam", options)

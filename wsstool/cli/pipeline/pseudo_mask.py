@@ -12,6 +12,7 @@ def pseudo_mask(options: PseudoMaskOptions) -> None:
     Examples:
         wsstool pseudo-mask cams.h5 --refine crf -o masks.h5
         wsstool cam data/ --weights cls.pth | wsstool pseudo-mask --background-threshold auto -o masks.h5
+        wsstool pseudo-mask tokens.h5 --rule threshold --set high=0.8 --set low=0.5 -o masks.h5
         wsstool pseudo-mask selection.h5 --min-score 0.4 -o masks.h5
     """
     call("pseudo_masks.pseudo_mask:pseudo_mask", options)

@@ -15,6 +15,9 @@ BLOCKS = 2
 LAST_LAYERS = ("head.", "aux_head.")
 """How the names of the layers that know the classes begin."""
 
+TOKEN_HEAD = "head.aux_head.weight"
+"""An entry of weights files that only classifiers with a token head have."""
+
 
 class ClassTokenHead(nn.Module):
     """A class token that attends to the tokens of the image, two blocks, a norm, and linear layers.

@@ -47,8 +47,8 @@ class ClassMapOptions(Labelling, Refinement):
     rule: Rule = option("argmax", "how scores become labels; 'wsstool methods' compares them", panel=METHOD)
     normalise: Literal["auto", "joint", "class", "minmax", "probability", "none"] = option(
         "auto",
-        "scaling of the scores to [0, 1]; auto: 'class' before crf, 'probability' after predict, 'minmax' "
-        "for multilayer, else 'joint'",
+        "scaling of the scores to [0, 1]; auto: 'none' for probabilities of cam, 'class' before crf, "
+        "'probability' after predict, 'minmax' for multilayer, else 'joint'",
         panel=METHOD,
     )
     background: BackgroundKind = option(

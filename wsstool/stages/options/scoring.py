@@ -70,7 +70,8 @@ class EvalOptions(LabelMapScores):
     )
     normalise: Literal["auto", "joint", "class", "minmax", "probability", "none"] = option(
         "auto",
-        "scaling of class maps to [0, 1]; auto: 'probability' after predict, else 'joint'",
+        "scaling of class maps to [0, 1]; auto: 'none' for probabilities of cam, 'probability' after "
+        "predict, else 'joint'",
         panel=METHOD,
     )
     sweep: bool = option(

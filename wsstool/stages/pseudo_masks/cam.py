@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wsstool import store
-from wsstool.cams import Cams, multiscale
+from wsstool.cams import Cams, Probabilities, multiscale
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
@@ -25,7 +25,7 @@ from wsstool.stages.inputs.image_batches import Picture, dataset_batches
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.stages.networks.whole_tokens import say_padding
 from wsstool.stages.options.cam import CamOptions
-from wsstool.stages.pseudo_masks.cam_grid import map_strides
+from wsstool.stages.pseudo_masks.cam_grid import empty_maps, map_strides
 from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -35,7 +35,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     """Compute the class maps of every image and write them as a ``cam`` file.
 
     Each layer's maps are summed over scales and flips, and stored divided by their largest magnitude, which
-    goes into the column ``scale``.
+    goes into the column ``scale``; probabilities are averaged and stored as they are, with a scale of 1.
 
     Returns:
         ``images``, ``failed`` and ``key``.
@@ -57,9 +57,12 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     )
     dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
     model, meta = load_classifier(options.weights, dataset.classes, is_named=options.class_list is not None)
+    if CAMS.takes(options.method, "single_label"):
+        method = partial(method, single_label=meta.get("single_label", False))
     model = model.to(pick_device(options.device), memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
     layers = tuple(options.layer or (str(model.default_layer),))
-    strides = map_strides(method, model, layers, len(meta["class_ids"]), scales, options.map_stride)
+    empty = empty_maps(method, model, layers, len(meta["class_ids"]))
+    strides = map_strides(empty, scales, options.map_stride)
     network = _Network(
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )
@@ -75,7 +78,9 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     )
     weights = store.Input.of_file(options.weights, role="weights", provenance=meta.get("provenance", ()))
     inputs = [store.Input.of_folder(dataset.root, dataset.names), weights]
-    header = _header(params, inputs, images, classes, chosen, layers, strides, options.dtype)
+    divided = not isinstance(empty, Probabilities)
+    attributes = {"layers": list(layers), **({} if divided else {"values": "probability"})}
+    header = _header(params, inputs, images, classes, chosen, attributes, strides, options.dtype)
 
     def class_maps(numbers: list[int], pixels: list[np.ndarray]) -> Iterator[Payload]:
         asked = torch.from_numpy(chosen[numbers][:, meta["class_ids"]])
@@ -84,7 +89,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
             columns = network.outputs(np.flatnonzero(chosen[i]), len(classes))
             grids = header.columns["layer_size"][i]
             blocks = [_on_grid(one[at][columns], grid) for one, grid in zip(maps, grids, strict=True)]
-            yield _payload(blocks, scores[at][columns])
+            yield _payload(blocks, scores[at][columns], divided=divided)
 
     with create(header, options, messages) as writer:
         results = per_image(images.batches(writer.start), class_maps, writer.start)
@@ -186,17 +191,17 @@ def _header(
     data: _Images,
     classes: ClassList,
     chosen: np.ndarray,
-    layers: Sequence[str],
+    attributes: dict[str, Any],
     strides: Sequence[int],
     dtype: str,
 ) -> store.Header:
     counts = chosen.sum(1)
     grids = np.stack([-(-data.sizes // stride) for stride in strides], 1)  # (N, L, 2)
     elements = counts * grids.prod(2).sum(1)
-    if len(layers) == 1:
+    if len(strides) == 1:
         shapes = np.concatenate([counts[:, None], grids[:, 0]], 1)
     else:
-        shapes = np.stack([np.full(len(counts), len(layers)), counts, np.full(len(counts), -1)], 1)
+        shapes = np.stack([np.full(len(counts), len(strides)), counts, np.full(len(counts), -1)], 1)
     return store.new_header(
         "cam",
         stage="cam",
@@ -215,7 +220,7 @@ def _header(
             "map_offset": np.concatenate([[0], np.cumsum(counts)]),
             "map_class": np.nonzero(chosen)[1],
         },
-        attributes={"layers": list(layers)},
+        attributes=attributes,
     )
 
 
@@ -227,10 +232,10 @@ def _on_grid(maps: Tensor, grid: np.ndarray) -> np.ndarray:
     return maps.cpu().numpy()
 
 
-def _payload(blocks: list[np.ndarray], scores: np.ndarray) -> Payload:
-    """One image's maps, each layer divided by its largest magnitude, which goes to the tail."""
-    largest = [float(np.abs(block).max()) if block.size else 0.0 for block in blocks]
-    scaled = [block / (value or 1.0) for block, value in zip(blocks, largest, strict=True)]
-    return Payload(
-        np.concatenate([block.reshape(-1) for block in scaled]), {"scale": largest, "score": scores}
-    )
+def _payload(blocks: list[np.ndarray], scores: np.ndarray, *, divided: bool) -> Payload:
+    """One image's maps; ``divided``: each layer by its largest magnitude, which goes to the tail."""
+    scale = [1.0] * len(blocks)
+    if divided:
+        scale = [float(np.abs(block).max()) if block.size else 0.0 for block in blocks]
+        blocks = [block / (value or 1.0) for block, value in zip(blocks, scale, strict=True)]
+    return Payload(np.concatenate([block.reshape(-1) for block in blocks]), {"scale": scale, "score": scores})

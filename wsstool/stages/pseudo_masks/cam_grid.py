@@ -1,4 +1,4 @@
-"""Compute the stride of each layer's class maps before the output file is laid out."""
+"""Class maps of an empty image: what a method returns, known before the output file is laid out."""
 
 from __future__ import annotations
 
@@ -15,29 +15,17 @@ PROBE = (256, 128)
 """Rows and columns of the empty image that goes through the network; unequal, to know maps by their shape."""
 
 
-def map_strides(
-    method: Callable[..., Cams],
-    model: nn.Module,
-    layers: Sequence[str],
-    n_classes: int,
-    scales: Sequence[float],
-    given: int | None,
-) -> list[int]:
-    """Return the cell size of the maps of each layer: as given, the layer's own, or 4 for several scales.
+def empty_maps(method: Callable[..., Cams], model: nn.Module, layers: Sequence[str], n_classes: int) -> Cams:
+    """Run a method once, on an empty image.
 
-    The method is run once, on an empty image: whatever it refuses, such as a layer that it cannot use or a
-    value of one of its options, is refused before there is an output.
+    Whatever it refuses, such as a layer that it cannot use or a value of one of its options, is refused
+    before there is an output.
 
     Args:
         method: of the cams family, with its options.
         model: the classifier, on its device.
         layers: names of layers.
         n_classes: outputs of the classifier.
-        scales: of the image.
-        given: pixels per cell, or None.
-
-    Returns:
-        One number of pixels per layer.
 
     Raises:
         UsageError: an unknown or repeated layer, or one without a map over the image; see the method.
@@ -51,6 +39,20 @@ def map_strides(
             raise UsageError(
                 f"layer '{name}' has no map over the image; maps are read from: {spelled(parts_of(model))}"
             )
+    return found
+
+
+def map_strides(found: Cams, scales: Sequence[float], given: int | None) -> list[int]:
+    """Return the cell size of the maps of each layer: as given, the layer's own, or 4 for several scales.
+
+    Args:
+        found: of ``empty_maps``.
+        scales: of the image.
+        given: pixels per cell, or None.
+
+    Returns:
+        One number of pixels per layer.
+    """
     if given is not None or len(scales) > 1:
-        return [given or 4] * len(layers)
+        return [given or 4] * len(found.maps)
     return [max(1, round(PROBE[0] / one.shape[2] / scales[0])) for one in found.maps]

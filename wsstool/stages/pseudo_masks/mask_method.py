@@ -26,7 +26,7 @@ def mask_method(
     Args:
         header: of the file.
         options: of ``pseudo-mask``.
-        messages: warned of settings that do nothing.
+        messages: warned of settings that do nothing, and of rescaled probabilities.
 
     Returns:
         The method, and the options that are not what was typed: ``normalise`` and ``settings``.
@@ -47,7 +47,11 @@ def mask_method(
         )
     normalise: str = options.normalise
     if normalise == "auto":
-        normalise = _usual(header.stage, refine, gated=gated)
+        normalise = _usual(header, refine, gated=gated)
+    elif header.has_probabilities and normalise != "none":
+        messages.warn(
+            f"--normalise {normalise} rescales probabilities: thresholds are no longer probabilities"
+        )
     for_rule = RULES.settings(rule, of_rule)
     for_seen = BACKGROUNDS.settings(seen, of_seen) if seen else {}
     refiner, for_refiner = find_refiner(
@@ -75,9 +79,11 @@ def mask_method(
     return method, {"settings": setting_texts(pairs), "normalise": normalise}
 
 
-def _usual(stage: str, refine: str | None, *, gated: bool) -> str:
+def _usual(header: store.Header, refine: str | None, *, gated: bool) -> str:
     """Return the normalisation that ``auto`` stands for."""
-    if stage == "predict":
+    if header.has_probabilities:
+        return "none"
+    if header.stage == "predict":
         return "probability"
     if gated:
         return "minmax"

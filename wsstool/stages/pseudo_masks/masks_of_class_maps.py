@@ -17,6 +17,7 @@ from wsstool.masks.background import ThresholdFromScores
 from wsstool.masks.method import Method
 from wsstool.masks.normalise import normalise as normalised
 from wsstool.parallel import map_in_threads
+from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_batches import read_picture
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
@@ -48,6 +49,7 @@ def label_class_maps(
         As ``pseudo_mask``.
     """
     header = reader.header
+    check_fits_label_map(header.columns["map_class"])
     records: Callable[..., Iterator[store.Record]] = reader.records
     method, resolved = mask_method(header, options, messages)
     layers = _layers(header, options.layer)

@@ -16,6 +16,7 @@ from wsstool.data.listing import is_picture
 from wsstool.data.masks import read_mask
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.masks.normalise import scores_at
+from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.types import IGNORE, ClassList
 
@@ -99,7 +100,8 @@ def open_predictions(
     Args:
         source: a ``mask`` or ``cam`` file, ``-`` or None (standard input), or a folder of mask images.
         classes: the class list of a folder; a file brings its own.
-        normalise: of CAMs; ``auto`` is ``probability`` for what ``predict`` wrote and ``joint`` otherwise.
+        normalise: of CAMs; ``auto`` is ``none`` for probabilities of ``cam``, ``probability`` for what
+            ``predict`` wrote, and ``joint`` otherwise.
         background_threshold: a pixel of a CAM is background where no class scores more than this, [0, 1].
         background: ``none`` forbids background in label maps made of CAMs.
         command: for messages.
@@ -128,6 +130,7 @@ def open_predictions(
         if header.payload == "mask":
             found._records = _masks(reader)
         else:
+            check_fits_label_map(header.columns["map_class"])
             scale = Scale.of(header, normalise, background_threshold, background)
             found._records = _cams(reader, scale, found)
         yield found
@@ -150,6 +153,7 @@ class Scale:
         """The scale for a file; see ``open_predictions`` for the options."""
         if mode == "auto":
             mode = "probability" if header.stage == "predict" else "joint"
+            mode = "none" if header.has_probabilities else mode
         known = header.classes.background
         if background == "none":
             return cls(mode, threshold, -1, known)
