@@ -1,5 +1,7 @@
 """Scales and mirror images are put on one grid and summed."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -29,10 +31,11 @@ def test_grid_can_be_given():
     assert [tuple(m.shape) for m in found.maps] == [(4, 3, 20, 28)] * 2
 
 
-def test_a_scale_counts_alike_in_cam_and_gradcam():
+@pytest.mark.parametrize("gradient", [gradcam, partial(gradcam)], ids=["plain", "with settings"])
+def test_a_scale_counts_alike_in_cam_and_gradcam(gradient):
     x, targets = batch()
     a, b = (
-        multiscale(m, small_classifier(), x, targets, scales=(0.5, 1.0, 1.5)).maps[0] for m in (cam, gradcam)
+        multiscale(m, small_classifier(), x, targets, scales=(0.5, 1.0, 1.5)).maps[0] for m in (cam, gradient)
     )
     torch.testing.assert_close(a / a[0, 0].numel(), b)
 

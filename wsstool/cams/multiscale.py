@@ -79,9 +79,8 @@ def multiscale(
     if rectify:
         passes = [p._replace(maps=tuple(m.clamp_min(0) for m in p.maps)) for p in passes]
     logits = torch.stack([p.logits for p in passes]).mean(0)
-    summed = [
-        _summed(maps, size, method in PER_POSITION) for maps in zip(*(p.maps for p in passes), strict=True)
-    ]
+    per_position = getattr(method, "func", method) in PER_POSITION  # stages bind settings with ``partial``
+    summed = [_summed(maps, size, per_position) for maps in zip(*(p.maps for p in passes), strict=True)]
     if isinstance(passes[0], Probabilities):
         summed = [m / len(passes) for m in summed]
     return passes[0]._replace(maps=tuple(summed), logits=logits)
