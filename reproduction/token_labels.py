@@ -1,0 +1,148 @@
+"""What token labels are worth: a class-only network, a labeler and two students, on drawn or real images.
+
+    python reproduction/token_labels.py --work FOLDER [DATA] [--seeds 0 1 2] [--epochs N] [--negatives]
+
+Four networks per seed, with one schedule: the class token alone (its token head reads the finished tokens
+and trains nothing else), a labeler, and students of that labeler by Gumbel and by soft labels. Prints two
+tables in Markdown: clean and robust accuracy, and the masks that the maps of each network give on the
+training images at their best threshold. Results of finished steps are kept in ``--work``. Without DATA the
+images are drawn.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from steps import Steps
+
+CLASS_ONLY, LABELER = "class token only", "labeler"
+STUDENTS = {"student, Gumbel labels": "gumbel", "student, soft labels": "soft"}
+NETWORKS = (CLASS_ONLY, LABELER, *STUDENTS)
+MAPS = {"token maps": ("--method", "token"), "Grad-CAM": ("--method", "gradcam")}
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """The networks of one data folder.
+
+    Attributes:
+        steps: runs the commands.
+        data: folder with tags and the splits train, val and test; masks if maps are scored.
+        schedule: options of ``train-cls`` that all networks share.
+        severities: of the corruptions.
+    """
+
+    steps: Steps
+    data: Path
+    schedule: Sequence[str]
+    severities: Sequence[str]
+
+    def network(self, name: str, seed: str) -> Path:
+        """Train a network; a student after its labeler."""
+        own: tuple[str | Path, ...] = ("--token-head",)
+        if name == CLASS_ONLY:
+            own = ("--token-head", "--no-token-gradient")
+        if name in STUDENTS:
+            teacher = self.network(LABELER, seed)
+            own = ("--token-head", "--teacher", teacher, "--token-labels", STUDENTS[name])
+        return self.steps.make(
+            f"{slug(name)}-{seed}.pth",
+            *("train-cls", self.data, "--split", "train", "--val-split", "val"),
+            *self.schedule,
+            *own,
+            *("--seed", seed, "--quiet"),
+        )
+
+    def robustness(self, name: str, seed: str) -> dict[str, Any]:
+        """Clean and robust score on the test images."""
+        severities = [word for one in self.severities for word in ("--severity", one)]
+        return self.steps.result(
+            f"{slug(name)}-{seed}.robustness.json",
+            *("robustness", self.data, "--split", "test", "--weights", self.network(name, seed)),
+            *severities,
+            *("--score", "class", "--workers", "0", "--quiet", "--json"),
+        )
+
+    def mask_score(self, name: str, maps: str, seed: str) -> float:
+        """mIoU of the training images at the best threshold on the maps of a network."""
+        stem = f"{slug(name)}-{seed}.{slug(maps)}"
+        words = ("cam", self.data, "--split", "train", "--weights", self.network(name, seed), *MAPS[maps])
+        cams = self.steps.make(f"{stem}.h5", *words, "--workers", "0", "--quiet")
+        found = self.steps.result(f"{stem}.json", "eval", cams, "--sweep", "--json", "--quiet")
+        return float(found["rows"][0]["miou"])
+
+
+def robustness_table(experiment: Experiment, seeds: Sequence[str]) -> str:
+    rows = []
+    for name in NETWORKS:
+        runs = [experiment.robustness(name, seed) for seed in seeds]
+        rows.append((name, *(spread([run[key] for run in runs]) for key in ("clean", "robust", "retention"))))
+    return table(("network", "clean", "robust", "retention"), rows)
+
+
+def mask_table(experiment: Experiment, seeds: Sequence[str]) -> str:
+    rows = [
+        (name, *(spread([experiment.mask_score(name, maps, seed) for seed in seeds]) for maps in MAPS))
+        for name in NETWORKS
+    ]
+    return table(("network", *MAPS), rows)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Return mean and 95 % interval over seeds, by the t distribution.
+
+    Example:
+        >>> spread([0.5, 0.6, 0.7])
+        '0.600 ± 0.248'
+    """
+    from scipy.stats import t
+
+    mean, n = float(np.mean(values)), len(values)
+    if n < 2:
+        return f"{mean:.3f}"
+    return f"{mean:.3f} ± {t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5:.3f}"
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def slug(name: str) -> str:
+    return name.lower().replace(",", "").replace(" ", "-")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", type=Path, nargs="?")
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"])
+    parser.add_argument("--epochs", default="20")
+    parser.add_argument("--image-size", default="128")
+    parser.add_argument("--batch-size", default="32")
+    parser.add_argument("--severity", nargs="+", default=["3"])
+    parser.add_argument("--negatives", action="store_true", help="images without a tag are negatives")
+    parser.add_argument("--no-masks", action="store_true", help="skip the scores of the maps")
+    args = parser.parse_args()
+    steps = Steps(args.work)
+    if (data := args.data) is None:
+        data = steps.make("drawn", "sample", "--count", "2000", "--seed", "11", "--quiet")
+    schedule = (
+        *("--arch", "fan-micro", "--image-size", args.image_size, "--epochs", args.epochs),
+        *("--batch-size", args.batch_size, "--lr", "1e-3", "--warmup-epochs", "2", "--weight-decay", "0.05"),
+        *("--rand-augment", "9", "--erasing", "0.3", "--color-jitter", "0", "--workers", "0"),
+        *(["--negatives"] if args.negatives else []),
+    )
+    experiment = Experiment(steps, data, schedule, args.severity)
+    print(robustness_table(experiment, args.seeds))
+    if not args.no_masks:
+        print(mask_table(experiment, args.seeds), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
