@@ -144,7 +144,7 @@ def test_an_interrupted_pass_goes_on_to_the_same_bytes(shell):
 @pytest.mark.parametrize(
     ("line", "code", "says"),
     [
-        ("mkdir -p empty && wsstool train-cls empty -o x.pth", 66, "no pictures"),
+        ("mkdir -p empty && wsstool train-cls empty -o x.pth", 66, "no images in"),
         ("head -c 3000 whole.h5 | wsstool pseudo-mask -o x.h5", 65, "truncated"),
         ("true | wsstool pseudo-mask -o x.h5", 65, "empty"),
         ("wsstool cam data --split val --weights cls.pth > /dev/full", 74, "No space left"),

@@ -72,7 +72,7 @@ def map_in_processes(make: Callable[[Item], Result], items: Sequence[Item], work
             yield from _submitted(pool, make, items, 2 * workers)
         except BrokenProcessPool:
             raise WsstoolError(
-                "a worker process died, possibly out of memory; --workers 1 needs the least"
+                "a worker process died, possibly out of memory; --workers 1 needs the least memory"
             ) from None
 
 

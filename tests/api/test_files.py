@@ -60,7 +60,7 @@ def test_class_maps_in_raw_scale(root, tmp_path):
     assert record.class_ids.tolist() == [1, 2] and record.scores.tolist() == pytest.approx([0.9, 0.9])
     assert repr(record.maps) == "<24 x 32 maps of circle, square>"
     assert (np.asarray(record.maps) == record.data).all()
-    with pytest.raises(ValueError, match="no layer 'x'; there are features"):
+    with pytest.raises(ValueError, match="no layer 'x'; there are: features"):
         record.layer("x")
 
 

@@ -177,7 +177,7 @@ def test_networks_without_maps(name):
     method = CAMS.load(name)
     with pytest.raises(UsageError, match="not a feature map"):
         method(nn.Sequential(nn.Conv2d(3, 3, 1), nn.Flatten(), nn.LazyLinear(3)), x, targets, layers=("1",))
-    with pytest.raises(UsageError, match="names no default layer"):
+    with pytest.raises(UsageError, match="has no default layer"):
         method(nn.Sequential(nn.Conv2d(3, 3, 1)), x, targets)
     with pytest.raises(UsageError, match="classifier"):
         method(nn.Sequential(nn.Conv2d(3, 3, 1)), x, targets, layers=("0",))

@@ -148,7 +148,7 @@ def test_pool_that_does_not_shift_takes_the_backward_pass():
 
 def test_cam_refuses_other_layers():
     x, targets = batch()
-    with pytest.raises(UsageError, match=r"backbone.3 is not; gradcam takes any layer"):
+    with pytest.raises(UsageError, match=r"not on backbone.3; use gradcam for other layers"):
         cam(small_classifier(), x, targets, ("backbone.3",))
 
 

@@ -60,5 +60,5 @@ def test_table_on_a_terminal(masks, capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     eval_command._show(evaluate([masks]), json=False)
     text = capsys.readouterr().out
-    for words in ("mIoU", "blind", "circle", "one confusion matrix", "painted everywhere"):
+    for words in ("mIoU", "blind", "circle", "one confusion matrix", "assigned to all pixels"):
         assert words in text

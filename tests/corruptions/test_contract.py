@@ -80,7 +80,7 @@ class TestCorruption:
 
     @pytest.mark.parametrize("severity", [0, 6, -1, 2.5])
     def test_severities_are_1_to_5(self, method, name, severity):
-        with pytest.raises(UsageError, match="severities are 1, 2, 3, 4 and 5"):
+        with pytest.raises(UsageError, match="choose from 1, 2, 3, 4 and 5"):
             CORRUPTIONS.load(name)(cat(), severity, generator_of(name, 1, "a"))
 
     @pytest.mark.parametrize(

@@ -55,10 +55,10 @@ def test_json(tmp_path, data):
     [
         ("", "no class"),
         ("0 cat\n0 dog\n", "index 0 twice"),
-        ("0 cat\n2 dog\n", "leaves out index 1"),
+        ("0 cat\n2 dog\n", "has no index 1"),
         ("0 cat\n1 cat\n", "'cat' twice"),
-        ("0 cat\ndog\n", "index for 1 of 2"),
-        ("0 cat 1 2 3\n1 dog\n", "colour to 1 of 2"),
+        ("0 cat\ndog\n", "index for only 1 of 2"),
+        ("0 cat 1 2 3\n1 dog\n", "colour for only 1 of 2"),
         ("\n".join(f"c{i}" for i in range(256)), "256 classes"),
     ],
 )

@@ -76,9 +76,9 @@ def test_split_by_folder(tmp_path):
 @pytest.mark.parametrize(
     ("lines", "error", "message"),
     [
-        ("zzz\n", MissingInputError, "names 'zzz', but there is no such image"),
+        ("zzz\n", MissingInputError, "lists 'zzz', but there is no such image"),
         ("../a\n", BadInputError, "outside the data folder"),
-        ("\n", BadInputError, "names no image"),
+        ("\n", BadInputError, "lists no images"),
     ],
 )
 def test_bad_split(pack, lines, error, message):
@@ -131,13 +131,16 @@ def test_file_name_that_is_not_text(tmp_path):
 def test_nothing_there(tmp_path):
     with pytest.raises(MissingInputError, match="no folder"):
         open_dataset(tmp_path / "gone")
-    with pytest.raises(MissingInputError, match="no pictures"):
+    with pytest.raises(MissingInputError, match="no images in"):
         open_dataset(tmp_path)
 
 
 def test_two_images_of_one_name(pack):
     picture(pack / "images/a.png")
-    with pytest.raises(BadInputError, match=r"two images of one name: 'images/a\.jpg' and 'images/a\.png'"):
+    with pytest.raises(
+        BadInputError,
+        match=r"two images have the same name except for the suffix: 'images/a\.jpg' and 'images/a\.png'",
+    ):
         open_dataset(pack)
 
 
@@ -147,20 +150,20 @@ def test_two_images_of_one_name(pack):
         (
             "a.jpg,cow\nb.jpg,\nc.jpg,\n",
             BadInputError,
-            r"'images/a\.jpg' the tag 'cow', which is not in the class list",
+            r"the label 'cow' of image 'images/a\.jpg' in .* is not in the class list",
         ),
         (
             "a.jpg,cat\nb.jpg,\nc.jpg,\nd.jpg,cat\ne.jpg,\n",
             MissingInputError,
-            r"'d\.jpg' and 1 more.*no such image",
+            r"no image 'd\.jpg' and 1 more, listed in",
         ),
         ("a.jpg,cat\n", BadInputError, r"no labels for image 'images/b\.jpg' and 1 more"),
         ("a.jpg,cat\na.jpg,cat\n", BadInputError, r"image 'a\.jpg' twice"),
-        ("a.jpg,cat\nimages/a.jpg,cat\n", BadInputError, "one image twice"),
+        ("a.jpg,cat\nimages/a.jpg,cat\n", BadInputError, "an image is listed twice"),
         ("../a.jpg,cat\n", BadInputError, "outside the data folder"),
         ("/etc/a.jpg,cat\n", BadInputError, "outside the data folder"),
         (",cat\n", BadInputError, "empty image name"),
-        ("a.jpg\n", BadInputError, "another number of columns"),
+        ("a.jpg\n", BadInputError, "different numbers of columns"),
     ],
 )
 def test_bad_labels(pack, rows, error, message):
@@ -178,7 +181,7 @@ def test_name_that_fits_several_images(tmp_path):
     for folder in ("x", "y"):
         picture(tmp_path / f"images/{folder}/1.png")
     write(tmp_path / "labels.csv", "image,labels\n1.png,cat\n")
-    with pytest.raises(BadInputError, match=r"fits several images: images/x/1\.png, images/y/1\.png"):
+    with pytest.raises(BadInputError, match=r"matches several images: images/x/1\.png, images/y/1\.png"):
         open_dataset(tmp_path)
     write(tmp_path / "labels.csv", "image,labels\nx/1.png,cat\nimages/y/1,dog\n")
     assert open_dataset(tmp_path).labels.tolist() == [[0, 1, 0], [0, 0, 1]]
@@ -200,7 +203,7 @@ def test_missing_label_file_or_class_list(pack):
 
 def test_mask_of_another_size_or_with_unknown_values(pack):
     mask(pack / "masks/a.png", 1, (5, 4))
-    with pytest.raises(BadInputError, match=r"a\.png.*is 4 x 5 pixels, its image 5 x 4"):
+    with pytest.raises(BadInputError, match=r"a\.png.*has 4 x 5 pixels, its image 5 x 4"):
         open_dataset(pack).mask(0)
     mask(pack / "masks/a.png", 9)
     with pytest.raises(BadInputError, match="class 9"):

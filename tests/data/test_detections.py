@@ -43,7 +43,7 @@ def test_sizes_are_known_where_every_model_knows_its_own():
 
 @pytest.mark.parametrize(
     ("change", "says"),
-    [({"fractions": True}, "another way"), ({"names": {0: "dog"}}, "class 0 is 'dog' in 'other'")],
+    [({"fractions": True}, "different box formats"), ({"names": {0: "dog"}}, "class 0 is 'dog' in 'other'")],
 )
 def test_models_that_do_not_fit_together(change, says):
     one = made(("a",), [0], names={0: "cat"})

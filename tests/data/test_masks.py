@@ -52,7 +52,7 @@ def test_unknown_values_are_refused(tmp_path):
     with pytest.raises(BadInputError, match=r"m\.png.*class 7.*ends at 2 \(dog\)"):
         read_mask(tmp_path / "m.png", CLASSES)
     Image.fromarray(np.array([[0, 300]], np.uint16)).save(tmp_path / "m.png")
-    with pytest.raises(BadInputError, match="holds 300"):
+    with pytest.raises(BadInputError, match="contains 300"):
         read_mask(tmp_path / "m.png")
 
 
@@ -60,7 +60,7 @@ def test_unknown_colours_are_refused(tmp_path):
     Image.fromarray(np.array([[[10, 20, 31]]], np.uint8)).save(tmp_path / "m.png")
     with pytest.raises(BadInputError, match=r"colour \(10, 20, 31\)"):
         read_mask(tmp_path / "m.png", CLASSES)
-    with pytest.raises(BadInputError, match="names no colours"):
+    with pytest.raises(BadInputError, match="has no colours"):
         read_mask(tmp_path / "m.png")
 
 

@@ -97,7 +97,7 @@ def test_tag_scores_on_paper():
     assert ours.jaccard == pytest.approx((1 + 1 / 3 + 1) / 3)
     assert math.isnan(average_precision(np.zeros(2, bool), np.zeros(2)))
     assert exact_match(labels, scores > 0.85) == pytest.approx(2 / 3)
-    with pytest.raises(ValueError, match="labels are"):
+    with pytest.raises(ValueError, match="labels have shape"):
         classification_scores(labels[:2], scores)
 
 

@@ -63,7 +63,7 @@ def test_a_difference_is_drawn_in_pairs():
     assert interval.high - interval.low < 0.3 * (single.high - single.low)
     none = difference_interval(images, images, 3)
     assert (none.low, none.high, none.units) == (0, 0, 30)
-    with pytest.raises(ValueError, match="30 images against 6"):
+    with pytest.raises(ValueError, match="30 images with 6"):
         difference_interval(images, counted(6).images(), 3)
 
 
@@ -79,7 +79,7 @@ def test_groups_are_drawn_whole():
     assert bootstrap_interval(many.images(), 3, groups=groups).low == pytest.approx(alone.low)
     ungrouped = bootstrap_interval(many.images(), 3)
     assert ungrouped.high - ungrouped.low < (alone.high - alone.low) / 2
-    with pytest.raises(ValueError, match="groups for"):
+    with pytest.raises(ValueError, match="group names for"):
         bootstrap_interval(few.images(), 3, groups=["a"])
 
 

@@ -105,7 +105,7 @@ def test_an_area_is_that_of_the_mask(files):
 
 def test_what_is_refused(files, tmp_path):
     source, truth = files(in_runs(slice(0, 4), slice(0, 4), (30, 60)))
-    with pytest.raises(BadInputError, match="60 x 30 pixels, the image 60 x 40"):
+    with pytest.raises(BadInputError, match="60 x 30 pixels, but the image has 60 x 40"):
         evaluate(source, truth=truth)
     rows = json.loads(source.read_text())
     del rows[0]["segmentation"]

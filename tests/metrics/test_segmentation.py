@@ -93,7 +93,7 @@ def test_scores_on_paper():
     assert with_truth.mean_iou == pytest.approx((4 / 6 + 3 / 5) / 2)
     assert segmentation_scores(matrix, ignored_prediction="skip").iou[0] == 4 / 5
     assert segmentation_scores(matrix, ignored_prediction="background", background=0).iou[0] == 5 / 6
-    with pytest.raises(ValueError, match="has none"):
+    with pytest.raises(ValueError, match="has no background class"):
         segmentation_scores(matrix, ignored_prediction="background")
 
 
@@ -157,7 +157,7 @@ def test_image_scores_are_those_of_one_image_matrices():
 @pytest.mark.parametrize(
     ("prediction", "truth", "message"),
     [
-        (np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8), "2 x 2 and the ground truth 2 x 3"),
+        (np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8), "2 x 2, but the ground truth 2 x 3"),
         (np.full((2, 2), 7, np.uint8), np.zeros((2, 2), np.uint8), "prediction contains 7"),
         (np.zeros((2, 2), np.uint8), np.full((2, 2), 9, np.uint8), "ground truth contains 9"),
         (np.zeros((2, 2), np.int64), np.zeros((2, 2), np.uint8), "uint8"),

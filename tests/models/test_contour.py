@@ -7,7 +7,7 @@ import torch
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import build_backbone
 from wsstool.models.contour import build_contour, start_contour
-from wsstool.models.contour_maps import Shown, joined, view_maps
+from wsstool.models.contour_maps import ObjectCrop, joined, view_maps
 from wsstool.models.weights import build_from_weights, save_weights
 
 
@@ -103,7 +103,7 @@ class TestMaps:
         network = build_contour("tiny", width=8).eval()
         rng = np.random.default_rng(0)
         views = [
-            Shown(rng.integers(0, 255, (32, 32, 3), np.uint8), (32, 32), (3, 4, 3 + w, 4 + h), 0)
+            ObjectCrop(rng.integers(0, 255, (32, 32, 3), np.uint8), (32, 32), (3, 4, 3 + w, 4 + h), 0)
             for w, h in [(10, 7), (90, 50), (1, 1)]
         ]
         norm = {"mean": [0.5] * 3, "std": [0.2] * 3}
@@ -121,7 +121,7 @@ class TestMaps:
         image[:, : extent[1]] = image[:, : extent[1]] // 2 + image[:, : extent[1]][:, ::-1] // 2
         (one,) = view_maps(
             network,
-            [Shown(image, extent, (0, 0, extent[1], 32), 0)],
+            [ObjectCrop(image, extent, (0, 0, extent[1], 32), 0)],
             mean=[0.5] * 3,
             std=[0.2] * 3,
             flip=True,

@@ -72,7 +72,7 @@ def test_long_lists_are_cut() -> None:
         ),
         (["dropout"], "layer 'dropout' comes after the last feature map"),
         ([""], "--layer '' names no layer; there are: features.0 to features.5"),
-        (["."], "--layer '.' names no layer"),
+        (["."], "--layer '.': no such layer"),
         (["features.3", "features.3"], "--layer features.3 and --layer features.3 are the same layer"),
         (
             ["features.3", "backbone.features.3"],

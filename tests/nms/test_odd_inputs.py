@@ -168,7 +168,7 @@ class TestArguments:
 
     def test_negative_scores(self):
         assert run(PAIR, [-1.0, -2.0]).keep.tolist() == [0]
-        with pytest.raises(ValueError, match="negative"):
+        with pytest.raises(ValueError, match="scores of 0 or more"):
             run(PAIR, [-1.0, -2.0], method="soft")
 
 

@@ -106,7 +106,7 @@ class TestRotated:
         found = run(boxes, [0.9, 0.8, 0.7])
         assert found.keep.tolist() == [0, 2] and found.cluster.tolist() == [0, 0, 1]
         assert found.boxes.shape == (2, 5)
-        with pytest.raises(ValueError, match="no mean"):
+        with pytest.raises(ValueError, match="not possible for rotated boxes and masks"):
             run(boxes, [0.9, 0.8, 0.7], method="weighted")
 
     def test_pairs_are_complete(self):
@@ -163,7 +163,7 @@ class TestMasks:
         assert run(proposals, [4, 3, 2, 1.0]).keep.tolist() == [0, 1, 2]  # 15 of 30 px; 20 of 35
         assert run(proposals, [4, 3, 2, 1.0], iou_threshold=0.4).keep.tolist() == [0, 1]
         assert run(proposals, [4, 3, 2, 1.0], iou_threshold=0.6).keep.tolist() == [0, 1, 2, 3]
-        with pytest.raises(ValueError, match="no mean"):
+        with pytest.raises(ValueError, match="not possible for rotated boxes and masks"):
             run(proposals, [4, 3, 2, 1.0], method="voting")
 
 

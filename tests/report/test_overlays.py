@@ -40,7 +40,7 @@ def test_blend_tints_classes_and_leaves_background(image):
 def test_opacity_one_shows_the_palette(image):
     labels = np.full((12, 16), 2, np.uint8)
     assert (blend(image, labels, PALETTE, opacity=1) == PALETTE[2]).all()
-    with pytest.raises(ValueError, match="labels are"):
+    with pytest.raises(ValueError, match="labels have shape"):
         blend(image, labels[:5], PALETTE)
 
 

@@ -51,7 +51,7 @@ def test_a_hit_sends_equal_bytes_without_computing(kind, folder, pipe):
     first = pipe(made)
     assert os.listdir(folder) == [f"{made.header.key}.h5"]
     assert pipe(Once(made), messages=heard, env="another machine", max_failed=9) == first
-    assert heard.said == [f"from the cache (key {made.header.key[:12]})"]
+    assert heard.said == [f"reading the result from the cache (key {made.header.key[:12]})"]
     assert pipe(made, force=True) == first
 
 

@@ -136,7 +136,7 @@ def test_nothing_is_read_from_other_files(tmp_path):
 
 def test_newer_schema_and_unknown_kinds(tmp_path):
     example("mask", 4).write(tmp_path / "a.h5")
-    for name, value, words in (("wsstool_schema", 99, "upgrade"), ("payload", "dream", "does not know")):
+    for name, value, words in (("wsstool_schema", 99, "upgrade"), ("payload", "dream", "does not support")):
         with h5py.File(repacked(tmp_path / "a.h5"), "a") as file:
             file.attrs[name] = value
         with pytest.raises(BadInputError, match=words):

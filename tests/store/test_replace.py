@@ -19,7 +19,7 @@ def test_another_kind_stays(tmp_path):
     path = tmp_path / "cams.h5"
     example("cam").write(path)
     before = path.read_bytes()
-    with pytest.raises(CannotWriteError, match="holds the cam of"):
+    with pytest.raises(CannotWriteError, match="is a cam file from"):
         example("mask").write(path)
     assert path.read_bytes() == before
 

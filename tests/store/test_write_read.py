@@ -112,7 +112,7 @@ def mask_header(images: list[str], *, rows: int = 2, columns: int = 3) -> store.
     [
         (["a", "a"], "not sorted and unique: 'a' before 'a'"),
         (["a", "c", "b"], "not sorted and unique: 'c' before 'b'"),
-        (["../a", "b"], "leads out of its data folder"),
+        (["../a", "b"], "outside the data folder"),
     ],
 )
 def test_image_names_are_unique_sorted_and_stay_inside(images, says):
@@ -166,7 +166,7 @@ def test_another_result_says_what_changed(tmp_path):
     def reason(made):
         heard = Heard()
         made.write(path, messages=heard)
-        return heard.said[0].removeprefix(f"making '{path}' again: ")
+        return heard.said[0].removeprefix(f"recomputing '{path}': ")
 
     example(seed=1).write(path)
     assert reason(example(seed=2)) == "seed 1 -> 2"
@@ -227,7 +227,7 @@ def test_terminals_are_refused(monkeypatch):
             store.create(example().header, None)
         with pytest.raises(UsageError, match="refusing to write HDF5 to a terminal"):
             store.create(example().header, os.ttyname(slave))
-        with pytest.raises(UsageError, match="name an input file"):
+        with pytest.raises(UsageError, match="name a file"):
             store.open_records(None)
     os.close(master)
 
@@ -243,7 +243,7 @@ def test_inputs_that_cannot_be(tmp_path):
         store.open_records(tmp_path / "other.h5")
     example("mask").write(tmp_path / "mask.h5")
     with pytest.raises(
-        BadInputError, match=r"is a mask file \(from 'made-up'\); x reads cam, which 'wsstool cam'"
+        BadInputError, match=r"is a mask file \(from 'made-up'\); x reads cam files, made by 'wsstool cam'"
     ):
         store.open_records(tmp_path / "mask.h5", kinds=("cam",), command="x")
 

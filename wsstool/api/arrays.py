@@ -84,7 +84,9 @@ def class_maps(
         TypeError: a network that ``load_classifier`` did not load.
     """
     if not hasattr(network, "class_ids"):
-        raise TypeError("the network needs the attributes that load_classifier gives it")
+        raise TypeError(
+            "the network lacks attributes that load_classifier sets; load it with load_classifier"
+        )
     x = network.prepare(image)  # type: ignore[operator]
     outputs = _outputs(network, targets)
     asked = torch.zeros(1, len(network.class_ids), dtype=torch.bool)  # type: ignore[arg-type]
@@ -214,7 +216,7 @@ def label_map(
     size = pixels.shape[:2] if pixels is not None else given.size if given else data.shape[1:]
     for_rule = {key: own.pop(key) for key in list(own) if key in RULES.own_options(rule)}
     if own and refine is None:
-        raise TypeError(f"no such option without refine: {', '.join(own)}")
+        raise TypeError(f"these options need refine: {', '.join(own)}")
     is_gated = RULES.takes(rule, "tags")
     if background == "auto":
         used = -1 if is_gated else known  # tags leave no pixel over for a background

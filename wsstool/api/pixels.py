@@ -21,5 +21,5 @@ def as_pixels(image: Any) -> np.ndarray:
         return np.array(image.convert("RGB"))
     pixels = np.array(image)
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
-        raise ValueError(f"an image is an (H, W, 3) uint8 array, not {pixels.shape} {pixels.dtype}")
+        raise ValueError(f"an image must be an (H, W, 3) uint8 array, not {pixels.shape} {pixels.dtype}")
     return pixels

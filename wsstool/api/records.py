@@ -123,7 +123,7 @@ class CamRecord(ImageRecord):
             ValueError: the file has no such layer.
         """
         if name not in self._header.layers:
-            raise ValueError(f"no layer '{name}'; there are {', '.join(self._header.layers)}")
+            raise ValueError(f"no layer '{name}'; there are: {', '.join(self._header.layers)}")
         k = self._header.layers.index(name)
         largest = self._tail["scale"].reshape(-1, len(self._header.layers))[self._record.index, k]
         data = self._record.maps[k].astype(np.float32) * np.float32(largest)

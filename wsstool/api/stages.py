@@ -70,7 +70,7 @@ def as_function(name: str, stage: Callable[..., Any]) -> Callable[..., Result]:
         given = signature.bind_partial(*args, **kwargs).arguments
         for key in streams:
             if given.get(key, parameters[key].default) in (None, "-", inspect.Parameter.empty):
-                raise TypeError(f"{name}() needs {key}='FILE': only commands use standard input and output")
+                raise TypeError(f"{name}() needs {key}='FILE'; only commands use standard input and output")
         fitted = {key: _fitted(value, parameters.get(key)) for key, value in given.items()}
         found = Result(stage(**fitted, messages=_PythonMessages()) or {})
         if given.get("output") is not None:

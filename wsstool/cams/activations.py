@@ -47,7 +47,7 @@ def record(model: nn.Module, x: Tensor, layers: Sequence[str] = (), *, gradients
         def hook(module: nn.Module, inputs: object, output: object) -> Tensor:
             if not isinstance(output, Tensor) or output.ndim != 4:
                 shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-                raise UsageError(f"layer '{name}' gives {shape}, not a feature map (B, F, h, w)")
+                raise UsageError(f"the output of layer '{name}' is {shape}, not a feature map (B, F, h, w)")
             if gradients:
                 torch.set_grad_enabled(True)  # until record() ends: the graph starts here
                 if not output.requires_grad:
@@ -161,5 +161,5 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def _default_layers(model: nn.Module) -> tuple[str, ...]:
     name = getattr(model, "default_layer", None)
     if not isinstance(name, str):
-        raise UsageError("this network names no default layer; name one with --layer")
+        raise UsageError("this network has no default layer; name one with --layer")
     return (name,)

@@ -49,7 +49,8 @@ def cam(
         if found is None:
             name = layers[i] if layers else "the default layer"
             raise UsageError(
-                f"cam needs the layer that the linear head reads; {name} is not; gradcam takes any layer"
+                f"cam works only on the layer that feeds the linear head, not on {name}; use gradcam "
+                "for other layers"
             )
     head = _linear_head(model)
     shift = head.bias.detach()[:, None, None] if bias and head is not None and head.bias is not None else 0.0

@@ -1,7 +1,7 @@
 """Corruptions of images, to measure robustness: ``f(image, severity, generator, **own) -> image``.
 
-Images are (H, W, 3) uint8 of any size, on both sides; severities are 1 to 5. ``named`` has groups, seeds and
-one call for all; ``levels`` what all share; ``elastic`` also warps masks.
+Input and output images are (H, W, 3) uint8 of any size; severities are 1 to 5. ``named`` applies corruptions
+by name and defines groups and seeds; ``levels`` holds the common parts; ``elastic`` also warps masks.
 """
 
 from wsstool.corruptions.named import GROUPS, MOVES_OBJECTS, VALIDATION, corrupt, generator_of, selected

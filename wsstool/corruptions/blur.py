@@ -1,4 +1,4 @@
-"""Blur by a fixed kernel: a Gaussian, or the disk of a lens out of focus."""
+"""Blur with a fixed kernel: a Gaussian, or a disk for a lens out of focus."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def gaussian_blur(image: np.ndarray, severity: int, generator: np.random.Generat
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019 (extra corruptions). Written from the paper and a list of its
@@ -37,10 +37,10 @@ def gaussian_blur(image: np.ndarray, severity: int, generator: np.random.Generat
 
 
 def smoothed(image: np.ndarray, sigma: float) -> np.ndarray:
-    """Convolve each channel with a Gaussian that ends at four standard deviations.
+    """Convolve each channel with a Gaussian truncated at four standard deviations.
 
     Args:
-        image: (H, W) or (H, W, C), grey levels or another unit.
+        image: (H, W) or (H, W, C), in any unit.
         sigma: standard deviation in pixels.
     Returns:
         float32 of the same shape.
@@ -53,7 +53,7 @@ def smoothed(image: np.ndarray, sigma: float) -> np.ndarray:
 
 
 def defocus_blur(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Blur with a disk, the image of a point that is out of focus; borders are mirrored.
+    """Blur with a disk, the image of a point out of focus; borders are mirrored.
 
     Args:
         image: (H, W, 3) uint8.
@@ -64,7 +64,7 @@ def defocus_blur(image: np.ndarray, severity: int, generator: np.random.Generato
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -91,7 +91,7 @@ def disk(radius: int, smoothing: float) -> np.ndarray:
         smoothing: standard deviation of the Gaussian along the rim, in pixels.
     Returns:
         (K, K) float32, K = 2 max(radius, 8) + 1. It sums to one, or to a little more (1.01) where the rim
-        reaches the edge of the kernel and is mirrored there; the benchmark brightens so, too.
+        reaches the edge of the kernel and is mirrored there; the benchmark brightens images in the same way.
 
     Example:
         >>> disk(3, 0.1).shape, float(disk(3, 0.1).sum().round(5))

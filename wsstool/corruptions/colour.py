@@ -1,4 +1,4 @@
-"""Colour: brightness and saturation in HSV, contrast around the mean; each pixel by itself."""
+"""Colour: brightness and saturation in HSV, contrast around the mean; each pixel on its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONTRAST = (0.4, 0.3, 0.2, 0.1, 0.05)
 
 
 def brightness(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Raise the value of HSV; hue and saturation stay.
+    """Increase the value in HSV; hue and saturation do not change.
 
     The value is the largest channel, so all channels grow by the same factor.
 
@@ -28,7 +28,7 @@ def brightness(image: np.ndarray, severity: int, generator: np.random.Generator)
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -43,7 +43,7 @@ def brightness(image: np.ndarray, severity: int, generator: np.random.Generator)
 
 
 def saturate(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Take colour away (severities 1 and 2) or exaggerate it (3 to 5), by the saturation of HSV.
+    """Decrease (severities 1 and 2) or increase (3 to 5) the saturation in HSV.
 
     Args:
         image: (H, W, 3) uint8.
@@ -54,7 +54,7 @@ def saturate(image: np.ndarray, severity: int, generator: np.random.Generator) -
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Notes:
         Grey has the hue 0 and turns red where an offset is added.
@@ -78,7 +78,7 @@ def saturate(image: np.ndarray, severity: int, generator: np.random.Generator) -
 
 
 def contrast(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw each channel towards its mean over the image, (x - m) c + m.
+    """Reduce contrast: move each channel towards its mean over the image, (x - m) c + m.
 
     Args:
         image: (H, W, 3) uint8.
@@ -89,7 +89,7 @@ def contrast(image: np.ndarray, severity: int, generator: np.random.Generator) -
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -100,5 +100,5 @@ def contrast(image: np.ndarray, severity: int, generator: np.random.Generator) -
 
 
 def _largest(image: np.ndarray) -> np.ndarray:
-    """The largest channel of each pixel, (H, W) uint8; faster than a maximum over an axis of three."""
+    """Return the largest channel of each pixel, (H, W) uint8; faster than a maximum over an axis of three."""
     return np.maximum(np.maximum(image[..., 0], image[..., 1]), image[..., 2])

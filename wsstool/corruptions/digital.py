@@ -1,4 +1,4 @@
-"""What digital images suffer: JPEG blocks and coarse pixels, both as Pillow makes them."""
+"""Digital artefacts: JPEG compression and pixelation, both with Pillow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def jpeg_compression(image: np.ndarray, severity: int, generator: np.random.Gene
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -50,7 +50,7 @@ def pixelate(image: np.ndarray, severity: int, generator: np.random.Generator) -
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.

@@ -1,4 +1,4 @@
-"""Canny edges, distances to them and the equalisation of a histogram: the parts of the water drops."""
+"""Canny edges, distances to edges and histogram equalisation, used by ``spatter``."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ FAR = 20  #: pixels; larger distances count as this
 def canny(image: np.ndarray, low: int, high: int) -> np.ndarray:
     """Find edges: ridges of the gradient above ``low`` that are connected to one above ``high``.
 
-    The gradient is that of 3 x 3 Sobel masks, its size |gx| + |gy|; ridges are looked for along one of four
-    directions; connected is 8-connected.
+    The gradient comes from 3 x 3 Sobel filters, with magnitude |gx| + |gy|; ridges are searched along one of
+    four directions; connectivity is 8.
 
     Args:
         image: (H, W) uint8.
@@ -56,7 +56,7 @@ def canny(image: np.ndarray, low: int, high: int) -> np.ndarray:
 
 
 def _sobel(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient along rows and along columns, int32; edge pixels repeat beyond the border."""
+    """Return the gradient along rows and along columns, int32; edge pixels repeat beyond the border."""
     padded = np.pad(image.astype(np.int32), 1, "edge")
     along_row = padded[:, 2:] - padded[:, :-2]
     along_column = padded[2:] - padded[:-2]
@@ -67,9 +67,10 @@ def _sobel(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def distance_to(edges: np.ndarray) -> np.ndarray:
-    """Measure how far each pixel is from the nearest edge, in steps of a 5 x 5 chamfer mask, up to ``FAR``.
+    """Compute the distance of each pixel to the nearest edge with a 5 x 5 chamfer mask, up to ``FAR``.
 
-    A step along an axis counts 1, a diagonal one 1.4, one of a knight 2.1969: at most 2 % from Euclid's.
+    A step along an axis has length 1, a diagonal step 1.4, a knight's move 2.1969: within 2 % of the
+    Euclidean distance.
 
     Args:
         edges: (H, W) bool.
@@ -99,7 +100,7 @@ def distance_to(edges: np.ndarray) -> np.ndarray:
 
 @cache
 def _chamfer() -> np.ndarray:
-    """The length of the path to each offset (rows, columns), both 0 to ``FAR``."""
+    """Return the length of the path to each offset (rows, columns), both 0 to ``FAR``."""
     steps = np.arange(FAR + 1)
     long, short = np.maximum(steps[:, None], steps), np.minimum(steps[:, None], steps)
     mostly_straight = 2.1969 * short + (long - 2 * short)
@@ -109,12 +110,12 @@ def _chamfer() -> np.ndarray:
 
 
 def equalised(image: np.ndarray) -> np.ndarray:
-    """Spread grey levels so that each range of them holds as many pixels as any other.
+    """Equalise the histogram of an image.
 
     Args:
         image: (H, W) uint8.
     Returns:
-        (H, W) uint8; the darkest level becomes 0, the brightest 255. An image of one level is left as it is.
+        (H, W) uint8; the darkest level becomes 0, the brightest 255. An image of one level is unchanged.
 
     Example:
         >>> equalised(np.uint8([[3, 3, 4, 9]])).tolist()

@@ -17,8 +17,8 @@ SMOOTH = 0.01  #: standard deviation of the smoothing, as a fraction of each sid
 def elastic_transform(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Move each pixel along a smooth random field.
 
-    Objects move by a few pixels, so masks of the clean image do not fit the result: a caller that scores
-    masks draws the ``displacement`` from an equal generator and applies ``warp_mask``, or refuses.
+    Objects move by a few pixels, so masks of the clean image do not fit the result. To score masks, draw the
+    ``displacement`` from a generator with the same seed and apply ``warp_mask``.
 
     Args:
         image: (H, W, 3) uint8.
@@ -29,11 +29,11 @@ def elastic_transform(image: np.ndarray, severity: int, generator: np.random.Gen
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Notes:
-        The benchmark for images of 224 pixels warps with an affinity first. This is the later variant for
-        images of any size, without one.
+        The benchmark for images of 224 pixels applies an affine transform first. This is the later variant
+        for images of any size, without one.
 
     Source:
         Simard et al., ICDAR 2003; Hendrycks and Dietterich, ICLR 2019, in the variant of Michaelis et al.,
@@ -43,18 +43,18 @@ def elastic_transform(image: np.ndarray, severity: int, generator: np.random.Gen
 
 
 def displacement(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw the field along which ``elastic_transform`` moves pixels.
+    """Draw the displacement field of ``elastic_transform``.
 
     Args:
-        image: (H, W, 3) uint8; only its size counts.
+        image: (H, W, 3) uint8; only its size is used.
         severity: 1 to 5.
-        generator: an equal one gives an equal field.
+        generator: the same state gives the same field.
     Returns:
-        (2, H, W) float32: rows, then columns, from a pixel of the result to where it is read, in pixels.
+        (2, H, W) float32: offsets in rows, then in columns, from a pixel to its source, in pixels.
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
     """
     factor = constants_of(image, severity, ELASTIC)
     height, width = image.shape[:2]
@@ -68,7 +68,7 @@ def displacement(image: np.ndarray, severity: int, generator: np.random.Generato
 
 
 def warp(image: np.ndarray, field: np.ndarray) -> np.ndarray:
-    """Read an image along a displacement, with linear interpolation; borders are mirrored.
+    """Warp an image by a displacement field, with linear interpolation; borders are mirrored.
 
     Args:
         image: (H, W, C).
@@ -96,7 +96,7 @@ def warp(image: np.ndarray, field: np.ndarray) -> np.ndarray:
 
 
 def warp_mask(mask: np.ndarray, field: np.ndarray) -> np.ndarray:
-    """Read a label map along a displacement; each pixel takes the nearest label.
+    """Warp a label map by a displacement field, with the nearest label.
 
     Args:
         mask: (H, W), any dtype.
@@ -120,13 +120,15 @@ def warp_mask(mask: np.ndarray, field: np.ndarray) -> np.ndarray:
 def _positions(image: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     height, width = image.shape[:2]
     if field.shape != (2, height, width):
-        raise BadInputError(f"a displacement of {field.shape[1:]} does not fit an image of {height, width}")
+        raise BadInputError(
+            f"a displacement field of shape {field.shape[1:]} does not fit an image of {height, width}"
+        )
     return field[0] + np.arange(height, dtype=np.float32)[:, None], field[1] + np.arange(
         width, dtype=np.float32
     )
 
 
 def _mirrored(index: np.ndarray, size: int) -> np.ndarray:
-    """Indices outside [0, size) reflected at the edge, which is repeated: -1 is 0, size is size - 1."""
+    """Reflect indices outside [0, size) at the repeated edge: -1 becomes 0, size becomes size - 1."""
     index = np.where(index < 0, -1 - index, index) % (2 * size)
     return np.minimum(index, 2 * size - 1 - index)

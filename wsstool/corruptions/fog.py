@@ -1,4 +1,4 @@
-"""Fog: a cloud of plasma over the image."""
+"""Fog: plasma noise added to the image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FOG = ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4))
 
 
 def fog(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Add a cloud and rescale, so that the brightest value stays possible.
+    """Add plasma noise and rescale so that the brightest value stays in range.
 
     Args:
         image: (H, W, 3) uint8.
@@ -22,7 +22,7 @@ def fog(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -34,12 +34,12 @@ def fog(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.
 
 
 def plasma(size: tuple[int, int], decay: float, generator: np.random.Generator) -> np.ndarray:
-    """Draw a cloud by the diamond-square algorithm, on a square that wraps round.
+    """Draw plasma noise with the diamond-square algorithm, on a periodic square.
 
     Args:
-        size: (H, W); the square has the next power of two of the longer side.
-        decay: what the width of the draws is divided by when the step halves; the amplitude goes with the
-            square of the width.
+        size: (H, W); the side of the square is the longer side, rounded up to a power of two.
+        decay: divisor of the width of the draws each time the step halves; the amplitude is proportional to
+            the square of the width.
         generator: uniform draws: squares, then the diamonds between columns, then those between rows.
     Returns:
         (H, W) float32; the whole square covers [0, 1].

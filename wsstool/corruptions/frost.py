@@ -1,4 +1,4 @@
-"""Frost on the window: a photograph of ice laid over the image, or a synthetic texture of its own name."""
+"""Frost: a photograph of ice blended with the image, or a synthetic texture under its own name."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 def frost(
     image: np.ndarray, severity: int, generator: np.random.Generator, *, textures: str = ""
 ) -> np.ndarray:
-    """Lay a random crop of a photograph of frost over the image.
+    """Blend the image with a random crop of a photograph of frost.
 
     Args:
         image: (H, W, 3) uint8.
         severity: 1 to 5.
         generator: draws the photograph and the crop.
         textures: folder of photographs; empty: those of the installed package ``imagecorruptions-imaug``.
-            A photograph smaller than the image is enlarged until it covers it.
+            A photograph smaller than the image is enlarged to cover it.
     Returns:
         (H, W, 3) uint8.
 
     Raises:
         BadInputError: not an RGB image, or a photograph that cannot be read.
         MissingInputError: no such folder, no photograph in it, or the package is not installed.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Notes:
-        The photographs of the benchmark are not part of wsstool. With others the numbers cannot be compared
-        with published ones.
+        The photographs of the benchmark are not part of wsstool. With other photographs, results are not
+        comparable with published ones.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -55,7 +55,7 @@ def frost(
 
 
 def frost_synthetic(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Lay synthetic ice over the image: bluish ridges of a plasma; not the benchmark's frost.
+    """Blend the image with synthetic ice, bluish ridges of plasma noise; not the frost of the benchmark.
 
     Args:
         image: (H, W, 3) uint8.
@@ -66,10 +66,10 @@ def frost_synthetic(image: np.ndarray, severity: int, generator: np.random.Gener
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
-        The mixture of Hendrycks and Dietterich, ICLR 2019, with a texture of our own.
+        The mixture of Hendrycks and Dietterich, ICLR 2019, with a generated texture.
     """
     clear, icy = constants_of(image, severity, FROST)
     ridges = 1 - np.abs(2 * plasma(image.shape[:2], 1.6, generator) - 1)
@@ -88,8 +88,8 @@ def photographs(textures: str = "") -> tuple[Path, ...]:
     package = find_spec("imagecorruptions")  # its files only: importing it compiles for seconds
     if package is None or package.origin is None:
         raise MissingInputError(
-            "frost needs photographs, which wsstool does not ship: pip install 'wsstool[corruptions]', name "
-            "a folder with textures=FOLDER, or use frost-synthetic"
+            "frost needs photographs, which are not part of wsstool; run pip install "
+            "'wsstool[corruptions]', name a folder with textures=FOLDER, or use frost-synthetic"
         )
     return _images_of(Path(package.origin).parent / "frost")
 
@@ -97,13 +97,13 @@ def photographs(textures: str = "") -> tuple[Path, ...]:
 def _images_of(folder: Path) -> tuple[Path, ...]:
     found = tuple(sorted(p for p in folder.glob("*") if p.suffix.lower() in SUFFIXES))
     if not found:
-        raise MissingInputError(f"no photographs of frost in '{folder}'")
+        raise MissingInputError(f"there are no photographs of frost in '{folder}'")
     return found
 
 
 @lru_cache(maxsize=8)
 def _read(path: Path, covers: tuple[int, int]) -> np.ndarray:
-    """(h, w, 3) uint8, at least as high and wide as asked for."""
+    """Return a photograph, (h, w, 3) uint8, at least as high and wide as requested."""
     try:
         with Image.open(path) as file:
             photo = file.convert("RGB")

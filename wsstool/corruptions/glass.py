@@ -1,4 +1,4 @@
-"""Frosted glass: neighbours change places between two blurs."""
+"""Frosted glass: pixels take the colours of neighbours, between two blurs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ GLASS = ((0.7, 1, 2), (0.9, 2, 1), (1.0, 2, 3), (1.1, 3, 2), (1.5, 4, 2))
 def glass_blur(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Blur, let each pixel take the colour of a random neighbour, and blur again.
 
-    A round goes through the pixels from the last to the first, and each takes what its neighbour holds by
-    then. The published program means to exchange the two pixels, but copies; so does this one. A margin as
-    wide as the reach is not shuffled.
+    Each round visits the pixels from last to first, and each takes the current colour of its neighbour. The
+    published program intends to swap the two pixels, but copies; so does this one. A margin as wide as the
+    reach is not shuffled.
 
     Args:
         image: (H, W, 3) uint8.
@@ -27,7 +27,7 @@ def glass_blur(image: np.ndarray, severity: int, generator: np.random.Generator)
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -40,15 +40,15 @@ def glass_blur(image: np.ndarray, severity: int, generator: np.random.Generator)
 
 
 def taken_from(size: tuple[int, int], reach: int, generator: np.random.Generator) -> np.ndarray:
-    """Draw one round of the shuffle: where each pixel's colour comes from.
+    """Draw one round of the shuffle: the source of each pixel's colour.
 
-    Where the neighbour had its turn before, its colour is that of its own neighbour, and so on; the chains
-    are followed by doubling, in about log2 of the longest steps.
+    If the neighbour was visited before, it already has the colour of its own neighbour, and so on; the chains
+    are resolved by pointer doubling, in about log2 of the longest chain.
 
     Args:
         size: (H, W).
         reach: offsets are -reach to reach - 1 in both directions.
-        generator: draws dx, then dy, of one pixel after the other.
+        generator: draws dx, then dy, pixel by pixel.
     Returns:
         (H * W,) int32, indices of pixels in reading order.
     """
@@ -61,7 +61,7 @@ def taken_from(size: tuple[int, int], reach: int, generator: np.random.Generator
     in_turn = np.zeros(height * width, bool)
     in_turn[own] = True
     neighbour = own + offset
-    follows = in_turn[neighbour] & (offset > 0)  # the neighbour had its turn before: its colour is a new one
+    follows = in_turn[neighbour] & (offset > 0)  # the neighbour was visited before: its colour is a new one
     source[own] = np.where(follows, neighbour, own)
     while True:
         further = source[source]

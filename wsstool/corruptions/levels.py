@@ -1,4 +1,4 @@
-"""What all corruptions share: checked input, the constants of a severity, the way back to grey levels."""
+"""Parts common to all corruptions: input checks, the constants of a severity, conversion to uint8."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ Constants = TypeVar("Constants")
 
 
 def constants_of(image: np.ndarray, severity: int, table: Sequence[Constants]) -> Constants:
-    """Return the constants of a severity, once the image and the severity are found to be legal.
+    """Check the image and the severity; return the constants of the severity.
 
     Args:
-        image: what is to be corrupted.
+        image: the image to corrupt.
         severity: 1 to 5.
         table: five entries, mildest first.
 
     Raises:
         BadInputError: the image is not (H, W, 3) uint8 with at least one pixel.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Example:
         >>> constants_of(np.zeros((2, 2, 3), np.uint8), 2, (0.1, 0.2, 0.3, 0.4, 0.5))
@@ -32,16 +32,16 @@ def constants_of(image: np.ndarray, severity: int, table: Sequence[Constants]) -
     """
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or not image.size:
         raise BadInputError(
-            f"a corruption takes an (H, W, 3) uint8 RGB image, not {image.shape} {image.dtype}; "
-            "repeat the channel of a grey image three times"
+            f"a corruption needs an (H, W, 3) uint8 RGB image, not {image.shape} {image.dtype}; repeat the "
+            "channel of a greyscale image three times"
         )
     if severity not in SEVERITIES:
-        raise UsageError(f"severity {severity}: the severities are 1, 2, 3, 4 and 5")
+        raise UsageError(f"severity {severity}: choose from 1, 2, 3, 4 and 5")
     return table[int(severity) - 1]
 
 
 def to_levels(values: np.ndarray) -> np.ndarray:
-    """Clip grey levels to [0, 255] and cut off their fractions; the benchmark does not round either.
+    """Clip values to [0, 255] and truncate them to integers, as the benchmark does.
 
     Args:
         values: floating, any shape; overwritten.
@@ -56,7 +56,7 @@ def to_levels(values: np.ndarray) -> np.ndarray:
 
 
 def luma(image: np.ndarray) -> np.ndarray:
-    """Grey value of each pixel, .299 R + .587 G + .114 B (Rec. 601).
+    """Compute the luma of each pixel, 0.299 R + 0.587 G + 0.114 B (Rec. 601).
 
     Args:
         image: (H, W, 3) in any unit.

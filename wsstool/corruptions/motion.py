@@ -1,4 +1,4 @@
-"""Motion: a streak along a line, of the camera or of falling snow."""
+"""Motion: streaks along a line, from camera motion or falling snow."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOTION = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
 
 
 def motion_blur(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Blur along a line at a random angle of -45 to 45 degrees, fading to one side.
+    """Blur along a line at a random angle from -45 to 45 degrees, fading to one side.
 
     Args:
         image: (H, W, 3) uint8.
@@ -24,7 +24,7 @@ def motion_blur(image: np.ndarray, severity: int, generator: np.random.Generator
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -34,22 +34,21 @@ def motion_blur(image: np.ndarray, severity: int, generator: np.random.Generator
 
 
 def streaked(image: np.ndarray, radius: int, sigma: float, angle: float) -> np.ndarray:
-    """Sum shifted copies of an image whose weights fall like one side of a Gaussian.
+    """Sum shifted copies of an image, with weights that fall like one side of a Gaussian.
 
-    Copy i is shifted by i pixels along the line, rounded to whole pixels, and the edge is repeated behind
-    it.
+    Copy i is shifted by i pixels along the line, rounded to whole pixels; edge pixels fill the gap.
 
     Args:
         image: (H, W) or (H, W, C).
-        radius: 2 radius + 1 copies.
+        radius: there are 2 radius + 1 copies.
         sigma: standard deviation of the weights, in pixels.
         angle: of the line, in degrees; 0 is along the rows.
     Returns:
         float32 of the same shape.
 
     Notes:
-        A shift beyond the image shows the edge alone. The published program leaves such copies out and so
-        darkens images of fewer pixels than copies.
+        A copy shifted by more than the image consists of edge pixels. The published program leaves out such
+        copies, which darkens images with fewer pixels than copies.
     """
     taps = np.arange(2 * radius + 1)
     weights = np.exp(-0.5 * (taps / sigma) ** 2)

@@ -1,4 +1,4 @@
-"""Corruptions by name: groups of them, one generator per image, corruption and severity, one call for all."""
+"""Apply corruptions by name, with groups and one generator per image, corruption and severity."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ MOVES_OBJECTS = ("elastic-transform",)
 
 
 def selected(words: Iterable[str] = ()) -> tuple[str, ...]:
-    """Turn names and groups into names of corruptions.
+    """Expand names and groups to names of corruptions.
 
     Args:
         words: names, with hyphens or underscores, or groups; none: all 19 of the benchmark.
     Returns:
-        Each name once, in the order in which it was asked for.
+        Each name once, in the order given.
 
     Raises:
         UsageError: neither a corruption nor a group.
@@ -57,16 +57,16 @@ def selected(words: Iterable[str] = ()) -> tuple[str, ...]:
 def generator_of(name: str, severity: int, image_name: str, seed: int = 0) -> np.random.Generator:
     """Return the generator of one image under one corruption of one severity.
 
-    It depends on nothing else, so results are the same in any order and with any number of workers.
+    The state depends on nothing else, so results are the same in any order and with any number of workers.
 
     Args:
         name: of the corruption, with hyphens.
         severity: 1 to 5.
-        image_name: what tells the image from others of the set.
+        image_name: a name that is unique in the dataset.
         seed: of the run.
 
     Notes:
-        Equal draws on all machines; numpy may change how a distribution is drawn from one release to another.
+        The draws are equal on all machines; numpy releases may change how a distribution is drawn.
 
     Example:
         >>> one, other = (generator_of("fog", 3, "cat.png") for _ in range(2))
@@ -81,16 +81,16 @@ def generator_of(name: str, severity: int, image_name: str, seed: int = 0) -> np
 def corrupt(
     image: np.ndarray, name: str, severity: int, *, image_name: str, seed: int = 0, **own: Any
 ) -> np.ndarray:
-    """Corrupt an image as it is.
+    """Corrupt an image at its current size.
 
-    The constants are made for images of 224 pixels and radii are in pixels: the same severity is milder on a
-    larger image. The size is that of the array, so the caller resizes before or after, and states which.
+    The constants are designed for images of 224 pixels and radii are in pixels, so the same severity is
+    milder on a larger image. The caller resizes before or after, and should state which.
 
     Args:
         image: (H, W, 3) uint8.
         name: of the corruption, with hyphens or underscores.
         severity: 1 to 5.
-        image_name: what tells the image from others of the set.
+        image_name: a name that is unique in the dataset.
         seed: of the run.
         own: further options of the corruption.
     Returns:

@@ -1,4 +1,4 @@
-"""Noise: each value, that is each channel of each pixel, is disturbed on its own."""
+"""Noise, drawn independently for each channel of each pixel."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from wsstool.corruptions.levels import constants_of, to_levels
 
 #: Standard deviation, as a fraction of the full range.
 GAUSSIAN = (0.08, 0.12, 0.18, 0.26, 0.38)
-#: Photons that white sends.
+#: Expected number of photons of white.
 SHOT = (60, 25, 12, 5, 3)
-#: Share of the values that are replaced.
+#: Fraction of the values that are replaced.
 IMPULSE = (0.03, 0.06, 0.09, 0.17, 0.27)
 #: Standard deviation, as a fraction of the value itself.
 SPECKLE = (0.15, 0.2, 0.35, 0.45, 0.6)
 
 
 def gaussian_noise(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Add normal noise, x + N(0, s), as a sensor in little light does.
+    """Add normal noise, x + N(0, s), as in a sensor in low light.
 
     Args:
         image: (H, W, 3) uint8.
@@ -28,7 +28,7 @@ def gaussian_noise(image: np.ndarray, severity: int, generator: np.random.Genera
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -38,7 +38,7 @@ def gaussian_noise(image: np.ndarray, severity: int, generator: np.random.Genera
 
 
 def shot_noise(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Count photons, Poisson(c x) / c: the noise of light itself, stronger where it is bright.
+    """Add photon noise, Poisson(c x) / c, which is stronger in bright pixels.
 
     Args:
         image: (H, W, 3) uint8.
@@ -49,7 +49,7 @@ def shot_noise(image: np.ndarray, severity: int, generator: np.random.Generator)
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -59,18 +59,18 @@ def shot_noise(image: np.ndarray, severity: int, generator: np.random.Generator)
 
 
 def impulse_noise(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Replace a share of the values, half of them by 0 and half by 255 (salt and pepper).
+    """Replace a fraction of the values, half of them by 0 and half by 255 (salt and pepper).
 
     Args:
         image: (H, W, 3) uint8.
         severity: 1 to 5.
-        generator: one uniform draw per value decides on both.
+        generator: one uniform draw per value.
     Returns:
         (H, W, 3) uint8.
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -82,7 +82,7 @@ def impulse_noise(image: np.ndarray, severity: int, generator: np.random.Generat
 
 
 def speckle_noise(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Add noise in proportion to the value, x + x N(0, s).
+    """Add noise proportional to the value, x + x N(0, s).
 
     Args:
         image: (H, W, 3) uint8.
@@ -93,7 +93,7 @@ def speckle_noise(image: np.ndarray, severity: int, generator: np.random.Generat
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019 (extra corruptions). Written from the paper and a list of its

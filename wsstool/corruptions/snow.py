@@ -19,7 +19,7 @@ SNOW = (
 
 
 def snow(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Let it snow: flakes are enlarged noise, streaked downwards, once as drawn and once turned round.
+    """Add snow: enlarged noise with a downward motion blur, once as drawn and once rotated by 180 degrees.
 
     Args:
         image: (H, W, 3) uint8.
@@ -30,7 +30,7 @@ def snow(image: np.ndarray, severity: int, generator: np.random.Generator) -> np
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.

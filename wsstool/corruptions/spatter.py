@@ -22,7 +22,7 @@ MUD = np.array([63, 42, 20], np.float32)
 
 
 def spatter(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
-    """Spatter the lens: drops lie where blurred noise is high; water (1 to 3) shines, mud (4, 5) covers.
+    """Add drops where blurred noise is high: bright water (severities 1 to 3) or opaque mud (4 and 5).
 
     Args:
         image: (H, W, 3) uint8.
@@ -33,7 +33,7 @@ def spatter(image: np.ndarray, severity: int, generator: np.random.Generator) ->
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019 (extra corruptions). Written from the paper and a list of its
@@ -54,13 +54,13 @@ def spatter(image: np.ndarray, severity: int, generator: np.random.Generator) ->
 
 
 def _shine(drops: np.ndarray) -> np.ndarray:
-    """How light falls on drops, (H, W) uint8 -> (H, W) float32: embossed by the distance to their rims."""
+    """Compute the shading of drops, (H, W) uint8 -> (H, W) float32, from the distance to their rims."""
     heights = equalised(_mean(distance_to(canny(drops, 50, 150))).astype(np.uint8))
     return np.rint(_mean(_embossed(heights)))
 
 
 def _embossed(heights: np.ndarray) -> np.ndarray:
-    """Light from the lower right: correlate with [-2 -1 0, -1 1 1, 0 1 2], cut to [0, 255]."""
+    """Emboss with light from the lower right: correlate with [-2 -1 0, -1 1 1, 0 1 2], clip to [0, 255]."""
     padded = np.pad(heights.astype(np.int16), 1, "reflect")
     slope = 2 * (padded[2:, 2:] - padded[:-2, :-2])
     slope += padded[1:-1, 2:] + padded[2:, 1:-1] - padded[1:-1, :-2] - padded[:-2, 1:-1]
@@ -68,5 +68,5 @@ def _embossed(heights: np.ndarray) -> np.ndarray:
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean of 3 x 3 pixels, mirrored at the border."""
+    """Compute the mean of 3 x 3 pixels, mirrored at the border."""
     return ndimage.uniform_filter(values.astype(np.float32), 3, mode="mirror")

@@ -1,4 +1,4 @@
-"""Zoom: the camera moves towards the centre of the image."""
+"""Zoom blur: the camera moves towards the centre of the image."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def zoom_blur(image: np.ndarray, severity: int, generator: np.random.Generator) 
 
     Raises:
         BadInputError: not an RGB image.
-        UsageError: a severity that there is not.
+        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -61,7 +61,7 @@ def zoomed(image: np.ndarray, factor: float) -> np.ndarray:
 
 
 def _neighbours(size: int, factor: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Indices of the two neighbours of each pixel along an axis, and the weight of the second."""
+    """Return the indices of the two neighbours of each pixel along an axis, and the weight of the second."""
     cropped = math.ceil(size / factor)
     enlarged = round(cropped * factor)  # at least size; what is beyond is cut off
     position = np.arange(size) * ((cropped - 1) / max(enlarged - 1, 1))

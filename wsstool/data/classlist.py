@@ -91,7 +91,7 @@ def _text_rows(path: Path, text: str) -> list[Row]:
         named = sum(match is not None for match in indexed)
         if named:
             raise BadInputError(
-                f"class list {str(path)!r} gives an index for {named} of {len(lines)} classes"
+                f"class list {str(path)!r} has an index for only {named} of {len(lines)} classes"
             )
         return [(i, *_colour(line)) for i, line in enumerate(lines)]
     return [(int(match[1]), *_colour(match[2])) for match in indexed if match]
@@ -121,12 +121,10 @@ def _json_rows(path: Path, text: str) -> list[Row]:
         if data and isinstance(data[0], dict):
             return [(int(c["id"]), str(c["name"]), _triple(c.get("color"))) for c in data]
         if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
-            raise ValueError("names are texts in a list")
+            raise ValueError("expected a list of strings")
         return [(i, name, _triple(palette[i]) if i < len(palette) else None) for i, name in enumerate(data)]
     except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
-        raise BadInputError(
-            f"class list {str(path)!r} is not one of the JSON forms that are read ({error})"
-        ) from None
+        raise BadInputError(f"class list {str(path)!r} is not in a supported JSON form ({error})") from None
 
 
 def _triple(colour: Sequence[int] | None) -> tuple[int, int, int] | None:
@@ -142,7 +140,7 @@ def _checked(path: Path, rows: list[Row]) -> ClassList:
     rows = sorted(rows, key=lambda row: row[0])
     where = f"class list {str(path)!r}"
     if not rows:
-        raise BadInputError(f"{where} names no class")
+        raise BadInputError(f"{where} contains no class")
     if rows[0][0] == 1:
         rows.insert(0, (0, "background", (0, 0, 0) if rows[0][2] is not None else None))
     names = [row[1] for row in rows]
@@ -150,13 +148,13 @@ def _checked(path: Path, rows: list[Row]) -> ClassList:
         if index != i:
             twice = i and rows[i - 1][0] == index
             raise BadInputError(
-                f"{where} gives index {index} twice" if twice else f"{where} leaves out index {i}"
+                f"{where} contains index {index} twice" if twice else f"{where} has no index {i}"
             )
         if name in names[:i]:
-            raise BadInputError(f"{where} names '{name}' twice")
+            raise BadInputError(f"{where} contains '{name}' twice")
     if len(rows) > IGNORE:
-        raise BadInputError(f"{where} has {len(rows)} classes; a mask of 8 bits holds {IGNORE}")
+        raise BadInputError(f"{where} has {len(rows)} classes, but an 8-bit mask has room for {IGNORE}")
     coloured = [row[2] for row in rows if row[2] is not None]
     if coloured and len(coloured) < len(rows):
-        raise BadInputError(f"{where} gives a colour to {len(coloured)} of {len(rows)} classes")
+        raise BadInputError(f"{where} has a colour for only {len(coloured)} of {len(rows)} classes")
     return class_list(names, coloured)

@@ -80,8 +80,8 @@ class Dataset:
         size = image_size(self.path(i))
         if mask.shape != size:
             raise BadInputError(
-                f"mask {str(path)!r} is {mask.shape[1]} x {mask.shape[0]} pixels, "
-                f"its image {size[1]} x {size[0]}"
+                f"mask {str(path)!r} has {mask.shape[1]} x {mask.shape[0]} pixels, its image {size[1]} x "
+                f"{size[0]}"
             )
         return mask
 
@@ -150,7 +150,7 @@ def open_dataset(
     root = Path(path)
     names = find_images(root)
     if not names:
-        raise MissingInputError(f"no pictures in {str(root)!r}")
+        raise MissingInputError(f"there are no images in {str(root)!r}")
     view = find_view(root, labels=labels, class_list=class_list, masks=masks)
     layout, tags = read_tags(root, names, view, split=split, boxes=boxes)
     lookup = Lookup(names)
@@ -178,13 +178,13 @@ def _placed(
         if i is None:
             missing.append(spelling)
         elif i in rows:
-            raise BadInputError(f"{tags.source} has one image twice: {rows[i]!r} and {spelling!r}")
+            raise BadInputError(f"an image is listed twice in {tags.source}: {rows[i]!r} and {spelling!r}")
         else:
             rows[i] = spelling
     # With a split, only the images of that split need to exist.
     if missing and not (is_split and not tags.only):
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise MissingInputError(f"{tags.source} names {missing[0]!r}{more}, but there is no such image")
+        raise MissingInputError(f"there is no image {missing[0]!r}{more}, listed in {tags.source}")
     return rows, [i for i in indices if i in rows] if tags.only else indices
 
 
@@ -200,11 +200,11 @@ def _matrix(
                 continue
             bare = sum(j not in rows for j in indices)
             more = f" and {bare - 1} more" if bare > 1 else ""
-            raise BadInputError(f"no labels for image {names[i]!r}{more} in {tags.source}")
+            raise BadInputError(f"there are no labels for image {names[i]!r}{more} in {tags.source}")
         for tag in tags.rows[rows[i]]:
             if tag not in column:
                 raise BadInputError(
-                    f"{tags.source} gives {names[i]!r} the tag '{tag}', which is not in the class list"
+                    f"the label '{tag}' of image {names[i]!r} in {tags.source} is not in the class list"
                 )
             matrix[n, column[tag]] = 1
     if tags.classes.background >= 0:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from wsstool.data.listing import is_picture
+from wsstool.data.listing import is_image_name
 from wsstool.errors import BadInputError, MissingInputError
 
 T = TypeVar("T")
@@ -97,7 +97,7 @@ def form_of(path: Path) -> str | None:
     if path.is_dir():
         names = [one.name for one in path.iterdir() if one.is_file()]
         texts = [name for name in names if name.endswith(".txt") and name != "classes.txt"]
-        return "yolo" if texts and not any(map(is_picture, names)) else None
+        return "yolo" if texts and not any(map(is_image_name, names)) else None
     if path.suffix.lower() == ".csv":
         return "csv"
     if path.suffix.lower() == ".json":
@@ -166,10 +166,12 @@ def _common_names(parts: Sequence[Detections], sources: Sequence[str]) -> dict[i
     first, names = parts[0], dict(parts[0].names)
     for part, source in zip(parts, sources, strict=True):
         if part.boxes.shape[1] != first.boxes.shape[1] or part.fractions != first.fractions:
-            raise BadInputError(f"'{source}' writes its boxes in another way than '{sources[0]}'")
+            raise BadInputError(f"'{source}' and '{sources[0]}' have different box formats")
         for key, name in part.names.items():
             if names.setdefault(key, name) != name:
-                raise BadInputError(f"class {key} is '{name}' in '{source}' and '{names[key]}' before")
+                raise BadInputError(
+                    f"class {key} is '{name}' in '{source}' but '{names[key]}' in an earlier file"
+                )
     return names
 
 

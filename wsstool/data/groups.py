@@ -43,5 +43,5 @@ def read_groups(group: str, root: Path | None, images: Sequence[str]) -> list[st
             found[i] = row[column]
     missing = [name for i, name in enumerate(images) if i not in found]
     if missing:
-        raise BadInputError(f"--group {group}: '{path}' does not name '{missing[0]}'")
+        raise BadInputError(f"--group {group}: '{path}' does not list '{missing[0]}'")
     return [found[i] for i in range(len(images))]

@@ -67,14 +67,14 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     path = Path(path)
     with explained(path):
         try:
-            with opened(path) as picture:
-                if _is_deep_tiff(picture):
+            with opened(path) as image:
+                if _is_deep_tiff(image):
                     return _read_tiff(path)
-                turn = _UPRIGHT.get(_orientation(picture))
-                picture.load()
-                rgb = _rgb(picture)
+                turn = _UPRIGHT.get(_orientation(image))
+                image.load()
+                rgb = _rgb(image)
                 # Pillow rotates a TIFF by itself when it loads the pixels.
-                if turn is not None and picture.format != "TIFF":
+                if turn is not None and image.format != "TIFF":
                     rgb = rgb.transpose(turn)
                 return np.array(rgb, dtype=np.uint8)
         except Image.DecompressionBombError:
@@ -97,10 +97,10 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     path = Path(path)
     with explained(path):
         try:
-            with opened(path) as picture:
-                columns, rows = picture.size
+            with opened(path) as image:
+                columns, rows = image.size
                 # Pillow states the size of a TIFF after rotation.
-                turned = picture.format != "TIFF" and _orientation(picture) >= 5
+                turned = image.format != "TIFF" and _orientation(image) >= 5
                 return (columns, rows) if turned else (rows, columns)
         except Image.UnidentifiedImageError:
             if path.suffix.lower() not in (".tif", ".tiff"):
@@ -114,19 +114,19 @@ def explained(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError:
-        raise MissingInputError(f"there is no picture {str(path)!r}") from None
+        raise MissingInputError(f"there is no image {str(path)!r}") from None
     except PermissionError:
-        raise MissingInputError(f"picture {str(path)!r} may not be read") from None
+        raise MissingInputError(f"image {str(path)!r} cannot be read: permission denied") from None
     except Image.DecompressionBombError:
-        raise BadInputError(f"picture {str(path)!r} has more than {MAX_PIXELS:,} pixels") from None
+        raise BadInputError(f"image {str(path)!r} has more than {MAX_PIXELS:,} pixels") from None
     except BadInputError:
         raise
     except MemoryError:
-        raise BadInputError(f"picture {str(path)!r} does not fit into memory") from None
+        raise BadInputError(f"image {str(path)!r} does not fit into memory") from None
     except Image.UnidentifiedImageError:
-        raise BadInputError(f"{str(path)!r} is not a picture that can be read") from None
+        raise BadInputError(f"{str(path)!r} is not an image in a supported format") from None
     except Exception as error:  # decoders of damaged files raise almost anything
-        raise BadInputError(f"picture {str(path)!r} is damaged or cut short ({error})") from None
+        raise BadInputError(f"image {str(path)!r} is damaged or truncated ({error})") from None
 
 
 @contextlib.contextmanager
@@ -134,38 +134,38 @@ def opened(path: Path) -> Iterator[Image.Image]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow warns from half the limit on, and about damaged EXIF
         if path.exists() and not path.is_file():  # a FIFO would be waited for for ever
-            raise BadInputError(f"picture {str(path)!r} is not a regular file")
-        with Image.open(path) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
+            raise BadInputError(f"image {str(path)!r} is not a regular file")
+        with Image.open(path) as image:
+            if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
-            yield picture
+            yield image
 
 
-def _orientation(picture: Image.Image) -> int:
+def _orientation(image: Image.Image) -> int:
     """Return the EXIF orientation, 1..8; for a PNG only if stored before the pixels, to avoid decoding."""
-    if picture.format == "PNG" and not {"exif", "Raw profile type exif"} & picture.info.keys():
+    if image.format == "PNG" and not {"exif", "Raw profile type exif"} & image.info.keys():
         return 1
     try:
-        value = picture.getexif().get(_ORIENTATION, 1)
+        value = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # the pixels are usable despite a damaged EXIF block
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _is_deep_tiff(picture: Image.Image) -> bool:
+def _is_deep_tiff(image: Image.Image) -> bool:
     """Whether colour samples have more than eight bits, which Pillow truncates or mixes up."""
-    tags = getattr(picture, "tag_v2", {})
+    tags = getattr(image, "tag_v2", {})
     return len(bits := tuple(tags.get(258, ()))) > 1 and max(bits) > 8
 
 
-def _rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I") or picture.mode == "F":
-        return Image.fromarray(_eight_bits(np.asarray(picture))).convert("RGB")
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
-        coloured = picture.convert("RGBA")
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
+        coloured = image.convert("RGBA")
         paper = Image.new("RGBA", coloured.size, "white")
         return Image.alpha_composite(paper, coloured).convert("RGB")
-    return picture.convert("RGB")
+    return image.convert("RGB")
 
 
 def _eight_bits(samples: np.ndarray) -> np.ndarray:
@@ -211,7 +211,7 @@ def _read_tiff(path: Path) -> np.ndarray:
             samples = samples[..., None]
         if samples.ndim != 3:
             raise BadInputError(
-                f"picture {str(path)!r} has {samples.ndim} dimensions, not rows, columns, colours"
+                f"image {str(path)!r} has {samples.ndim} dimensions instead of rows, columns and colours"
             )
         pixels = _eight_bits(samples)
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:

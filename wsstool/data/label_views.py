@@ -69,7 +69,7 @@ def locate(root: Path, name: str | Path) -> Path | None:
 def _required(root: Path, name: str | Path, what: str) -> Path:
     found = locate(root, name)
     if found is None:
-        raise MissingInputError(f"there is no {what} {str(name)!r}, neither in {str(root)!r} nor here")
+        raise MissingInputError(f"there is no {what} {str(name)!r} in {str(root)!r} or the current folder")
     return found
 
 

@@ -35,11 +35,15 @@ def read_tags(
     if isinstance(view.labels, Path):
         return _read_file(view.labels, view.classes)
     if view.labels is not None and view.labels not in LAYOUTS:
-        raise MissingInputError(f"there is no label file {view.labels!r}, neither in {str(root)!r} nor here")
+        raise MissingInputError(
+            f"there is no label file {view.labels!r} in {str(root)!r} or the current folder"
+        )
     if view.labels is None and boxes is not None:
         path = locate(root, boxes)
         if path is None:
-            raise MissingInputError(f"there is no box file {str(boxes)!r}, neither in {str(root)!r} nor here")
+            raise MissingInputError(
+                f"there is no box file {str(boxes)!r} in {str(root)!r} or the current folder"
+            )
         return "boxes", read_box_tags(path, view.classes)
     return _read_layout(root, names, view.labels, view.classes, split)
 
@@ -83,5 +87,5 @@ def _read_layout(
     if wanted in (None, "class-folders") and class_folders.recognises(names):
         return "class-folders", class_folders.read(names, classes)
     if wanted not in (None, "images"):
-        raise UsageError(f"{str(root)!r} has not the layout '{wanted}'")
+        raise UsageError(f"{str(root)!r} does not have the layout '{wanted}'")
     return "images", None

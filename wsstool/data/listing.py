@@ -12,10 +12,10 @@ from wsstool.errors import BadInputError, MissingInputError
 IMAGE_FOLDERS = ("images", "img", "imgs", "JPEGImages")
 """Folders that contain the images if a dataset has other files beside them."""
 
-_NO_PICTURES = ("mask", "segmentation", "annotation", "splits", "imagesets", "train_pm")
+_NOT_IMAGES = ("mask", "segmentation", "annotation", "splits", "imagesets", "train_pm")
 
 
-def is_picture(name: str) -> bool:
+def is_image_name(name: str) -> bool:
     """Whether a file name has the suffix of an image."""
     return os.path.splitext(name)[1].lower() in SUFFIXES
 
@@ -39,7 +39,7 @@ def find_images(root: Path) -> tuple[str, ...]:
             differ only in the suffix.
     """
     if root.is_file():
-        raise BadInputError(f"{str(root)!r} is a file; a data folder, with pictures in it, is needed")
+        raise BadInputError(f"{str(root)!r} is a file; name a data folder with images")
     if not root.is_dir():
         raise MissingInputError(f"there is no folder {str(root)!r}")
     start = next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), root)
@@ -47,7 +47,7 @@ def find_images(root: Path) -> tuple[str, ...]:
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(start, followlinks=True):
         folders[:] = sorted(
-            f for f in folders if not f.startswith(".") and not f.lower().startswith(_NO_PICTURES)
+            f for f in folders if not f.startswith(".") and not f.lower().startswith(_NOT_IMAGES)
         )
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:  # a cycle of links would never end
@@ -56,7 +56,9 @@ def find_images(root: Path) -> tuple[str, ...]:
         seen.add((status.st_dev, status.st_ino))
         base = Path(folder).relative_to(root).as_posix()
         names += [
-            name if base == "." else f"{base}/{name}" for name in files if is_picture(name) and name[0] != "."
+            name if base == "." else f"{base}/{name}"
+            for name in files
+            if is_image_name(name) and name[0] != "."
         ]
     names.sort()
     _check_unique(names)
@@ -73,7 +75,8 @@ def _check_unique(names: list[str]) -> None:
         other = seen.setdefault(without_suffix(name), name)
         if other is not name:
             raise BadInputError(
-                f"two images of one name: {other!r} and {name!r}; masks and labels cannot tell them apart"
+                f"two images have the same name except for the suffix: {other!r} and {name!r}; masks and "
+                "labels cannot distinguish them"
             )
 
 
@@ -87,7 +90,7 @@ def checked_name(name: str, source: str) -> str:
     if not name or "\0" in name:
         raise BadInputError(f"{source} has an empty image name")
     if path.is_absolute() or ".." in path.parts:
-        raise BadInputError(f"{source} names {name!r}, which lies outside the data folder")
+        raise BadInputError(f"{source} names {name!r}, which is outside the data folder")
     return name
 
 
@@ -127,7 +130,7 @@ class Lookup:
                     n for n in self._names if key in (n.rpartition("/")[2], _stem(n), _below_image_folder(n))
                 ]
                 raise BadInputError(
-                    f"{source} names {name!r}, which fits several images: {', '.join(fitting[:3])}"
+                    f"{source} names {name!r}, which matches several images: {', '.join(fitting[:3])}"
                 )
             if i is not None:
                 return i

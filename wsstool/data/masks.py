@@ -37,17 +37,19 @@ def read_mask(
         BadInputError: damaged, or an id or colour that the class list lacks.
     """
     path = Path(path)
-    with explained(path), opened(path) as picture:
-        mode = picture.mode
+    with explained(path), opened(path) as image:
+        mode = image.mode
         samples = np.asarray(
-            picture.convert("RGB") if mode not in ("P", "L", "1", "I", "I;16", "I;16B") else picture
+            image.convert("RGB") if mode not in ("P", "L", "1", "I", "I;16", "I;16B") else image
         )
     if samples.ndim == 3:
         ids = _ids_of_colours(path, samples, classes)
     else:
         ids = samples.astype(np.int64)
         if ids.size and (ids.min() < 0 or ids.max() > IGNORE):
-            raise BadInputError(f"mask {str(path)!r} holds {int(ids.max())}, but class ids end at {IGNORE}")
+            raise BadInputError(
+                f"mask {str(path)!r} contains {int(ids.max())}, but class ids end at {IGNORE}"
+            )
         ids = ids.astype(np.uint8)
     void = list(void)
     if void:
@@ -60,8 +62,8 @@ def read_mask(
         ]
         if unknown:
             raise BadInputError(
-                f"mask {str(path)!r} holds class {', '.join(map(str, unknown[:5]))}, "
-                f"but the class list ends at {len(classes) - 1} ({classes.names[-1]})"
+                f"mask {str(path)!r} contains class {', '.join(map(str, unknown[:5]))}, but the class list "
+                f"ends at {len(classes) - 1} ({classes.names[-1]})"
             )
     return np.ascontiguousarray(ids)
 
@@ -80,11 +82,11 @@ def write_mask(path: str | os.PathLike[str], mask: np.ndarray, classes: ClassLis
     """
     path = Path(path)
     if mask.dtype != np.uint8 or mask.ndim != 2 or not mask.size:
-        raise ValueError(f"a mask is (H, W) uint8 and not empty, not {mask.shape} {mask.dtype}")
-    picture = Image.fromarray(np.ascontiguousarray(mask)).convert("L")
-    picture.putpalette(class_palette(classes).tobytes())
+        raise ValueError(f"a mask must be (H, W) uint8 and not empty, not {mask.shape} {mask.dtype}")
+    image = Image.fromarray(np.ascontiguousarray(mask)).convert("L")
+    image.putpalette(class_palette(classes).tobytes())
     with atomic_file(path) as part:
-        picture.save(part, format="PNG", optimize=False)
+        image.save(part, format="PNG", optimize=False)
 
 
 def _ids_of_colours(path: Path, colours: np.ndarray, classes: ClassList | None) -> np.ndarray:
@@ -92,7 +94,7 @@ def _ids_of_colours(path: Path, colours: np.ndarray, classes: ClassList | None) 
     if classes is None or not classes.palette:
         if (colours == colours[..., :1]).all():
             return colours[..., 0]
-        raise BadInputError(f"mask {str(path)!r} is a colour picture, and the class list names no colours")
+        raise BadInputError(f"mask {str(path)!r} is a colour image, but the class list has no colours")
     weights = np.array([1 << 16, 1 << 8, 1], np.int64)
     table = {int(np.dot(c, weights)): IGNORE for c in class_palette()[IGNORE:].astype(np.int64)}
     table |= {int(np.dot(c, weights)): i for i, c in reversed(list(enumerate(classes.palette)))}
@@ -101,7 +103,7 @@ def _ids_of_colours(path: Path, colours: np.ndarray, classes: ClassList | None) 
         if value not in table:
             rgb = (value >> 16, value >> 8 & 255, value & 255)
             raise BadInputError(
-                f"mask {str(path)!r} has the colour {rgb}, which no class of the class list has"
+                f"mask {str(path)!r} contains the colour {rgb}, which is not in the class list"
             )
     ids = np.array([table[v] for v in packed.tolist()], np.uint8)
     return ids[where].reshape(colours.shape[:2])

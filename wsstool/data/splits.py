@@ -29,14 +29,16 @@ def split_indices(
     if Path(split).suffix in (".txt", ".lst", ".csv"):
         path = locate(root, split)
         if path is None:
-            raise MissingInputError(f"there is no split file {split!r}, neither in {str(root)!r} nor here")
+            raise MissingInputError(
+                f"there is no split file {split!r} in {str(root)!r} or the current folder"
+            )
         return _read(path, lookup)
     lists = [p for p in split_files(root) if p.stem == split]
     if lists:
         found = [_read(path, lookup) for path in lists]
         if any(f != found[0] for f in found[1:]):
             spelled = ", ".join(p.relative_to(root).as_posix() for p in lists)
-            raise UsageError(f"several lists fit the split '{split}': {spelled}; name one of the files")
+            raise UsageError(f"several files match the split '{split}': {spelled}; name one of them")
         return found[0]
     inside = [i for i, name in enumerate(names) if split in name.split("/")[:-1]]
     if inside:
@@ -86,8 +88,8 @@ def _read(path: Path, lookup: Lookup) -> list[int]:
         if i is None and len(words) > 1:
             i = lookup.find(words[0].lstrip("/"), source)
         if i is None:
-            raise MissingInputError(f"{source} names {line!r}, but there is no such image")
+            raise MissingInputError(f"{source} lists {line!r}, but there is no such image")
         indices.add(i)
     if not indices:
-        raise BadInputError(f"{source} names no image")
+        raise BadInputError(f"{source} lists no images")
     return sorted(indices)

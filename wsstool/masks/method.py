@@ -63,7 +63,7 @@ class Method:
             raise UsageError(f"the background power must be above 0, not {self.power:g}")
         if self.threshold_low is not None:
             if self.power is not None:
-                raise UsageError("a background power and a lower background threshold exclude each other")
+                raise UsageError("a background power and a lower background threshold cannot be combined")
             if self.threshold_low > self.threshold:
                 raise UsageError(
                     f"the lower background threshold {self.threshold_low:g} is above {self.threshold:g}"

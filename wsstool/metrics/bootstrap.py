@@ -91,7 +91,7 @@ def difference_interval(
         Efron and Tibshirani, "An introduction to the bootstrap", 1993, paired samples. Written from the book.
     """
     if images.n_images != others.n_images:
-        raise ValueError(f"{images.n_images} images against {others.n_images}")
+        raise ValueError(f"cannot compare {images.n_images} images with {others.n_images}")
     scores, units = _resampled(images, n_classes, groups, samples, seed, options)
     reference, _ = _resampled(others, n_classes, groups, samples, seed, options)  # the same resamples
     return _percentiles(scores - reference, level, samples, units)
@@ -145,7 +145,7 @@ def _resampled(
     unit = np.arange(images.n_images)
     if groups is not None:
         if len(groups) != images.n_images:
-            raise ValueError(f"{len(groups)} groups for {images.n_images} images")
+            raise ValueError(f"{len(groups)} group names for {images.n_images} images")
         number = {g: i for i, g in enumerate(dict.fromkeys(groups))}
         unit = np.array([number[g] for g in groups], np.int64)
     units = int(unit.max()) + 1 if unit.size else 0

@@ -109,7 +109,7 @@ def classification_scores(
     """
     labels, scores = np.asarray(labels, bool), np.asarray(scores)
     if labels.shape != scores.shape or labels.ndim != 2:
-        raise ValueError(f"labels are {labels.shape} and scores {scores.shape}")
+        raise ValueError(f"labels have shape {labels.shape}, but scores have shape {scores.shape}")
     precision = average_precisions(labels, scores)
     known = ~np.isnan(precision)
     predicted = scores >= threshold

@@ -146,7 +146,7 @@ def count_pairs(
         ValueError: the shapes or dtypes differ, or a value is neither a class id nor ``ignore``.
     """
     if prediction.shape != truth.shape:
-        raise ValueError(f"the prediction is {_size(prediction)} and the ground truth {_size(truth)}")
+        raise ValueError(f"the prediction has size {_size(prediction)}, but the ground truth {_size(truth)}")
     if prediction.dtype != np.uint8 or truth.dtype != np.uint8:
         raise ValueError(f"label maps must be uint8, not {prediction.dtype} and {truth.dtype}")
     columns = n_classes + 1

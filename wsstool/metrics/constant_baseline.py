@@ -60,7 +60,7 @@ def blind_baseline(
     """
     pixels, tags = np.asarray(pixels), np.array(tags, bool)
     if pixels.shape != tags.shape or pixels.ndim != 2:
-        raise ValueError(f"pixels are {pixels.shape} and tags {tags.shape}")
+        raise ValueError(f"pixels have shape {pixels.shape}, but tags have shape {tags.shape}")
     n_images, n_classes = tags.shape
     if background >= 0:
         tags[:, background] = False

@@ -1,4 +1,4 @@
-"""How robust a network is under corruption: mCE beside AlexNet, means over categories, retention."""
+"""Robustness under corruption: mCE relative to AlexNet, means over categories, retention."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ def corruption_errors(accuracy: Mapping[str, Sequence[float]]) -> dict[str, floa
     Args:
         accuracy: corruption -> top-1 accuracy at each severity, [0, 1].
     Returns:
-        Corruption -> CE, 1 is as good as AlexNet and less is better; only for those that have a reference
-        and were measured at all five severities, in the order of ``ALEXNET``.
+        Corruption -> CE; 1 is as good as AlexNet, lower is better. Only corruptions with a reference that
+        were measured at all five severities, in the order of ``ALEXNET``.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and its table.
@@ -55,10 +55,10 @@ def mean_corruption_error(accuracy: Mapping[str, Sequence[float]]) -> float:
     """Average CE over the fifteen corruptions (mCE).
 
     Args:
-        accuracy: corruption -> top-1 accuracy at each of the five severities, [0, 1]; others than the fifteen
-            do not count.
+        accuracy: corruption -> top-1 accuracy at each of the five severities, [0, 1]; others than the
+            fifteen are ignored.
     Returns:
-        mCE as a fraction (papers give percent), or NaN where one of the fifteen is missing or incomplete.
+        mCE as a fraction (papers state percent), or NaN if one of the fifteen is missing or incomplete.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and its table.
@@ -78,10 +78,10 @@ def category_means(
 
     Args:
         scores: corruption -> score at each severity, higher is better: accuracy or mIoU.
-        categories: category -> its corruptions; those that were not measured are left out.
+        categories: category -> its corruptions; those without scores are left out.
     Returns:
-        Category -> mean, without the categories of which nothing was measured. The mean of these means is the
-        robust score that is reported for transformers, where each category counts the same.
+        Category -> mean; categories without scores are left out. The mean of these means is the robust score
+        reported for transformers, in which all categories count equally.
 
     Example:
         >>> category_means({"fog": [0.6, 0.4], "snow": [0.3]}, {"weather": ["snow", "fog"], "blur": ["zoom"]})
@@ -95,7 +95,7 @@ def category_means(
 
 
 def retention(robust: float, clean: float) -> float:
-    """Return the share of the clean score that is left under corruption, NaN where the clean score is 0.
+    """Return the fraction of the clean score retained under corruption; NaN if the clean score is 0.
 
     Source:
         Zhou et al., ICML 2022. Written from the paper.

@@ -13,8 +13,8 @@ from wsstool.metrics.confusion import ImageCounts
 IgnoredPrediction = Literal["wrong", "background", "skip"]
 
 DEFINITION = (
-    "mIoU: one confusion matrix over all pixels of the set whose truth is not 255; "
-    "mean over classes with {classes}; predictions of 255 are {ignored}"
+    "mIoU: one confusion matrix over all pixels of the dataset whose ground truth is not 255; mean over "
+    "classes with {classes}; predictions of 255 are {ignored}"
 )
 
 
@@ -191,10 +191,12 @@ def definition(
 ) -> str:
     """Return the sentence that defines the mIoU of a table."""
     text = DEFINITION.format(
-        classes="truth" if classes_with_truth else "truth or prediction",
+        classes="truth" if classes_with_truth else "ground truth or prediction",
         ignored={"wrong": "wrong", "background": "background", "skip": "left out"}[ignored_prediction],
     )
-    return text + (f"; truth of class {ignore_class} is left out" if ignore_class is not None else "")
+    return text + (
+        f"; ground-truth pixels of class {ignore_class} are left out" if ignore_class is not None else ""
+    )
 
 
 def _square(
@@ -208,7 +210,9 @@ def _square(
     square = matrices[:, :, :n_classes].astype(np.float64)
     if ignored_prediction == "background":
         if not 0 <= background < n_classes:
-            raise ValueError("ignored predictions cannot be background: this dataset has none")
+            raise ValueError(
+                "predictions of 255 cannot count as background: this dataset has no background class"
+            )
         square[:, :, background] += matrices[:, :, n_classes]
     if ignore_class is not None:
         square[:, ignore_class] = 0

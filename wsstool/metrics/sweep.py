@@ -69,7 +69,7 @@ class ThresholdSweep:
         """
         if not score.shape == label.shape == truth.shape:
             raise ValueError(
-                f"scores are {score.shape}, labels {label.shape} and the ground truth {truth.shape}"
+                f"scores have shape {score.shape}, labels {label.shape} and the ground truth {truth.shape}"
             )
         counted = truth != self.ignore
         true = truth[counted].astype(np.intp)

@@ -144,7 +144,7 @@ def build_classifier(
         raise UsageError("a classifier needs at least one class that is not background")
     if arch in FAN_SIZES:
         if pool != "average":
-            raise UsageError(f"--pool {pool}: {arch} reads its class token and pools no map")
+            raise UsageError(f"--pool {pool}: {arch} uses a class token and does not pool feature maps")
         return build_fan_classifier(
             arch,
             n_classes,
@@ -155,7 +155,8 @@ def build_classifier(
         )
     if token_head:
         raise UsageError(
-            f"{arch} has no tokens, and so no token head; those that have: {', '.join(FAN_SIZES)}"
+            f"{arch} has no tokens, so it cannot have a token head; networks with tokens: "
+            f"{', '.join(FAN_SIZES)}"
         )
     backbone: Backbone = build_backbone(arch, output_stride=output_stride)
     head = nn.Conv2d(backbone.out_channels, n_classes, 1, bias=head_bias)

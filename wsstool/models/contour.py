@@ -160,8 +160,8 @@ def start_contour(network: ContourNet, state_dict: Mapping[str, torch.Tensor], s
     if missing:
         kept = [k for k in bare if not k.startswith(CLASSIFIER_PREFIXES)]
         raise BadInputError(
-            f"{source} ({len(kept)} tensors) do not fit {network.backbone.arch}: {len(missing)} of "
-            f"{len(wanted)} are missing or of another shape, such as '{missing[0]}'"
+            f"{source} ({len(kept)} tensors) cannot initialise {network.backbone.arch}: {len(missing)} of "
+            f"its {len(wanted)} tensors are missing or have a different shape, such as '{missing[0]}'"
         )
     network.backbone.load_state_dict(found, strict=False)
     return "backbone"

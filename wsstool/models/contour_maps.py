@@ -16,7 +16,7 @@ Window = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Shown:
+class ObjectCrop:
     """One crop for the network, and its position in the image.
 
     Args:
@@ -32,7 +32,7 @@ class Shown:
     class_id: int
 
 
-def mirrored(view: Shown) -> Shown:
+def mirrored(view: ObjectCrop) -> ObjectCrop:
     """Flip a crop horizontally, with the padding still at the right."""
     image = view.image.copy()
     image[:, : view.extent[1]] = view.image[:, : view.extent[1]][:, ::-1]
@@ -42,7 +42,7 @@ def mirrored(view: Shown) -> Shown:
 @torch.inference_mode()
 def view_maps(
     network: ContourNet,
-    views: Sequence[Shown],
+    views: Sequence[ObjectCrop],
     *,
     mean: Sequence[float],
     std: Sequence[float],
@@ -73,7 +73,7 @@ def view_maps(
 
 
 def _maps(
-    network: ContourNet, views: Sequence[Shown], mean: Sequence[float], std: Sequence[float]
+    network: ContourNet, views: Sequence[ObjectCrop], mean: Sequence[float], std: Sequence[float]
 ) -> list[np.ndarray]:
     device = next(network.parameters()).device
     batch = torch.from_numpy(np.stack([view.image for view in views])).movedim(-1, 1).to(device)

@@ -1,4 +1,4 @@
-"""FAN as a classifier: its trunk as the backbone, its class token as the head."""
+"""FAN classifier: the trunk as backbone, a class token as head."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["LEAST_SIDE", "FanClassifier", "build_fan_classifier"]
 
 
 class FanClassifier(OnBackbone):
-    """Class scores of the class token, which attends to the tokens of the image.
+    """Classifier with a class token that attends to the tokens of the image.
 
     Args:
         backbone: (B,3,H,W) -> (B,F,h,w).
@@ -34,25 +34,25 @@ class FanClassifier(OnBackbone):
         self.head = head
 
     def features(self, x: Tensor) -> Tensor:
-        """(B,3,H,W) -> (B,F,h,w): the map of tokens that the head reads."""
+        """Compute the map of tokens that the head reads, (B,3,H,W) -> (B,F,h,w)."""
         return self.backbone(x)
 
     def logits(self, features: Tensor) -> Tensor:
-        """(B,F,h,w) -> logits (B,C) of the class token."""
+        """Compute the logits (B,C) of the class token from (B,F,h,w)."""
         return self.head(features).float()
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B,3,H,W) -> logits (B,C) of the class token."""
+        """Compute the logits (B,C) of the class token from (B,3,H,W)."""
         return self.logits(self.features(x))
 
     def with_token_maps(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """(B,3,H,W) -> logits of the class token (B,C) and of every token (B,C,h,w), from one pass.
+        """Compute the logits of the class token (B,C) and of every token (B,C,h,w) in one pass.
 
         Raises:
             UsageError: there is no token head.
         """
         if self.head.aux_head is None:
-            raise UsageError("this network has no token head: it was trained on the class token alone")
+            raise UsageError("this network has no token head; it was trained with the class token alone")
         features = self.features(x)
         class_logits, token_logits = self.head.with_tokens(features)
         maps = token_logits.transpose(1, 2).unflatten(2, features.shape[-2:])
@@ -60,7 +60,7 @@ class FanClassifier(OnBackbone):
 
     @property
     def default_layer(self) -> str:
-        """Name of the last feature layer, the one that Grad-CAM is usually read from."""
+        """Return the name of the last feature layer, the usual one for Grad-CAM."""
         return f"backbone.{self.backbone.last_stage}"
 
 
@@ -74,16 +74,16 @@ def build_fan_classifier(
     token_head: bool = False,
     drop_path: float | None = None,
 ) -> FanClassifier:
-    """A FAN with random weights.
+    """Build a FAN classifier with random weights.
 
     Args:
         arch: a name of ``wsstool.models.fan.sizes.SIZES``.
         n_classes: outputs.
         output_stride: 16 or None.
-        dropout: share of the channels dropped before the last layer in training, [0, 1).
+        dropout: fraction of the channels dropped before the last layer in training, [0, 1).
         head_bias: give the last layer a bias.
         token_head: also classify every token.
-        drop_path: share of dropped residual branches, the same in every block, [0, 1); None: that of the
+        drop_path: fraction of dropped residual branches, the same in every block, [0, 1); None: as in the
             published FAN training.
 
     Raises:

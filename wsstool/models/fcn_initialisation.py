@@ -121,12 +121,12 @@ def start_fcn(
     missing = [key for key in body if key not in found]
     if set(missing) - set(hidden):
         raise BadInputError(
-            f"{source} do not fit {network.backbone.arch}: {len(missing)} of {len(body)} of its tensors are "
-            f"missing or of another shape, such as '{missing[0]}'"
+            f"{source} cannot initialise {network.backbone.arch}: {len(missing)} of its {len(body)} tensors "
+            f"are missing or have a different shape, such as '{missing[0]}'"
         )
     network.load_state_dict(found, strict=False)
     if missing:
         return "the convolutions, without fc6 and fc7"
     if not is_fcn:
         return "the backbone"
-    return "everything" if found.keys() == own.keys() else "all that both have in common"
+    return "everything" if found.keys() == own.keys() else "the tensors that both have in common"

@@ -28,7 +28,7 @@ def check_fit(wanted: Mapping[str, tuple[int, ...]], state_dict: Mapping[str, Te
         if k in state_dict and tuple(state_dict[k].shape) != tuple(shape)
     ]
     problems = []
-    for what, names in (("missing", missing), ("not in the network", extra), ("of another shape", shapes)):
+    for what, names in (("missing", missing), ("not in the network", extra), ("different shape", shapes)):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             problems.append(f"{what}: {', '.join(names[:3])}{more}")

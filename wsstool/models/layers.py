@@ -43,7 +43,7 @@ def check_map_layers(model: nn.Module, names: Sequence[str]) -> None:
     found: dict[nn.Module, str] = {}
     for name in names:
         if not name.strip("."):
-            raise UsageError(f"--layer '{name}' names no layer; there are: {spelled(parts_of(model))}")
+            raise UsageError(f"--layer '{name}': no such layer; there are: {spelled(parts_of(model))}")
         layer = find_layer(model, name)
         backbone = getattr(model, "backbone", None)
         if isinstance(backbone, nn.Module) and all(layer is not inside for inside in backbone.modules()):

@@ -41,8 +41,8 @@ def foreign_weights_error(path: Path, command: str, made: str) -> BadInputError:
     known = f"it fits the backbone {fits[0]}" if fits else "it fits no known backbone"
     start = f"{command.format(fits[0])} --init {path}" if fits else " ".join(command.split()[:2])
     return BadInputError(
-        f"'{path}' is a bare state dict, which names neither its network nor its classes; {known}: "
-        f"'{start}' makes {made}{' of it' if fits else ''}"
+        f"'{path}' is a bare state dict without the names of its network and classes; {known}; '{start}' "
+        f"makes {made}{' from it' if fits else ''}"
     )
 
 

@@ -244,8 +244,8 @@ def start_from(
     missing = [key for key in backbone if key not in found and not key.endswith("num_batches_tracked")]
     if missing:
         raise BadInputError(
-            f"{source} do not fit {segmenter.backbone.arch}: {len(missing)} of {len(backbone)} of its "
-            f"tensors are missing or of another shape, such as '{missing[0]}'"
+            f"{source} cannot initialise {segmenter.backbone.arch}: {len(missing)} of its {len(backbone)} "
+            f"tensors are missing or have a different shape, such as '{missing[0]}'"
         )
     segmenter.backbone.load_state_dict(found, strict=False)
     return "backbone"

@@ -90,8 +90,8 @@ def save_weights(
     odd = _not_finite(state_dict) or _not_finite(state_dict_2 or {})
     if odd is not None:
         raise WsstoolError(
-            f"the trained weights are not finite numbers (such as {odd}); {path} is not written; "
-            "lower the learning rate"
+            f"the trained weights contain values that are not finite (such as in {odd}), so {path} was not "
+            "written; lower the learning rate"
         )
     content: dict[str, Any] = {"state_dict": _on_cpu(state_dict), "meta": _one_object_per_text(dict(meta))}
     if state_dict_2 is not None:
@@ -137,7 +137,7 @@ def load_safely(path: Path | str) -> Any:
             with zipfile.ZipFile(path) as archive:
                 broken = archive.testzip()
             if broken:
-                raise BadInputError(f"{path} is damaged: checksum of {broken} is wrong")
+                raise BadInputError(f"{path} is damaged: the checksum of {broken} does not match")
         with torch.serialization.safe_globals(SAFE_GLOBALS), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about old pickle protocols; unsafe content is rejected below
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -146,13 +146,13 @@ def load_safely(path: Path | str) -> Any:
     except pickle.UnpicklingError as error:
         if "GLOBAL" in str(error):
             raise BadInputError(
-                f"{path} contains Python objects other than tensors and is not opened"
+                f"{path} contains Python objects other than tensors and was not opened, for safety"
             ) from error
-        raise BadInputError(f"{path} is not a weights file, or damaged") from error
+        raise BadInputError(f"{path} is damaged or not a weights file") from error
     except BadInputError:
         raise
     except Exception as error:  # a damaged pickle may raise anything
-        raise BadInputError(f"{path} is not a weights file, or truncated or damaged") from error
+        raise BadInputError(f"{path} is truncated, damaged or not a weights file") from error
 
 
 def load_weights(path: Path | str) -> Weights:
@@ -198,7 +198,7 @@ def _unwrapped(content: Mapping[str, Any], path: Path | str) -> dict[str, Tensor
             return _unwrapped(content[key], path)
     state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
     if not content:
-        raise BadInputError(f"{path} contains an empty dictionary and no weights")
+        raise BadInputError(f"{path} contains no weights, only an empty dictionary")
     if not state:
         raise BadInputError(
             f"{path} contains no state dict; its entries are: {', '.join(map(str, content))[:200]}"
@@ -239,7 +239,7 @@ def load_start(classifier: Classifier | FanClassifier, path: Path | str) -> None
     if isinstance(classifier, FanClassifier) and "cls_token" in found:
         last = {k: v for k, v in classifier.head.state_dict().items() if k.startswith(LAST_LAYERS)}
         kept = {k: v for k, v in found.items() if not k.startswith(LAST_LAYERS)}
-        load_state(classifier.head, kept | last, f"{path} (start weights for {classifier.backbone.arch})")
+        load_state(classifier.head, kept | last, f"{path} (initial weights for {classifier.backbone.arch})")
 
 
 def load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> None:
@@ -256,7 +256,7 @@ def load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> Non
         state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
     state = {k: v for k, v in state.items() if not k.startswith(CLASSIFIER_PREFIXES)}
     what = f"{weights.meta['what']}; " if "what" in weights.meta else ""
-    load_state(backbone, state, f"{path} ({what}start weights for {backbone.arch})")
+    load_state(backbone, state, f"{path} ({what}initial weights for {backbone.arch})")
 
 
 def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file") -> nn.Module:
@@ -270,8 +270,8 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
         arch, task, class_ids = meta["arch"], meta["task"], meta["class_ids"]
     except KeyError as error:
         raise UndescribedError(
-            f"{source} does not name its network (no {error} in its metadata); "
-            "wsstool info FILE shows which architecture fits"
+            f"{source} does not name its network (no {error} in its metadata); 'wsstool info FILE' shows "
+            "which architecture fits"
         ) from error
     if task == "classification":
         return build_classifier(

@@ -73,7 +73,9 @@ class Regions:
             ValueError: rotated boxes or masks.
         """
         if not self.moves:
-            raise ValueError(f"{rule} averages coordinates; rotated boxes and masks have no mean")
+            raise ValueError(
+                f"{rule} averages coordinates, which is not possible for rotated boxes and masks"
+            )
         return self.boxes.astype(np.float64)
 
     def bound(self, threshold: float, inclusive: bool = False) -> float:

@@ -25,7 +25,7 @@ def check_image(image: np.ndarray) -> None:
 def within(image: np.ndarray, max_side: int) -> np.ndarray:
     """Return the image, reduced if its longer side exceeds ``max_side`` pixels; 0: no limit."""
     if max_side < 0:
-        raise UsageError(f"max-side {max_side}: pixels, or 0 for no limit")
+        raise UsageError(f"max-side {max_side}: give a number of pixels, or 0 for no limit")
     size = image.shape[0], image.shape[1]
     return shrink(image, size_within(size, max_side), "box") if max_side else image
 

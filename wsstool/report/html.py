@@ -86,7 +86,8 @@ def _scores(rows: Sequence[ScoreRow], definition: str) -> str:
     key = []
     if has_blind:
         key.append(
-            '<span><span class="tick"></span>blind baseline: one tag of each image for all its pixels</span>'
+            '<span><span class="tick"></span>blind baseline: one image-level label assigned to all '
+            "pixels of an image</span>"
         )
     if any(r.interval for r in rows):
         key.append('<span><span class="rule"></span>95 % bootstrap interval</span>')
@@ -127,7 +128,7 @@ def _confusions(page: Page) -> str:
     many = len({c[0] for c in page.confusions}) > 1
     head = [f'<th class="text">{title}</th>' for title in ("ground truth", "predicted as")]
     head += ['<th class="wide"></th>']
-    head += ["<th>of the class's pixels</th>", *(["<th>in</th>"] if many else [])]
+    head += ["<th>share of the class</th>", *(["<th>in</th>"] if many else [])]
     body = []
     for source, truth, prediction, share in page.confusions:
         index = next((k for k, r in enumerate(page.rows) if r.name == source), 0)
@@ -138,7 +139,7 @@ def _confusions(page: Page) -> str:
         cells += [f'<td class="soft">{escape(source)}</td>'] if many else []
         body.append(f"<tr>{''.join(cells)}</tr>")
     of = "" if many else f" of {escape(page.confusions[0][0])}"
-    title = f"<h2>Commonest mistakes</h2><p>The largest confusions{of}, by pixels.</p>"
+    title = f"<h2>Most frequent confusions</h2><p>The largest confusions{of}, by number of pixels.</p>"
     return f"<section>{title}{_table(head, body)}</section>"
 
 
@@ -177,7 +178,7 @@ def _provenance(page: Page) -> str:
         f"<h3>{escape(name)}</h3><pre>{escape(chr(10).join(commands))}</pre>"
         for name, commands in page.provenance
     )
-    title = "<h2>How it was made</h2><p>The commands behind each file, oldest first.</p>"
+    title = "<h2>Commands</h2><p>The commands that produced each file, oldest first.</p>"
     return f"<section>{title}{blocks}</section>"
 
 

@@ -40,7 +40,7 @@ def blend(
         ValueError: the label map has another size.
     """
     if image.shape[:2] != labels.shape:
-        raise ValueError(f"the image is {image.shape[:2]} and the labels are {labels.shape}")
+        raise ValueError(f"the image has shape {image.shape[:2]}, but the labels have shape {labels.shape}")
     base = image.astype(np.float32)
     strength = np.full(labels.shape, opacity, np.float32)
     strength[labels == background] = 0
@@ -125,18 +125,18 @@ def strip(panels: Sequence[np.ndarray], captions: Sequence[str] = (), *, height:
     Returns:
         (rows, columns, 3) uint8 on white.
     """
-    pictures = [Image.fromarray(fitted(panel, height)) for panel in panels]
+    images = [Image.fromarray(fitted(panel, height)) for panel in panels]
     top = _CAPTION if captions else 0
-    width = sum(p.width for p in pictures) + _GAP * (len(pictures) - 1)
+    width = sum(p.width for p in images) + _GAP * (len(images) - 1)
     sheet = Image.new("RGB", (width, height + top), "white")
     draw = ImageDraw.Draw(sheet)
     font = ImageFont.load_default(13)
     left = 0
-    for k, picture in enumerate(pictures):
+    for k, image in enumerate(images):
         if captions:
             draw.text((left + 2, 1), captions[k], fill=(40, 40, 40), font=font)
-        sheet.paste(picture, (left, top))
-        left += picture.width + _GAP
+        sheet.paste(image, (left, top))
+        left += image.width + _GAP
     return np.asarray(sheet)
 
 
@@ -152,19 +152,19 @@ def stacked(strips: Sequence[np.ndarray]) -> np.ndarray:
 WIDEST = 8192  #: pixels; the JPEG limit is 65,500, that of a page far lower
 
 
-def fitted(picture: np.ndarray, height: int) -> np.ndarray:
+def fitted(image: np.ndarray, height: int) -> np.ndarray:
     """Resize an image to a height, keeping its proportions; enlarged pixels stay square.
 
     Images that would be wider than ``WIDEST`` are reduced further.
     """
-    height = max(1, min(height, WIDEST * picture.shape[0] // picture.shape[1]))
-    width = min(WIDEST, max(1, round(picture.shape[1] * height / picture.shape[0])))
-    kind = Image.Resampling.LANCZOS if height < picture.shape[0] else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(picture).resize((width, height), kind))
+    height = max(1, min(height, WIDEST * image.shape[0] // image.shape[1]))
+    width = min(WIDEST, max(1, round(image.shape[1] * height / image.shape[0])))
+    kind = Image.Resampling.LANCZOS if height < image.shape[0] else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(image).resize((width, height), kind))
 
 
-def jpeg(picture: np.ndarray, *, quality: int = 82) -> bytes:
+def jpeg(image: np.ndarray, *, quality: int = 82) -> bytes:
     """Encode an image as JPEG; equal images give equal bytes."""
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "JPEG", quality=quality, optimize=True)
+    Image.fromarray(image).save(buffer, "JPEG", quality=quality, optimize=True)
     return buffer.getvalue()

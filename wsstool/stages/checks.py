@@ -61,4 +61,4 @@ def class_id(name: str | None, classes: ClassList) -> int | None:
         return classes.names.index(name)
     if name.isdecimal() and int(name) < len(classes):
         return int(name)
-    raise UsageError(f"--ignore-class {name}: there is no such class; there are: {', '.join(classes.names)}")
+    raise UsageError(f"--ignore-class {name}: unknown class; the classes are: {', '.join(classes.names)}")

@@ -55,7 +55,7 @@ def new_header(
         ValueError: columns of inconsistent shapes.
     """
     if not len(images):
-        raise UsageError(f"no images to {stage}")
+        raise UsageError(f"{stage}: there are no images")
     check_names(images)
     kind = KINDS[payload]
     shapes = np.asarray(shapes, np.int32).reshape(-1, 3)

@@ -65,7 +65,7 @@ def check_names(images: Sequence[str]) -> None:
     """Raise BadInputError unless names are relative, stay inside the folder, and are sorted and unique."""
     for name in images:
         if not name or name.startswith("/") or "\0" in name or ".." in name.split("/"):
-            raise BadInputError(f"image name {name!r} leads out of its data folder")
+            raise BadInputError(f"image name {name!r} is outside the data folder")
     for before, after in pairwise(images):
         if before >= after:
             raise BadInputError(f"image names are not sorted and unique: {before!r} before {after!r}")
@@ -73,7 +73,7 @@ def check_names(images: Sequence[str]) -> None:
 
 def require(holds: Any, what: str) -> None:
     if not holds:
-        raise ValueError(f"{what} do not fit")
+        raise ValueError(f"inconsistent {what}")
 
 
 def _fits(counts: np.ndarray, shapes: np.ndarray, name: str) -> None:

@@ -188,7 +188,7 @@ def plan(
 
 def _unusable() -> RuntimeError:
     version = h5py.version.hdf5_version
-    return RuntimeError(f"HDF5 {version} does not lay files out in reading order; please report this")
+    return RuntimeError(f"HDF5 {version} does not write files in reading order; please report this")
 
 
 def _check_order(

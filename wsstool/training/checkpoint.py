@@ -74,7 +74,7 @@ def load_checkpoint(output: Path, identity: str) -> tuple[dict[str, Any] | None,
     except BadInputError:
         return None, f"{path} is damaged"
     if not isinstance(state, dict) or state.get("identity") != identity:
-        return None, f"{path} is of a run with other data or options"
+        return None, f"{path} belongs to a run with different data or options"
     return state, ""
 
 

@@ -232,11 +232,11 @@ class _Run:
         if any(not bool(torch.isfinite(t).all()) for t in tensors_of(batch) if t.is_floating_point()):
             return f"{where}: the batch itself contains NaN or infinite values; check the images and labels"
         if self.progress.step == 0:
-            return f"{where}: at the very first step; the start weights or the labels are probably broken"
+            return f"{where}, the very first step; the initial weights or the labels are probably damaged"
         rate = max(group["lr"] for group in self.optimizer.param_groups)
         return (
-            f"{where}, after {self.last_loss:.4g} a step before: most likely the learning rate is too high "
-            f"({rate:.3g} now); lower lr, clip the gradients or warm up"
+            f"{where}, after {self.last_loss:.4g} in the previous step; the learning rate ({rate:.3g}) is "
+            "probably too high: lower it, clip the gradients or add warm-up"
         )
 
     def end_epoch(self) -> dict[str, Any]:
@@ -268,7 +268,7 @@ class _Run:
         score = float(self.at.epoch)
         if self.plan.select:
             if self.plan.select not in figures:
-                raise UsageError(f"validation gives no '{self.plan.select}' to choose the best epoch by")
+                raise UsageError(f"validation returns no '{self.plan.select}' to select the best epoch by")
             score = float(figures[self.plan.select])
         if score > self.at.best_score or self.at.best_epoch < 0:
             self.best = snapshot(self.modules)

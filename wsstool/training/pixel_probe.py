@@ -59,7 +59,7 @@ def cell_shares(
 @torch.no_grad()
 def cells(
     model: Segmenter,
-    pictures: Callable[[int], np.ndarray],
+    images: Callable[[int], np.ndarray],
     masks: Callable[[int], np.ndarray],
     numbers: Sequence[int],
     *,
@@ -76,7 +76,7 @@ def cells(
 
     Args:
         model: computes the features, on its device.
-        pictures: number -> (H,W,3) uint8 RGB.
+        images: number -> (H,W,3) uint8 RGB.
         masks: number -> (L,H,W) uint8 class ids, 255 = ignore.
         numbers: the images.
         layer_weights, outputs: see ``cell_shares``.
@@ -94,7 +94,7 @@ def cells(
     for item, number in enumerate(tracked(numbers, messages, len(numbers), "features")):
         generator = torch.Generator().manual_seed(seed * 1_000_003 + item)
         maps = np.asarray(masks(number))
-        for view in views(pictures(number), scales, mean, std, device):
+        for view in views(images(number), scales, mean, std, device):
             grid = model.head_input(view)[0].float().cpu()  # (F,h,w)
             part = cell_shares(maps, layer_weights, outputs, (grid.shape[1], grid.shape[2]))
             known = part.sum(0).flatten().nonzero()[:, 0]

@@ -78,7 +78,7 @@ class TestLayouts:
     @pytest.mark.parametrize(("line", "numbers"), [("0 .2 .1 .6", 3), ("0 .2 .1 .6 .1 .6 .5 .2", 7)])
     def test_neither_a_yolo_box_nor_a_polygon(self, folder, line, numbers):
         write(folder / "labels" / "a.txt", line)
-        with pytest.raises(BadInputError, match=f"{numbers} numbers behind the class"):
+        with pytest.raises(BadInputError, match=f"{numbers} numbers after the class"):
             read_boxes(open_dataset(folder))
 
     @pytest.mark.parametrize(
@@ -158,12 +158,14 @@ class TestWhichFile:
         coco_file(folder / "boxes.json", [{"bbox": [1, 1, 5, 5]}])
         text = (folder / "boxes.json").read_text().replace("a.png", "other.png")
         write(folder / "boxes.json", text)
-        with pytest.raises(BadInputError, match="names none of the 2 images"):
+        with pytest.raises(BadInputError, match="lists none of the 2 images"):
             read_boxes(open_dataset(folder, labels="images"))
 
     def test_boxes_for_another_size(self, folder):
         coco_file(folder / "boxes.json", [{"bbox": [1, 1, 5, 5]}], size=(60, 100))
-        with pytest.raises(BadInputError, match="is 100 x 60 pixels, but it is 50 x 30"):
+        with pytest.raises(
+            BadInputError, match=r"states 100 x 60 pixels for 'a\.png', but the image has 50 x 30"
+        ):
             read_boxes(open_dataset(folder, labels="images"))
 
     def test_the_boxes_of_a_split(self, folder):
@@ -210,7 +212,7 @@ class TestBadBoxes:
     def test_no_usable_box_at_all_is_said(self, folder):
         said = Heard()
         assert not boxes_of(folder, [{"bbox": [1, 1, 5, 5], "iscrowd": 1}], messages=said).counts.any()
-        assert any("no usable box in these 2 images" in text for text in said.warned)
+        assert any("no usable box for these 2 images" in text for text in said.warned)
 
     def test_a_box_that_is_missing_is_that_of_the_mask(self, folder):
         mask = np.zeros((30, 50), bool)
@@ -257,7 +259,7 @@ class TestTruth:
         ("shape", "match"),
         [
             ({"size": [30, 50], "counts": [1]}, "do not fill"),
-            ({"size": [3, 5], "counts": [15]}, "run lengths of 5 x 3 pixels, the image has 50 x 30"),
+            ({"size": [3, 5], "counts": [15]}, "run lengths are for 5 x 3 pixels, but the image has 50 x 30"),
             ({"counts": "x"}, "cannot be read"),
             ([[1, 2, 3]], "not pairs"),
             ([[1, 2, 3, float("nan"), 4, 5]], "finite"),

@@ -31,7 +31,7 @@ class TestForms:
         annotations = [{"bbox": b} for b in XYXY]
         with pytest.raises(BadInputError, match="look like left, top, right, bottom") as caught:
             boxes_of(folder, annotations)
-        assert "--box-format xyxy reads them" in str(caught.value)
+        assert "choose with --box-format xyxy" in str(caught.value)
         assert boxes_of(folder, annotations, box_format="xyxy").of(0).xyxy.tolist() == XYXY
         assert boxes_of(folder, annotations, box_format="xywh").clipped == 1
 
@@ -86,14 +86,14 @@ class TestForms:
     def test_both_fit_is_said(self, folder):
         said = Heard()
         boxes_of(folder, [{"bbox": [2, 2, 9, 9]}], messages=said)
-        assert "would also fit as left, top, right, bottom" in said.said[0]
+        assert "left, top, right, bottom would also fit" in said.said[0]
 
     def test_units(self, folder):
-        with pytest.raises(BadInputError, match="wants pixels"):
+        with pytest.raises(BadInputError, match="needs pixels"):
             boxes_of(folder, [{"bbox": [0.1, 0.1, 0.5, 0.5]}])
         (folder / "boxes.json").unlink()
         write(folder / "labels" / "a.txt", "0 20 10 8 8")
-        with pytest.raises(BadInputError, match="wants shares of the image"):
+        with pytest.raises(BadInputError, match="needs fractions of the image"):
             read_boxes(open_dataset(folder))
         with pytest.raises(UsageError, match="--box-format yxyx"):
             read_boxes(open_dataset(folder), box_format="yxyx")

@@ -39,10 +39,10 @@ def test_a_tag_for_the_background_of_ones_own_list_is_refused(tmp_path):
         (
             "p-[1 0 0 1].png",
             LUAD_CLASSES,
-            "like [1 0 0 1], so the classes are those of LUAD-HistoSeg: TE, ",
+            "like [1 0 0 1], so the classes of LUAD-HistoSeg are used: TE, ",
         ),
         ("p-[1,0,0,1].png", LUAD_CLASSES, "LUAD-HistoSeg"),
-        ("p+0[1101].png", BCSS_CLASSES, "like [1001], so the classes are those of BCSS-WSSS: TUM, STR, LYM"),
+        ("p+0[1101].png", BCSS_CLASSES, "like [1001], so the classes of BCSS-WSSS are used: TUM, STR, LYM"),
     ],
 )
 def test_the_set_that_is_taken_is_said_with_the_way_out(tmp_path, name, classes, says):
@@ -58,7 +58,7 @@ def test_other_numbers_of_tags_get_numbers_for_names(tmp_path):
     picture(tmp_path / "p-[1 0 1].png")
     data, texts = opened(tmp_path)
     assert data.classes.names == ("class-0", "class-1", "class-2")
-    assert texts == ["tags for 3 classes in the file names; --class-list gives them names"]
+    assert texts == ["the file names have tags for 3 classes; name the classes with --class-list"]
 
 
 def test_both_spellings_are_two_sets_unless_the_classes_are_named(tmp_path):
@@ -66,12 +66,12 @@ def test_both_spellings_are_two_sets_unless_the_classes_are_named(tmp_path):
     picture(tmp_path / "q+0[1101].png")
     with pytest.raises(
         BadInputError,
-        match=r"two ways, such as 'p-\[1 0 0 1\]\.png' and 'q\+0\[1101\]\.png', .*name .* --class-list",
+        match=r"two forms, such as 'p-\[1 0 0 1\]\.png' and 'q\+0\[1101\]\.png', .*name .* --class-list",
     ):
         open_dataset(tmp_path)
     data, texts = opened(tmp_path, class_list="luad")
     assert data.labels.tolist() == [[1, 0, 0, 1, 0], [1, 1, 0, 1, 0]]
-    assert len(texts) == 1 and "two ways" in texts[0] and "order of the class list" in texts[0]
+    assert len(texts) == 1 and "two forms" in texts[0] and "order of the class list" in texts[0]
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_bracket_that_is_missing(tmp_path, name, end):
     with pytest.raises(BadInputError) as error:
         open_dataset(tmp_path, untagged=True)
     assert str(error.value) == (
-        f"the file name '{name}.png' ends in '{end}', which are not tags: digits 0 and 1 between brackets"
+        f"the file name '{name}.png' ends in '{end}', which is not a tag: tags are digits 0 and 1 in brackets"
     )
 
 

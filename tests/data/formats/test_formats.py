@@ -42,7 +42,7 @@ class TestFolders:
         for name in ("train2017/1.jpg", "val2017/2.jpg"):
             picture(tmp_path / name)
         assert open_dataset(tmp_path).layout == "images"
-        with pytest.raises(UsageError, match="not the layout 'class-folders'"):
+        with pytest.raises(UsageError, match="not have the layout 'class-folders'"):
             open_dataset(tmp_path, labels="class-folders")
 
     def test_a_table_states_more_than_folders(self, tmp_path):
@@ -108,7 +108,7 @@ class TestFileNames:
             open_dataset(tmp_path)
         assert (
             str(error.value)
-            == f"the file name 'q-{tags}.png' ends in '{tags}', which are not tags: digits 0 and 1"
+            == f"the file name 'q-{tags}.png' ends in '{tags}', which is not a tag: tags are digits 0 and 1"
         )
 
 
@@ -216,7 +216,7 @@ class TestCoco:
 
     def test_missing_picture(self, root):
         (root / "train2017/2.jpg").unlink()
-        with pytest.raises(MissingInputError, match=r"names '2\.jpg', but there is no such image"):
+        with pytest.raises(MissingInputError, match=r"there is no image '2\.jpg', listed in COCO file"):
             open_dataset(root, split="train")
 
     @pytest.mark.parametrize(
@@ -284,20 +284,20 @@ class TestNpy:
             data = open_dataset(tmp_path)
             assert data.layout == "npy" and data.labels.tolist() == [[0, 0, 1]]
         self.save(tmp_path / "cls_labels.npy", {"a": np.array([1, 0, 1, 1])})
-        with pytest.raises(BadInputError, match="vectors of 4 classes, the class list 2"):
+        with pytest.raises(BadInputError, match="vectors for 4 classes, but the class list has 2"):
             open_dataset(tmp_path)
 
     @pytest.mark.parametrize(
         ("value", "message"),
         [
-            (Bomb(), r"asks for builtins\.print"),
-            ({"a": Bomb()}, r"asks for builtins\.print"),
-            ({"a": np.array([2, 0])}, "where a vector of 0 and 1 belongs"),
-            ({"a": "cat"}, "where a vector"),
-            ({"a": np.zeros((2, 2))}, "where a vector"),
-            ({"a": np.zeros(2), "b": np.zeros(3)}, "vectors of 2 and 3 classes"),
-            ({}, "vectors of no classes"),
-            ([1, 2], "holds a list"),
+            (Bomb(), r"refers to builtins\.print"),
+            ({"a": Bomb()}, r"refers to builtins\.print"),
+            ({"a": np.array([2, 0])}, "instead of a vector of 0 and 1"),
+            ({"a": "cat"}, "instead of a vector"),
+            ({"a": np.zeros((2, 2))}, "instead of a vector"),
+            ({"a": np.zeros(2), "b": np.zeros(3)}, "vectors for 2 and 3 classes"),
+            ({}, "vectors for no classes"),
+            ([1, 2], "contains a list"),
             ({"a": np.zeros(2, "M8[s]")}, "array of type 'M8'"),
         ],
     )

@@ -44,14 +44,14 @@ def test_a_name_with_spaces(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("l.csv", "", "no two columns"),
-        ("l.csv", "a.jpg\n", "no two columns"),
+        ("l.csv", "", "fewer than two columns"),
+        ("l.csv", "a.jpg\n", "fewer than two columns"),
         ("l.csv", "picture,labels\na.jpg,cat\n", "no column 'image'"),
-        ("l.csv", "image,image\na.jpg,cat\n", "column twice"),
-        ("l.csv", "image,cat\na.jpg,yes\n", "column 'cat' holds 'yes', not 0 or 1"),
+        ("l.csv", "image,image\na.jpg,cat\n", "two columns of the same name"),
+        ("l.csv", "image,cat\na.jpg,yes\n", "column 'cat' contains 'yes', not 0 or 1"),
         ("l.jsonl", "{", "line 1 is not JSON"),
         ("l.jsonl", "[1]", "not a JSON object"),
-        ("l.jsonl", '{"image":"a","labels":3}', "labels are names, not 3"),
+        ("l.jsonl", '{"image":"a","labels":3}', "labels must be names, not 3"),
         ("l.jsonl", '{"image":4,"labels":[]}', "no column 'image'"),
     ],
 )

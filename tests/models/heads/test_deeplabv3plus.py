@@ -195,7 +195,7 @@ def test_classes_of_a_published_file() -> None:
     bare, own = ClassList(()), ClassList(("background", "cat", "dog"), 0)
     assert named_outputs(meta, bare, Path("a.pth"))[0].names == ("class_0", "class_1")
     assert named_outputs(meta, own, Path("a.pth")) == (own, [1, 2])
-    with pytest.raises(BadInputError, match="2 classes, the class list 4"):
+    with pytest.raises(BadInputError, match="2 classes, but the class list has 4"):
         named_outputs(meta, own, Path("trained_on_luad.pth"))
     assert named_outputs(meta, own, Path("trained_on_luad.pth"), is_named=True)[1] == [1, 2]
     ours = {**meta, "named": True, "background": -1}

@@ -94,7 +94,7 @@ def test_start_without_fc_layers_and_with_foreign_ones() -> None:
 def test_a_finer_network_starts_with_the_output_of_the_coarser_one(coarse: str, fine: str) -> None:
     """Exactly where two bilinear steps are one: of constant scores, within the outermost cells."""
     before, after = lively(small_fcn(coarse)), small_fcn(fine).eval()
-    assert start_fcn(after, before.state_dict(), "before") == "all that both have in common"
+    assert start_fcn(after, before.state_dict(), "before") == "the tensors that both have in common"
     x = torch.randn(1, 3, 60, 60)
     with torch.no_grad():
         torch.testing.assert_close(before.backbone(x), after.backbone(x))

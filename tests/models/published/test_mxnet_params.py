@@ -109,8 +109,8 @@ def test_garbage_never_crashes_nor_fills_the_memory(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "says"),
     [
-        (b"", "8 bytes are announced"),
-        (struct.pack("<QQQ", 0x112, 0, 2**60), "no room"),
+        (b"", "8 bytes announced"),
+        (struct.pack("<QQQ", 0x112, 0, 2**60), "more than the file can hold"),
         (struct.pack("<QQQ", 0x113, 0, 0), "wrong magic word"),
         (
             struct.pack("<QQQ", 0x112, 0, 1) + array_bytes(np.ones(1, np.float32), V2, storage=1),

@@ -98,7 +98,7 @@ class TestNamesOfClasses:
         assert found["classes"][0] == "a" and found["mean"] == [0, 0, 0] and found["std"] == [1, 1, 1]
 
     def test_too_few_names(self, named) -> None:
-        with pytest.raises(BadInputError, match="has 4 classes, the class list 2"):
+        with pytest.raises(BadInputError, match="has 4 classes, but the class list has 2"):
             named("luad.pth", ClassList(("a", "b")))
 
 

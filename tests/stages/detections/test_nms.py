@@ -174,7 +174,7 @@ def test_success_is_said_after_writing(results, tmp_path):
             said.append((text, (tmp_path / "o.json").exists()))
 
     nms([str(results)], output=tmp_path / "o.json", messages=Ear())
-    assert said == [("3 of 4 boxes are left (images: 2)", True)]
+    assert said == [("kept 3 of 4 boxes in 2 images", True)]
     with pytest.raises(CannotWriteError):
         nms([str(results)], output=tmp_path / "none/o.json", messages=Ear())
     assert len(said) == 1
@@ -183,7 +183,7 @@ def test_success_is_said_after_writing(results, tmp_path):
 def test_eval_needs_truth_and_can_fail(results, truth, tmp_path):
     with pytest.raises(MissingInputError, match="--truth"):
         evaluate([str(results)])
-    with pytest.raises(UsageError, match="not for detections"):
+    with pytest.raises(UsageError, match="not apply to detections"):
         evaluate([str(results)], truth=truth, boundary=True)
     found = evaluate([str(results)], truth=truth, output=tmp_path / "scores.json", fail_under="ap50=0.9")
     assert json.loads((tmp_path / "scores.json").read_text())["scores"] == found["scores"]
@@ -219,7 +219,7 @@ def test_proposals_lose_their_name_and_stay_in_the_tree(tmp_path):
             nms([str(tmp_path / "p.h5")], output=tmp_path / name)
         assert not (tmp_path / name).exists()
     for options in ({"method": "soft"}, {"score_threshold": 0.5}):
-        with pytest.raises(UsageError, match="no scores"):
+        with pytest.raises(UsageError, match="needs scores"):
             nms([str(tmp_path / "p.h5")], output=tmp_path / "x.h5", **options)
 
 

@@ -85,7 +85,7 @@ def test_results_take_the_ids_of_the_truth(tmp_path, selection):
     before = sorted((k[0], v[0], v[3].tobytes()) for k, v in below_images(objects_of(selection)).items())
     after = sorted((k[0], v[0], v[3].tobytes()) for k, v in objects_of(tmp_path / "back.h5").items())
     assert before == after
-    with pytest.raises(BadInputError, match=r"import --like. takes results"):
+    with pytest.raises(BadInputError, match=r"use 'wsstool import --like'"):
         import_masks(tmp_path / "r.json", output=tmp_path / "none.h5")
     like.write_text(json.dumps({"images": images[1:], "categories": categories, "annotations": []}))
     with pytest.raises(BadInputError, match=r"has no image '犬 & größe/eins\.png'"):
@@ -144,10 +144,10 @@ def test_masks_that_are_left_out_are_said(tmp_path):
     selection = write_selection(tmp_path / "s.h5", unsure=True, empty=True)
     found = export(selection, output=tmp_path / "o.xml", format="cvat", score_threshold=0.2, messages=heard)
     assert found["written"] == 4
-    assert heard.warned == ["1 empty masks were left out"]
+    assert heard.warned == ["left out 1 empty masks"]
     assert heard.said == [
-        "1 masks with a score below 0.2 were left out",
-        "1 masks have unsure pixels, which cvat does not know: they are outside",
+        "left out 1 masks with a score below 0.2",
+        "1 masks contain ignored pixels, which cvat cannot represent; they are written as background",
     ]
     with pytest.raises(UsageError, match="--score-threshold"):
         export(selection, output=tmp_path / "p.xml", format="cvat", score_threshold=2)
@@ -224,7 +224,7 @@ def test_label_studio_annotations_are_read_without_a_word(tmp_path, selection):
     heard = Heard()
     export(selection, output=tmp_path / "p.json", format="label-studio")
     import_masks(tmp_path / "p.json", output=tmp_path / "p.h5", messages=heard)
-    assert any("3 tasks" in text and "their first predictions are taken" in text for text in heard.warned)
+    assert any("3 tasks" in text and "using their first predictions" in text for text in heard.warned)
     assert any("1 images without size and objects" in text for text in heard.warned)
     heard = Heard()
     export(selection, output=tmp_path / "a.json", format="label-studio", settings=["place=annotations"])

@@ -29,11 +29,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 )
 def test_the_way_on_is_named(data: Path, tmp_path: Path, stage, says: str) -> None:
     weights = data / "bare.pth"
-    with pytest.raises(BadInputError, match=r"is a bare state dict.* fits the backbone tiny: ") as error:
+    with pytest.raises(BadInputError, match=r"is a bare state dict.* fits the backbone tiny; ") as error:
         stage(data, weights=weights, split="train", output=tmp_path / "x.h5")
     assert str(error.value).endswith(says.format(weights))
 
 
 def test_what_fits_nothing(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="fits no known backbone: 'wsstool train-cls' makes a"):
+    with pytest.raises(BadInputError, match="fits no known backbone; 'wsstool train-cls' makes a"):
         cam(data, weights=data / "strange.pth", split="train", output=tmp_path / "x.h5")

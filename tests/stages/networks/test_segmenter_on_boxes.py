@@ -10,7 +10,7 @@ from torch import nn
 from wsstool import store
 from wsstool.errors import BadInputError
 from wsstool.regions import Boxes
-from wsstool.stages.networks.segmenter import Trained
+from wsstool.stages.networks.segmenter import OpenedSegmenter
 from wsstool.stages.networks.segmenter_on_boxes import ClassMapper
 from wsstool.stages.objects.contour import contour
 from wsstool.stages.predict.predict import predict
@@ -34,7 +34,7 @@ class Colours(nn.Module):
 
 def test_a_map_is_half_where_the_class_ties_with_the_likeliest_other():
     classes = ClassList(("background", "green", "blue"), 0)
-    trained = Trained([Colours()], {"mean": [0, 0, 0], "std": [1, 1, 1]}, classes, np.arange(3))
+    trained = OpenedSegmenter([Colours()], {"mean": [0, 0, 0], "std": [1, 1, 1]}, classes, np.arange(3))
     picture = np.zeros((20, 30, 3), np.uint8)
     picture[:, :10, 0], picture[:, 10:20, 1], picture[:, 20:, 1:] = 255, 255, 255
     boxes = Boxes(np.array([[2, 2, 28, 18], [21, 0, 30, 20]], np.float32), np.array([1, 2]), np.array([1, 2]))
@@ -60,6 +60,6 @@ def test_masks_and_maps_of_boxes_by_a_segmenter(tmp_path):
     for one in content["categories"]:
         one["name"] = f"odd-{one['id']}"
     (data / "boxes.json").write_text(json.dumps(content))
-    with pytest.raises(BadInputError, match="does not know the class 'odd-"):
+    with pytest.raises(BadInputError, match="has no class 'odd-"):
         predict(data, output=tmp_path / "p.h5", **options)
     assert not (tmp_path / "p.h5").exists()

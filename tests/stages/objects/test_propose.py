@@ -144,7 +144,7 @@ class TestStage:
         heard = Heard()
         propose(data, output=tmp_path / "p.h5", max_proposals=3, workers=0, messages=heard)
         assert all(len(r.proposals.nodes) <= 3 for r in read(tmp_path / "p.h5")[1])
-        assert "did not fit" in heard.warned[0]
+        assert "because of --max-proposals 3" in heard.warned[0]
         for options in ({"max_proposals": 0}, {"max_proposals": 65535}, {"min_area": -1}, {"max_area": 0.0}):
             with pytest.raises(UsageError):
                 propose(data, output=tmp_path / "q.h5", **options)
@@ -221,7 +221,7 @@ class TestImport:
         results.write_text(json.dumps(found))
         heard = Heard()
         propose(data, output=tmp_path / "p.h5", import_=results, messages=heard)
-        assert any("no proposal for 1 images, first images/001.png" in text for text in heard.warned)
+        assert any("no proposals for 1 images, such as images/001.png" in text for text in heard.warned)
         assert len(read(tmp_path / "p.h5")[1][1].proposals) == 0
 
     def test_a_mask_that_cannot_be_read_fails_its_image(self, data, results, tmp_path):
@@ -243,7 +243,7 @@ class TestImport:
             ('[{"image_id": 99, "segmentation": []}]', "image '99', which is not in the data folder"),
             ('[{"file_name": "x/y.jpg", "segmentation": []}]', "not in the data folder"),
             ('[{"image_id": 7}]', "'segmentation' is missing"),
-            ('[{"image_id": 7, "segmentation": [], "score": "high"}]', "form of COCO results"),
+            ('[{"image_id": 7, "segmentation": [], "score": "high"}]', "not a COCO results file"),
             ("{}", "'annotations' is missing"),
             ("3", "no list"),
             ("[", "not JSON"),
@@ -306,7 +306,7 @@ class TestScores:
             evaluate([out], fail_under="recall-85=0.99")
         with pytest.raises(UsageError, match="of proposals there are"):
             evaluate([out], fail_under="boundary-iou=.1")
-        with pytest.raises(UsageError, match="--sweep is not for proposals"):
+        with pytest.raises(UsageError, match="--sweep does not apply to proposals"):
             evaluate([out], sweep=True)
 
     def test_without_truth_or_with_that_of_another_size(self, data, tmp_path):

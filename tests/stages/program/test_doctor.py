@@ -42,7 +42,7 @@ class TestTorchPair:
     def test_releases_differ(self, requirement):
         state, text = explain_pair("2.6.0+cu124", "0.20.1+cu124", ["numpy", requirement])
         assert state == "warn"
-        assert text.startswith("torchvision 0.20.1+cu124 is made for torch 2.5.1, and torch 2.6.0+cu124 is")
+        assert text.startswith("torchvision 0.20.1+cu124 needs torch 2.5.1, but torch 2.6.0+cu124 is")
 
     def test_any_other_reason_is_passed_on(self):
         state, text = explain_pair("2.6.0", "0.21.0", [], "libcudart.so.12: cannot open\nmore")
@@ -63,7 +63,7 @@ def test_missing_package(monkeypatch):
 def test_folder_without_locks(monkeypatch):
     monkeypatch.setattr("fcntl.flock", lambda *a: None)
     state, text = found("record files")
-    assert state == "warn" and "no file locks" in text
+    assert state == "warn" and "does not support file locks" in text
 
 
 def test_little_disk_is_a_warning(monkeypatch):

@@ -36,7 +36,7 @@ def test_a_broken_method_of_another_package_hides_no_other(monkeypatch):
     monkeypatch.setattr(messages, "warn", warnings.append)
     found = methods(messages=messages)["methods"]
     assert [m["name"] for m in found if m["place"] == "cam --method"] == ["cam"]
-    assert warnings == ["'broken' of cam --method cannot be loaded: No module named 'no_such_package'"]
+    assert warnings == ["cannot load 'broken' of cam --method: No module named 'no_such_package'"]
 
 
 def test_command():

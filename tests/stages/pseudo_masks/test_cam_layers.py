@@ -50,15 +50,19 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("tiny", {"layer": ["bn7"], "map_stride": 4}, "no layer 'bn7'"),
         ("tiny", {"layer": ["head"]}, "'head' comes after the last feature map"),
         ("tiny", {"layer": ["features.5", "features.5"]}, "are the same layer"),
-        ("tiny", {"layer": [""]}, "names no layer"),
-        ("tiny", {"method": "cam", "layer": ["features.3"]}, "features.3 is not; gradcam takes any layer"),
+        ("tiny", {"layer": [""]}, "no such layer"),
+        (
+            "tiny",
+            {"method": "cam", "layer": ["features.3"]},
+            "not on features.3; use gradcam for other layers",
+        ),
         ("tiny", {"method": "scorecam", "settings": ["top_channels=-1"]}, "top_channels must be >= 0"),
         (
             "mobile",
             {"layer": ["features.4.block.2.fc1"]},
-            "'features.4.block.2.fc1' has no map over",
+            "'features.4.block.2.fc1' has no spatial map",
         ),
-        ("convnext", {"layer": ["features.1.0.block.3"]}, "'features.1.0.block.3' has no map over the image"),
+        ("convnext", {"layer": ["features.1.0.block.3"]}, "'features.1.0.block.3' has no spatial map"),
     ],
 )
 def test_refused_layers_leave_nothing_behind(

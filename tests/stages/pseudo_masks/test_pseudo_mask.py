@@ -81,7 +81,7 @@ def test_maps_with_nan_fail_alone_where_the_threshold_is_chosen_from_all(tmp_pat
 
 def test_options_of_masks_of_boxes_are_refused(cams, tmp_path):
     for own in ({"overlap": "score"}, {"min_score": 0.5}):
-        with pytest.raises(UsageError, match="is for masks of boxes"):
+        with pytest.raises(UsageError, match="applies to masks of boxes"):
             pseudo_mask(cams, output=tmp_path / "m.h5", **own)
 
 
@@ -138,7 +138,7 @@ def test_several_layers_give_several_label_maps(tmp_path):
     header, (one,) = read(tmp_path / "one.h5")
     assert header.layers == ("b",)
     np.testing.assert_array_equal(one[0], masks[1])
-    with pytest.raises(UsageError, match="layers a, b"):
+    with pytest.raises(UsageError, match="layers are: a, b"):
         pseudo_mask(path, output=tmp_path / "m.h5", layer=["c"])
 
 

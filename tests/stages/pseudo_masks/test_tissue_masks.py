@@ -63,7 +63,9 @@ def test_luad_masks_have_white_at_index_4(cams, tmp_path):
     assert np.argwhere(one[0, HALF:] != 1).tolist() == [[HALF - 1, SIDE - 1]]
     assert one[0, -1, -1] == 0  # where the only tag has the joint minimum, id 0 wins
     assert (none == 255).all()
-    assert heard.lines == ["1 images without a tag are 255 throughout, first train/patch-2-[0 0 0 0].png"]
+    assert heard.lines == [
+        "1 images without labels have value 255 in all pixels, such as train/patch-2-[0 0 0 0].png"
+    ]
 
 
 def test_ties_among_the_tags_by_switch(cams, tmp_path):
@@ -109,7 +111,7 @@ def test_white_is_unknown_in_a_set_without_background(luad, tmp_path):
 
 def test_missing_tags_maps_and_pictures_are_said(luad, cams, tmp_path):
     bare = write_maps(tmp_path / "bare.h5", luad, three_layers(), labels=False)
-    with pytest.raises(BadInputError, match="holds no tags"):
+    with pytest.raises(BadInputError, match="needs image-level labels"):
         pseudo_mask(bare, output=tmp_path / "m.h5", rule="multilayer")
     heard = Heard()
     some = write_maps(tmp_path / "some.h5", luad, three_layers()[:, :2], ids=(0, 1))

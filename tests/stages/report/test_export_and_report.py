@@ -47,7 +47,7 @@ def test_export_layers(tmp_path, data):
     export(masks, output=tmp_path / "second", layer="two")
     second = read_mask(tmp_path / "second" / "images" / "p1.png")
     assert (second == np.where(truth_of(1) == 255, 0, truth_of(1))).all()
-    with pytest.raises(UsageError, match="no such layer"):
+    with pytest.raises(UsageError, match="unknown layer"):
         export(masks, output=tmp_path / "third", layer="x")
 
 
@@ -107,7 +107,7 @@ def test_export_never_leaves_its_folder(tmp_path, data):
     (tmp_path / "out").mkdir()
     (tmp_path / "victim").mkdir()
     (tmp_path / "out" / "images").symlink_to(tmp_path / "victim")
-    with pytest.raises(BadInputError, match="leads out"):
+    with pytest.raises(BadInputError, match="is outside of"):
         export(masks, output=tmp_path / "out", force=True)
     assert not list((tmp_path / "victim").iterdir())
 
@@ -147,7 +147,7 @@ def test_report_of_a_chain(tmp_path, data):
     assert text.count("data:image/jpeg") == 3 * 6  # image, CAM, pseudo-mask, twin, truth, errors
     for words in ("Worst images", "Typical images", "Best images", "pseudo-mask: failed",
                   "fully supervised reference", "blind", "Training: seg.jsonl", "wsstool cam",
-                  "Commonest mistakes", "Shapes"):  # fmt: skip
+                  "Most frequent confusions", "Shapes"):  # fmt: skip
         assert words in text, words
     assert [s["source"] for s in found["scores"]] == ["CAM", "pseudo-mask", "twin"]
     assert found["scores"][1]["rows"][0]["miou"] == evaluate([masks])["rows"][0]["miou"]

@@ -67,7 +67,7 @@ def test_split_and_folder_of_truth(tmp_path, masks, data):
     assert found["images"] == 2
     assert found["rows"][0]["miou"] == pytest.approx(by_hand([1, 4]).mean_iou)
     moved = shutil.move(data / "masks", tmp_path / "elsewhere")
-    with pytest.raises(MissingInputError, match="no true mask"):
+    with pytest.raises(MissingInputError, match="no ground-truth mask"):
         evaluate([masks])
     assert evaluate([masks], truth=moved)["rows"][0]["miou"] == pytest.approx(by_hand().mean_iou)
     write_data(tmp_path / "copy")
@@ -168,7 +168,7 @@ def test_two_methods_are_compared_image_by_image(tmp_path, data, masks):
     (same,) = evaluate([masks], against=tmp_path / "one.json", group="patient")["rows"]
     assert same["against"]["miou"] == 0 and same["against"]["interval"]["units"] == 3
     few = write_masks(tmp_path / "few.h5", data, [0, 1])
-    with pytest.raises(BadInputError, match="other images"):
+    with pytest.raises(BadInputError, match="different images"):
         evaluate([few], against=tmp_path / "one.json")
     with pytest.raises(MissingInputError, match="cannot read"):
         evaluate([masks], against=tmp_path / "gone.json")
@@ -196,7 +196,7 @@ def test_fail_under_keeps_the_scores(masks):
 
 @pytest.mark.parametrize(
     ("mask", "message"),
-    [(np.zeros((4, 5), np.uint8), "5 x 4 pixels"), (np.full(SIZE, 9, np.uint8), "holds class 9")],
+    [(np.zeros((4, 5), np.uint8), "5 x 4 pixels"), (np.full(SIZE, 9, np.uint8), "contains class 9")],
 )
 def test_truth_that_does_not_fit(masks, data, mask, message):
     Image.fromarray(mask).save(data / "masks" / "p2.png")
@@ -207,7 +207,7 @@ def test_truth_that_does_not_fit(masks, data, mask, message):
 def test_options_that_do_not_fit(tmp_path, masks):
     with pytest.raises(UsageError, match="label maps"):
         evaluate([masks], sweep=True)
-    with pytest.raises(UsageError, match="no such class"):
+    with pytest.raises(UsageError, match="unknown class"):
         evaluate([masks], ignore_class="dog")
     with pytest.raises(UsageError, match="one file"):
         evaluate([masks, masks])

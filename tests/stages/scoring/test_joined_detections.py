@@ -98,7 +98,7 @@ def test_the_scores_stand_in_the_file(files, tmp_path):
 
 def test_what_cannot_be_joined(files, tmp_path):
     first, second = parts(files, tmp_path, [range(3), range(3, 9)])
-    with pytest.raises(BadInputError, match=r"scores-0.json' scores 'im\d.png' again"):
+    with pytest.raises(BadInputError, match=r"scores-0.json' scores image 'im\d.png' again"):
         evaluate([first, first])
     with pytest.raises(UsageError, match="--of"):
         evaluate([first, second], of="box")
@@ -109,7 +109,7 @@ def test_what_cannot_be_joined(files, tmp_path):
     content = json.loads(second.read_text())
     for change, says in (
         ({"of": "box"}, "compares each box, unlike"),
-        ({"categories": {"1": "horse"}}, "other names of categories"),
+        ({"categories": {"1": "horse"}}, "names categories differently"),
         ({"places": [0]}, "not a score file"),
         ({"detections": [[{"class": 1}]] * 6}, "not a score file"),
     ):

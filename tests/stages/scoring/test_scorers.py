@@ -77,5 +77,5 @@ def test_options_of_other_scorers_are_refused_before_anything_is_read(scored, na
     own = next(scorer.options for scorer in SCORERS.values() if scorer.name == name)
     values = {"sweep": True, "boundary": True, "ap": True, "of": "box", "group": "x", "against": source}
     for option in set(values) - own:
-        with pytest.raises(UsageError, match=f"--{option} is not for {name}"):
+        with pytest.raises(UsageError, match=f"--{option} does not apply to {name}"):
             evaluate(source, **{**options, option: values[option]})

@@ -42,7 +42,7 @@ def test_patches_without_tags_are_named_and_classes_may_be_told(tmp_path):
 
 def test_a_file_has_its_own_classes(tmp_path):
     (tmp_path / "x.h5").write_bytes(b"")
-    with pytest.raises(UsageError, match="--class-list are for a data folder"):
+    with pytest.raises(UsageError, match="--class-list apply to data folders"):
         info(tmp_path / "x.h5", class_list="luad")
 
 

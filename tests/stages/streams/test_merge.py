@@ -93,7 +93,7 @@ def test_what_does_not_belong_together(tmp_path):
     weights = store.Input("weights", {"fingerprint": "x"})
     others = {
         "missing: 1/2": write_part(whole, tmp_path / "b.h5", [3], "0/2"),
-        "different divisions": write_part(whole, tmp_path / "c.h5", [3], "1/3"),
+        "different numbers of shards": write_part(whole, tmp_path / "c.h5", [3], "1/3"),
         "image 'b/000002-ü.jpg' is in both": write_part(whole, tmp_path / "d.h5", [2, 3], "1/2"),
         "another stage": write_part(whole, tmp_path / "e.h5", [3], "1/2", stage="other"),
         "other options": write_part(whole, tmp_path / "f.h5", [3], "1/2", scale=2),

@@ -170,7 +170,7 @@ class TestTraining:
 class TestMasks:
     def test_on_true_masks(self, data, tmp_path):
         found = train_contour(data, output=tmp_path / "t.pth", loss=["mask"], **QUICK)
-        assert found["supervision"] == "true masks" and found["objects"] == 12
+        assert found["supervision"] == "ground-truth masks" and found["objects"] == 12
 
     def test_on_selected_masks(self, trained, tmp_path):
         folder, _ = trained
@@ -221,8 +221,11 @@ class TestBadInput:
             ({"loss": ["tight=1"]}, "no box-losses method 'tight'"),
             ({"loss": ["zero=0"]}, "--loss zero=0"),
             ({"loss": ["zero=x"]}, "--loss zero=x"),
-            ({"loss": ["zero", "zero=2"]}, "named twice"),
-            ({"settings": ["reference=1"]}, "--set reference=1: these losses have: dilation"),
+            ({"loss": ["zero", "zero=2"]}, "given twice"),
+            (
+                {"settings": ["reference=1"]},
+                "--set reference=1: unknown option; the options of these losses are: dilation",
+            ),
             ({"loss": ["zero=1"]}, "--loss zero alone"),
             ({"loss": ["tightness", "zero=.1"], "settings": ["reference=-4"]}, "--set reference=-4"),
             ({"loss": ["bags"], "settings": ["smoothness=-1"]}, "--set smoothness=-1"),
@@ -279,7 +282,7 @@ class TestBadInput:
         with pytest.raises(UsageError, match="--margin 9"):
             contour(data, weights=folder / "c.pth", margin=[9.0], output=tmp_path / "c.h5")
         (tmp_path / "text.pth").write_text("PK")
-        with pytest.raises(CannotWriteError, match="is no weights file"):
+        with pytest.raises(CannotWriteError, match="is not a weights file"):
             train_contour(data, output=tmp_path / "text.pth", **QUICK)
 
 
@@ -338,7 +341,7 @@ class TestMaps:
         options = {"weights": folder / "c.pth", "output": tmp_path / "p.h5", "threshold": 0.999}
         heard = Heard()
         assert predict(data, **options, messages=heard)["fallbacks"] == 2
-        assert "the ellipse stands in for 2 of 2 objects" in heard.said
+        assert "2 of 2 objects got an ellipse" in heard.said
         with store.open_records(tmp_path / "p.h5") as reader:
             (record,) = reader.records()
             assert all((window == 1).any() for window in record.windows)

@@ -100,7 +100,7 @@ def test_workers_and_interruption_change_nothing(
 
 def test_supervised_twin_is_named_so(data: Path, tmp_path: Path) -> None:
     done = cotrain(data, split="train", output=tmp_path / "twin.pth", **{**FAST, "epochs": 1})
-    assert done["supervision"] == "true masks" and done["images"] == 12
+    assert done["supervision"] == "ground-truth masks" and done["images"] == 12
 
 
 def test_init_takes_the_backbone(data: Path, trained: Path, tmp_path: Path) -> None:

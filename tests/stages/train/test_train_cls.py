@@ -231,7 +231,9 @@ def test_tissue_options(patches: Path, tmp_path: Path) -> None:
     heard = Heard()
     output = tmp_path / "cls.pth"
     found = train_cls(patches, output=output, **TISSUE, settings=["start_epoch=2"], messages=heard)
-    assert found["skipped"] == 1 and "left out: 1 images without a tag, first 00-[0 0 0 0].png" in heard.text
+    assert (
+        found["skipped"] == 1 and "left out: 1 images without labels, such as 00-[0 0 0 0].png" in heard.text
+    )
     assert "frozen layers keep their random weights" in heard.text
     log = [json.loads(line) for line in (tmp_path / "cls.pth.log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in log] == [2, 4, 6, 8], "19 patches are 2 full batches of 8"

@@ -46,7 +46,7 @@ def test_trains_and_is_seen_through(data: Path, tmp_path: Path) -> None:
     with store.open_records(tmp_path / "cams.h5", kinds=("cam",)) as reader:
         shapes = {tuple(layer.shape[1:]) for record in reader.records() for layer in record.maps}
     assert shapes == {(3, 3), (3, 4)}  # of 40 x 36 and 33 x 50 pixels
-    with pytest.raises(UsageError, match="gradcam takes any"):
+    with pytest.raises(UsageError, match="use gradcam for other"):
         cam(data=data, weights=weights, output=tmp_path / "x.h5", method="cam", device="cpu")
 
 

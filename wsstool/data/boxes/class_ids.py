@@ -26,5 +26,5 @@ def numbered(written: WrittenBoxes, messages: Messages = SILENT) -> list[Written
         seen.add(row.id)
         rows.append(row)
     if repeated:
-        messages.warn(f"{repeated} annotations of {written.source} repeat an id: they are numbered anew")
+        messages.warn(f"renumbered {repeated} annotations of {written.source} with repeated ids")
     return rows

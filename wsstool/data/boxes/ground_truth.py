@@ -15,7 +15,7 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError
 
 
 @dataclass(frozen=True)
-class TrueObjects:
+class GroundTruthObjects:
     """Ground-truth objects of a dataset.
 
     Args:
@@ -44,7 +44,7 @@ class TrueObjects:
     sizes: np.ndarray
 
 
-def read_objects(path: Path) -> TrueObjects:
+def read_objects(path: Path) -> GroundTruthObjects:
     """Read the ground-truth objects of a COCO file or of a data folder.
 
     In a folder, a single ``boxes.json`` or ``instances*.json`` is read with its crowds; other boxes as
@@ -69,7 +69,7 @@ def read_objects(path: Path) -> TrueObjects:
     data = open_dataset(path)
     table = read_boxes(data)
     boxes = np.concatenate([np.zeros((0, 4)), *(one.xyxy for one in table.boxes)]).astype(np.float64)
-    return TrueObjects(
+    return GroundTruthObjects(
         data.names,
         data.names,
         dict(enumerate(table.classes.names)),
@@ -84,14 +84,14 @@ def read_objects(path: Path) -> TrueObjects:
     )
 
 
-def _coco(path: Path) -> TrueObjects:
+def _coco(path: Path) -> GroundTruthObjects:
     source = f"COCO file '{path}'"
     try:
         data: Any = json.loads(path.read_bytes())
         images, rows = data["images"], data["annotations"]
         place = {image["id"]: k for k, image in enumerate(images)}
         boxes = np.array([[float(x) for x in row["bbox"]] for row in rows]).reshape(-1, 4)
-        found = TrueObjects(
+        found = GroundTruthObjects(
             tuple(str(image["file_name"]) for image in images),
             tuple(str(image["id"]) for image in images),
             {int(one["id"]): str(one["name"]) for one in data["categories"]},
@@ -108,7 +108,7 @@ def _coco(path: Path) -> TrueObjects:
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise BadInputError(f"{source} has not the form of COCO instances ({what})") from None
+        raise BadInputError(f"{source} is not a COCO instances file ({what})") from None
     if not images:
         raise BadInputError(f"{source} lists no images")
     return found

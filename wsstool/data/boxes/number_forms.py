@@ -60,7 +60,7 @@ def check_scale(written: np.ndarray, clipped: np.ndarray, form: str, source: str
     if far > 1 and far > len(written) / 2:
         raise BadInputError(
             f"{far} of {len(written)} boxes of {source} lie mostly outside their images, as if made for "
-            f"larger ones; --box-format {form} insists"
+            f"larger images; use --box-format {form} to read them anyway"
         )
 
 
@@ -78,16 +78,20 @@ def check_form(numbers: np.ndarray, form: str, extents: np.ndarray, source: str,
     if not len(numbers):
         return False
     if not fractions and (np.abs(numbers) <= 1).all() and extents.min() > 2:
-        raise BadInputError(f"the boxes of {source} are shares of the image; this format wants pixels")
+        raise BadInputError(
+            f"the boxes of {source} are fractions of the image size, but this format needs pixels"
+        )
     if fractions and (numbers > 2).any(1).mean() > 0.5:
-        raise BadInputError(f"the boxes of {source} are in pixels; this format wants shares of the image")
+        raise BadInputError(
+            f"the boxes of {source} are in pixels, but this format needs fractions of the image size"
+        )
     bad = int(misfits(numbers, form, extents).sum())
     others = {other: int(misfits(numbers, other, extents).sum()) for other in FORMS if other != form}
     best = min(others, key=others.__getitem__)
     if bad >= max(1.0, _SHARE * len(numbers)) and others[best] <= _SHARE * bad:
         raise BadInputError(
-            f"the boxes of {source} look like {FORMS[best]} ({best}), not {FORMS[form]}: so read, {bad} of "
-            f"{len(numbers)} leave their image or are empty, else {others[best]}; --box-format {best} reads "
-            f"them, --box-format {form} insists"
+            f"the boxes of {source} look like {FORMS[best]} ({best}), not {FORMS[form]} ({form}): read as "
+            f"{form}, {bad} of {len(numbers)} are empty or extend beyond their image, read as {best} "
+            f"{others[best]}; choose with --box-format {best} or --box-format {form}"
         )
     return bad == 0 and others["xywh" if form == "xyxy" else "xyxy"] == 0

@@ -30,7 +30,9 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
     if boxes is not None:
         path = locate(root, boxes)
         if path is None:
-            raise MissingInputError(f"there is no box file {str(boxes)!r}, neither in {str(root)!r} nor here")
+            raise MissingInputError(
+                f"there is no box file {str(boxes)!r} in {str(root)!r} or the current folder"
+            )
         if not path.is_dir():
             return read_box_file(path)
         if next(path.glob("*.xml"), None):
@@ -47,8 +49,8 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
     found = [(name, paths) for name, paths in found if paths]
     if not found:
         raise MissingInputError(
-            f"no boxes in {str(root)!r}: neither boxes.json, instances*.json, Annotations/*.xml nor "
-            "labels/*.txt; --boxes names a file or folder"
+            f"there are no boxes in {str(root)!r}: no boxes.json, instances*.json, Annotations/*.xml or "
+            "labels/*.txt; name a file or folder with --boxes"
         )
     if len(found) > 1:
         raise UsageError(
@@ -68,8 +70,12 @@ def _joined(files: Sequence[WrittenBoxes]) -> WrittenBoxes:
     first = files[0]
     for other in files[1:]:
         if other.classes.names != first.classes.names:
-            raise BadInputError(f"{first.source} and {other.source} have other categories; name one")
+            raise BadInputError(
+                f"{first.source} and {other.source} have different categories; name one of them with --boxes"
+            )
         if twice := sorted(set(first.images) & set(other.images)):
-            raise BadInputError(f"{first.source} and {other.source} both list {twice[0]!r}; name one")
+            raise BadInputError(
+                f"{first.source} and {other.source} both list {twice[0]!r}; name one of them with --boxes"
+            )
         first = replace(first, images={**first.images, **other.images}, rows=first.rows + other.rows)
     return first

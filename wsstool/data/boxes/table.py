@@ -78,7 +78,7 @@ class BoxTable:
         """Raise BadInputError if there are boxes but none of them is usable."""
         if self.dropped and not self.counts.any():
             reasons = ", ".join(f"{reason}: {n}" for reason, n in sorted(self.dropped.items()))
-            raise BadInputError(f"no box of {self.source} can be used ({reasons})")
+            raise BadInputError(f"{self.source} has no usable box ({reasons})")
 
     def truth(self, i: int) -> list[np.ndarray | None]:
         """Return the ground-truth (H, W) bool masks of the boxes of image ``i``, None for boxes without.
@@ -127,7 +127,7 @@ def read_boxes(
         dropped. Annotations without an id get one, see ``class_ids``.
     """
     if box_format != "auto" and box_format not in FORMS:
-        raise UsageError(f"--box-format {box_format}: auto, {', '.join(FORMS)}")
+        raise UsageError(f"--box-format {box_format}: choose from auto, {', '.join(FORMS)}")
     return table_of(written_boxes(dataset, boxes), dataset, box_format=box_format, messages=messages)
 
 
@@ -156,8 +156,8 @@ def table_of(
         _check_numbers(found, placed, form, written, messages)
     if (~found.has_numbers).any() and found.has_numbers.any():
         messages.warn(
-            f"{int((~found.has_numbers).sum())} objects of {written.source} have no box of four numbers; "
-            "they get the one around their mask"
+            f"{int((~found.has_numbers).sum())} objects of {written.source} have no box with four numbers; "
+            "the bounding box of their mask is used"
         )
     dropped += found.dropped + placed.dropped
     moved = (np.abs(placed.xyxy - placed.clipped) > 0.5).any(1)
@@ -197,8 +197,8 @@ def _check_numbers(
     if check_form(placed.numbers[own], form, placed.extents[own], source, fractions=written.fractions):
         other = "xywh" if form == "xyxy" else "xyxy"
         messages.say(
-            f"the boxes of {source} are read as {FORMS[form]}; they would also fit as {FORMS[other]} "
-            f"(--box-format {other})"
+            f"reading the boxes of {source} as {FORMS[form]}; {FORMS[other]} would also fit (--box-format "
+            f"{other})"
         )
     check_scale(placed.xyxy[own], placed.clipped[own], form, source)
 
@@ -210,7 +210,7 @@ def _classes(written: WrittenBoxes, known: ClassList) -> tuple[ClassList, dict[s
         found = {row.name: place.get(row.name, place.get(row.name.replace(" ", "_"))) for row in written.rows}
         if classes.names and None not in found.values():
             return classes, {name: i for name, i in found.items() if i is not None}
-    raise BadInputError(f"{written.source} has a box of a class that it does not list")
+    raise BadInputError(f"{written.source} contains a box of a class that it does not list")
 
 
 def _places(
@@ -228,17 +228,17 @@ def _places(
             lost = sum(row.image in absent for row in written.rows)
             dropped["its image is not there"] += lost
             messages.warn(
-                f"{written.source} names {len(absent)} images that are not there, such as "
+                f"{written.source} lists {len(absent)} images that are not in the data folder, such as "
                 f"{min(absent)!r}, with {lost} boxes"
             )
     if not places:
-        raise BadInputError(f"{written.source} names none of the {len(dataset)} images")
+        raise BadInputError(f"{written.source} lists none of the {len(dataset)} images")
     for spelling, i in places.items():
         stated, real = written.images[spelling], tuple(sizes[i].tolist())
         if stated is not None and all(real) and stated != real:
             raise BadInputError(
-                f"{written.source} says that {spelling!r} is {stated[1]} x {stated[0]} pixels, but it is "
-                f"{real[1]} x {real[0]}: its boxes are made for another size"
+                f"{written.source} states {stated[1]} x {stated[0]} pixels for {spelling!r}, but the image "
+                f"has {real[1]} x {real[0]}; its boxes were made for another size"
             )
     return places
 
@@ -254,8 +254,8 @@ def _report(table: BoxTable, messages: Messages) -> None:
     spelled = ", ".join(f"{reason}: {n}" for reason, n in sorted(table.dropped.items()))
     if len(table) and not table.counts.any():
         why = f"; left out: {spelled}" if spelled else ""
-        messages.warn(f"{table.source} has no usable box in these {len(table)} images{why}")
+        messages.warn(f"{table.source} has no usable box for these {len(table)} images{why}")
     elif table.dropped:
-        messages.warn(f"{sum(table.dropped.values())} boxes of {table.source} are left out ({spelled})")
+        messages.warn(f"left out {sum(table.dropped.values())} boxes of {table.source} ({spelled})")
     if table.clipped:
-        messages.say(f"{table.clipped} boxes of {table.source} were clipped to their image")
+        messages.say(f"clipped {table.clipped} boxes of {table.source} to their image")

@@ -36,10 +36,12 @@ def read_bytes(path: Path, source: str) -> bytes:
             if len(found) != 1:
                 names = ", ".join(m.filename for m in found[:3]) or "none"
                 raise BadInputError(
-                    f"{source} should hold one .xml or .json file, and holds {names}; unpack it"
+                    f"{source} should contain one .xml or .json file, but contains {names}; unpack it first"
                 )
             if found[0].file_size > _LARGEST:
-                raise BadInputError(f"{source} holds a file of {found[0].file_size >> 30} GiB; unpack it")
+                raise BadInputError(
+                    f"{source} contains a file of {found[0].file_size >> 30} GiB; unpack it first"
+                )
             return packed.read(found[0])
     except FileNotFoundError:
         raise MissingInputError(f"there is no {source}") from None
@@ -82,11 +84,11 @@ def as_xml(content: bytes, source: str) -> ElementTree.Element:
     try:
         return ElementTree.fromstring(content, ElementTree.XMLParser(target=_Plain()))
     except (ElementTree.ParseError, ValueError, LookupError) as error:
-        raise BadInputError(f"{source} is not XML that can be read ({error})") from None
+        raise BadInputError(f"{source} is not valid XML ({error})") from None
 
 
 class _Plain(ElementTree.TreeBuilder):
     """Builds the tree of XML without a document type, so that there are no entities to expand."""
 
     def doctype(self, name: str, pubid: str | None, system: str | None) -> NoReturn:
-        raise ValueError("it declares a document type, which annotations do not need")
+        raise ValueError("it declares a document type, which is not supported")

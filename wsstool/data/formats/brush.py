@@ -53,7 +53,7 @@ def decode(values: Sequence[int], size: tuple[int, int]) -> np.ndarray:
     try:
         bits = np.unpackbits(np.array(values, np.uint8))
     except (TypeError, ValueError, OverflowError):
-        raise BadInputError("a brush whose run lengths are not bytes") from None
+        raise BadInputError("the run lengths of a brush mask are not bytes") from None
     place = 0
 
     def number(length: int) -> int:
@@ -67,14 +67,16 @@ def decode(values: Sequence[int], size: tuple[int, int]) -> np.ndarray:
     samples, width = number(32), number(5) + 1
     lengths = [number(4) + 1 for _ in range(4)]
     if samples != 4 * size[0] * size[1]:
-        raise BadInputError(f"a brush of {samples // 4} pixels on an image of {size[1]} x {size[0]}")
+        raise BadInputError(
+            f"a brush mask of {samples // 4} pixels for an image of {size[1]} x {size[0]} pixels"
+        )
     found = np.zeros(samples, bool)
     at = 0
     while at < samples:
         repeated = number(1)
         end = at + 1 + number(lengths[number(2)])
         if end > samples:
-            raise BadInputError("a brush whose run lengths go beyond its image")
+            raise BadInputError("the run lengths of a brush mask extend beyond its image")
         if repeated:
             found[at:end] = number(width) > 0
         else:

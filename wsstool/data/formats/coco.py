@@ -87,12 +87,12 @@ def parse(data: Any, source: str, like: Path | None = None) -> WrittenBoxes:
     if isinstance(data, list):
         if like is None:
             raise BadInputError(
-                f"{source} is a list, as of results, and names no images; "
-                "'wsstool import --like' takes results with the file of their images"
+                f"{source} is a list of results without images; use 'wsstool import --like' to read it with "
+                "the COCO file that lists the images"
             )
         data = {**_load(like, f"COCO file {str(like)!r}"), "annotations": data}
     elif not isinstance(data, dict):
-        raise BadInputError(f"{source} has not the form of COCO instances (no object)")
+        raise BadInputError(f"{source} is not a COCO instances file (not a JSON object)")
     try:
         ordered = sorted(data.get("categories") or (), key=lambda c: int(c["id"]))
         names = {int(c["id"]): str(c["name"]) for c in ordered}
@@ -138,7 +138,7 @@ def four_numbers(values: Any) -> tuple[float, float, float, float]:
 def _stated_size(image: dict[str, Any]) -> tuple[int, int] | None:
     rows, columns = int(image.get("height") or 0), int(image.get("width") or 0)
     if rows * columns > MAX_PIXELS:
-        raise ValueError(f"an image of {columns} x {rows} pixels")
+        raise ValueError(f"an image with {columns} x {rows} pixels is too large")
     return (rows, columns) if rows > 0 and columns > 0 else None
 
 
@@ -154,8 +154,8 @@ def _share(value: Any) -> float:
 def _load(path: Path, source: str) -> dict[str, Any]:
     data = read_json(path, source)
     if not isinstance(data, dict):
-        found = "a list, as of detections without images" if isinstance(data, list) else "no object"
-        raise BadInputError(f"{source} has not the form of COCO instances ({found})")
+        found = "a list of detections without images" if isinstance(data, list) else "not a JSON object"
+        raise BadInputError(f"{source} is not a COCO instances file ({found})")
     return data
 
 

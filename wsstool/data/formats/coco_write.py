@@ -110,7 +110,7 @@ class _Ids:
             files = {str(image["file_name"]): image["id"] for image in data["images"]}
             categories = {in_list(str(c["name"]), classes): int(c["id"]) for c in data["categories"]}
         except (KeyError, TypeError, ValueError) as error:
-            raise BadInputError(f"{source} has not the form of COCO instances ({error})") from None
+            raise BadInputError(f"{source} is not a COCO instances file ({error})") from None
         spelled = list(files)
         lookup = Lookup(spelled)
         found, names = {}, {}

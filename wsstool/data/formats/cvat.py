@@ -50,10 +50,10 @@ def parse(root: Element, source: str) -> WrittenBoxes:
         ellipses, cuboids, skeletons and the tags of whole images; ``dropped`` counts them.
     """
     if root.tag != "annotations":
-        raise BadInputError(f"{source} is XML, but not of CVAT: it begins with <{root.tag}>")
+        raise BadInputError(f"{source} is not a CVAT file: its root element is <{root.tag}>")
     if root.find("track") is not None:
         raise BadInputError(
-            f"{source} is a video with tracks; export the task from CVAT as 'CVAT for images 1.1'"
+            f"{source} contains video tracks; export the task from CVAT as 'CVAT for images 1.1'"
         )
     names = list(dict.fromkeys(_named(e) for e in root.iterfind("meta//labels/label/name")))
     images: dict[str, tuple[int, int] | None] = {}
@@ -64,7 +64,7 @@ def parse(root: Element, source: str) -> WrittenBoxes:
         if not name:
             raise BadInputError(f"{source}: image {number} has no name")
         if name in images:
-            raise BadInputError(f"{source} has image {name!r} twice")
+            raise BadInputError(f"{source} lists image {name!r} twice")
         images[name] = _size(element, f"{source}, image {name!r}")
         rows += _objects(element, name, images[name], dropped, source)
     known = set(names)
@@ -80,7 +80,7 @@ def _named(element: Element) -> str:
 def _size(element: Element, where: str) -> tuple[int, int]:
     rows, columns = (_whole(element, key, where) for key in ("height", "width"))
     if rows < 1 or columns < 1 or rows * columns > MAX_PIXELS:
-        raise BadInputError(f"{where}: {columns} x {rows} pixels is no size of an image")
+        raise BadInputError(f"{where}: {columns} x {rows} pixels is not a valid image size")
     return rows, columns
 
 
@@ -129,9 +129,9 @@ def _polygon(element: Element, where: str) -> list[float]:
         pairs = [pair.split(",") for pair in element.get("points", "").split(";")]
         corners = [(float(x), float(y)) for x, y in pairs]
     except ValueError:
-        raise BadInputError(f"{where}: its points are not x,y;x,y and so on") from None
+        raise BadInputError(f"{where}: its points are not in the form x,y;x,y;...") from None
     if not np.isfinite(corners).all():
-        raise BadInputError(f"{where} has a corner that is no number")
+        raise BadInputError(f"{where} has a corner that is not a number")
     return [value for corner in corners for value in corner]
 
 
@@ -139,11 +139,13 @@ def _mask(element: Element, size: tuple[int, int], where: str) -> dict[str, obje
     """Convert CVAT's run lengths (row by row in the window) to COCO's."""
     left, top, width, height = (_whole(element, key, where) for key in ("left", "top", "width", "height"))
     if min(left, top) < 0 or min(width, height) < 1 or left + width > size[1] or top + height > size[0]:
-        raise BadInputError(f"{where}: a mask of {width} x {height} pixels at {left}, {top} leaves its image")
+        raise BadInputError(
+            f"{where}: a mask of {width} x {height} pixels at {left}, {top} extends beyond its image"
+        )
     try:
         runs = np.array(element.get("rle", "").split(","), np.int64)
     except (ValueError, OverflowError):
-        raise BadInputError(f"{where}: its run lengths are not whole numbers") from None
+        raise BadInputError(f"{where}: its run lengths are not integers") from None
     if (runs < 0).any() or (runs > width * height).any() or runs.sum() != width * height:
         raise BadInputError(f"{where}: its run lengths do not fill {width} x {height} pixels")
     whole = np.zeros(size, bool)
@@ -167,7 +169,7 @@ def _number(element: Element, key: str, where: str, default: str | None = None) 
 def _whole(element: Element, key: str, where: str) -> int:
     value = _number(element, key, where)
     if value != int(value):
-        raise BadInputError(f"{where}: {key}={element.get(key)!r} is not a whole number")
+        raise BadInputError(f"{where}: {key}={element.get(key)!r} is not an integer")
     return int(value)
 
 
@@ -231,7 +233,7 @@ def write(
     check_shape(shape, "mask", "polygon", "box")
     for name in (*classes.names, *(image.name for image in images)):
         if _NOT_XML.search(name):
-            raise BadInputError(f"XML has no place for a character in the name {name!r}")
+            raise BadInputError(f"the name {name!r} contains a character that XML does not allow")
     palette = class_palette(classes)
     with open(target, "w", encoding="utf-8", newline="\n") as file:
         file.write(

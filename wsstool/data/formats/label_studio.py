@@ -20,7 +20,7 @@ from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape
 from wsstool.data.geometry.polygons import joined
 from wsstool.data.images import MAX_PIXELS
-from wsstool.data.listing import is_picture
+from wsstool.data.listing import is_image_name
 from wsstool.errors import BadInputError, UsageError
 from wsstool.types import ClassList
 
@@ -60,7 +60,7 @@ def parse(data: Any, source: str) -> WrittenBoxes:
                 raise BadInputError(f"{where} has no 'data'; export as 'JSON', not as 'JSON-MIN' or 'CSV'")
             name = _image_name(task["data"], where)
             if name in images:
-                raise BadInputError(f"{source} has image {name!r} twice")
+                raise BadInputError(f"{source} lists image {name!r} twice")
             images[name] = None
             chosen, of_many, is_prediction = _chosen(task)
             several += of_many
@@ -68,15 +68,15 @@ def parse(data: Any, source: str) -> WrittenBoxes:
             images[name] = _regions(chosen, name, rows, dropped, where)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise BadInputError(f"{source} has not the form of a Label Studio export ({what})") from None
+        raise BadInputError(f"{source} is not a Label Studio export ({what})") from None
     notes = []
     if several:
         notes.append(
-            f"{several} tasks of {source} have several annotations: the one marked as ground truth is taken, "
+            f"{several} tasks of {source} have several annotations; using the one marked as ground truth, "
             "else the one updated last"
         )
     if predicted:
-        notes.append(f"{predicted} tasks of {source} have no annotation: their first predictions are taken")
+        notes.append(f"{predicted} tasks of {source} have no annotation; using their first predictions")
     classes = with_background(sorted({row.name for row in rows}) or ["object"])
     return WrittenBoxes(source, "xyxy", images, tuple(rows), classes, dropped=dropped, notes=tuple(notes))
 
@@ -99,9 +99,9 @@ def _image_name(fields: dict[str, Any], where: str) -> str:
     texts = [v for v in fields.values() if isinstance(v, str)]
     value = fields.get("image") if isinstance(fields.get("image"), str) else None
     if value is None:
-        fitting = [v for v in texts if is_picture(urlsplit(v).path) or is_picture(v)]
+        fitting = [v for v in texts if is_image_name(urlsplit(v).path) or is_image_name(v)]
         if len(fitting) != 1:
-            raise BadInputError(f"{where}: its data names {len(fitting)} images, not one")
+            raise BadInputError(f"{where}: its data names {len(fitting)} images instead of one")
         value = fitting[0]
     parts = urlsplit(value)
     asked = parse_qs(parts.query).get("d")
@@ -154,7 +154,7 @@ def _stated_size(region: dict[str, Any], before: tuple[int, int] | None, where: 
     """Rows and columns of the image; those of all its regions must agree."""
     stated = (int(region["original_height"]), int(region["original_width"]))
     if min(stated) < 1 or stated[0] * stated[1] > MAX_PIXELS or before not in (None, stated):
-        raise BadInputError(f"{where}: {stated[1]} x {stated[0]} pixels is not the size of its image")
+        raise BadInputError(f"{where}: {stated[1]} x {stated[0]} pixels is not the size of the image")
     return stated
 
 
@@ -192,7 +192,7 @@ def _geometry(
     if kind == "polygon":
         points = np.asarray(value["points"], np.float64).reshape(-1, 2) * scale
         if not np.isfinite(points).all():
-            raise BadInputError(f"{where} has a corner that is no number")
+            raise BadInputError(f"{where} has a corner that is not a number")
         return _NAN, [points.reshape(-1).tolist()]
     try:
         packed = rle.encode(brush.decode(value["rle"], size))
@@ -232,7 +232,7 @@ def write(
     """
     check_shape(shape, "mask", "polygon", "box")
     if place not in ("predictions", "annotations"):
-        raise UsageError(f"--set place={place}: predictions or annotations")
+        raise UsageError(f"--set place={place}: give predictions or annotations")
     with open(target, "w", encoding="utf-8", newline="\n") as file:
         file.write("[")
         for number, image in enumerate(images):

@@ -34,7 +34,7 @@ def read(path: Path) -> dict[str, Any] | None:
                 return None
         found = loadmat(str(path), variable_names=list(WANTED))
     except Exception as error:  # scipy raises anything on damaged bytes
-        raise BadInputError(f"'{path}' is not a MATLAB file that can be read ({error})") from None
+        raise BadInputError(f"'{path}' is not a readable MATLAB file ({error})") from None
     found = {name: found[name] for name in WANTED if name in found}
     if "labels" in found:
         found["labels"] = [np.asarray(one).reshape(-1) for one in np.asarray(found["labels"]).reshape(-1)]
@@ -57,19 +57,19 @@ def sets(found: Mapping[str, Any], source: str, size: tuple[int, int]) -> tuple[
     """
     for name in WANTED[:2]:
         if name not in found:
-            raise BadInputError(f"{source} has no variable '{name}', as MCG's files have")
+            raise BadInputError(f"{source} is not an MCG file: it has no variable '{name}'")
     numbers = np.asarray(found["superpixels"])
     lists: Sequence[np.ndarray] = found["labels"]
     if numbers.shape != size:
         shape = " x ".join(map(str, numbers.shape[::-1]))
-        raise BadInputError(f"{source} is for {shape} pixels, the image has {size[1]} x {size[0]}")
+        raise BadInputError(f"{source} was made for {shape} pixels, but the image has {size[1]} x {size[0]}")
     there, labels = np.unique(numbers, return_inverse=True)
     members = np.zeros((len(lists), len(there)), bool)
     for row, numbers_of_one in zip(members, lists, strict=True):
         wanted = np.asarray(numbers_of_one).reshape(-1)
         at = np.searchsorted(there, wanted).clip(max=len(there) - 1)
         if not np.array_equal(there[at], wanted):
-            raise BadInputError(f"{source} has a proposal of superpixels that are not in its map")
+            raise BadInputError(f"{source} has a proposal with superpixels that are not in its map")
         row[at] = True
     order = np.arange(len(lists))
     if "scores" in found:

@@ -38,7 +38,9 @@ def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) ->
     Source: the VOC development kit's description of the folders, CVAT's of the label map; written from them.
     """
     if odd := [name for name in classes.names if ":" in name]:
-        raise BadInputError(f"a label map has no place for the colon in the class '{odd[0]}'")
+        raise BadInputError(
+            f"the class name '{odd[0]}' contains a colon, which a label map file cannot store"
+        )
     for folder in ("SegmentationObject", "SegmentationClass", "ImageSets/Segmentation"):
         (target / folder).mkdir(parents=True)
     number = {name: i for i, name in enumerate(classes.names)}

@@ -79,10 +79,11 @@ def _parsed(
     try:
         number, values = int(words[0]), [float(word) for word in words[1:]]
     except ValueError:
-        raise BadInputError(f"{where}: not a class number and coordinates") from None
+        raise BadInputError(f"{where}: expected a class number and coordinates") from None
     if number < 0 or not (len(values) in (4, 5) or (len(values) >= 6 and len(values) % 2 == 0)):
         raise BadInputError(
-            f"{where}: {len(values)} numbers behind the class; a box has 4, a polygon 6 or more in pairs"
+            f"{where}: {len(values)} numbers after the class; a box has 4, a polygon an even number of "
+            "at least 6"
         )
     if len(values) <= 5:
         return number, (values[0], values[1], values[2], values[3]), None
@@ -115,7 +116,7 @@ def _yaml_names(path: Path) -> list[str]:
         content = yaml.load(path.read_text("utf-8", errors="replace"), yaml.BaseLoader)
     except (yaml.YAMLError, RecursionError) as error:
         reason = " ".join(str(error).split())
-        raise BadInputError(f"YOLO description {str(path)!r} is no YAML: {reason}") from None
+        raise BadInputError(f"YOLO description {str(path)!r} is not valid YAML: {reason}") from None
     names = content.get("names") if isinstance(content, dict) else None
     if not names or isinstance(names, str):  # a path to a list of names elsewhere counts as none
         return []
@@ -126,7 +127,9 @@ def _yaml_names(path: Path) -> list[str]:
     except ValueError:
         found = {-1: ""}
     if not all(0 <= k < _MOST_CLASSES and isinstance(name, str) for k, name in found.items()):
-        raise BadInputError(f"YOLO description {str(path)!r}: 'names' is a list, or 'NUMBER: NAME' per class")
+        raise BadInputError(
+            f"YOLO description {str(path)!r}: 'names' must be a list, or have 'NUMBER: NAME' per class"
+        )
     return [found.get(k, f"class-{k}") for k in range(max(found) + 1)]
 
 

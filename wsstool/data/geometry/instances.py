@@ -99,7 +99,7 @@ class AnnotatedImage:
 def check_shape(shape: str, *known: str) -> None:
     """Raise UsageError unless a writer supports the shape requested for objects."""
     if shape not in known:
-        raise UsageError(f"--set shape={shape}: {', '.join(known[:-1])} or {known[-1]}")
+        raise UsageError(f"--set shape={shape}: give {', '.join(known[:-1])} or {known[-1]}")
 
 
 def _short(value: float) -> float:

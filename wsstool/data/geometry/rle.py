@@ -55,9 +55,9 @@ def lengths(rle: Mapping[str, Any]) -> tuple[tuple[int, int], np.ndarray]:
             counts = unpack(counts)
         runs = np.asarray(counts, np.int64).reshape(-1)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
-        raise BadInputError(f"run lengths that cannot be read ({error})") from None
+        raise BadInputError(f"the run lengths cannot be read ({error})") from None
     if rows < 0 or columns < 0 or (runs < 0).any() or runs.sum() != rows * columns:
-        raise BadInputError(f"run lengths that do not fill {columns} x {rows} pixels")
+        raise BadInputError(f"the run lengths do not fill {columns} x {rows} pixels")
     return (rows, columns), runs
 
 
@@ -91,7 +91,7 @@ def unpack(text: str | bytes) -> list[int]:
     for letter in letters:
         bits = letter - _FIRST
         if not 0 <= bits < 64:
-            raise ValueError(f"character {chr(letter)!r} in run lengths")
+            raise ValueError(f"invalid character {chr(letter)!r}")
         value |= (bits & 0x1F) << shift
         shift += _BITS
         if not bits & _MORE:
@@ -100,5 +100,5 @@ def unpack(text: str | bytes) -> list[int]:
             counts.append(value + (counts[-2] if len(counts) > 2 else 0))
             value = shift = 0
     if shift:
-        raise ValueError("run lengths end within a number")
+        raise ValueError("they end within a number")
     return counts

@@ -33,14 +33,14 @@ def shape_mask(shape: Any, size: tuple[int, int]) -> np.ndarray:
         mask = rle.decode(shape)
         if mask.shape != size:
             raise BadInputError(
-                f"run lengths of {mask.shape[1]} x {mask.shape[0]} pixels, "
-                f"the image has {size[1]} x {size[0]}"
+                f"the run lengths are for {mask.shape[1]} x {mask.shape[0]} pixels, but the image has "
+                f"{size[1]} x {size[0]}"
             )
         return mask
     if isinstance(shape, Sequence) and not isinstance(shape, str):
         drawn = polygon_mask([part for part in shape if not isinstance(part, Mapping)], size)
         return np.logical_or.reduce([drawn, *(shape_mask(p, size) for p in shape if isinstance(p, Mapping))])
-    raise BadInputError("a shape that is neither run lengths nor polygons")
+    raise BadInputError("the shape is neither run lengths nor polygons")
 
 
 def polygon_mask(polygons: Sequence[Any], size: tuple[int, int]) -> np.ndarray:
@@ -61,11 +61,11 @@ def polygon_mask(polygons: Sequence[Any], size: tuple[int, int]) -> np.ndarray:
         try:
             points = np.asarray(corners, np.float64).reshape(-1, 2)
         except (TypeError, ValueError):
-            raise BadInputError("a polygon whose coordinates are not pairs of numbers") from None
+            raise BadInputError("the coordinates of a polygon are not pairs of numbers") from None
         if not np.isfinite(points).all():
-            raise BadInputError("a polygon with a coordinate that is not a finite number")
+            raise BadInputError("a polygon has a coordinate that is not a finite number")
         if (np.abs(points) > _FAR * max(*size, 1)).any():
-            raise BadInputError("a polygon with a corner far outside the image")
+            raise BadInputError("a polygon has a corner far outside the image")
         if len(points) >= 3:
             parts.append(points)
     return fill(parts, size)

@@ -26,7 +26,7 @@ _FILES = {
 
 
 @lru_cache(maxsize=32)
-def picture(name: str) -> np.ndarray:
+def bundled_image(name: str) -> np.ndarray:
     """Return a bundled image, (H, W, 3) float32 in 0..1."""
     return (
         read_image(Path(str(files("skimage.data") / _FILES.get(name, f"{name}.png")))).astype(np.float32)
@@ -36,7 +36,7 @@ def picture(name: str) -> np.ndarray:
 
 @lru_cache(maxsize=32)
 def _is_grey(name: str) -> bool:
-    source = picture(name)
+    source = bundled_image(name)
     return bool((source == source[..., :1]).all())
 
 
@@ -69,7 +69,7 @@ def crop(
     Returns:
         (H, W, 3) float32 in 0..1.
     """
-    source = picture(name)
+    source = bundled_image(name)
     rows, columns = source.shape[:2]
     top, left, bottom, right = (round(v) for v in np.array(within) * [rows, columns, rows, columns])
     border = left + round(_BORDER * (right - left))

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from wsstool.data.sample.drawing import crop, grey, picture, relief, smooth_noise
+from wsstool.data.sample.drawing import bundled_image, crop, grey, relief, smooth_noise
 from wsstool.types import ClassList
 
 CLASSES = ClassList(
@@ -226,7 +226,7 @@ def _on_canvas(size: int, stamp: np.ndarray, corner: tuple[int, int]) -> np.ndar
 @lru_cache(maxsize=1)
 def _horse() -> np.ndarray:
     """Return the silhouette, (h, w) float32, tightly cropped."""
-    solid = grey(picture("horse")) < 0.5
+    solid = grey(bundled_image("horse")) < 0.5
     rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
     return solid[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].astype(np.float32)
 
@@ -234,7 +234,7 @@ def _horse() -> np.ndarray:
 @lru_cache(maxsize=3)
 def _coins(part: str) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the photographed coins of a part: grey values and outline, both (h, w) float32."""
-    values = grey(picture("coins"))
+    values = grey(bundled_image("coins"))
     light = values - ndimage.gaussian_filter(values, 60)
     solid = ndimage.binary_fill_holes(ndimage.binary_opening(light > 0.06, iterations=2))
     numbered, _ = ndimage.label(solid)

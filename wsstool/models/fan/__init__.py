@@ -1,5 +1,5 @@
 """FAN-Hybrid: a ConvNeXt stem, blocks that attend to tokens and to channels, and a class token on top.
 
-The trunk (``trunk``) maps an image to a feature map of stride 16 and is a backbone like any other; the head
-(``class_head``) reads the classes of the image, and of every token, from that map.
+The trunk (``trunk``) maps an image to a feature map of stride 16 and is used as a backbone; the head
+(``class_head``) classifies the image, and optionally every token, from that map.
 """

@@ -13,7 +13,7 @@ EPS = 1e-6
 
 
 class FanBlock(nn.Module):
-    """x + gamma1 * token attention, then x + gamma2 * channel attention, each of the normed tokens.
+    """FAN block: x + gamma1 * token attention, then x + gamma2 * channel attention, of normalised tokens.
 
     Args:
         dim: channels of a token.
@@ -34,7 +34,7 @@ class FanBlock(nn.Module):
         self.mlp = ChannelAttention(dim, heads)
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B,C,h,w) -> (B,C,h,w): a map, so that class maps can be read from every block."""
+        """Transform a map, (B,C,h,w) -> (B,C,h,w); class maps can be computed from every block."""
         grid = (x.shape[-2], x.shape[-1])
         tokens = x.flatten(2).transpose(1, 2)  # (B,N,C)
         tokens = tokens + self.drop_path(self.gamma1 * self.attn(self.norm1(tokens)))

@@ -1,4 +1,4 @@
-"""Attention from channel to channel, in place of the MLP of a transformer block."""
+"""Channel attention, which replaces the MLP of a transformer block."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class LocalMixing(nn.Module):
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
 
     def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-        """(B,N,C) -> (B,N,C), N tokens on a grid of so many rows and columns."""
+        """Transform (B,N,C) -> (B,N,C), N tokens on a grid of (rows, columns)."""
         maps = tokens.transpose(1, 2).unflatten(2, grid)  # (B,C,h,w), channels last in memory
         return self.conv2(self.bn(self.act(self.conv1(maps)))).flatten(2).transpose(1, 2)
 
 
 class MixingMlp(nn.Module):
-    """fc2(u + gamma * local mixing of u), u = fc1(z): nothing but the mixing is not linear."""
+    """fc2(u + gamma * local mixing of u), u = fc1(z); only the mixing is nonlinear."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -35,20 +35,20 @@ class MixingMlp(nn.Module):
         self.fc2 = nn.Linear(4 * dim, dim)
 
     def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-        """(B,N,C) -> (B,N,C)."""
+        """Transform (B,N,C) -> (B,N,C)."""
         u = self.fc1(tokens)  # (B,N,4C)
         return self.fc2(self.gamma * self.dwconv(u, grid) + u)
 
 
 class ChannelAttention(nn.Module):
-    """The values of an MLP, gated channel by channel for the whole image; linear in the number of tokens.
+    """MLP whose output is gated per channel and image; its cost is linear in the number of tokens.
 
     With z the tokens of a head, N x d: Q = softmax over tokens of W z, K = mean over channels of the softmax
     over tokens of z; the gate of channel j is A_j = temperature * sigmoid(sum over tokens of Q_j K).
 
     Args:
         dim: channels of a token, a multiple of ``heads``.
-        heads: each has a temperature of its own.
+        heads: each has its own temperature.
     Notes:
         Q_j K is a mean of numbers near 1/N: the gate of an untrained network is 0.5 to within about 1e-3.
     Source:
@@ -64,12 +64,12 @@ class ChannelAttention(nn.Module):
         self.q = nn.Linear(dim, dim)
 
     def gates(self, tokens: Tensor) -> Tensor:
-        """(B,N,C) -> (B,heads,d,1): the factor of every channel."""
+        """Compute the factor of every channel, (B,N,C) -> (B,heads,d,1)."""
         queries = per_head(self.q(tokens), self.heads).softmax(dim=2)  # (B,heads,N,d)
         keys = per_head(tokens, self.heads).softmax(dim=2).mean(-1, keepdim=True)  # (B,heads,N,1)
         return (queries.transpose(-2, -1) @ keys).sigmoid() * self.temperature
 
     def forward(self, tokens: Tensor, grid: tuple[int, int]) -> Tensor:
-        """(B,N,C) -> (B,N,C)."""
+        """Transform (B,N,C) -> (B,N,C)."""
         gates = self.gates(tokens).flatten(1)[:, None]  # (B,1,C)
         return gates * self.norm_v(self.mlp_v(tokens, grid))

@@ -14,7 +14,7 @@ EPS = 1e-6
 
 
 class ClassAttention(nn.Module):
-    """One query, that of the class token; keys and values of all tokens: (B,1+N,C) -> (B,1,C)."""
+    """Attention of the class token, the only query, to all tokens: (B,1+N,C) -> (B,1,C)."""
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class ClassAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B,1+N,C) -> (B,1,C)."""
+        """Transform (B,1+N,C) -> (B,1,C)."""
         query = per_head(self.q(tokens[:, :1]), self.heads)  # (B,heads,1,d)
         keys, values = (per_head(layer(tokens), self.heads) for layer in (self.k, self.v))
         found = F.scaled_dot_product_attention(query, keys, values)
@@ -33,16 +33,16 @@ class ClassAttention(nn.Module):
 
 
 class ClassAttentionBlock(nn.Module):
-    """Class attention and an MLP for the class token; the others are scaled, normed and doubled on the way.
+    """Class attention and an MLP for the class token; other tokens are scaled, normalised and doubled.
 
-    With n = norm1(x): x + gamma1 * [attention(n), n_patches], normed by norm2, is the new x; the result is
-    [x_class + gamma2 * MLP(x_class), 2 x_patches].
+    With n = norm1(x): x + gamma1 * [attention(n), n_patches], normalised by norm2, is the new x; the result
+    is [x_class + gamma2 * MLP(x_class), 2 x_patches].
 
     Args:
         dim: channels of a token.
         heads: of the attention.
     Notes:
-        A token head reads the patch tokens, so their norming and doubling counts.
+        A token head reads the patch tokens, so their normalisation and doubling matter.
     Source:
         Touvron et al. (CaiT), ICCV 2021, section 3, with norms of all tokens as in El-Nouby et al. (XCiT),
         NeurIPS 2021. Written from the papers and a description of the published files.
@@ -60,7 +60,7 @@ class ClassAttentionBlock(nn.Module):
         )
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B,1+N,C) -> (B,1+N,C)."""
+        """Transform (B,1+N,C) -> (B,1+N,C)."""
         n = self.norm1(tokens)
         tokens = self.norm2(tokens + self.gamma1 * torch.cat([self.attn(n), n[:, 1:]], 1))
         first, rest = tokens[:, :1], tokens[:, 1:]

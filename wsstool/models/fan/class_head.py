@@ -1,4 +1,4 @@
-"""From the map of tokens to the classes of the image, and of every token."""
+"""Classify an image, and optionally every token, from the map of tokens."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ TOKEN_HEAD = "head.aux_head.weight"
 
 
 class ClassTokenHead(nn.Module):
-    """A class token that attends to the tokens of the image, two blocks, a norm, and linear layers.
+    """Head with a class token that attends to the tokens of the image: two blocks, a norm and linear layers.
 
     Args:
         size: one of ``SIZES``.
         n_classes: outputs.
-        token_head: also a linear layer that tells the classes of each token.
-        dropout: share of the channels dropped before the linear layers in training, [0, 1).
+        token_head: add a linear layer that classifies each token.
+        dropout: fraction of the channels dropped before the linear layers in training, [0, 1).
         bias: of the linear layers.
     Source:
         Zhou et al., ICML 2022, and Zhao et al., ICCV 2023 (the token head). Written from the papers and a
@@ -52,17 +52,17 @@ class ClassTokenHead(nn.Module):
                 self.head.weight.mul_(size.head_scale)
 
     def tokens(self, features: Tensor) -> Tensor:
-        """(B,C,h,w) -> (B,1+hw,C), normed: the class token, then those of the map, row by row."""
+        """Return normalised tokens, (B,C,h,w) -> (B,1+hw,C): class token, then the map row by row."""
         first = self.cls_token.expand(len(features), -1, -1)
         patches = features.flatten(2).transpose(1, 2)
         return self.norm(self.cls_attn_blocks(torch.cat([first, patches], 1)))
 
     def forward(self, features: Tensor) -> Tensor:
-        """(B,C,h,w) -> logits (B,K) of the class token."""
+        """Compute the logits (B,K) of the class token from (B,C,h,w)."""
         return self.head(self.dropout(self.tokens(features)[:, 0]))
 
     def with_tokens(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """(B,C,h,w) -> logits of the class token (B,K) and of every other token (B,hw,K), from one pass.
+        """Compute the logits of the class token (B,K) and of every other token (B,hw,K) in one pass.
 
         Raises:
             TypeError: there is no token head.
@@ -74,9 +74,9 @@ class ClassTokenHead(nn.Module):
 
 
 def combined_logits(class_logits: Tensor, token_logits: Tensor, weight: float = 0.5) -> Tensor:
-    """(B,K) + weight * the highest of (B,N,K) over tokens: the rule of the released evaluation.
+    """Add ``weight`` times the maximum over tokens (B,N,K) to the class logits (B,K), as published.
 
-    Model selection in the published training goes by the class logits alone, which ``weight=0`` gives.
+    The published training selects models by the class logits alone (``weight=0``).
 
     Example:
         >>> combined_logits(torch.tensor([[1.0, 0.0]]), torch.tensor([[[0.0, 4.0], [2.0, -1.0]]]))

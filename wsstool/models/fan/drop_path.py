@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 
 class DropPath(nn.Module):
-    """Leaves out the branch of an image with probability ``rate``, and scales the rest by 1 / (1 - rate).
+    """Drop the branch of an image with probability ``rate`` and scale the others by 1 / (1 - rate).
 
     Source:
         Huang et al., ECCV 2016, with the scaling in training. Written from the paper.
@@ -17,7 +17,7 @@ class DropPath(nn.Module):
         self.rate = rate
 
     def forward(self, branch: Tensor) -> Tensor:
-        """(B,...) -> (B,...)."""
+        """Transform (B,...) -> (B,...)."""
         if not self.training or self.rate == 0:
             return branch
         kept = branch.new_empty(len(branch), *[1] * (branch.ndim - 1)).bernoulli_(1 - self.rate)
@@ -25,7 +25,7 @@ class DropPath(nn.Module):
 
 
 def set_drop_path(network: nn.Module, rate: float) -> None:
-    """Give every block of a network the same rate, [0, 1)."""
+    """Set the drop rate of every block of a network, [0, 1)."""
     for module in network.modules():
         if isinstance(module, DropPath):
             module.rate = rate

@@ -1,4 +1,4 @@
-"""Where a token is: sines and cosines of both coordinates, projected to the channels of a token."""
+"""Position encoding: sines and cosines of both coordinates, projected to the channels of a token."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ FEATURES = 32
 
 
 class FourierPositions(nn.Module):
-    """Adds the projected encoding of its position to every token; of any grid, since nothing is tabulated.
+    """Add the projected encoding of its position to every token, on grids of any size.
 
     The coordinate y of row i of H is 2 pi i / H, i = 1 ... H. Its features are sin(y / d_0), cos(y / d_1),
     sin(y / d_2), ..., with d_j = 10000^(2 floor(j / 2) / 32); those of x follow.
@@ -32,18 +32,18 @@ class FourierPositions(nn.Module):
         self.floored = floored
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B,C,h,w) -> (B,C,h,w), with positions added."""
+        """Add the position encoding, (B,C,h,w) -> (B,C,h,w)."""
         return x + self.encoding(x.shape[-2], x.shape[-1])
 
     def encoding(self, rows: int, columns: int) -> Tensor:
-        """(1,C,rows,columns): what is added."""
+        """Return the encoding, (1,C,rows,columns)."""
         weight = self.token_projection.weight
         y = self._waves(rows, weight.device)[:, :, None].expand(-1, -1, columns)
         x = self._waves(columns, weight.device)[:, None, :].expand(-1, rows, -1)
         return self.token_projection(torch.cat([y, x])[None].to(weight.dtype))
 
     def _waves(self, n: int, device: torch.device) -> Tensor:
-        """(32,n): the features of one coordinate."""
+        """Return the features of one coordinate, (32,n)."""
         at = torch.arange(1, n + 1, device=device, dtype=torch.float32) / (n + 1e-6) * (2 * math.pi)
         j = torch.arange(FEATURES, device=device)
         exponent = (2 * (j // 2) if self.floored else j) / FEATURES

@@ -1,4 +1,4 @@
-"""The members of the family: how wide and how deep each is."""
+"""Width and depth of each member of the family."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ class Size:
     """One member of the FAN-Hybrid family.
 
     Attributes:
-        title: what the papers call it.
+        title: name in the papers.
         dim: channels of a token.
         depth: FAN blocks; the numbers in the published names are not the depths.
         heads: of token attention, channel attention and class attention.
         stem_channels: of the two stages of the stem, at strides 4 and 8.
         stem_depths: ConvNeXt blocks in them.
-        drop_path: share of dropped residual branches in the published FAN training.
+        drop_path: fraction of dropped residual branches in the published FAN training.
         head_scale: factor on the first weights of a classifier without token head.
-        published: name in the published programs; empty for sizes of ours.
+        published: name in the published programs; empty for sizes that are not published.
     """
 
     title: str

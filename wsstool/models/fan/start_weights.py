@@ -1,6 +1,6 @@
-"""Random start weights as the published training has them.
+"""Random initial weights, as in the published training.
 
-The projections of patches and of positions keep torch's own.
+The projections of patches and positions keep the default initialisation of torch.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ DEVIATION = 0.02
 
 
 def start_stem(stem: nn.Module) -> None:
-    """Every convolution truncated normal, without bias."""
+    """Initialise every convolution with a truncated normal distribution and zero bias."""
     for module in stem.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.trunc_normal_(module.weight, std=DEVIATION)
@@ -21,7 +21,7 @@ def start_stem(stem: nn.Module) -> None:
 
 
 def start_blocks(blocks: nn.Module) -> None:
-    """Linear layers truncated normal, 3x3 depthwise convolutions normal by their fan-out, no biases."""
+    """Initialise linear layers (truncated normal) and 3x3 depthwise convolutions (normal); no biases."""
     for module in blocks.modules():
         if isinstance(module, nn.Linear):
             nn.init.trunc_normal_(module.weight, std=DEVIATION)

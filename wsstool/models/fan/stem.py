@@ -22,8 +22,8 @@ class ChannelNorm(nn.Module):
 
     Args:
         channels: of the map.
-        unbiased: divide the sum of squares by C - 1 instead of C. The published weights were trained so
-            everywhere but in the first norm of the stem.
+        unbiased: divide the sum of squares by C - 1 instead of C. The published weights were trained in this
+            way, except in the first norm of the stem.
     Notes:
         (x - m) / sqrt(s² C/(C-1) + eps), with s² the biased variance, is the ordinary norm with eps (C-1)/C,
         times sqrt((C-1)/C).
@@ -36,7 +36,7 @@ class ChannelNorm(nn.Module):
         self.shrinkage = (channels - 1) / channels if unbiased else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B,C,h,w) -> (B,C,h,w)."""
+        """Transform (B,C,h,w) -> (B,C,h,w)."""
         last = x.permute(0, 2, 3, 1)  # (B,h,w,C)
         weight = self.weight * self.shrinkage**0.5
         normed = F.layer_norm(last, self.weight.shape, weight, self.bias, EPS * self.shrinkage)
@@ -64,12 +64,12 @@ class ConvNeXtBlock(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B,C,h,w) -> (B,C,h,w)."""
+        """Transform (B,C,h,w) -> (B,C,h,w)."""
         return x + self.gamma[:, None, None] * self.mlp(self.norm(self.conv_dw(x)))
 
 
 class Patches(nn.Sequential):
-    """The first convolution, 4x4 at stride 4, and its norm, on an image that is padded to whole tokens.
+    """Patch embedding: a 4x4 convolution of stride 4 and its norm, on an image padded to whole tokens.
 
     Raises:
         UsageError: a side is below ``LEAST_SIDE`` pixels.
@@ -79,12 +79,12 @@ class Patches(nn.Sequential):
         super().__init__(nn.Conv2d(3, channels, 4, stride=4), ChannelNorm(channels, unbiased=False))
 
     def forward(self, input: Tensor) -> Tensor:
-        """(B,3,H,W) -> (B,C,4 ceil(H/16),4 ceil(W/16))."""
+        """Embed an image, (B,3,H,W) -> (B,C,4 ceil(H/16),4 ceil(W/16))."""
         return super().forward(padded(input))
 
 
 def padded(x: Tensor) -> Tensor:
-    """(B,3,H,W) with zeros, the mean colour, on the right and below, up to multiples of 16 pixels.
+    """Pad (B,3,H,W) at the right and bottom with zeros, the mean colour, to multiples of 16 pixels.
 
     Example:
         >>> padded(torch.ones(1, 3, 32, 50)).shape
@@ -93,18 +93,19 @@ def padded(x: Tensor) -> Tensor:
     height, width = x.shape[-2:]
     if min(height, width) < LEAST_SIDE:
         raise UsageError(
-            f"an image of {height} x {width} pixels is too small for FAN: sides from {LEAST_SIDE}"
+            f"an image of {height} x {width} pixels is too small for FAN; both sides need at least "
+            f"{LEAST_SIDE} pixels"
         )
     below, right = -height % STRIDE, -width % STRIDE
     return F.pad(x, (0, right, 0, below)) if below or right else x
 
 
 def stem(channels: tuple[int, int], depths: tuple[int, int], *, unbiased: bool = True) -> nn.Sequential:
-    """Both stages, under their published names: (B,3,H,W) -> (B,channels[1],H/8,W/8).
+    """Build both stages, under their published names: (B,3,H,W) -> (B,channels[1],H/8,W/8).
 
     Args:
         channels, depths: of the stages at strides 4 and 8.
-        unbiased: see ``ChannelNorm``; of every norm but the first, which is biased in any case.
+        unbiased: see ``ChannelNorm``; for all norms except the first, which is always biased.
     """
     first, second = channels
     return nn.Sequential(

@@ -1,4 +1,4 @@
-"""Attention from token to token."""
+"""Self-attention of tokens."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class TokenAttention(nn.Module):
         self.proj = nn.Linear(dim, dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """(B,N,C) -> (B,N,C)."""
+        """Transform (B,N,C) -> (B,N,C)."""
         q = per_head(self.q(tokens), self.heads)  # (B,heads,N,d)
         keys, values = self.kv(tokens).chunk(2, dim=-1)
         mixed = F.scaled_dot_product_attention(q, per_head(keys, self.heads), per_head(values, self.heads))
@@ -32,5 +32,5 @@ class TokenAttention(nn.Module):
 
 
 def per_head(tokens: Tensor, heads: int) -> Tensor:
-    """(B,N,C) -> (B,heads,N,C/heads)."""
+    """Split channels into heads, (B,N,C) -> (B,heads,N,C/heads)."""
     return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)

@@ -1,4 +1,4 @@
-"""The layers from the image to the map of tokens, each from map to map."""
+"""The layers from the image to the map of tokens; each maps a feature map to a feature map."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ EXPANDED = ("patch_embed", "patch_embed.backbone", "patch_embed.backbone.stages"
 def fan_layers(
     size: Size, *, drop_path: float = 0.0, floored: bool = True, unbiased: bool = True
 ) -> OrderedDict[str, nn.Module]:
-    """The trunk with random weights, under the published names: (B,3,H,W) -> (B,dim,ceil(H/16),ceil(W/16)).
+    """Build the trunk with random weights and published names: (B,3,H,W) -> (B,dim,ceil(H/16),ceil(W/16)).
 
     Args:
         size: one of ``SIZES``.
-        drop_path: of every FAN block, [0, 1); there is none in the stem.
+        drop_path: drop rate of every FAN block, [0, 1); the stem has none.
         floored: see ``FourierPositions``.
         unbiased: see ``ChannelNorm``.
     Source:

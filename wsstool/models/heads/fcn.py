@@ -214,17 +214,19 @@ def build_fcn(
         trunk = TRUNKS[backbone](width or 4096)
         if finest not in trunk.tap_at:
             have = ", ".join(f"fcn{stride}s" for stride in trunk.tap_at)
-            raise UsageError(f"there is no {head} on {backbone}; there are: {have}")
+            raise UsageError(f"{head} is not available on {backbone}; choose from: {have}")
         if output_stride not in (None, trunk.stride):
             raise UsageError(f"{head}-{backbone} has the output stride 32; leave out --output-stride")
         strides = [stride for stride in trunk.tap_at if stride >= finest]
         taps = [_published_tap(trunk, stride, finest) for stride in strides]
         return FCN(trunk, _scaled(taps, head), n_classes, channel_order=channel_order)
     if width is not None:
-        raise UsageError(f"{head} has no channels of its own on {backbone}; leave out --width")
+        raise UsageError(f"the width of {head} on {backbone} is fixed; leave out --width")
     body = build_backbone(backbone, output_stride=output_stride)
     if finest > body.stride:
-        raise UsageError(f"{head} needs features of stride {finest}, {backbone} has them at {body.stride}")
+        raise UsageError(
+            f"{head} needs features of stride {finest}, but those of {backbone} have stride {body.stride}"
+        )
     strides = [body.stride]
     while strides[-1] > finest:
         strides.append(strides[-1] // 2)

@@ -1,7 +1,7 @@
 """The published weights of FAN-Hybrid classifiers, with and without token head (STL).
 
-The names in these files are those of our trunk and our head side by side; ours have them below ``backbone.``
-and ``head.``. Older files spell some names otherwise.
+The tensor names in these files are those of our trunk and head without the prefixes ``backbone.`` and
+``head.``. Older files spell some names differently.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 
 def is_published(state_dict: Mapping[str, Tensor]) -> bool:
-    """Whether a state dict is meant to be a FAN-Hybrid classifier."""
+    """Return whether a state dict looks like a FAN-Hybrid classifier."""
     return FIRST in state_dict and "cls_token" in state_dict and "head.weight" in state_dict
 
 
 def modern_names(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The names of older files as the newer ones spell them; the fused layer of class attention in three.
+    """Convert the names of older files to the newer spelling; split the fused class attention in three.
 
     Example:
         >>> import torch
@@ -53,7 +53,7 @@ def modern_names(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def renamed(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The published names, old or new, as our classifier spells them."""
+    """Convert published names, old or new, to those of our classifier."""
     return {
         f"{'backbone' if name.startswith(TRUNK) else 'head'}.{name}": value
         for name, value in modern_names(state_dict).items()
@@ -61,7 +61,7 @@ def renamed(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def published_names(state_dict: Mapping[str, Any]) -> dict[str, Any]:
-    """Back from our names to the published ones, in their order: what the published programs read.
+    """Convert our names back to the published ones, in the published order.
 
     Example:
         >>> published_names({"backbone.blocks.0.gamma1": 1, "head.cls_token": 2, "head.head.bias": 3})
@@ -73,14 +73,14 @@ def published_names(state_dict: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, Any]:
-    """The description that a published file lacks.
+    """Return the metadata that a published file lacks.
 
     Returns:
-        ``meta`` as ``train-cls`` writes it, and ``what`` the file is, in words; the classes have no names yet
-        (``named`` is False).
+        ``meta`` as written by ``train-cls``, and a description of the file, ``what``; the classes have no
+        names (``named`` is False).
 
     Raises:
-        BadInputError: the widths and depths are those of no member of the family.
+        BadInputError: the widths and depths match no member of the family.
     """
     arch = _arch_of(state_dict, source)
     n, has_tokens = len(state_dict["head.weight"]), "aux_head.weight" in state_dict
@@ -99,7 +99,7 @@ def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, 
 
 
 def _arch_of(state_dict: Mapping[str, Tensor], source: Path | str) -> str:
-    """The member of the family that has these widths and depths."""
+    """Return the member of the family with these widths and depths."""
     dim, depth = state_dict["cls_token"].shape[-1], _count(state_dict, r"blocks")
     stem_depths = tuple(
         _count(state_dict, rf"patch_embed\.backbone\.stages\.{stage}\.blocks") for stage in (0, 1)
@@ -110,8 +110,8 @@ def _arch_of(state_dict: Mapping[str, Tensor], source: Path | str) -> str:
             return arch
     known = ", ".join(f"{arch} {size.dim} and {size.depth}" for arch, size in SIZES.items())
     raise BadInputError(
-        f"{source} is a FAN of no size that there is: {dim} channels and {depth} blocks, with "
-        f"{stem_depths[0]} and {stem_depths[1]} in the stem; there are: {known}"
+        f"{source} is a FAN of unknown size: {dim} channels and {depth} blocks, with {stem_depths[0]} and "
+        f"{stem_depths[1]} blocks in the stem; the known sizes are: {known}"
     )
 
 
@@ -120,5 +120,5 @@ def _measures(size: Size) -> tuple[int, int, int, tuple[int, int]]:
 
 
 def _count(state_dict: Mapping[str, Tensor], group: str) -> int:
-    """How many numbered members a group of names has."""
+    """Count the numbered members of a group of names."""
     return len({match[1] for name in state_dict if (match := re.match(rf"{group}\.(\d+)\.", name))})

@@ -40,7 +40,7 @@ class _Cursor:
         """Skip ``size`` bytes; return where they begin."""
         start = self.at
         if size > len(self.data) - start:
-            raise self.damaged(f"{size} bytes are announced, {len(self.data) - start} are left")
+            raise self.damaged(f"{size} bytes announced, {len(self.data) - start} left")
         self.at += size
         return start
 
@@ -52,7 +52,7 @@ class _Cursor:
         """Read an item count, each item of at least ``least_bytes``: implausible counts are detected here."""
         count = self.number("Q")
         if count * least_bytes > len(self.data) - self.at:
-            raise self.damaged(f"{count} items are announced, which the file has no room for")
+            raise self.damaged(f"{count} items announced, more than the file can hold,")
         return count
 
 
@@ -95,7 +95,7 @@ def read_params(path: Path | str) -> dict[str, np.ndarray]:
 def _array(cursor: _Cursor) -> np.ndarray:
     magic = cursor.number("I")
     if magic in (V2, V3) and (storage := cursor.number("i")) != DENSE:
-        raise cursor.damaged(f"storage type {storage}, of which only dense arrays are read,")
+        raise cursor.damaged(f"unsupported storage type {storage}")
     if magic in (V1, V2, V3):
         shape = _shape(cursor, cursor.number("i"), "q")
     else:
@@ -105,7 +105,7 @@ def _array(cursor: _Cursor) -> np.ndarray:
     cursor.take(8)  # kind and number of the device
     kind = cursor.number("i")
     if not 0 <= kind < len(TYPES):
-        raise cursor.damaged(f"element type {kind}")
+        raise cursor.damaged(f"unsupported element type {kind}")
     dtype = np.dtype(TYPES[kind])
     count = 1
     for size in shape:
@@ -116,10 +116,10 @@ def _array(cursor: _Cursor) -> np.ndarray:
 
 def _shape(cursor: _Cursor, dimensions: int, kind: str) -> tuple[int, ...]:
     if not 0 <= dimensions <= MAX_DIMENSIONS:
-        raise cursor.damaged(f"an array of {dimensions} dimensions")
+        raise cursor.damaged(f"array of {dimensions} dimensions")
     shape = tuple(cursor.number(kind) for _ in range(dimensions))
     if any(size < 0 for size in shape):
-        raise cursor.damaged(f"an array of shape {shape}")
+        raise cursor.damaged(f"array of shape {shape}")
     return shape
 
 
@@ -129,4 +129,4 @@ def _name(cursor: _Cursor) -> str:
     try:
         return cursor.data[start : start + length].decode("utf-8")
     except UnicodeDecodeError:
-        raise cursor.damaged("a name that is not text") from None
+        raise cursor.damaged("undecodable name") from None

@@ -62,7 +62,7 @@ def describe(state_dict: Mapping[str, Tensor], arch: object = None) -> dict[str,
     hidden = len(state_dict.get("fc7.bias", ()))
     return {
         "what": f"pytorch-fcn: {head.replace('fcn', 'FCN-')} VGG-16, {n} classes"
-        + (" (if trained at once, say --arch fcn8s-at-once-vgg-16)" if is_unsure else ""),
+        + (" (if trained at once, use --arch fcn8s-at-once-vgg-16)" if is_unsure else ""),
         "arch": f"{head}-vgg-16",
         "task": "segmentation",
         **without_names(n),

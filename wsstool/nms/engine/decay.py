@@ -50,7 +50,7 @@ def decayed(
         ValueError: a negative score.
     """
     if len(scores) and scores.min() < 0:
-        raise ValueError("soft methods multiply scores, which must not be negative")
+        raise ValueError("soft methods need scores of 0 or more")
     current = np.array(scores)
     left = np.full(len(scores), -1)
     island, count = islands(regions.shapes.hulls, regions.group, regions.n_groups)

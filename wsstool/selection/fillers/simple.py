@@ -59,7 +59,7 @@ def rim(size: tuple[int, int], box: np.ndarray, *, width: float = 0.1) -> np.nda
         Khoreva et al., CVPR 2017, "Box^i" (there the inner 20 % are kept). Written from reading notes.
     """
     if not 0 <= width < 0.5:
-        raise UsageError(f"--set width={width:g}: give a share of the box's sides in [0, 0.5)")
+        raise UsageError(f"--set width={width:g}: give a fraction of the box sides in [0, 0.5)")
     mask = np.zeros(size, np.uint8)
     x0, y0, x1, y1 = pixel_bounds(box, size)
     mask[y0:y1, x0:x1] = IGNORE

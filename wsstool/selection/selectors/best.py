@@ -39,7 +39,7 @@ def best(
     """
     check_guide(guide, threshold, radius, coverage)
     if not 0 < inside <= 1:
-        raise UsageError(f"--set inside={inside:g}: give a share of a proposal's pixels in (0, 1]")
+        raise UsageError(f"--set inside={inside:g}: give a fraction of the pixels of a proposal in (0, 1]")
     found = candidates(proposals, box, inside=inside, margin=radius)
     if len(found):
         goal = Objective(

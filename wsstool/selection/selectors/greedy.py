@@ -63,7 +63,7 @@ def greedy(
     """
     check_guide(guide, threshold, radius, coverage)
     if not 0 < inside <= 1:
-        raise UsageError(f"--set inside={inside:g}: give a share of a proposal's pixels in (0, 1]")
+        raise UsageError(f"--set inside={inside:g}: give a fraction of the pixels of a proposal in (0, 1]")
     if keep < 0:
         raise UsageError(f"--set keep={keep}: give a number of proposals, or 0 for all")
     found = candidates(proposals, box, inside=inside, margin=radius)

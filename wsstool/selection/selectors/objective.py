@@ -18,9 +18,9 @@ def check_guide(guide: str, threshold: float, radius: int, coverage: float) -> N
     if guide not in GUIDES:
         raise UsageError(f"--set guide={guide}: give one of {', '.join(GUIDES)}")
     if not 0 < threshold <= 1:
-        raise UsageError(f"--set threshold={threshold:g}: give a share of the map's maximum in (0, 1]")
+        raise UsageError(f"--set threshold={threshold:g}: give a fraction of the map maximum in (0, 1]")
     if not 1 <= radius <= 32:
-        raise UsageError(f"--set radius={radius}: give pixels from 1 to 32")
+        raise UsageError(f"--set radius={radius}: give a number of pixels from 1 to 32")
     if not 0 <= coverage < np.inf:
         raise UsageError(f"--set coverage={coverage:g}: give a weight of at least 0")
 

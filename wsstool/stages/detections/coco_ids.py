@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from wsstool.data.boxes.ground_truth import TrueObjects
+from wsstool.data.boxes.ground_truth import GroundTruthObjects
 from wsstool.data.detections import Detections
 from wsstool.data.listing import Lookup
 from wsstool.errors import BadInputError, UsageError
 
 
-def with_ids(found: Detections, objects: TrueObjects, form: str | None) -> Detections:
+def with_ids(found: Detections, objects: GroundTruthObjects, form: str | None) -> Detections:
     """Detections whose images and classes are called by their ids in a COCO file, to be written as results.
 
     Shares of an image become pixels where its size is known.
@@ -51,12 +51,12 @@ def require_ids(found: Detections, form: str | None) -> None:
     unnamed = all(name in (f"class-{key}", "object") for key, name in found.names.items())
     if form == "yolo" or not unnamed or not all(name.isdecimal() for name in found.images):
         raise UsageError(
-            "COCO results need the ids of images and categories; --instances names the COCO file that has "
-            "them (or write a table: -o NAME.csv)"
+            "COCO results need image and category ids; name a COCO file that defines them with --instances, "
+            "or write a table with -o NAME.csv"
         )
 
 
-def image_places(found: Detections, objects: TrueObjects, form: str | None, source: str) -> np.ndarray:
+def image_places(found: Detections, objects: GroundTruthObjects, form: str | None, source: str) -> np.ndarray:
     """Return the (N,) number of each image in the ground truth.
 
     Raises:
@@ -73,11 +73,11 @@ def image_places(found: Detections, objects: TrueObjects, form: str | None, sour
     image = np.array(places, np.int64)[found.image] if places else np.zeros(0, np.int64)
     if (image < 0).any():
         missing = found.images[int(found.image[int(np.flatnonzero(image < 0)[0])])]
-        raise BadInputError(f"image '{missing}' of the detections is not in the truth")
+        raise BadInputError(f"the detections contain image '{missing}', which is not in the ground truth")
     return image
 
 
-def category_ids(found: Detections, objects: TrueObjects, form: str | None) -> np.ndarray:
+def category_ids(found: Detections, objects: GroundTruthObjects, form: str | None) -> np.ndarray:
     """Return the (N,) category in the ground truth: by name if the source has names, else by number.
 
     Raises:
@@ -88,7 +88,9 @@ def category_ids(found: Detections, objects: TrueObjects, form: str | None) -> n
         if form == "yolo":  # numbered from 0, in the order of the categories
             real = [key for key in known if objects.categories[key] != "background"]
             if len(found) and found.classes.max() >= len(real):
-                raise BadInputError(f"class {found.classes.max()} of the detections is not in the truth")
+                raise BadInputError(
+                    f"the detections contain class {found.classes.max()}, which is not in the ground truth"
+                )
             return np.array(real, np.int64)[found.classes]
         return _checked(found.classes, objects)
     ids = {name: key for key, name in objects.categories.items()}
@@ -100,16 +102,16 @@ def category_ids(found: Detections, objects: TrueObjects, form: str | None) -> n
     classes = table[found.classes]
     if (classes < 0).any():
         name = found.names[int(found.classes[int(np.flatnonzero(classes < 0)[0])])]
-        raise BadInputError(f"class '{name}' of the detections is not in the truth")
+        raise BadInputError(f"the detections contain class '{name}', which is not in the ground truth")
     return _checked(classes, objects)
 
 
-def _checked(classes: np.ndarray, objects: TrueObjects) -> np.ndarray:
+def _checked(classes: np.ndarray, objects: GroundTruthObjects) -> np.ndarray:
     """Categories that the truth lacks count nowhere, as in pycocotools; with none of them nothing would."""
     own, true = sorted(set(classes.tolist())), sorted(objects.categories)
     if own and not set(own) & set(true):
         raise BadInputError(
-            f"none of the categories of the detections ({_some(own)}) is in the truth ({_some(true)})"
+            f"the detections ({_some(own)}) and the ground truth ({_some(true)}) have no category in common"
         )
     return classes
 

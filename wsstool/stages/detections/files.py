@@ -13,7 +13,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.atomic import write_text
-from wsstool.data.boxes.ground_truth import TrueObjects
+from wsstool.data.boxes.ground_truth import GroundTruthObjects
 from wsstool.data.detections import COLUMNS, Detections, form_of
 from wsstool.data.formats.detections import coco as coco_detections
 from wsstool.data.formats.detections import table as detection_table
@@ -84,7 +84,7 @@ def of_reader(reader: store.Reader) -> Detections:
     names = list(header.attributes.get("columns", ()))
     missing = [name for name in _BASIC if name not in names]
     if missing:
-        raise BadInputError(f"{reader.name}: a box file without the column '{missing[0]}'")
+        raise BadInputError(f"box file {reader.name} has no column '{missing[0]}'")
     parts = [record.data.reshape(-1, len(names)) for record in reader.records()]
     image = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     table = np.concatenate([np.zeros((0, len(names)), np.float32), *parts]).astype(np.float64)
@@ -104,7 +104,7 @@ def of_reader(reader: store.Reader) -> Detections:
     )
 
 
-def named(found: Detections, objects: TrueObjects) -> Detections:
+def named(found: Detections, objects: GroundTruthObjects) -> Detections:
     """Detections of COCO results with the file names, sizes and class names of a COCO file.
 
     Class ids become places in the order of category ids, as everywhere here.
@@ -115,13 +115,13 @@ def named(found: Detections, objects: TrueObjects) -> Detections:
     by_id = {one: k for k, one in enumerate(objects.ids)}
     missing = [name for name in found.images if name not in by_id]
     if missing:
-        raise BadInputError(f"image id {missing[0]} of the detections is not in the COCO file")
+        raise BadInputError(f"the detections contain image id {missing[0]}, which is not in the COCO file")
     order = sorted(range(len(objects.names)), key=lambda k: objects.names[k])
     place = {k: number for number, k in enumerate(order)}
     ids = sorted(objects.categories)
     unknown = sorted(set(found.classes.tolist()) - set(ids))
     if unknown:
-        raise BadInputError(f"category {unknown[0]} of the detections is not in the COCO file")
+        raise BadInputError(f"the detections contain category {unknown[0]}, which is not in the COCO file")
     images = np.array([place[by_id[name]] for name in found.images], np.int64)
     return replace(
         found,
@@ -141,7 +141,7 @@ def write_foreign(form: str, found: Detections, output: Path | None) -> None:
     """
     if form == "yolo":
         if output is None or str(output) == "-":
-            raise CannotWriteError("YOLO's text files need a folder; name it with -o")
+            raise CannotWriteError("YOLO text files are written to a folder; name one with -o")
         texts = yolo_results.written(found)
         try:
             output.mkdir(exist_ok=True)
@@ -164,14 +164,14 @@ def box_table(found: Detections, more: dict[str, np.ndarray]) -> tuple[list[str]
         BadInputError: rotated boxes, shares of the image, or numbers that float32 does not hold exactly.
     """
     if found.boxes.shape[1] != 4 or found.fractions:
-        raise BadInputError("a box file holds boxes along the axes, in pixels; write CSV or YOLO text (-o)")
+        raise BadInputError("a box file holds axis-aligned boxes in pixels; write CSV or YOLO text with -o")
     columns: dict[str, Any] = dict(zip(_BASIC[:4], found.boxes.T, strict=True))
     columns |= {"score": found.scores, "class": found.classes, **more}
     for name, column in found.columns.items():
         columns |= dict(zip(_STD, column.T, strict=True)) if name == "std" else {name: column}
     for name in ("class", "cluster_size", "group", "model"):
         if name in columns and len(found) and np.abs(columns[name]).max() >= 1 << 24:
-            raise BadInputError(f"{name} ids above 2^24 do not fit into a box file")
+            raise BadInputError(f"{name} ids above 2^24 cannot be stored in a box file")
     rows = [np.asarray(column, np.float32) for column in columns.values()]
     return list(columns), np.stack(rows, 1) if rows else np.zeros((0, len(columns)), np.float32)
 
@@ -189,5 +189,5 @@ def class_list(found: Detections) -> ClassList:
     """The classes by name; ``class-K`` where the source has numbers alone."""
     count = max([*found.names, int(found.classes.max(initial=-1))], default=-1) + 1
     if count > 1 << 16:
-        raise BadInputError(f"class id {count - 1}: a box file has up to 65536 classes")
+        raise BadInputError(f"class id {count - 1} is too large; a box file has at most 65536 classes")
     return ClassList(tuple(found.names.get(k, f"class-{k}") for k in range(count)) or ("object",))

@@ -95,7 +95,7 @@ def nms(options: NmsOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         summary |= _write_records(replace(source, found=found), left, params, options, messages)
     else:
         files.write_foreign(target, _in_source_terms(left.found, target), options.output)
-    messages.say(f"{len(left.found)} of {len(found)} boxes are left (images: {len(found.images)})")
+    messages.say(f"kept {len(left.found)} of {len(found)} boxes in {len(found.images)} images")
     return summary
 
 
@@ -110,19 +110,20 @@ def _target(options: NmsOptions, forms: Sequence[str | None]) -> str | None:
     if options.output is not None and to_file:
         target = form_to_write(options.output)
     if target == "yolo" and not to_file:
-        raise UsageError("YOLO's text files need a folder; name it with -o")
+        raise UsageError("YOLO text files are written to a folder; name one with -o")
     if instances is not None and set(forms) != {"coco"} and ("coco" in forms or target != "coco"):
         raise UsageError(
-            "--instances is for COCO results that are read, or written from another form (-o NAME.json)"
+            "--instances applies only when COCO results are read, or written from another format (-o "
+            "NAME.json)"
         )
     return target
 
 
 def _check_proposals(options: NmsOptions, sources: Sequence[str | None], target: str | None) -> None:
     if len(sources) > 1:
-        raise UsageError("proposals are suppressed one file at a time")
+        raise UsageError("for proposals, nms reads one file at a time")
     if target in ("coco", "csv"):
-        raise UsageError(f"'{options.output}': proposals are written as a record file (.h5) only")
+        raise UsageError(f"cannot write proposals to '{options.output}'; name a record file (.h5)")
 
 
 @dataclass(frozen=True)
@@ -191,9 +192,9 @@ def _valid(found: Detections, drop_invalid: bool, messages: Messages) -> tuple[D
     bad = invalid(found)
     count = int(bad.sum())
     if count and not drop_invalid:
-        raise invalid_error(found, bad, "--drop-invalid leaves such boxes out")
+        raise invalid_error(found, bad, "--drop-invalid leaves out such boxes")
     if count:
-        messages.warn(f"invalid boxes left out: {count}")
+        messages.warn(f"left out {count} invalid boxes")
         found = found.take(np.flatnonzero(~bad))
     return found, count
 
@@ -240,7 +241,7 @@ def _suppress_masks(
     found: Detections, arrays: dict[str, np.ndarray], run_options: dict[str, Any]
 ) -> _Suppressed:
     if not found.masks:
-        raise UsageError("--masks needs COCO results with a 'segmentation' of run lengths in every entry")
+        raise UsageError("--masks needs COCO results in which every entry has a run-length 'segmentation'")
     parts = []
     for k in np.unique(found.image):
         own = np.flatnonzero(found.image == k)
@@ -293,11 +294,15 @@ def _write_records(
     """Write a ``box`` file; returns its ``key`` and the images that ``failed``."""
     found, header = left.found, source.header
     if not found.images:
-        raise BadInputError("a record file lists images, and there is no detection; --instances names them")
+        raise BadInputError(
+            "there are no detections, so the images are unknown; name a COCO file that lists them with "
+            "--instances"
+        )
     sizes = found.sizes
     if sizes is None and header is None:
         messages.warn(
-            "image sizes are not known: those that hold all boxes are written (--instances names them)"
+            "image sizes are unknown and are estimated from the boxes; for exact sizes, name a COCO "
+            "file with --instances"
         )
         sizes = files.guessed_sizes(source.found)
     more = {"original_score": left.original_score, "cluster_size": left.cluster_size}

@@ -35,11 +35,11 @@ def suppress_proposals(
     header = reader.header
     if options.method not in METHODS:
         raise UsageError(
-            f"--method {options.method}: proposals have an order, no scores; for them there is "
+            f"--method {options.method} needs scores, but proposals are only ranked; choose from "
             f"{', '.join(METHODS)}"
         )
     if options.score_threshold is not None:
-        raise UsageError("--score-threshold: proposals have an order but no scores; --top-before counts them")
+        raise UsageError("--score-threshold needs scores, but proposals are only ranked; use --top-before")
     made = store.new_header(
         "proposal",
         stage="nms",
@@ -59,7 +59,7 @@ def suppress_proposals(
         results = counts.payloads(reader.records(writer.start), run_options)
         write_all(writer, results, messages, "images")
     before, after = counts.before, counts.after
-    messages.say(f"{after} of {before} proposals are left")
+    messages.say(f"kept {after} of {before} proposals")
     done = {"images": len(header), "proposals": before, "kept": after}
     return {**done, "failed": writer.failed, "key": made.key}
 

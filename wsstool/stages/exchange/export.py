@@ -46,7 +46,9 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
             _put(staging / "export", output)
         failed = int((reader.tail["status"] != store.DONE).sum())
     if failed > options.max_failed:
-        raise SomeFailedError(f"{failed} of {len(reader.header)} images had failed before and have no mask")
+        raise SomeFailedError(
+            f"{failed} of {len(reader.header)} images failed in an earlier stage and have no mask"
+        )
     return {"output": str(output), "format": format, "written": written, "failed": failed}
 
 
@@ -60,8 +62,8 @@ def _writer(payload: str, options: ExportOptions) -> tuple[Callable[..., int], s
     format = options.format or (LABEL_MAPS if are_label_maps else "coco")
     if are_label_maps is not (format == LABEL_MAPS):
         raise UsageError(
-            f"--format {format} is for {'selection' if are_label_maps else 'mask'} files, "
-            f"and the input is a {payload} file"
+            f"--format {format} is for {'selection' if are_label_maps else 'mask'} files, but the input is "
+            f"a {payload} file"
         )
     if are_label_maps:
         if options.settings or options.like or options.score_threshold:
@@ -89,7 +91,7 @@ def _check_output(output: Path, force: bool) -> None:
     if not output.is_dir():
         raise UsageError(f"'{output}' exists; --force replaces it")
     if any(output.iterdir()):
-        raise UsageError(f"'{output}' is not empty; --force writes into it all the same")
+        raise UsageError(f"'{output}' is not empty; --force writes into it anyway")
 
 
 def _put(made: Path, output: Path) -> None:
@@ -115,5 +117,5 @@ def _move_into(staging: Path, output: Path) -> None:
         target = output / PurePosixPath(path.relative_to(staging).as_posix())
         target.parent.mkdir(parents=True, exist_ok=True)
         if not target.parent.resolve().is_relative_to(inside):
-            raise BadInputError(f"'{target}' leads out of '{output}'")
+            raise BadInputError(f"'{target}' is outside of '{output}'")
         os.replace(path, target)

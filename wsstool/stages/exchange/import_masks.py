@@ -46,8 +46,8 @@ def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict
     table = table_of(written, dataset, tiny=True, messages=messages)
     masks = _Masks.of(table, messages)
     if not masks.count:
-        hint = "; train-contour --boxes reads its boxes" if table.counts.any() else ""
-        raise BadInputError(f"{written.source} holds no mask of any image{hint}")
+        hint = "; use its boxes with train-contour --boxes" if table.counts.any() else ""
+        raise BadInputError(f"{written.source} contains no masks{hint}")
     header = store.new_header(
         "selection",
         stage="import",
@@ -101,10 +101,10 @@ def _images(
             sizes[name] = size
         elif name in used:
             raise BadInputError(
-                f"{written.source} does not say how large {name!r} is; --images names the folder"
+                f"{written.source} does not state the size of {name!r}; name the image folder with --images"
             )
     if len(sizes) < len(written.images):
-        messages.warn(f"{len(written.images) - len(sizes)} images without size and objects are left out")
+        messages.warn(f"left out {len(written.images) - len(sizes)} images without size and objects")
     return _StatedImages(
         Path(), tuple(sizes), classes or ClassList(()), None, "boxes", stated=tuple(sizes.values())
     )
@@ -118,8 +118,8 @@ def _check_labels(written: WrittenBoxes, classes: ClassList) -> None:
     if odd:
         more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
         raise BadInputError(
-            f"{written.source} has the label '{odd[0]}'{more}, which the class list lacks; "
-            "--class-list names another"
+            f"{written.source} contains the label '{odd[0]}'{more}, not in the class list; name another "
+            "list with --class-list"
         )
 
 
@@ -157,7 +157,7 @@ class _Masks:
                 rows[i].append(k)
                 windows[i].append((x0, y0, x1, y1))
         if bare:
-            messages.warn(f"{bare} boxes of {table.source} come without a mask and are left out")
+            messages.warn(f"left out {bare} boxes of {table.source} without a mask")
         return cls(table, tuple(rows), tuple(windows), bare)
 
     @property

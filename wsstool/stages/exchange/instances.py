@@ -54,11 +54,14 @@ def write_instances(
                 good.append(instance)
         kept.append(replace(image, instances=tuple(good)))
     if empty:
-        messages.warn(f"{empty} empty masks were left out")
+        messages.warn(f"left out {empty} empty masks")
     if below:
-        messages.say(f"{below} masks with a score below {score_threshold:g} were left out")
+        messages.say(f"left out {below} masks with a score below {score_threshold:g}")
     if unsure and format != "voc":
-        messages.say(f"{unsure} masks have unsure pixels, which {format} does not know: they are outside")
+        messages.say(
+            f"{unsure} masks contain ignored pixels, which {format} cannot represent; they are written as "
+            "background"
+        )
     EXPORTS.load(format)(kept, target, header.classes, *([like] if like is not None else []), **own)
     return sum(len(image.instances) for image in kept)
 

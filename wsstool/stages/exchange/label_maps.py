@@ -50,14 +50,14 @@ def write_label_maps(
             write_mask(path, np.ascontiguousarray(record.data[k]), header.classes)
     unknown = empty - int((reader.tail["status"] != store.DONE).sum())
     if unknown > 0:
-        messages.warn(f"{unknown} masks without a labelled pixel were left out")
+        messages.warn(f"left out {unknown} masks without labelled pixels")
     return len(names) - empty
 
 
 def _layers(layers: Sequence[str], chosen: str | None, prefix: str | None) -> list[tuple[int, str]]:
     """(number, folder below the output) of the layers to write."""
     if chosen is not None and chosen not in layers:
-        raise UsageError(f"--layer {chosen}: there is no such layer; there are: {', '.join(layers)}")
+        raise UsageError(f"--layer {chosen}: unknown layer; the layers are: {', '.join(layers)}")
     numbers = range(len(layers)) if chosen is None else [list(layers).index(chosen)]
     if len(numbers) == 1 and prefix is None:
         return [(numbers[0], "")]

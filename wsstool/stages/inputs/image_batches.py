@@ -13,7 +13,7 @@ from wsstool.data.dataset import Dataset
 from wsstool.data.images import read_image
 from wsstool.errors import UsageError, WsstoolError
 
-Picture = np.ndarray | WsstoolError
+ImageOrError = np.ndarray | WsstoolError
 
 
 def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[list[int]]:
@@ -43,7 +43,7 @@ def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[lis
 
 def dataset_batches(
     dataset: Dataset, sizes: np.ndarray, batch_size: int, workers: int, start: int = 0
-) -> Iterator[tuple[list[int], list[Picture]]]:
+) -> Iterator[tuple[list[int], list[ImageOrError]]]:
     """Decode the images of a data set in batches of equal size, see ``plan_batches`` and ``read_batches``."""
     paths = [dataset.path(i) for i in range(len(dataset))]
     return read_batches(paths, sizes, plan_batches(sizes, batch_size, start), workers)
@@ -51,7 +51,7 @@ def dataset_batches(
 
 def read_batches(
     paths: list[Path], sizes: np.ndarray, batches: list[list[int]], workers: int = 2
-) -> Iterator[tuple[list[int], list[Picture]]]:
+) -> Iterator[tuple[list[int], list[ImageOrError]]]:
     """Decode the images of each batch, in order, some batches ahead.
 
     An image that cannot be read, or whose size is not the planned one, comes as the error that says so.
@@ -63,11 +63,11 @@ def read_batches(
         workers: threads; Pillow decodes outside Python's lock. 0: read when asked.
     """
     ahead = 2 * workers
-    waiting: deque[tuple[list[int], list[Future[Picture]]]] = deque()
+    waiting: deque[tuple[list[int], list[Future[ImageOrError]]]] = deque()
     with ThreadPoolExecutor(max(1, workers)) as pool:
         try:
             for batch in batches:
-                waiting.append((batch, [pool.submit(read_picture, paths[i], sizes[i]) for i in batch]))
+                waiting.append((batch, [pool.submit(read_sized_image, paths[i], sizes[i]) for i in batch]))
                 if len(waiting) > ahead:
                     yield _collected(waiting.popleft())
             while waiting:
@@ -78,11 +78,11 @@ def read_batches(
                     future.cancel()
 
 
-def _collected(waiting: tuple[list[int], list[Future[Picture]]]) -> tuple[list[int], list[Picture]]:
+def _collected(waiting: tuple[list[int], list[Future[ImageOrError]]]) -> tuple[list[int], list[ImageOrError]]:
     return waiting[0], [future.result() for future in waiting[1]]
 
 
-def read_picture(path: Path, size: np.ndarray) -> Picture:
+def read_sized_image(path: Path, size: np.ndarray) -> ImageOrError:
     """One image of (rows, columns) ``size``, or the error that says why not."""
     try:
         image = read_image(path)
@@ -91,6 +91,6 @@ def read_picture(path: Path, size: np.ndarray) -> Picture:
     if image.shape[:2] != tuple(size):
         found, planned = image.shape[1::-1], tuple(size[::-1].tolist())
         return WsstoolError(
-            f"'{path}' is {found[0]} x {found[1]} pixels, planned were {planned[0]} x {planned[1]}"
+            f"'{path}' has {found[0]} x {found[1]} pixels instead of {planned[0]} x {planned[1]}"
         )
     return image

@@ -28,13 +28,15 @@ def image_folder(header: Header, images: Path | None = None, source: object = No
     if not found:
         where = str(folders[0]) if folders else ""
         raise MissingInputError(
-            f"the images are not in '{where}'; --images names their folder"
+            f"the images are not in '{where}'; name their folder with --images"
             if where
-            else "the input does not say where its images are; --images names their folder"
+            else "the input does not state where its images are; name their folder with --images"
         )
     for name, size in zip(header.images, header.sizes.tolist(), strict=True):
         if size != [0, 0] and not (found[0] / name).is_file():
-            raise MissingInputError(f"there is no image '{name}' in '{found[0]}'; --images names the folder")
+            raise MissingInputError(
+                f"there is no image '{name}' in '{found[0]}'; name the image folder with --images"
+            )
     return found[0]
 
 

@@ -57,7 +57,7 @@ class LabelMapDataset:
         failed: numbers whose mask could not be made by the stage before.
         classes: the class list.
         inputs: for the key and the history.
-        supervision: ``pseudo-masks`` or ``true masks``.
+        supervision: ``pseudo-masks`` or ``ground-truth masks``.
     """
 
     paths: list[Path]
@@ -84,9 +84,7 @@ def label_maps_in_records(source: object, images: Path | None, command: str) -> 
     failed = np.flatnonzero(records.tail["status"] != store.DONE).tolist()
     numbers = [i for i in range(len(records)) if i not in set(failed) and not records[i].failed]
     if not numbers:
-        raise BadInputError(
-            f"'{source or '-'}' has no image with a labelled pixel; there is nothing to learn"
-        )
+        raise BadInputError(f"'{source or '-'}' contains no labelled pixels; there is nothing to learn from")
     return LabelMapDataset(
         paths=[folder / name for name in header.images],
         sizes=np.asarray(header.sizes),
@@ -122,7 +120,7 @@ def label_maps_in_folder(
     numbers = [i for i, file in enumerate(files) if file is not None]
     if not numbers:
         raise MissingInputError(
-            f"no image in '{data}' has a mask; masks stand in masks/ or where --masks says"
+            f"no image in '{data}' has a mask; put masks in masks/ or name their folder with --masks"
         )
     content = [os.path.relpath(file, dataset.root) for file in files if file is not None]
     chosen = [dataset.names[i] for i in numbers]
@@ -136,7 +134,7 @@ def label_maps_in_folder(
         failed=[],
         classes=dataset.classes,
         inputs=[store.Input(role, fingerprint, str(dataset.root))],
-        supervision="true masks",
+        supervision="ground-truth masks",
     )
 
 
@@ -158,7 +156,7 @@ def open_label_maps(
             Path(source), split=split, class_list=class_list, masks=masks, messages=messages
         )
     if split or class_list or masks:
-        raise UsageError("--split, --class-list and --masks choose from a folder; a mask file has its own")
+        raise UsageError("--split, --class-list and --masks apply to data folders, not to mask files")
     return label_maps_in_records(source, images, "cotrain")
 
 
@@ -178,7 +176,7 @@ def open_validation(
     if val is None and val_split is None:
         return None
     if val is None and (source is None or not Path(source).is_dir()):
-        raise UsageError("--val-split needs --val: the data folder that has the true masks")
+        raise UsageError("--val-split needs --val, the data folder with the ground-truth masks")
     valid = label_maps_in_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
     data.classes.require_same(valid.classes, f"the training images and '{val or source}'")
     return valid
@@ -188,18 +186,18 @@ def usable_numbers(
     data: LabelMapDataset, images: DecodedImages, messages: Messages
 ) -> tuple[list[int], set[int]]:
     """Return the numbers of the training images and of failed ones; report what is left out."""
-    reasons = {i: "its mask had failed in the stage before" for i in data.failed} | images.failed
+    reasons = {i: "its mask failed in an earlier stage" for i in data.failed} | images.failed
     for i in data.numbers:
         if i not in reasons and (size := image_size(data.paths[i])) != (
             planned := tuple(data.sizes[i].tolist())
         ):
-            reasons[i] = f"{size[1]} x {size[0]} pixels, its mask is {planned[1]} x {planned[0]}"
+            reasons[i] = f"the image has {size[1]} x {size[0]} pixels, its mask {planned[1]} x {planned[0]}"
     for i, reason in sorted(reasons.items()):
         messages.warn(f"left out: {data.paths[i].name}: {reason}")
     empty = len(data.paths) - len({*data.numbers, *reasons})
     if empty:
-        messages.say(f"left out: {empty} images without a labelled pixel or without a mask")
+        messages.say(f"left out: {empty} images without a mask or without labelled pixels")
     numbers = [i for i in data.numbers if i not in reasons]
     if len(numbers) < 2:
-        raise BadInputError(f"{len(numbers)} usable images are too few to train on")
+        raise BadInputError(f"training needs at least 2 usable images, not {len(numbers)}")
     return numbers, set(reasons)

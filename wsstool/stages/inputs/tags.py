@@ -45,9 +45,7 @@ def open_tagged(
     """
     if data.is_file():
         if split or labels or class_list:
-            raise UsageError(
-                "--split, --labels and --class-list choose from a folder; a record file has its own"
-            )
+            raise UsageError("--split, --labels and --class-list apply to data folders, not to record files")
         return _of_records(data, images)
     if split is None and has_train_split(data):
         split = "train"
@@ -74,7 +72,7 @@ def open_validation(
     if split is None:
         return None
     if data.is_file():
-        raise UsageError("--val-split chooses from a data folder; a record file has no splits")
+        raise UsageError("--val-split applies to data folders; a record file has no splits")
     source = _of_folder(open_dataset(data, split=split, labels=labels, class_list=class_list), "val")
     classes.require_same(source.classes, f"the training images and the split '{split}' of '{data}'")
     return source
@@ -82,7 +80,7 @@ def open_validation(
 
 def _of_folder(dataset: Dataset, role: str) -> TaggedSource:
     if dataset.labels is None or not dataset.classes.names:
-        raise BadInputError(f"'{dataset.root}' has no tags; give a label file with --labels")
+        raise BadInputError(f"'{dataset.root}' has no image-level labels; name a label file with --labels")
     images = store.Input.of_folder(dataset.root, dataset.names)
     identity = {**images.identity, "labels": _label_digest(dataset.labels, dataset.classes)}
     return TaggedSource(
@@ -97,7 +95,7 @@ def _of_records(path: Path, images: Path | None) -> TaggedSource:
     with store.open_records(path, kinds=("cam", "mask"), command="train-cls") as reader:
         header = reader.header
     if header.labels is None:
-        raise BadInputError(f"'{path}' holds no labels to train on")
+        raise BadInputError(f"'{path}' contains no image-level labels to train on")
     root = image_folder(header, images, path)
     pixels = store.Input.of_folder(root, header.images, role="images")
     return TaggedSource(
@@ -128,15 +126,15 @@ def usable_items(
     bare = [] if negatives else np.flatnonzero(source.tags.sum(1) == 0).tolist()
     if bare:
         messages.warn(
-            f"left out: {len(bare)} images without a tag, first {source.paths[bare[0]].name}; "
+            f"left out: {len(bare)} images without labels, such as {source.paths[bare[0]].name}; "
             "if they show none of the classes, train on them with --negatives"
         )
     out = {*bare, *images.failed}
     items = [i for i in range(len(source.paths)) if i not in out]
     if not items:
-        raise BadInputError("no image is readable and has a tag; there is nothing to train on")
+        raise BadInputError("no readable image has a label; there is nothing to train on")
     names = [source.classes.names[c] for c in source.classes.foreground]
     unseen = [names[k] for k in np.flatnonzero(source.tags[items].sum(0) == 0)]
     if unseen:
-        messages.warn(f"no image has the tag {', '.join(unseen)}")
+        messages.warn(f"no image has the label {', '.join(unseen)}")
     return items, len(bare)

@@ -12,7 +12,7 @@ import torch
 from wsstool.data.augmentation.box_windows import margin_window, whole_view, window_view
 from wsstool.errors import BadInputError
 from wsstool.models.contour import ContourNet
-from wsstool.models.contour_maps import Shown, Window, joined, view_maps
+from wsstool.models.contour_maps import ObjectCrop, Window, joined, view_maps
 from wsstool.models.weights import Weights, build_from_weights
 from wsstool.regions import Boxes
 from wsstool.types import ClassList
@@ -45,14 +45,14 @@ class ContourMapper:
             return [(0, 0, size[1], size[0])] * len(boxes)
         return [margin_window(box, max(self.margins), size) for box in boxes.xyxy]
 
-    def __call__(self, picture: np.ndarray, boxes: Boxes) -> list[np.ndarray]:
+    def __call__(self, image: np.ndarray, boxes: Boxes) -> list[np.ndarray]:
         """The map of each box on its window, float, 0 to 1.
 
         Args:
             image: (H,W,3) uint8.
             boxes: inside it.
         """
-        size = (picture.shape[0], picture.shape[1])
+        size = (image.shape[0], image.shape[1])
         side, views = int(self.meta["image_size"]), []
         is_whole = self.meta["window"] == "image"
         margins = (0.0,) if is_whole else self.margins
@@ -60,11 +60,11 @@ class ContourMapper:
             for margin in margins:
                 if is_whole:
                     window = (0, 0, size[1], size[0])
-                    view = whole_view(picture, box, side)
+                    view = whole_view(image, box, side)
                 else:
                     window = margin_window(box, margin, size)
-                    view = window_view(picture, box, window, side)
-                views.append(Shown(view.image, view.extent, window, class_id))
+                    view = window_view(image, box, window, side)
+                views.append(ObjectCrop(view.image, view.extent, window, class_id))
         maps = view_maps(
             self.network,
             views,
@@ -103,12 +103,12 @@ def open_contour_mapper(
         BadInputError: other weights, damaged ones, or other classes.
     """
     if loaded.meta.get("task") != "contour":
-        raise BadInputError(f"'{weights}' is no contour network; 'wsstool train-contour' makes one")
+        raise BadInputError(f"'{weights}' is not a contour network; train one with 'wsstool train-contour'")
     network, meta = build_from_weights(weights, loaded)
     assert isinstance(network, ContourNet)
     if meta.get("condition") == "class" and tuple(meta["classes"]) != classes.names:
         odd = sorted(set(meta["classes"]) ^ set(classes.names)) or ["their order"]
         raise BadInputError(
-            f"'{weights}' uses the class of each box, and was trained for other classes (such as {odd[0]})"
+            f"'{weights}' uses the class of each box but was trained for different classes (such as {odd[0]})"
         )
     return ContourMapper(network.to(device), meta, margins, flip, batch_size)

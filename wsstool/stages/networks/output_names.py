@@ -43,7 +43,7 @@ def named_outputs(
         return chosen, list(range(len(ids)))
     if len(chosen.foreground) != len(ids):
         raise BadInputError(
-            f"'{weights}' has {len(ids)} classes, the class list {len(chosen.foreground)}; "
-            "name the right --class-list"
+            f"'{weights}' has {len(ids)} classes, but the class list has {len(chosen.foreground)}; name the "
+            "matching list with --class-list"
         )
     return chosen, list(chosen.foreground)

@@ -19,7 +19,7 @@ from wsstool.types import ClassList
 
 
 @dataclass(frozen=True)
-class Trained:
+class OpenedSegmenter:
     """Content of a segmenter's weights file.
 
     Attributes:
@@ -54,7 +54,7 @@ def open_segmenter(
     ensemble: bool = False,
     is_named: bool = False,
     arch: str | None = None,
-) -> Trained:
+) -> OpenedSegmenter:
     """The segmenter of a weights file.
 
     Args:
@@ -73,10 +73,12 @@ def open_segmenter(
     loaded = load_weights(weights)
     task = loaded.meta.get("task", "segmentation")
     if task == "contour":
-        raise BadInputError(f"'{weights}' is a contour network; it segments the objects of --boxes")
+        raise BadInputError(
+            f"'{weights}' is a contour network, which segments the objects in boxes; add --boxes"
+        )
     if task != "segmentation":
         raise BadInputError(
-            f"'{weights}' is a classifier; predict reads a segmenter, which 'wsstool cotrain' makes"
+            f"'{weights}' is a classifier, but predict needs a segmenter; train one with 'wsstool cotrain'"
         )
     if not loaded.meta:
         raise foreign_weights_error(weights, "wsstool cotrain MASKS --arch deeplabv3plus-{}", "a segmenter")
@@ -85,7 +87,7 @@ def open_segmenter(
     if ensemble:
         if loaded.state_dict_2 is None:
             raise BadInputError(
-                f"'{weights}' holds one network; --ensemble needs two, as '--method coteaching' trains"
+                f"'{weights}' contains one network; --ensemble needs two, trained with --method coteaching"
             )
         states.append(loaded.state_dict_2)
     networks = []
@@ -94,7 +96,7 @@ def open_segmenter(
         load_state(network, state, weights)
         networks.append(network.eval().to(device))
     classes, ids = named_outputs(meta, listed, weights, is_named=is_named)
-    return Trained(networks, meta, classes, np.array(ids))
+    return OpenedSegmenter(networks, meta, classes, np.array(ids))
 
 
 def _of_arch(meta: dict[str, Any], arch: str | None, weights: Path) -> dict[str, Any]:
@@ -105,6 +107,7 @@ def _of_arch(meta: dict[str, Any], arch: str | None, weights: Path) -> dict[str,
     spelled = f"{head}-{backbone}"
     if meta.get("named", True) and meta.get("arch") != spelled:
         raise UsageError(
-            f"'{weights}' says itself that it is {meta.get('arch')}; --arch is for files that do not"
+            f"'{weights}' contains {meta.get('arch')}; --arch applies only to files that do not name "
+            "their network"
         )
     return {**meta, "arch": spelled, "what": spelled}

@@ -16,7 +16,7 @@ from wsstool.models.class_probabilities import class_probabilities
 from wsstool.models.classifier import normalise
 from wsstool.models.contour_maps import Window
 from wsstool.regions import Boxes
-from wsstool.stages.networks.segmenter import Trained, open_segmenter
+from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
 from wsstool.types import ClassList
 
 
@@ -34,7 +34,7 @@ class ClassMapper:
         flip: average with the horizontally flipped image.
     """
 
-    trained: Trained
+    trained: OpenedSegmenter
     outputs: np.ndarray
     margins: tuple[float, ...]
     flip: bool = False
@@ -48,17 +48,17 @@ class ClassMapper:
         """The window of each box that its map is written for."""
         return [margin_window(box, max(self.margins), size) for box in boxes.xyxy]
 
-    def __call__(self, picture: np.ndarray, boxes: Boxes) -> list[np.ndarray]:
-        """The map of each box on its window, (h, w) float32, 0 to 1; ``picture``: (H,W,3) uint8."""
+    def __call__(self, image: np.ndarray, boxes: Boxes) -> list[np.ndarray]:
+        """The map of each box on its window, (h, w) float32, 0 to 1; ``image``: (H,W,3) uint8."""
         if not len(boxes):
             return []
         device = next(self.trained.networks[0].parameters()).device
-        pixels = torch.from_numpy(np.ascontiguousarray(picture)).movedim(-1, 0)[None].to(device)
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0)[None].to(device)
         x = normalise(pixels, self.meta["mean"], self.meta["std"])
         stride = self.trained.input_multiple
         probs = class_probabilities(self.trained.networks, x, flip=self.flip, stride=stride)[0].cpu().numpy()
         found = []
-        windows = self.windows(boxes, (picture.shape[0], picture.shape[1]))
+        windows = self.windows(boxes, (image.shape[0], image.shape[1]))
         for class_id, (x0, y0, x1, y1) in zip(boxes.class_ids.tolist(), windows, strict=True):
             part = probs[:, y0:y1, x0:x1]
             output = int(self.outputs[class_id])
@@ -94,7 +94,7 @@ def open_class_mapper(
     for class_id in present:
         if outputs[class_id] < 0:
             raise BadInputError(
-                f"'{weights}' does not know the class '{classes.names[class_id]}' of the boxes, but "
-                f"{', '.join(list(place)[:5])}{' ...' if len(place) > 5 else ''}"
+                f"'{weights}' has no class '{classes.names[class_id]}', which the boxes use; its classes "
+                f"are {', '.join(list(place)[:5])}{' ...' if len(place) > 5 else ''}"
             )
     return ClassMapper(trained, outputs, margins, flip)

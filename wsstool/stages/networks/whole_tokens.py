@@ -24,8 +24,8 @@ def say_padding(network: nn.Module, sizes: np.ndarray, messages: Messages) -> No
     padded = int((sizes % tokens != 0).any(1).sum())
     if padded:
         messages.say(
-            f"{network.backbone.arch} pads {padded} of {len(sizes)} images with the mean colour, right "
-            f"and below: their sides are no multiples of {tokens} pixels"
+            f"{network.backbone.arch} pads {padded} of {len(sizes)} images at the right and bottom with the "
+            f"mean colour, because their sides are not multiples of {tokens} pixels"
         )
 
 
@@ -43,11 +43,11 @@ def check_training(
     for option, is_given in (("--probe", probe), ("--attention", attention is not None)):
         if is_given:
             raise UsageError(
-                f"{option} needs a linear head on the last feature map; {arch} reads a class token"
+                f"{option} needs a linear head on the last feature map, but {arch} uses a class token"
             )
     if image_size < LEAST_SIDE:
         raise UsageError(f"--image-size {image_size}: {arch} needs at least {LEAST_SIDE} pixels")
     if image_size % network.input_multiple:
         messages.say(
-            f"{arch} pads its views of {image_size} pixels to a multiple of {network.input_multiple}"
+            f"{arch} pads the crops of {image_size} pixels to a multiple of {network.input_multiple}"
         )

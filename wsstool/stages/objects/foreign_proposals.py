@@ -67,9 +67,9 @@ def proposal_files(path: Path) -> list[Path]:
             raise MissingInputError(f"there is no .json or .mat file in '{path}'")
         return found
     if not path.is_file():
-        raise MissingInputError(f"there is no file '{path}' to import")
+        raise MissingInputError(f"there is no file '{path}'")
     if path.suffix.lower() not in (".json", ".mat"):
-        raise UsageError(f"--import {path}: a .json file, a .mat file, or a folder of them")
+        raise UsageError(f"--import {path}: name a .json file, a .mat file or a folder of such files")
     return [path]
 
 
@@ -80,7 +80,7 @@ def _place(
     if at is None:
         at = lookup.find(without_suffix(name), source)  # the same image in another format
     if at is None:
-        raise BadInputError(f"{source} is for the image '{name}', which is not in the data folder")
+        raise BadInputError(f"{source} refers to the image '{name}', which is not in the data folder")
     return wanted.get(everything[at])
 
 

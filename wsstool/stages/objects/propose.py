@@ -21,7 +21,7 @@ from wsstool.proposals.limit import limited
 from wsstool.proposals.superpixels import LARGEST_NUMBER
 from wsstool.regions import Proposals
 from wsstool.registry import PROPOSALS
-from wsstool.stages.inputs.image_batches import read_picture
+from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.objects.foreign_proposals import (
     ReadProposals,
     find_proposals,
@@ -142,7 +142,7 @@ def _from_files(path: Path, dataset: Dataset, sizes: np.ndarray, limit: Limit, m
     found = find_proposals(path, dataset)
     missing = [name for i, name in enumerate(dataset.names) if i not in found]
     if missing:
-        messages.warn(f"'{path}' has no proposal for {len(missing)} images, first {missing[0]}")
+        messages.warn(f"'{path}' has no proposals for {len(missing)} images, such as {missing[0]}")
     items = [(found.get(i, no_proposals), tuple(size)) for i, size in enumerate(sizes.tolist())]
     return _Source(inputs, items, partial(_imported, limit=limit), 0)
 
@@ -158,7 +158,7 @@ def _computed(
     item: tuple[Path, np.ndarray], *, method: Callable[[np.ndarray], Proposals], limit: Limit, rows: int
 ) -> Result:
     """The proposals of one image, or why there are none."""
-    image = read_picture(*item)
+    image = read_sized_image(*item)
     if isinstance(image, WsstoolError):
         return image
     try:
@@ -173,7 +173,7 @@ def _imported(item: tuple[ReadProposals, tuple[int, int]], *, limit: Limit, rows
     """The proposals of one image that another program made, or why there are none."""
     read, size = item
     if not all(size):
-        return BadInputError("its header cannot be read")
+        return BadInputError("its size cannot be read")
     try:
         found, left_out = read(size)
         kept, more = limit(found, rows)
@@ -236,8 +236,8 @@ class _Counts:
     def report(self, rows: int, messages: Messages) -> None:
         if self.left_out:
             messages.warn(
-                f"{self.left_out} proposals did not fit, first of {self.first}; "
-                f"--max-proposals {rows} could be larger"
+                f"left out {self.left_out} proposals, first in {self.first}, because of --max-proposals "
+                f"{rows}; raise it to keep more"
             )
 
 

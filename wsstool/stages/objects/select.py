@@ -18,7 +18,7 @@ from wsstool.family import setting_texts
 from wsstool.options import takes
 from wsstool.parallel import map_in_threads
 from wsstool.stages.inputs.boxes import open_box_dataset
-from wsstool.stages.inputs.image_batches import read_picture
+from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.objects.columns import BoxColumns, boxes_of
 from wsstool.stages.objects.mask_maker import MaskMaker, ObjectMask, make_masks
 from wsstool.stages.objects.select_inputs import (
@@ -90,9 +90,11 @@ def select(options: SelectOptions, *, messages: Messages = SILENT) -> dict[str, 
 
 def _require_inputs(maker: MaskMaker, inputs: SelectInputs) -> None:
     if maker.takes_proposals and inputs.proposals is None:
-        raise UsageError(f"method '{maker.name}' needs proposals: name a file of 'wsstool propose'")
+        raise UsageError(f"method '{maker.name}' needs proposals; name a file made by 'wsstool propose'")
     if maker.takes_map and inputs.maps is None:
-        raise UsageError(f"method '{maker.name}' needs a map for every box: --contour names their file")
+        raise UsageError(
+            f"method '{maker.name}' needs a map for every box; name the contour file with --contour"
+        )
 
 
 def _boxes(
@@ -101,10 +103,10 @@ def _boxes(
     """Return the boxes and their inputs beyond the open files."""
     given, box_format = options.boxes, options.box_format
     if options.split is not None and inputs.folder is None:
-        raise UsageError("--split is for a data folder; a file has its images already")
+        raise UsageError("--split applies to data folders, not to files")
     if inputs.maps is not None and given is None:
         if box_format != "auto":
-            raise UsageError("--box-format is for box files; the boxes are those of the maps")
+            raise UsageError("--box-format applies to box files, but the boxes are those of the contour file")
         return BoxColumns.of_header(inputs.maps.header), ()
     more = []
     if inputs.folder is not None:
@@ -116,7 +118,7 @@ def _boxes(
     else:
         if folder is None:
             raise MissingInputError(
-                "the boxes are with the images, which are not there; --images names their folder"
+                "the boxes are stored with the images, which were not found; name their folder with --images"
             )
         header = inputs.header
         assert header is not None
@@ -136,7 +138,7 @@ def _fallbacks(fallback: str, maker: MaskMaker, inputs: SelectInputs, folder: Pa
         with_map = inputs.maps is not None and maker.guide == "region"
         names = [*(["prior"] if with_map else []), *(["grabcut"] if folder else [])]
     if fallback == "prior" and inputs.maps is None:
-        raise UsageError("--fallback prior needs maps: --contour names their file")
+        raise UsageError("--fallback prior needs maps; name the contour file with --contour")
     tried = [name for name in names if name != maker.name]
     return [MaskMaker.of(name) for name in dict.fromkeys([*tried, "ellipse"])]
 
@@ -158,7 +160,7 @@ def _masks(
     if objects is None:
         return BadInputError(task.reason)
     if task.path is not None and len(objects.boxes):
-        pixels = read_picture(task.path, np.array(objects.size))
+        pixels = read_sized_image(task.path, np.array(objects.size))
         if isinstance(pixels, WsstoolError):
             return pixels
         objects = replace(objects, pixels=pixels)
@@ -216,7 +218,7 @@ class _Sums:
         for name, value in self.baselines.items():
             messages.say(f"  {name}: {value / self.count:.3f}")
         for reason, count in self.fallbacks.items():
-            messages.say(f"fallback for {count}: {reason}")
+            messages.say(f"fallback used for {count} objects: {reason}")
         self._warn_of_maps(maker, messages)
 
     def _warn_of_maps(self, maker: MaskMaker, messages: Messages) -> None:
@@ -231,6 +233,6 @@ class _Sums:
                 else "--method greedy with --set guide=contour"
             )
             messages.warn(
-                f"{self.map_kinds[other]} of {known} maps look like {shown[other]}, and method "
-                f"'{maker.name}' takes them for {shown[maker.guide]}: try {cure}"
+                f"{self.map_kinds[other]} of {known} maps look like {shown[other]}, but method "
+                f"'{maker.name}' expects {shown[maker.guide]}; try {cure}"
             )

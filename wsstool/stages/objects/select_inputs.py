@@ -68,9 +68,11 @@ def open_inputs(source: str | None, contour: str | None, maker: MaskMaker, stack
     if source is None and not maker.takes_proposals:
         return SelectInputs(None, read(contour, "contour"), names=("", contour))
     if source is not None and Path(source).is_dir():
-        raise UsageError(f"'{source}' is a folder; beside --contour a file of proposals is expected")
+        raise UsageError(f"'{source}' is a folder; with --contour, name a proposal file")
     if contour == "-" and source in (None, "-"):
-        raise UsageError("standard input is either the proposals or the maps: name a file for the other")
+        raise UsageError(
+            "standard input can be only one of the proposals and the maps; name a file for the other"
+        )
     inputs = SelectInputs(read(source, "proposal"), read(contour, "contour"), names=(source or "", contour))
     _check_images(inputs)
     return inputs
@@ -84,12 +86,12 @@ def _check_images(inputs: SelectInputs) -> None:
         if name not in theirs:
             source = inputs.names[0] or "stdin"
             raise BadInputError(
-                f"there are no proposals of '{name}' in '{source}': are they of other images?"
+                f"'{source}' has no proposals for '{name}'; it may have been made from other images"
             )
         if any(size) and any(theirs[name]) and theirs[name] != size:
             raise BadInputError(
-                f"the proposals of '{name}' are for {theirs[name][1]} x {theirs[name][0]} pixels, "
-                f"its maps for {size[1]} x {size[0]}"
+                f"the proposals of '{name}' have {theirs[name][1]} x {theirs[name][0]} pixels, but its maps "
+                f"have {size[1]} x {size[0]}"
             )
 
 
@@ -118,7 +120,7 @@ class ImageTask:
 
     objects: ImageObjects | None
     path: Path | None = None
-    reason: str = "had failed in the stage before"
+    reason: str = "failed in an earlier stage"
 
 
 def image_tasks(

@@ -70,7 +70,7 @@ class BoxWindows(Options):
 
     margin: list[float] | None = option(
         None,
-        "margin around a box as a share of its sides; repeatable, the maps are averaged; default 0.25",
+        "margin around a box as a fraction of its sides; repeatable, the maps are averaged; default 0.25",
         panel=METHOD,
         at_least=0,
         at_most=4,

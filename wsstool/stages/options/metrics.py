@@ -4,11 +4,11 @@ from __future__ import annotations
 
 METRICS: dict[str, dict[str, str]] = {
     "label maps": {
-        "miou": "mean over classes of the IoU of all images together",
+        "miou": "mean over classes of the IoU over all images",
         "pixel_accuracy": "fraction of pixels with the correct class",
         "mean_accuracy": "mean over classes of the recall of their pixels",
         "fwiou": "IoU of the classes weighted by their number of pixels",
-        "image_miou": "mean over images of the mIoU of each",
+        "image_miou": "mean over images of the mIoU per image",
         "boundary_iou": "mean over classes of the IoU of bands along the boundaries; needs --boundary",
     },
     "proposals": {
@@ -22,9 +22,9 @@ METRICS: dict[str, dict[str, str]] = {
         "instance_miou": "mean IoU over objects",
         "share_50": "fraction of objects with an IoU of at least 0.50",
         "share_70": "fraction of objects with an IoU of at least 0.70",
-        "overall_iou": "IoU of the pixels of all objects together",
+        "overall_iou": "IoU over the pixels of all objects",
         "boundary_f": "mean over objects of the F score of the outlines",
-        "box_fit": "mean IoU of the tight box of a mask with the given box",
+        "box_fit": "mean IoU of the bounding box of a mask with the given box",
         "ap": "COCO's mask AP; needs --ap",
         "ap_50": "COCO's mask AP at IoU 0.50; needs --ap",
     },

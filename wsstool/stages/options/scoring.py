@@ -148,7 +148,7 @@ class ReportOptions(LabelMapScores):
     strips: Path | None = option(None, "folder for one PNG strip per image or object shown", panel=OUTPUT)
     samples: int = option(
         3,
-        "images of each kind (worst, typical, best); for masks of boxes, four objects per image",
+        "number of images of each kind (worst, typical, best); for masks of boxes, four objects per image",
         panel=OUTPUT,
         at_least=0,
     )

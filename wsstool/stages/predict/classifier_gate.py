@@ -90,7 +90,7 @@ def open_gate(
     classifier, meta = load_classifier(path, listed, is_named=is_named)
     own = [meta["classes"][i] for i in meta["class_ids"]]
     wanted = ClassList(tuple(sorted(name for name in names if name is not None)))
-    wanted.require_same(ClassList(tuple(sorted(own))), f"the segmenter and its gate '{path}'")
+    wanted.require_same(ClassList(tuple(sorted(own))), f"the segmenter and the gate '{path}'")
     order = [-1 if name is None else own.index(name) for name in names]
     return Gate(
         classifier.to(device),

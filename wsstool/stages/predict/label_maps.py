@@ -19,7 +19,7 @@ from wsstool.parallel import map_in_threads
 from wsstool.registry import DENSE
 from wsstool.runtime import pick_device
 from wsstool.stages.inputs.image_batches import dataset_batches
-from wsstool.stages.networks.segmenter import Trained, open_segmenter
+from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
 from wsstool.stages.options.predict import LabelMapOptions
 from wsstool.stages.predict.classifier_gate import Gate, open_gate
 from wsstool.stages.predict.prediction_files import (
@@ -50,7 +50,9 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
         The gate looks at the image as it is, once, whatever ``scale`` and ``flip`` are.
     """
     if options.refine and options.probabilities:
-        raise UsageError("--refine sharpens label maps; probabilities are written as the network gives them")
+        raise UsageError(
+            "--refine applies to label maps; with --probabilities, the network output is written unrefined"
+        )
     refiner, own = find_refiner(options.refine, options.settings, messages, of_probabilities=True)
     dataset = open_dataset(
         options.data,
@@ -99,7 +101,7 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
 class _Segmenter:
     """A segmenter on its device, and how it is run over images."""
 
-    trained: Trained
+    trained: OpenedSegmenter
     gate: Gate | None
     device: torch.device
     scales: tuple[float, ...]
@@ -147,13 +149,16 @@ def _open(options: LabelMapOptions, listed: ClassList, messages: Messages) -> _S
     return _Segmenter(trained, gate, device, tuple(options.scale or (1.0,)), options.flip)
 
 
-def _allowed(options: LabelMapOptions, dataset: Dataset, trained: Trained) -> np.ndarray:
+def _allowed(options: LabelMapOptions, dataset: Dataset, trained: OpenedSegmenter) -> np.ndarray:
     """Return (N, C) bool: the outputs allowed in each image."""
     classes = trained.classes
     if options.targets == "all":
         return np.ones((len(dataset), len(trained.ids)), bool)
     if dataset.labels is None:
-        raise UsageError(f"'{dataset.root}' has no tags; use --targets all, or name --labels")
+        raise UsageError(
+            f"'{dataset.root}' has no image-level labels; use --targets all, or name a label file with "
+            "--labels"
+        )
     classes.require_same(dataset.classes, f"'{options.weights}' and '{dataset.root}'")
     tagged = dataset.labels.astype(bool)
     if classes.background >= 0:

@@ -39,8 +39,8 @@ def predict_objects(options: ObjectMaskOptions, messages: Messages) -> dict[str,
     opened = open_maps(options, messages)
     if opened.mapper.meta.get("draws") == "outline":
         raise BadInputError(
-            f"'{options.weights}' draws outlines, which 'wsstool contour' and 'wsstool select' "
-            "turn into masks"
+            f"'{options.weights}' predicts outlines; make masks from them with 'wsstool contour' and "
+            "'wsstool select'"
         )
     header = opened.header(
         "selection",
@@ -57,7 +57,10 @@ def predict_objects(options: ObjectMaskOptions, messages: Messages) -> dict[str,
     with create(header, options, messages) as writer:
         write_all(writer, masks(writer.start), messages, "objects")
         if fallbacks := int(writer.tail["fallback"].sum()):
-            messages.say(f"the ellipse stands in for {fallbacks} of {len(writer.tail['fallback'])} objects")
+            messages.say(
+                f"{fallbacks} of {len(writer.tail['fallback'])} objects got an ellipse, because no pixel "
+                "reached the threshold"
+            )
     return opened.summary(writer, fallbacks=fallbacks)
 
 

@@ -26,9 +26,9 @@ def predict(options: PredictOptions, *, messages: Messages = SILENT) -> dict[str
             Others: see ``predict_label_maps`` and ``predict_objects``.
     """
     if options.settings and not options.refine:
-        raise UsageError("--set names an option of a refiner; choose one with --refine")
+        raise UsageError("--set sets options of a refiner; choose one with --refine")
     is_contour_network = load_weights(options.weights).meta.get("task") == "contour"
-    why = "has no meaning for {}, which these weights and options ask for"
+    why = "does not apply to {}, which these weights and options produce"
     if is_contour_network or options.boxes is not None:
         return predict_objects(only(ObjectMaskOptions, options, why.format("masks of boxes")), messages)
     return predict_label_maps(only(LabelMapOptions, options, why.format("label maps")), messages)

@@ -94,7 +94,7 @@ def _packages_complete() -> Finding:
     missing = [name for name in CORE if _version(name) is None]
     if missing:
         return "fail", f"missing: {', '.join(missing)}; run: python -m pip install {' '.join(missing)}"
-    return "ok", f"all {len(CORE)} required packages"
+    return "ok", f"all {len(CORE)} required packages are installed"
 
 
 def _torch_pair() -> Finding:
@@ -129,7 +129,7 @@ def explain_pair(torch: str, torchvision: str, requirements: list[str], error: s
     builds = [version.partition("+")[2] for version in (torch, torchvision)]
     why = ""
     if wanted and torch.partition("+")[0] != wanted:
-        why = f"torchvision {torchvision} is made for torch {wanted}, and torch {torch} is installed"
+        why = f"torchvision {torchvision} needs torch {wanted}, but torch {torch} is installed"
     elif builds[0] != builds[1] and (error or all(builds)):
         why = f"torch {torch} and torchvision {torchvision} are of different builds"
     elif error:
@@ -137,7 +137,9 @@ def explain_pair(torch: str, torchvision: str, requirements: list[str], error: s
     if not why:
         return "ok", f"torch {torch} and torchvision {torchvision} work together"
     index = " --index-url https://download.pytorch.org/whl/cpu" if "cpu" in builds else ""
-    cure = f"install both from one place: python -m pip install --force-reinstall torch torchvision{index}"
+    cure = (
+        f"install both from the same index: python -m pip install --force-reinstall torch torchvision{index}"
+    )
     return "fail" if error else "warn", f"{why}; {cure}"
 
 
@@ -164,8 +166,8 @@ def _waiting() -> Finding:
     """How threads wait for each other, and who decided it."""
     if wait_policy.DECIDED_BY == "torch":
         return "warn", (
-            "torch was imported before wsstool, so its threads spin while they wait, which is slow beside "
-            "other busy processes; import wsstool first, or set OMP_WAIT_POLICY=PASSIVE"
+            "torch was imported before wsstool, so its threads wait actively, which is slow when other "
+            "processes are busy; import wsstool first, or set OMP_WAIT_POLICY=PASSIVE"
         )
     chosen = ", ".join(f"{k}={os.environ[k]}" for k in wait_policy.CHOICES if k in os.environ)
     if wait_policy.DECIDED_BY == "wsstool":
@@ -205,9 +207,12 @@ def _records_work(folder: Path) -> Finding:
         with store.open_records(path) as reader:
             found = np.stack([np.squeeze(record.data) for record in reader.records()])
     if not np.array_equal(found, masks):
-        return "fail", f"a record file written below '{folder}' does not read back unchanged"
+        return "fail", f"a record file written in '{folder}' changes when it is read back"
     if not locks:
-        return "warn", f"'{folder}' has no file locks: nothing stops two commands with one output"
+        return (
+            "warn",
+            f"'{folder}' does not support file locks, so two commands can write the same output at once",
+        )
     return "ok", "written, locked and read back"
 
 
@@ -234,7 +239,7 @@ def _shared_memory(place: Path = Path("/dev/shm")) -> Finding:
     size = shutil.disk_usage(place).total
     if size < LITTLE_SHARED_MEMORY:
         return "warn", (
-            f"{place} has {size / 1e6:.0f} MB, too little for workers that prepare images: "
-            "start the container with --shm-size=1g, or use --workers 0"
+            f"{place} has {size / 1e6:.0f} MB, too little for worker processes; start the container with "
+            "--shm-size=1g, or use --workers 0"
         )
     return "ok", f"{size / 1e9:.1f} GB in {place}"

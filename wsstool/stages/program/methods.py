@@ -63,7 +63,7 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
             try:
                 method, own = family.load(name), family.own_options(name)
             except (ImportError, AttributeError) as error:  # a broken method of another package
-                messages.warn(f"'{name}' of {place} cannot be loaded: {error}")
+                messages.warn(f"cannot load '{name}' of {place}: {error}")
                 continue
             found.append(
                 {

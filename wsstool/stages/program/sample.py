@@ -38,7 +38,7 @@ def sample(options: SampleOptions, *, messages: Messages = SILENT) -> dict[str, 
     """
     output = Path(options.output)
     if output.exists() and not output.is_dir():
-        raise CannotWriteError(f"{str(output)!r} is a file")
+        raise CannotWriteError(f"{str(output)!r} is a file; name a folder")
     if output.is_dir() and any(output.iterdir()) and not options.force:
         raise UsageError(f"{str(output)!r} is not empty; --force replaces it")
     kind, count = options.kind, options.count
@@ -46,5 +46,5 @@ def sample(options: SampleOptions, *, messages: Messages = SILENT) -> dict[str, 
         drawn = write_sample(partial, kind=kind, count=count, size=options.size, seed=options.seed)
         for _ in tracked(drawn, messages, count, "images"):
             pass
-    messages.say(f"{count} images in {output}")
+    messages.say(f"wrote {count} images to {output}")
     return {"output": str(output), "kind": kind, "images": count}

@@ -21,7 +21,7 @@ from wsstool.models.classifier import normalise
 from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
-from wsstool.stages.inputs.image_batches import Picture, dataset_batches
+from wsstool.stages.inputs.image_batches import ImageOrError, dataset_batches
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.stages.networks.whole_tokens import say_padding
 from wsstool.stages.options.cam import CamOptions
@@ -106,7 +106,7 @@ class _Images:
     batch_size: int
     workers: int
 
-    def batches(self, start: int = 0) -> Iterator[tuple[list[int], list[Picture]]]:
+    def batches(self, start: int = 0) -> Iterator[tuple[list[int], list[ImageOrError]]]:
         return dataset_batches(self.dataset, self.sizes, self.batch_size, self.workers, start)
 
 
@@ -167,7 +167,10 @@ def _targets(targets: str, images: _Images, classes: ClassList) -> np.ndarray | 
         chosen[:, list(classes.foreground)] = True
     else:
         if dataset.labels is None:
-            raise UsageError(f"'{dataset.root}' has no tags; use --targets scores or all, or name --labels")
+            raise UsageError(
+                f"'{dataset.root}' has no image-level labels; use --targets scores or all, or name a label "
+                "file with --labels"
+            )
         chosen = dataset.labels.astype(bool)
     chosen[images.sizes.sum(1) == 0] = False
     return chosen

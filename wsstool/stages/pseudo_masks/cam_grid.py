@@ -37,7 +37,7 @@ def empty_maps(method: Callable[..., Cams], model: nn.Module, layers: Sequence[s
         rows, columns = one.shape[2:]
         if (rows, columns) == (1, 1) or abs(rows - columns * PROBE[0] // PROBE[1]) > 2:
             raise UsageError(
-                f"layer '{name}' has no map over the image; maps are read from: {spelled(parts_of(model))}"
+                f"layer '{name}' has no spatial map; layers with maps: {spelled(parts_of(model))}"
             )
     return found
 

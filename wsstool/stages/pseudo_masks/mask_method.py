@@ -43,7 +43,7 @@ def mask_method(
     gated = RULES.takes(rule, "tags")
     if gated and header.labels is None:
         raise BadInputError(
-            f"the input holds no tags, by which the rule {rule} goes; make it from images with tags"
+            f"rule {rule} needs image-level labels, but the input has none; make it from labelled images"
         )
     normalise: str = options.normalise
     if normalise == "auto":

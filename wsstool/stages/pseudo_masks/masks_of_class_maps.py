@@ -18,7 +18,7 @@ from wsstool.masks.method import Method
 from wsstool.masks.normalise import normalise as normalised
 from wsstool.parallel import map_in_threads
 from wsstool.stages.checks import check_fits_label_map
-from wsstool.stages.inputs.image_batches import read_picture
+from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
 from wsstool.stages.pseudo_masks.mask_method import mask_method
@@ -61,7 +61,7 @@ def label_class_maps(
             records, _ = reread()
             thresholds = _chosen(records(0), layers, method.normalise)
             text = ", ".join(f"{value:g}" for value in thresholds)
-            messages.say(f"background threshold {text}, chosen from the scores")
+            messages.say(f"chose background threshold {text} from the scores")
     methods = [replace(method, threshold=one) for one in thresholds] or [method] * len(layers)
     folder = image_folder(header, options.images, options.source) if method.reads_pixels else None
     constant = "auto" if options.constant_background is None else options.constant_background
@@ -114,7 +114,7 @@ def _layers(header: store.Header, layer: Sequence[str] | None) -> list[int]:
     """Return the numbers of the layers to use."""
     for name in layer or ():
         if name not in header.layers:
-            raise UsageError(f"--layer {name}: the input has the layers {', '.join(header.layers)}")
+            raise UsageError(f"--layer {name}: unknown layer; the layers are: {', '.join(header.layers)}")
     return [header.layers.index(name) for name in layer] if layer else list(range(len(header.layers)))
 
 
@@ -125,10 +125,14 @@ def _say_what_is_missing(header: store.Header, method: Method, messages: Message
     tags = header.labels.sum(1) if method.gated and header.labels is not None else maps
     bare = np.flatnonzero(readable & (tags == 0))
     if len(bare) and method.background < 0:
-        messages.warn(f"{len(bare)} images without a tag are 255 throughout, first {header.images[bare[0]]}")
+        messages.warn(
+            f"{len(bare)} images without labels have value 255 in all pixels, such as "
+            f"{header.images[bare[0]]}"
+        )
     if method.gated and (maps[readable] < len(header.classes.foreground)).any():
         messages.say(
-            "absent classes have no maps, so the scale is that of the others; 'cam --targets all' makes all"
+            "absent classes have no maps, so the scores are scaled by the present ones; run 'cam "
+            "--targets all' for maps of all classes"
         )
 
 
@@ -150,10 +154,10 @@ def _label_maps(
 ) -> Payload | WsstoolError:
     """(L, H, W) uint8 label maps of one image, or why there are none."""
     if record.failed:
-        return BadInputError("had failed in the stage before")
+        return BadInputError("failed in an earlier stage")
     image = None
     if folder is not None:
-        picture = read_picture(folder / record.name, np.array(record.size))
+        picture = read_sized_image(folder / record.name, np.array(record.size))
         if isinstance(picture, WsstoolError):
             return picture
         image = picture

@@ -72,7 +72,8 @@ def label_objects(
     weak = int((scores < options.min_score).sum())
     if weak:
         messages.say(
-            f"{weak} of {len(scores)} objects are below {options.min_score:g}: their boxes take no part"
+            f"the boxes of {weak} of {len(scores)} objects with a score below {options.min_score:g} are "
+            "ignored"
         )
     with create(out, options, messages) as writer:
         found = map_in_threads(label_map, records(writer.start), options.workers)
@@ -94,7 +95,9 @@ def _with_background(classes: ClassList) -> tuple[ClassList, int]:
         palette = ((0, 0, 0), *classes.palette) if classes.palette else ()
         found, shift = ClassList(("background", *classes.names), 0, palette), 1
     if len(found) > _MOST:
-        raise BadInputError(f"{len(found)} classes with the background; a label map holds {_MOST}")
+        raise BadInputError(
+            f"a label map holds at most {_MOST} classes, but there are {len(found)} with the background"
+        )
     return found, shift
 
 
@@ -109,7 +112,7 @@ def _label_map(
 ) -> Payload | WsstoolError:
     """(1, H, W) uint8, or why there is none."""
     if record.failed:
-        return BadInputError("had failed in the stage before")
+        return BadInputError("failed in an earlier stage")
     rows = record.header.rows(record.index, "box")
     labels = merge_instances(
         record.size,

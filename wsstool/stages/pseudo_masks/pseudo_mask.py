@@ -43,12 +43,12 @@ def pseudo_mask(options: PseudoMaskOptions, *, messages: Messages = SILENT) -> d
         reader = stack.enter_context(store.open_records(options.source, kinds=kinds, command="pseudo-mask"))
         reread = partial(_reread, reader, options.source, stack)
         if reader.header.payload == "selection":
-            why = "is for class maps; the input holds masks of boxes"
+            why = "applies to class maps, but the input holds masks of boxes"
             always_accepted = ("background_threshold", "background_threshold_low")
             of_objects = only(ObjectOptions, options, why, ignored=always_accepted)
             records, tail = reread()
             return label_objects(reader.header, records, tail["score"], of_objects, messages)
-        why = "is for masks of boxes; the input holds class maps"
+        why = "applies to masks of boxes, but the input holds class maps"
         return label_class_maps(reader, reread, only(ClassMapOptions, options, why), messages)
 
 

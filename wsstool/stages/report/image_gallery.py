@@ -15,7 +15,7 @@ from wsstool.data.palettes import class_palette
 from wsstool.errors import WsstoolError
 from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, strip
 from wsstool.report.page import Gallery, Panel, Sample
-from wsstool.stages.inputs.image_batches import read_picture
+from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.scoring import ReportOptions
 from wsstool.stages.scoring.ground_truth import Truth
@@ -23,11 +23,11 @@ from wsstool.stages.scoring.predictions import Scale
 from wsstool.types import IGNORE
 
 _WIDTH = 360
-Picture = tuple[str, np.ndarray]
+CaptionedImage = tuple[str, np.ndarray]
 
 
 @dataclass
-class Shown:
+class ImageFile:
     """A record file whose images are shown; ``scores`` is per-image mIoU by name."""
 
     name: str
@@ -37,7 +37,7 @@ class Shown:
     scores: dict[str, float]
 
 
-def galleries(files: Sequence[Shown], options: ReportOptions) -> list[Gallery]:
+def galleries(files: Sequence[ImageFile], options: ReportOptions) -> list[Gallery]:
     """Return galleries of the worst, typical and best images, for each set of images that the files hold.
 
     Args:
@@ -50,7 +50,7 @@ def galleries(files: Sequence[Shown], options: ReportOptions) -> list[Gallery]:
         CannotWriteError: a strip cannot be written.
     """
     found: list[Gallery] = []
-    sets: dict[tuple[str, ...], list[Shown]] = {}
+    sets: dict[tuple[str, ...], list[ImageFile]] = {}
     for file in files:
         sets.setdefault(file.records.header.images, []).append(file)
     for group in sets.values():
@@ -58,27 +58,27 @@ def galleries(files: Sequence[Shown], options: ReportOptions) -> list[Gallery]:
     return found
 
 
-def _galleries_of_set(group: Sequence[Shown], options: ReportOptions, number: int) -> list[Gallery]:
+def _galleries_of_set(group: Sequence[ImageFile], options: ReportOptions, number: int) -> list[Gallery]:
     """The galleries of files of the same images; ``number`` images have been shown before."""
     judge = next((f for f in reversed(group) if f.scores and not f.is_twin), None)
     header = group[0].records.header
     names, palette = header.images, class_palette(header.classes)
     folder = image_folder(header, options.images, group[0].records.path)
     note = ", ".join(f.name for f in group) + "."
-    note += f" Chosen by the per-image mIoU of {judge.name}." if judge else ""
+    note += f" Selected by the per-image mIoU of {judge.name}." if judge else ""
     readable = [i for i, size in enumerate(header.sizes.tolist()) if size != [0, 0]]
     found = []
     for title, chosen in _choose(names, readable, judge.scores if judge else {}, options.samples):
         shown, present = [], set[int]()
         for i in chosen:
-            pictures, classes = _pictures(group, i, folder, options)
+            captioned, classes = _captioned_images(group, i, folder, options)
             present |= classes
             score = f"mIoU {judge.scores[names[i]]:.3f}" if judge else ""
-            panels = [Panel(caption, jpeg(_sized(picture))) for caption, picture in pictures]
+            panels = [Panel(caption, jpeg(_sized(image))) for caption, image in captioned]
             shown.append(Sample(names[i], score, panels))
             number += 1
             if options.strips is not None:
-                write_strip(Path(options.strips), f"{number:03d}-{Path(names[i]).stem}.png", pictures)
+                write_strip(Path(options.strips), f"{number:03d}-{Path(names[i]).stem}.png", captioned)
         legend = [(header.classes.names[c], tuple(palette[c].tolist())) for c in sorted(present)]
         found.append(Gallery(title, note, shown, legend))  # type: ignore[arg-type]
     return found
@@ -114,17 +114,17 @@ def worst_typical_best(order: list[int], n: int, what: str) -> list[tuple[str, l
     return [(f"{kind} {what}", chosen) for kind, chosen in kinds] if n else []
 
 
-def _pictures(
-    group: Sequence[Shown], i: int, folder: Path, options: ReportOptions
-) -> tuple[list[Picture], set[int]]:
+def _captioned_images(
+    group: Sequence[ImageFile], i: int, folder: Path, options: ReportOptions
+) -> tuple[list[CaptionedImage], set[int]]:
     """Return the panels of one image, and the classes in them."""
     header = group[0].records.header
     rows, columns = header.sizes[i].tolist()
-    image = read_picture(folder / header.images[i], header.sizes[i])
+    image = read_sized_image(folder / header.images[i], header.sizes[i])
     if isinstance(image, WsstoolError):
         raise image
     palette, hidden = class_palette(header.classes), header.classes.background
-    panels: list[Picture] = [("image", image)]
+    panels: list[CaptionedImage] = [("image", image)]
     present: set[int] = set()
     last: tuple[str, np.ndarray] | None = None
     for file in group:
@@ -146,25 +146,25 @@ def _pictures(
                 last = last if file.is_twin and last else (title, labels)
     truth = group[0].truth.read(i, (rows, columns)) if group[0].truth else None
     if truth is not None:
-        panels.append(("truth", blend(image, truth, palette, background=hidden)))
+        panels.append(("ground truth", blend(image, truth, palette, background=hidden)))
         present |= set(np.unique(truth).tolist())
         if last is not None:
             panels.append((f"errors of {last[0]}", errors(image, last[1], truth)))
     return panels, present - {IGNORE, hidden}
 
 
-def _sized(picture: np.ndarray) -> np.ndarray:
+def _sized(image: np.ndarray) -> np.ndarray:
     """Resize an image to about its width on the page."""
-    return fitted(picture, max(1, round(picture.shape[0] * _WIDTH / picture.shape[1])))
+    return fitted(image, max(1, round(image.shape[0] * _WIDTH / image.shape[1])))
 
 
-def write_strip(folder: Path, name: str, pictures: Sequence[Picture]) -> None:
+def write_strip(folder: Path, name: str, captioned: Sequence[CaptionedImage]) -> None:
     """Write images side by side under their captions as a PNG.
 
     Raises:
         CannotWriteError: no such place, no space, no permission.
     """
-    sheet = strip([p for _, p in pictures], [caption for caption, _ in pictures])
+    sheet = strip([p for _, p in captioned], [caption for caption, _ in captioned])
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_file(folder / name) as part:
         Image.fromarray(sheet).save(part, format="PNG")

@@ -15,7 +15,7 @@ from wsstool.errors import WsstoolError
 from wsstool.regions import box_in_window, box_mask, in_window
 from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, label_borders
 from wsstool.report.page import Gallery, Panel, Sample
-from wsstool.stages.inputs.image_batches import read_picture
+from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.scoring import ReportOptions
 from wsstool.stages.report.image_gallery import worst_typical_best, write_strip
@@ -64,16 +64,16 @@ def object_galleries(
         for title, rows in _chosen(file.records, options.samples * PER_SAMPLE):
             shown = []
             for place, row in enumerate(rows):
-                sample, pictures = _sample(file, contours, row, folder, table)
+                sample, captioned = _sample(file, contours, row, folder, table)
                 shown.append(sample)
                 if options.strips is not None:
                     kind = title.split()[0].strip(",").lower()  # worst, typical, best; masks: all of them
                     number = int(file.records.header.columns["box_id"][row])
                     stem = Path(sample.name.rpartition(", box ")[0]).stem
                     write_strip(
-                        Path(options.strips), f"{file.name}-{kind}-{place:03d}-{stem}-{number}.png", pictures
+                        Path(options.strips), f"{file.name}-{kind}-{place:03d}-{stem}-{number}.png", captioned
                     )
-            found.append(Gallery(title, f"{file.name}. Sorted by the score of each mask.", shown))
+            found.append(Gallery(title, f"{file.name}. Sorted by mask score.", shown))
     return found
 
 
@@ -92,7 +92,7 @@ def _sample(
     header, tail = file.records.header, file.records.tail
     i = int(np.searchsorted(header.columns["box_offset"], row, side="right")) - 1
     record, palette = file.records[i], class_palette(header.classes)
-    image = read_picture(folder / record.name, header.sizes[i])
+    image = read_sized_image(folder / record.name, header.sizes[i])
     if isinstance(image, WsstoolError):
         raise image
     x0, y0, x1, y1 = header.columns["window"][row].tolist()
@@ -103,24 +103,24 @@ def _sample(
     mask = record.windows[row - int(header.columns["box_offset"][i])]
     colours = palette.copy()
     colours[1] = palette[class_id] if palette[class_id].any() else (213, 94, 0)
-    pictures = [("image", _boxed(crop, inner))]
+    captioned = [("image", _boxed(crop, inner))]
     for other in contours:
         values = _map(other.records, record.name, number, (x0, y0, x1, y1))
         if values is not None:
-            pictures.append((other.name, blend_scores(crop, values[None], [1], colours)))
-    pictures.append((file.name, blend(crop, mask, colours, background=0)))
+            captioned.append((other.name, blend_scores(crop, values[None], [1], colours)))
+    captioned.append((file.name, blend(crop, mask, colours, background=0)))
     note = f"{header.classes.names[class_id]}, score {tail['score'][row]:.2f}"
     note += ", fallback" if tail["fallback"][row] else ""
     true = _truth(table, i, number)
     if true is not None:
         shown, made = true[window].astype(np.uint8), mask == 1
-        pictures.append(("truth", blend(crop, shown, colours, background=0)))
-        pictures.append(("errors", errors(crop, made.astype(np.uint8), shown)))
+        captioned.append(("ground truth", blend(crop, shown, colours, background=0)))
+        captioned.append(("errors", errors(crop, made.astype(np.uint8), shown)))
         both = (made & (shown == 1)).sum()
         note += f", IoU {both / max(1, made.sum() + true.sum() - both):.2f}"
-    pictures = [(caption, fitted(picture, _HEIGHT)) for caption, picture in pictures]
-    panels = [Panel(caption, jpeg(picture)) for caption, picture in pictures]
-    return Sample(f"{record.name}, box {number}", note, panels), pictures
+    captioned = [(caption, fitted(panel, _HEIGHT)) for caption, panel in captioned]
+    panels = [Panel(caption, jpeg(panel)) for caption, panel in captioned]
+    return Sample(f"{record.name}, box {number}", note, panels), captioned
 
 
 def _boxed(crop: np.ndarray, box: np.ndarray) -> np.ndarray:

@@ -19,7 +19,7 @@ from wsstool.report.curves import line_chart, read_log
 from wsstool.report.html import render
 from wsstool.report.page import Curves, Gallery, Page, ScoreRow
 from wsstool.stages.options.scoring import ReportOptions
-from wsstool.stages.report.image_gallery import Shown, galleries
+from wsstool.stages.report.image_gallery import ImageFile, galleries
 from wsstool.stages.report.object_gallery import ObjectFile, object_galleries
 from wsstool.stages.scoring.ground_truth import Truth, find_truth
 from wsstool.stages.scoring.label_map_counts import LabelMapCounts
@@ -77,14 +77,14 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
     parts = [_open(text, False) for text in options.sources]
     parts += [_open(options.twin, True)] if options.twin else []
     if not parts:
-        raise UsageError("name the files to report on")
+        raise UsageError("name at least one file to report on")
     classes = parts[0].classes
     rules = Rules.of(options, classes)
     summaries = []
     for part in parts:
         _score(part, options, messages)
         if part.classes.names != classes.names:
-            raise BadInputError(f"'{part.name}' has other classes than '{parts[0].name}'")
+            raise BadInputError(f"'{part.name}' and '{parts[0].name}' have different classes")
         if part.scores is not None:
             summaries.append((part, summarise(part.scores, options)))
     palette = class_palette(classes)
@@ -115,7 +115,7 @@ def _galleries(
 ) -> list[Gallery]:
     """The images of label maps and class maps, then the masks of boxes."""
     shown = [
-        Shown(p.name, p.is_twin, p.records, p.truth, _image_scores(p, rules))
+        ImageFile(p.name, p.is_twin, p.records, p.truth, _image_scores(p, rules))
         for p in parts
         if p.records and not p.holds_objects
     ]
@@ -147,7 +147,7 @@ def _score(part: Part, options: ReportOptions, messages: Messages) -> None:
     except MissingInputError:
         if options.truth is not None:
             raise
-        messages.warn(f"{part.name}: no true masks, so no scores")
+        messages.warn(f"{part.name}: no ground-truth masks found, so no scores are reported")
         return
     with open_predictions(
         path,

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from wsstool.data.boxes.ground_truth import TrueObjects, read_objects
+from wsstool.data.boxes.ground_truth import GroundTruthObjects, read_objects
 from wsstool.data.detections import Detections, invalid, invalid_error
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.detection import LIMITS, DetectionScores, ImageBoxes
@@ -21,10 +21,11 @@ from wsstool.stages.scoring.scorer import Scorer, Source, Table
 from wsstool.types import Messages
 
 DEFINITION = (
-    "AP: mean over classes with objects, over IoU .50, .55 ... .95 and over 101 recalls, at most 100 "
-    "detections an image; small below 32, large from 96 pixels squared; AR n: mean recall with n detections "
-    "an image; VOC AP: area under the curve at IoU .5, each detection judged by the object that it overlaps "
-    "most; miss rate: geometric mean at 9 rates from .01 to 1 false positive an image"
+    "AP: mean over classes with objects, IoU 0.50, 0.55 ... 0.95 and 101 recalls, with at most 100 "
+    "detections per image; small: below 32 x 32 pixels, large: from 96 x 96 pixels; AR n: mean recall with "
+    "n detections per image; VOC AP: area under the curve at IoU 0.50, where each detection is compared "
+    "with the object that it overlaps most; miss rate: geometric mean at 9 rates from 0.01 to 1 false "
+    "positives per image"
 )
 
 
@@ -60,11 +61,11 @@ def measure(source: Source, options: EvalOptions, _messages: Messages) -> Detect
     else:
         found = files.READERS[str(form)](Path(str(source.path)))
     if found.boxes.shape[1] != 4:
-        raise BadInputError("rotated boxes cannot be scored against boxes along the axes")
+        raise BadInputError("rotated boxes cannot be scored; the ground truth has axis-aligned boxes")
     if (bad := invalid(found)).any():
-        raise invalid_error(found, bad, "'wsstool nms --drop-invalid' leaves such boxes out")
+        raise invalid_error(found, bad, "'wsstool nms --drop-invalid' leaves out such boxes")
     if options.split is not None and not truth.is_dir():
-        raise UsageError("--split needs a data folder as --truth")
+        raise UsageError("--split applies only when --truth is a data folder")
     image = image_places(found, objects, form, str(source.path))
     classes = category_ids(found, objects, form)
     boxes = found.boxes * objects.sizes[image][:, [1, 0, 1, 0]] if found.fractions else found.boxes
@@ -88,12 +89,12 @@ def _truth(source: Source, options: EvalOptions) -> Path:
     if truth is None and source.reader is not None and source.reader.header.image_root:
         truth = Path(source.reader.header.image_root)
     if truth is None or not Path(truth).exists():
-        what = f"there is no '{truth}'" if truth is not None else "detections do not say what is true"
-        raise MissingInputError(f"{what}; --truth names a COCO file or a data folder with boxes")
+        what = f"there is no '{truth}'" if truth is not None else "detections need ground truth"
+        raise MissingInputError(f"{what}; name a COCO file or a data folder with boxes with --truth")
     return Path(truth)
 
 
-def _compared(of: str, found: Detections, objects: TrueObjects, source: str) -> str:
+def _compared(of: str, found: Detections, objects: GroundTruthObjects, source: str) -> str:
     """``box`` or ``mask``."""
     if of == "box":
         return "box"
@@ -104,11 +105,13 @@ def _compared(of: str, found: Detections, objects: TrueObjects, source: str) -> 
     if bare:
         raise MissingInputError(f"{bare} of {len(found)} detections in '{source}' have no 'segmentation'")
     if untrue:
-        raise MissingInputError(f"{untrue} of {len(objects.masks)} objects of the truth have no mask")
+        raise MissingInputError(f"{untrue} of {len(objects.masks)} ground-truth objects have no mask")
     return "mask"
 
 
-def count_images(found: Matched, objects: TrueObjects, places: list[int]) -> list[dict[int, ImageBoxes]]:
+def count_images(
+    found: Matched, objects: GroundTruthObjects, places: list[int]
+) -> list[dict[int, ImageBoxes]]:
     """Return what each image at ``places`` has of each class, with no more detections than scores look at."""
     by_image = np.argsort(found.image, kind="stable")
     found_at = np.searchsorted(found.image[by_image], np.arange(len(objects.names) + 1))

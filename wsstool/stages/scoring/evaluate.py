@@ -90,7 +90,7 @@ def columns(summary: dict[str, Any]) -> list[Table | str]:
 def _open(sources: list[object]) -> tuple[Scorer[Any], Source]:
     """Open the one source that is not a score file."""
     if len(sources) > 1:
-        raise UsageError("eval reads one file, or several score files of 'eval -o'")
+        raise UsageError("eval reads one file, or several score files made by 'eval -o'")
     if is_foreign(sources[0]):
         return DETECTIONS, Source(sources[0])
     reader = open_scored(sources[0])
@@ -105,8 +105,8 @@ def _load_alike(paths: list[str]) -> tuple[Scorer[Any], list[dict[str, Any]]]:
         if scorer is None:
             raise not_a_score_file(path)
         if scorer is not scorers[0]:
-            first = f"'{paths[0]}' {scorers[0].name}"  # type: ignore[union-attr]
-            raise BadInputError(f"'{path}' scores {scorer.name}, {first}: give files of one kind")
+            first = f"'{paths[0]}' scores {scorers[0].name}"  # type: ignore[union-attr]
+            raise BadInputError(f"'{path}' scores {scorer.name}, but {first}; name files of one kind")
     return scorers[0], contents  # type: ignore[return-value]
 
 
@@ -117,9 +117,9 @@ def _refuse(scorer: Scorer[Any], options: EvalOptions, is_joined: bool) -> None:
         if getattr(options, name) == defaults[name]:
             continue
         if name in SPECIFIC and name not in scorer.options:
-            raise UsageError(f"{spelled(options, name)} is not for {scorer.name}")
+            raise UsageError(f"{spelled(options, name)} does not apply to {scorer.name}")
         if is_joined and name in MEASURING:
-            raise UsageError(f"{spelled(options, name)} needs {scorer.name}: score files hold counts only")
+            raise UsageError(f"{spelled(options, name)} needs {scorer.name}; score files contain only counts")
 
 
 def _beside(scorer: Scorer[Any], counts: Counts, options: EvalOptions) -> dict[str, Any]:

@@ -44,8 +44,8 @@ class Truth:
         mask = read_mask(path, self.classes, void=self._masks.void)
         if mask.shape != tuple(size) and tuple(size) != (0, 0):
             raise BadInputError(
-                f"mask '{path}' is {mask.shape[1]} x {mask.shape[0]} pixels, "
-                f"its image '{self._masks.names[i]}' {size[1]} x {size[0]}"
+                f"mask '{path}' has {mask.shape[1]} x {mask.shape[0]} pixels, its image "
+                f"'{self._masks.names[i]}' {size[1]} x {size[0]}"
             )
         return mask
 
@@ -69,9 +69,9 @@ def find_truth(
     if not folder.is_dir():
         if truth is None:
             raise MissingInputError(
-                f"the images are not in '{root}' any more; name the true masks with --truth"
+                f"the images are not in '{root}' any more; name the ground-truth masks with --truth"
             )
-        raise MissingInputError(f"there is no folder '{truth}' with true masks")
+        raise MissingInputError(f"there is no ground-truth folder '{truth}'")
     plain = Dataset(folder, tuple(names), classes, None, "")
     views = [replace(plain, masks=masks) for masks in mask_views(folder, classes)] or [plain]
     if truth is not None:
@@ -80,7 +80,9 @@ def find_truth(
         found = Truth(view, classes)
         if len(found):
             return found
-    raise MissingInputError(f"'{folder}' holds no true mask of '{names[0]}' or any other image of the input")
+    raise MissingInputError(
+        f"'{folder}' has no ground-truth mask for '{names[0]}' or any other image of the input"
+    )
 
 
 def mask_views(folder: Path, classes: ClassList) -> list[Path | None]:

@@ -79,7 +79,7 @@ def summarise(
         UsageError: average precision of score files that were made without ``--ap``.
     """
     if options.ap and counts.ap is None:
-        raise UsageError("--ap needs score files that were made with --ap: the others hold no masks")
+        raise UsageError("--ap needs score files made with --ap, which contain the masks")
     ordered = counts.ordered()
     ordered.scores.min_area = options.min_area
     result = ordered.scores.result(
@@ -100,7 +100,7 @@ def summarise(
         "kind": "selection",
         "images": len(counts.images),
         "failed": counts.failed,
-        "definition": f"mean over objects {_large(options)} of the IoU with the true mask",
+        "definition": f"mean over objects {_large(options)} of the IoU with the ground-truth mask",
         "truth": counts.truth,
         "rows": [row],
     }
@@ -121,9 +121,9 @@ def warnings(counts: InstanceCounts, options: EvalOptions, summary: dict[str, An
     """Return what could not be compared."""
     said = []
     if counts.truth is not None and not summary["rows"][0]["scored"]:
-        said.append(f"{counts.truth} has no true mask {_large(options)} for these boxes")
+        said.append(f"{counts.truth} has no ground-truth mask {_large(options)} for these boxes")
     if counts.failed:
-        said.append(f"{counts.failed} images failed in an earlier stage: their objects have no mask")
+        said.append(f"{counts.failed} images failed in an earlier stage; their objects have no mask")
     return said
 
 
@@ -139,21 +139,21 @@ def find_objects(header: store.Header, root: Path, truth: Path | None, messages:
         MissingInputError: the named ground truth has no boxes.
         BadInputError: images have another size than when the file was made.
     """
-    pictures = Dataset(root, header.images, ClassList(()), None, "")
+    dataset = Dataset(root, header.images, ClassList(()), None, "")
     named = None if truth is None or truth == root else truth
     try:
-        table = read_boxes(pictures, named, messages=messages)
+        table = read_boxes(dataset, named, messages=messages)
     except MissingInputError:
         if truth is not None:
             raise
-        messages.warn("no true masks were found: only how masks fit their boxes can be said")
+        messages.warn("no ground-truth masks were found; only the fit of masks to boxes is measured")
         return None
     wrong = np.flatnonzero((table.sizes != header.sizes).any(1) & header.sizes.all(1) & table.sizes.all(1))
     if len(wrong):
         i = int(wrong[0])
         (h, w), (rows, columns) = table.sizes[i].tolist(), header.sizes[i].tolist()
         raise BadInputError(
-            f"'{header.images[i]}' is {w} x {h} pixels now, its masks are for {columns} x {rows}"
+            f"'{header.images[i]}' now has {w} x {h} pixels, but its masks were made for {columns} x {rows}"
         )
     return table
 
@@ -207,8 +207,8 @@ def _check_places(record: store.Record, objects: Boxes, source: str) -> None:
         true = places.get(number, box)
         if (np.minimum(box[2:], true[2:]) <= np.maximum(box[:2], true[:2])).any():
             raise BadInputError(
-                f"box {number} of '{record.name}' is not where annotation {number} of {source} is: masks "
-                "and truth are numbered in different ways"
+                f"box {number} of '{record.name}' does not overlap annotation {number} of {source}; the "
+                "masks and the ground truth are numbered differently"
             )
 
 
@@ -216,17 +216,16 @@ def columns(summary: dict[str, Any]) -> list[Table | str]:
     """Return all scores with the blind baseline, then classes and sizes, then scores without ground truth."""
     (row,) = summary["rows"]
     consistency = {
-        "fit of mask and box": row["box_fit"],
-        "share of the box filled": row["coverage"],
-        "own score": row["score"],
+        "fit of mask to box": row["box_fit"],
+        "filled fraction of box": row["coverage"],
+        "mask score": row["score"],
         "fallbacks": str(row["fallbacks"]),
     }
     return [
         *(_columns_with_truth(row) if row["scored"] else ()),
-        Table(["without the truth", ""], [*consistency.items()]),
-        f"{summary['images']} images, {row['objects']} objects: {row['scored']} scored, "
-        f"{row['too_small']} too small, {row['without_truth']} without a true mask. "
-        f"IoU: {summary['definition']}.",
+        Table(["without ground truth", ""], [*consistency.items()]),
+        f"{summary['images']} images, {row['objects']} objects: {row['scored']} scored, {row['too_small']} "
+        f"too small, {row['without_truth']} without a ground-truth mask. IoU: {summary['definition']}.",
     ]
 
 
@@ -236,23 +235,23 @@ def _columns_with_truth(row: dict[str, Any]) -> list[Table]:
         "mean instance IoU": row["instance_miou"],
         "  95 % from": interval.get("low"),
         "  to": interval.get("high"),
-        "filled box": row["blind"]["box"],
-        "ellipse": row["blind"]["ellipse"],
-        "IoU of .5 and more": row["share_50"],
-        "IoU of .7 and more": row["share_70"],
+        "blind: filled box": row["blind"]["box"],
+        "blind: ellipse": row["blind"]["ellipse"],
+        "IoU of 0.5 or more": row["share_50"],
+        "IoU of 0.7 or more": row["share_70"],
         "overall IoU": row["overall_iou"],
         "boundary IoU": row["boundary_iou"],
         "boundary F": row["boundary_f"],
-        "score ranks as IoU": row["score_order"],
+        "rank correlation of score and IoU": row["score_order"],
         **{name.upper().replace("_", " "): value for name, value in (row.get("ap") or {}).items()},
     }
     groups = [(name, one["objects"], one["instance_miou"]) for name, one in row["by_size"].items()]
     if (by_box := row["by_box_area"])["objects"] != row["scored"]:
-        groups.append(("box large enough", by_box["objects"], by_box["instance_miou"]))
+        groups.append(("by box area", by_box["objects"], by_box["instance_miou"]))
     number, ious = row["classes"]["objects"], row["classes"]["iou"]
     groups += [(name, number[name], iou) for name, iou in ious.items() if iou is not None]
     return [
-        Table(["with the truth", ""], [*shown.items()]),
+        Table(["with ground truth", ""], [*shown.items()]),
         Table(["objects", "number", "IoU"], [(name, str(n), iou) for name, n, iou in groups if n]),
     ]
 

@@ -107,7 +107,7 @@ class LabelMapCounts:
     def join(self, other: LabelMapCounts) -> None:
         """Add the counts of other images."""
         if other.classes != self.classes or [r.name for r in other.rows] != [r.name for r in self.rows]:
-            raise ValueError("scores other classes or layers than")
+            raise ValueError("scores different classes or layers than")
         for row, theirs in zip(self.rows, other.rows, strict=True):
             row.confusion.merge(theirs.confusion)
         self.images += other.images

@@ -143,14 +143,14 @@ def differences(
         BadInputError: other classes, images or rows.
     """
     if against.classes.names != counts.classes.names:
-        raise BadInputError(f"'{against.name}' has scores of other classes than '{counts.name}'")
+        raise BadInputError(f"'{against.name}' and '{counts.name}' score different classes")
     if odd := sorted(set(counts.images) ^ set(against.images)):
         raise BadInputError(
-            f"'{against.name}' has scores of other images than '{counts.name}' (such as '{odd[0]}')"
+            f"'{against.name}' and '{counts.name}' score different images (such as '{odd[0]}')"
         )
     if len(against.rows) not in (1, len(counts.rows)):
         raise BadInputError(
-            f"'{against.name}' has {len(against.rows)} rows, '{counts.name}' {len(counts.rows)}"
+            f"'{against.name}' has {len(against.rows)} rows, but '{counts.name}' has {len(counts.rows)}"
         )
     place = {name: i for i, name in enumerate(counts.images)}
     order = np.array([place[name] for name in against.images])

@@ -49,7 +49,7 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> LabelMa
             messages=messages,
         )
     if not counts.images:
-        raise MissingInputError(f"none of the images of '{counts.name}' that were asked for has a true mask")
+        raise MissingInputError(f"none of the selected images of '{counts.name}' has a ground-truth mask")
     counts.root = root
     return counts
 
@@ -120,7 +120,7 @@ def _failed(shape: tuple[int, ...]) -> Layer:
 
 def _sweep(predictions: Predictions) -> ThresholdSweep:
     if predictions.kind != "cam":
-        raise UsageError(f"--sweep needs score maps; '{predictions.name}' holds label maps")
+        raise UsageError(f"--sweep needs class maps, but '{predictions.name}' contains label maps")
     try:
         return ThresholdSweep(len(predictions.classes), predictions.classes.background)
     except ValueError as error:
@@ -134,9 +134,7 @@ def _count(row: Row, layer: Layer, mask: np.ndarray, name: str) -> None:
             row.boundary.update(layer.labels, mask)
         if row.sweep is not None:
             if layer.score is None or layer.foreground is None:
-                raise UsageError(
-                    "--sweep needs maps of foreground classes and a background to tell them from"
-                )
+                raise UsageError("--sweep needs maps of foreground classes and a background class")
             row.sweep.update(layer.score, layer.foreground, mask)
     except ValueError as error:
         raise BadInputError(f"'{name}': {error}") from error
@@ -193,7 +191,7 @@ def values(summary: dict[str, Any], metric: str) -> dict[str, float | None]:
         UsageError: the metric was not measured.
     """
     if metric not in summary["rows"][0]:
-        raise UsageError(f"--fail-under {metric}: not measured in this run; --boundary measures it")
+        raise UsageError(f"--fail-under {metric}: not measured in this run; add --boundary")
     return {f"{metric} of {row['name']}": row[metric] for row in summary["rows"]}
 
 
@@ -201,9 +199,9 @@ def warnings(counts: LabelMapCounts, _options: EvalOptions, _summary: dict[str, 
     """Return what was left out, and what counts as wrong."""
     said = []
     if counts.without_truth:
-        said.append(f"{counts.without_truth} images have no true mask and were left out")
+        said.append(f"left out {counts.without_truth} images without a ground-truth mask")
     if counts.failed:
-        said.append(f"{counts.failed} images failed in an earlier stage and count as wrong everywhere")
+        said.append(f"{counts.failed} images failed in an earlier stage; all their pixels count as wrong")
     return said
 
 
@@ -237,13 +235,14 @@ def columns(summary: dict[str, Any]) -> list[Table | str]:
             )
     lines += [_difference(row["name"], row["against"]) for row in rows if "against" in row]
     blind = rows[0]["blind"]
-    tags = "" if blind["tags"] == "file" else "; tags taken from the truth"
+    tags = "" if blind["tags"] == "file" else "; labels taken from the ground truth"
     return [
         Table(["", *shown], [[row["name"], *(get(row) for get in shown.values())] for row in rows]),
         Table(["IoU", *ious], [one for one in per_class if any(value is not None for value in one[1:])]),
         *lines,
         f"{summary['images']} images. {summary['definition']}.",
-        f"blind: one tag of each image painted everywhere, chosen without looking ({blind['rule']}{tags}).",
+        "blind baseline: one image-level label assigned to all pixels, without looking at the image "
+        f"({blind['rule']}{tags}).",
     ]
 
 

@@ -76,9 +76,9 @@ class InstanceCounts:
     def join(self, other: InstanceCounts) -> None:
         """Add the counts of other images."""
         if other.classes != self.classes:
-            raise ValueError("scores other classes than")
+            raise ValueError("scores different classes than")
         if (other.ap is None) != (self.ap is None):
-            raise ValueError("was made with or without --ap, unlike")
+            raise ValueError("differs in the use of --ap from")
         self.scores.merge(other.scores.moved(len(self.images)))
         if self.ap is not None and other.ap is not None:
             self.ap.merge(other.ap, len(self.images))
@@ -227,9 +227,9 @@ class DetectionCounts:
     def join(self, other: DetectionCounts) -> None:
         """Add the counts of other images."""
         if other.of != self.of:
-            raise ValueError(f"compares each {other.of}, unlike")
+            raise ValueError(f"compares {'masks' if other.of == 'mask' else 'boxes'}, unlike")
         if any(self.categories.get(key, name) != name for key, name in other.categories.items()):
-            raise ValueError("has other names of categories than")
+            raise ValueError("names categories differently than")
         self.categories |= other.categories
         self.images += other.images
         self.places += other.places

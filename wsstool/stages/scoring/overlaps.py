@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wsstool.data.boxes.ground_truth import TrueObjects
+from wsstool.data.boxes.ground_truth import GroundTruthObjects
 from wsstool.data.detections import Detections
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.shapes import shape_mask
@@ -23,7 +23,7 @@ with a crowd the share of the detection that lies in it."""
 class BoxOverlaps:
     """By boxes; ``boxes`` (N, 4) xyxy in pixels, of the detections."""
 
-    def __init__(self, boxes: np.ndarray, objects: TrueObjects) -> None:
+    def __init__(self, boxes: np.ndarray, objects: GroundTruthObjects) -> None:
         self.boxes, self.objects = boxes, objects
 
     def __call__(
@@ -41,7 +41,7 @@ class MaskOverlaps:
     have boxes besides. (pycocotools sorts such results into small, medium and large by their boxes.)
     """
 
-    def __init__(self, found: Detections, objects: TrueObjects) -> None:
+    def __init__(self, found: Detections, objects: GroundTruthObjects) -> None:
         self.found, self.objects = found, objects
 
     def __call__(
@@ -64,7 +64,7 @@ class MaskOverlaps:
         for shape in [*theirs, *(self.found.rows[k]["segmentation"] for k in found)]:
             if isinstance(shape, Mapping):
                 return rle.lengths(shape)[0]
-        raise BadInputError(f"the truth does not say how large '{self.objects.names[image]}' is")
+        raise BadInputError(f"the ground truth does not state the size of '{self.objects.names[image]}'")
 
 
 def _runs(shape: Any, size: tuple[int, int], what: str) -> np.ndarray:
@@ -77,6 +77,6 @@ def _runs(shape: Any, size: tuple[int, int], what: str) -> np.ndarray:
         raise BadInputError(f"the mask of {what}: {error}") from None
     if own != size:
         raise BadInputError(
-            f"the mask of {what} has {own[1]} x {own[0]} pixels, the image {size[1]} x {size[0]}"
+            f"the mask of {what} has {own[1]} x {own[0]} pixels, but the image has {size[1]} x {size[0]}"
         )
     return runs

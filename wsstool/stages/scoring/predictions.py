@@ -12,7 +12,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.data.label_views import find_view
-from wsstool.data.listing import is_picture
+from wsstool.data.listing import is_image_name
 from wsstool.data.masks import read_mask
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.masks.normalise import scores_at
@@ -220,11 +220,13 @@ def _cams(reader: Any, scale: Scale, found: Predictions) -> Iterator[Prediction]
 
 
 def _folder(folder: Path, classes: ClassList | None) -> Predictions:
-    paths = sorted(p for p in folder.rglob("*") if p.is_file() and is_picture(p.name) and p.suffix != ".jpg")
+    paths = sorted(
+        p for p in folder.rglob("*") if p.is_file() and is_image_name(p.name) and p.suffix != ".jpg"
+    )
     if not paths:
-        raise MissingInputError(f"'{folder}' holds no mask pictures")
+        raise MissingInputError(f"'{folder}' contains no mask images")
     if classes is None:
-        raise BadInputError(f"'{folder}' says nothing about its classes; name a class file with --class-list")
+        raise BadInputError(f"'{folder}' has no class list; name one with --class-list")
     listed = classes
     names = tuple(p.relative_to(folder).as_posix() for p in paths)
 

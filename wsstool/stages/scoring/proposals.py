@@ -19,10 +19,10 @@ from wsstool.stages.scoring.scorer import Scorer, Source, Table
 from wsstool.types import ClassList, Messages, tracked
 
 DEFINITION = (
-    "ABO: mean over objects of the best overlap with a proposal; R t: share of objects with an overlap of at "
-    "least t; AR: mean recall at .50, .55 ... .95; best N: the first N proposals of each image; unions: the "
-    "best union of superpixels, a bound on what can be selected; small below "
-    f"{int(SIZES['small'][1])} px, large from {int(SIZES['large'][0])} px"
+    "ABO: mean over objects of the best overlap with a proposal; R t: share of objects with a best overlap "
+    "of at least t; AR: mean recall at overlaps of 0.50, 0.55 ... 0.95; best N: the first N proposals of "
+    "each image; unions: the best union of superpixels, an upper bound on any selection; small: below "
+    f"{int(SIZES['small'][1])} pixels, large: from {int(SIZES['large'][0])} pixels"
 )
 
 
@@ -38,10 +38,11 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> Proposa
     root = data_folder(header, source.path, truth)
     if not root.is_dir():
         raise MissingInputError(
-            f"the images of the proposals are not in '{root}'; --truth names the data folder with their boxes"
+            f"the images of the proposals are not in '{root}'; name the data folder with their boxes "
+            "with --truth"
         )
-    pictures = Dataset(root, header.images, ClassList(()), None, "proposals")
-    table = read_boxes(pictures, None if truth in (None, root) else truth, messages=messages)
+    dataset = Dataset(root, header.images, ClassList(()), None, "proposals")
+    table = read_boxes(dataset, None if truth in (None, root) else truth, messages=messages)
     _check_sizes(table, header)
     chosen = set(chosen_images(header.images, options.split, root))
     found = ProposalCounts(source_name(source.path), table.source, set(), [], 0, root=root)
@@ -74,7 +75,7 @@ def summarise(counts: ProposalCounts, _options: EvalOptions) -> dict[str, Any]:
     scores = counts.ordered().scores
     rows = scores.result()
     if not any(row["number"] for row in rows):
-        raise MissingInputError(f"{counts.truth} has no usable box in the images that were asked for")
+        raise MissingInputError(f"{counts.truth} has no usable box in the selected images")
     return {
         "source": counts.source,
         "kind": "proposal",
@@ -96,7 +97,7 @@ def _annotated(found: ProposalCounts) -> str:
     said += f"{_number(int((counts > 0).sum()), 'image', 'images')}, {masks} with a mask, from {found.truth}"
     if not counts.all():
         said += f"; {_number(int((counts == 0).sum()), 'image', 'images')} without an object"
-    return said + "; what is not annotated counts neither for nor against"
+    return said + "; objects without annotation are not counted"
 
 
 def _number(count: int, one: str, many: str) -> str:
@@ -109,7 +110,8 @@ def _check_sizes(table: BoxTable, header: store.Header) -> None:
         i = int(wrong[0])
         (h, w), (rows, columns) = table.sizes[i].tolist(), header.sizes[i].tolist()
         raise BadInputError(
-            f"'{header.images[i]}' is {w} x {h} pixels now, its proposals are for {columns} x {rows}"
+            f"'{header.images[i]}' now has {w} x {h} pixels, but its proposals were made for {columns} "
+            f"x {rows}"
         )
 
 
@@ -124,7 +126,7 @@ def warnings(counts: ProposalCounts, _options: EvalOptions, _summary: dict[str, 
     """Return what counts as not found."""
     if not counts.failed:
         return []
-    return [f"{counts.failed} images failed in an earlier stage: none of their objects is found"]
+    return [f"{counts.failed} images failed in an earlier stage; their objects count as not found"]
 
 
 _COLUMNS = {"abo": "ABO", "recall_50": "R .5", "recall_70": "R .7", "recall_85": "R .85", "ar": "AR"}
@@ -144,7 +146,7 @@ def columns(summary: dict[str, Any]) -> list[Table | str]:
             for row in shown
         ]
         tables.append(Table([of, "objects", "best", *_COLUMNS.values()], cells))
-    each = f"{summary['proposals_per_image']:.0f} proposals each"
+    each = f"{summary['proposals_per_image']:.0f} proposals per image"
     return [
         *tables,
         f"{summary['images']} images, {each}. {summary['definition']}.",

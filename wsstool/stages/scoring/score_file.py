@@ -38,13 +38,13 @@ def load(path: str | Path) -> dict[str, Any]:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         version = content["wsstool_scores"]
         if version > FORMAT:
-            raise BadInputError(f"'{path}' was written by a later version")
+            raise BadInputError(f"'{path}' was written by a later version of wsstool")
     except OSError as error:
         raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         if isinstance(content, dict) and kind_of(content) == "box":
             raise BadInputError(
-                f"'{path}' holds scores of detections without their counts, as earlier versions wrote them: "
+                f"'{path}' contains scores of detections without counts, as written by earlier versions; "
                 "run eval on the detections again"
             ) from None
         raise not_a_score_file(path) from error
@@ -87,7 +87,7 @@ def join_counts(paths: Sequence[str | Path], contents: Sequence[dict[str, Any]],
     first, seen = parts[0], set(parts[0].images)
     for path, part in zip(paths[1:], parts[1:], strict=True):
         if twice := seen & set(part.images):
-            raise BadInputError(f"'{path}' scores '{min(twice)}' again")
+            raise BadInputError(f"'{path}' scores image '{min(twice)}' again")
         seen |= set(part.images)
         try:
             first.join(part)
@@ -105,5 +105,5 @@ def read_counts(path: str | Path, scorer: Scorer[C]) -> C:
     """
     content = load(path)
     if kind_of(content) not in scorer.kinds:
-        raise BadInputError(f"'{path}' does not hold scores of {scorer.name}")
+        raise BadInputError(f"'{path}' does not contain scores of {scorer.name}")
     return join_counts([path], [content], scorer.counts)

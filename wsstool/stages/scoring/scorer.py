@@ -49,7 +49,7 @@ class Source(NamedTuple):
     def records(self) -> store.Reader:
         """The reader, where only record files are scored."""
         if self.reader is None:
-            raise BadInputError(f"'{self.path}' is no record file")
+            raise BadInputError(f"'{self.path}' is not a record file")
         return self.reader
 
 

@@ -37,9 +37,14 @@ def cache(
         BusyError: a run is writing that result.
     """
     if (max_size is not None) != (action == "prune"):
-        raise UsageError("'prune' needs --max-size, as in --max-size 10G; the others have none")
+        raise UsageError(
+            "--max-size, such as --max-size 10G, is required by 'prune' and not allowed with 'ls' and 'rm'"
+        )
     if bool(keys) != (action == "rm"):
-        raise UsageError("'rm' needs keys, as 'wsstool cache ls' shows them; the others have none")
+        raise UsageError(
+            "keys, as listed by 'wsstool cache ls', are required by 'rm' and not allowed with 'ls' and "
+            "'prune'"
+        )
     folder = cached.folder() or cached.folder("1")
     assert folder
     listed = cached.entries(folder)
@@ -51,9 +56,9 @@ def cache(
     elif action == "rm":
         for one in chosen:
             if not cached.remove(one):
-                raise BusyError(f"a run is writing {one.key}")
+                raise BusyError(f"another process is writing {one.key}")
     elif action != "ls":
-        raise UsageError(f"cache {action}: ls, rm or prune")
+        raise UsageError(f"cache {action}: unknown action; use ls, rm or prune")
     left = sum(one.size for one in cached.entries(folder))
     entries = [described[one.path] for one in chosen if one.path in described]
     return {"folder": str(folder), "bytes": left, "entries": entries}
@@ -82,9 +87,9 @@ def parse_size(text: str) -> int:
 def _named(key: str, listed: Sequence[cached.Entry]) -> cached.Entry:
     found = [one for one in listed if one.key.startswith(key)]
     if len(key) < 4 or len({one.key for one in found}) > 1:
-        raise UsageError(f"'{key}' names no single result; give more digits of its key")
+        raise UsageError(f"'{key}' does not identify a single result; give more digits of its key")
     if not found:
-        raise MissingInputError(f"nothing with key '{key}' is cached")
+        raise MissingInputError(f"no cached result has the key '{key}'")
     return found[0]
 
 

@@ -50,6 +50,6 @@ def _check_one(source: str, full: bool) -> dict[str, Any]:
                     file.seek(-4, 2)
                     if size != reader.size or file.read(4) == b"\0\0\0\0":
                         raise BadInputError(
-                            f"'{source}' is incomplete: {size} of {reader.size} bytes, or no checksum"
+                            f"'{source}' is incomplete: {size} of {reader.size} bytes, or missing checksum"
                         )
         return {"file": source, "kind": header.payload, "images": len(header), "failed": failed}

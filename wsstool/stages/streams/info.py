@@ -37,9 +37,7 @@ def info(
     if source is not None and Path(str(source)).is_dir():
         return _folder(Path(str(source)), split, class_list, messages)
     if split is not None or class_list is not None:
-        raise UsageError(
-            "--split and --class-list are for a data folder; a file has its own images and classes"
-        )
+        raise UsageError("--split and --class-list apply to data folders, not to files")
     if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
         from wsstool.models.recognise import describe_weights
         from wsstool.stages.networks.output_names import named_outputs

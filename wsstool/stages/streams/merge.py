@@ -44,7 +44,7 @@ def merge(
             two of them; a missing shard.
     """
     if not sources:
-        raise UsageError("name the files to merge")
+        raise UsageError("name at least one file to merge")
     with ExitStack() as stack:
         found = [stack.enter_context(store.open_records(one, command="merge")) for one in sources]
         parts = sorted(zip(found, sources, strict=True), key=lambda part: part[0].header.images[0])
@@ -80,21 +80,23 @@ def _check_alike(headers: Sequence[store.Header], names: Sequence[str], messages
     first = headers[0]
     for header, name in zip(headers[1:], names[1:], strict=True):
         pairs = {
-            "another kind": (first.payload, header.payload),
-            "another stage": (first.stage, header.stage),
-            "another version of wsstool": (_version(first), _version(header)),
-            "other options": (_options(first), _options(header)),
-            "other classes": (first.classes, header.classes),
-            "other weights": (_fixed_inputs(first), _fixed_inputs(header)),
-            "another number format": (first.dtype, header.dtype),
-            "other attributes": (first.attributes, header.attributes),
-            "other columns": (set(first.columns), set(header.columns)),
+            "kind": (first.payload, header.payload),
+            "stage": (first.stage, header.stage),
+            "version of wsstool": (_version(first), _version(header)),
+            "options": (_options(first), _options(header)),
+            "classes": (first.classes, header.classes),
+            "weights": (_fixed_inputs(first), _fixed_inputs(header)),
+            "number format": (first.dtype, header.dtype),
+            "attributes": (first.attributes, header.attributes),
+            "columns": (set(first.columns), set(header.columns)),
         }
         for what, (one, other) in pairs.items():
             if one != other:
-                raise BadInputError(f"'{name}' has {what} than '{names[0]}'; only equal parts are merged")
+                raise BadInputError(
+                    f"'{name}' and '{names[0]}' differ in {what}; only parts of the same run can be merged"
+                )
         if header.image_root != first.image_root:
-            messages.warn(f"'{name}' was made from '{header.image_root}', not '{first.image_root}'")
+            messages.warn(f"'{name}' was made from '{header.image_root}', not from '{first.image_root}'")
 
 
 def _version(header: store.Header) -> str:
@@ -124,11 +126,13 @@ def _check_shards(headers: Sequence[store.Header], names: Sequence[str], partial
     known = [shard for shard in shards if shard is not None]
     if len({n for _, n in known}) > 1:
         text = ", ".join(f"'{name}' is {i}/{n}" for name, (i, n) in zip(names, known, strict=False))
-        raise BadInputError(f"the inputs are parts of different divisions: {text}")
+        raise BadInputError(f"the inputs were divided into different numbers of shards: {text}")
     missing = sorted(set(range(known[0][1])) - {i for i, _ in known}) if known else []
     if missing and not partial:
         text = ", ".join(f"{i}/{known[0][1]}" for i in missing)
-        raise BadInputError(f"missing: {text} (a part without images has no file; --partial accepts that)")
+        raise BadInputError(
+            f"shards are missing: {text}; a shard without images has no file, use --partial to accept that"
+        )
 
 
 def _order(headers: Sequence[store.Header], names: Sequence[str]) -> list[tuple[int, int]]:

@@ -32,18 +32,20 @@ def loss_terms(losses: Sequence[str], settings: Sequence[str]) -> tuple[list[Ter
         if not 0 < weight < float("inf"):
             raise UsageError(f"--loss {text}: write NAME=WEIGHT with a weight above 0")
         if name in weights:
-            raise UsageError(f"--loss {name} is named twice")
+            raise UsageError(f"--loss {name} is given twice")
         BOX_LOSSES.load(name)
         weights[name] = weight
     if [*weights] == ["zero"]:
-        raise UsageError("--loss zero alone asks for empty maps; add --loss tightness=1")
+        raise UsageError("--loss zero alone leads to empty maps; add --loss tightness=1")
     own: dict[str, dict[str, Any]] = {name: {} for name in weights}
     for pair in settings:
         key = pair.partition("=")[0].strip().replace("-", "_")
         owners = [name for name in weights if key in BOX_LOSSES.own_options(name)]
         if not owners:
             there = sorted({k for name in weights for k in BOX_LOSSES.own_options(name)})
-            raise UsageError(f"--set {pair}: these losses have: {', '.join(there) or 'no options'}")
+            raise UsageError(
+                f"--set {pair}: unknown option; the options of these losses are: {', '.join(there) or 'none'}"
+            )
         for name in owners:
             own[name] |= BOX_LOSSES.settings(name, [pair])
     terms = [

@@ -53,7 +53,7 @@ class Lesson:
 
     def announce(self, what: str) -> None:
         """Print the network, the images and the classes."""
-        split = f" of the split {self.source.split!r}" if self.source.split else ""
+        split = f" of split {self.source.split!r}" if self.source.split else ""
         self.run.messages.say(
             f"{what} {self.options.arch} on {len(self.items)} images{split}, "
             f"{self.tags.shape[1]} classes, {self.options.loss}"

@@ -143,9 +143,9 @@ def _arch(options: CotrainOptions) -> str:
     """
     head, backbone = split_arch(options.arch)
     if options.batch_size < 2 and head in NEED_TWO_IMAGES:
-        raise UsageError(f"{head} normalises over the batch and needs --batch-size 2 or more")
+        raise UsageError(f"{head} uses batch normalisation and needs --batch-size 2 or more")
     if options.upsampling == "learned" and head not in FCN_HEADS:
-        raise UsageError(f"--upsampling learned is for {', '.join(FCN_HEADS)}; {head} interpolates")
+        raise UsageError(f"--upsampling learned applies to {', '.join(FCN_HEADS)}, not to {head}")
     return f"{head}-{backbone}"
 
 
@@ -198,5 +198,5 @@ def _noise_rate(text: str) -> str | float:
     except ValueError:
         rate = -1.0
     if isinstance(rate, float) and not 0 <= rate < 1:
-        raise UsageError(f"--noise-rate {text}: auto, or a number in [0, 1)")
+        raise UsageError(f"--noise-rate {text}: give auto, or a number in [0, 1)")
     return rate

@@ -33,7 +33,7 @@ def read_stages(stages: Sequence[str], lr: float) -> list[tuple[str, float]]:
         if not 0 <= number < math.inf:
             raise UsageError(f"--stage {text}: write ARCH or ARCH=LR, with a learning rate of 0 or more")
         if arch in [one for one, _ in found]:
-            raise UsageError(f"--stage {text}: {arch} is there already")
+            raise UsageError(f"--stage {text}: {arch} is given twice")
         found.append((arch, number))
     return found
 
@@ -50,7 +50,7 @@ def in_stages(options: CotrainOptions) -> list[CotrainOptions]:
     if not options.stage:
         return [options]
     if options.source is None or str(options.source) == "-":
-        raise UsageError("--stage reads the masks once per stage: give them as a file")
+        raise UsageError("--stage reads the masks once per stage; name a file instead of standard input")
     *others, last = read_stages(options.stage, options.lr)
     runs, init, output = [], options.init, Path(options.output)
     for arch, lr in others:

@@ -52,7 +52,7 @@ def start_normalisation(normalization: str, start: Weights | None) -> tuple[list
     """
     seen = start_input(normalization, start)
     if seen["channel_order"] != "rgb":
-        raise UsageError("these start weights want blue first, which only FCNs turn round")
+        raise UsageError("these initial weights need the channel order BGR, which only FCNs support")
     return seen["mean"], seen["std"]
 
 
@@ -119,11 +119,11 @@ def network_builder(
         if start is not None:
             taken = start_from(network, _state(start, number), f"'{options.init}'", class_rows(start, names))
             if isinstance(network, FCN) and not number:
-                messages.say(f"starting from {taken} of '{options.init}'")
+                messages.say(f"loaded {taken} of '{options.init}'")
         elif isinstance(network, FCN) and network.is_published:
             messages.warn(
-                f"{options.arch} starts from random weights, from which it hardly learns; "
-                "name a VGG-16 with --init"
+                f"{options.arch} starts from random weights and will hardly learn; name VGG-16 weights with "
+                "--init"
             )
         if options.probe or options.backbone_rate == 0:
             network.freeze_backbone()

@@ -29,7 +29,7 @@ def layer_weights(given: Sequence[str | float] | None, layers: Sequence[str]) ->
     named = [text for text in texts if "=" in text]
     if named and len(named) < len(texts):
         first = next(text for text in texts if "=" not in text)
-        raise UsageError(f"--layer-weight {first}: give all with a name, LAYER=WEIGHT, or none")
+        raise UsageError(f"--layer-weight {first}: name the layer in all of them, LAYER=WEIGHT, or in none")
     if not named and len(texts) != len(layers):
         raise UsageError(
             f"--layer-weight must be given {len(layers)} times, once for each of {', '.join(layers)}, "
@@ -40,7 +40,7 @@ def layer_weights(given: Sequence[str | float] | None, layers: Sequence[str]) ->
         name, equals, number = text.rpartition("=")
         at = layer_number(name, layers, f"--layer-weight {text}") if equals else position
         if at in found:
-            raise UsageError(f"--layer-weight {text}: {layers[at]} has a weight already")
+            raise UsageError(f"--layer-weight {text}: {layers[at]} is given twice")
         found[at] = _weight(text, number)
     if missing := [layer for at, layer in enumerate(layers) if at not in found]:
         raise UsageError(f"--layer-weight is missing for {', '.join(missing)}; 0 leaves a layer out")
@@ -55,7 +55,7 @@ def _weight(text: str, number: str) -> float:
     except ValueError:
         weight = math.nan
     if not 0 <= weight < math.inf:
-        raise UsageError(f"--layer-weight {text}: '{number}' is no number of 0 or more")
+        raise UsageError(f"--layer-weight {text}: '{number}' is not a number of 0 or more")
     return weight
 
 

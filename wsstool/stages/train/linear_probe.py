@@ -18,9 +18,9 @@ from wsstool.training.pixel_probe import cells, outputs_of, pixel_probe
 def check_probe(options: CotrainOptions, has_validation: bool) -> None:
     """Raise UsageError for options that do not fit a probe."""
     if not options.arch.startswith("linear-") or options.init is None:
-        raise UsageError("--probe fits the head 'linear' (--arch linear-BACKBONE) on start weights (--init)")
+        raise UsageError("--probe needs --arch linear-BACKBONE and initial weights (--init)")
     if has_validation:
-        raise UsageError("--probe has no epochs to choose from: leave out --val and --val-split")
+        raise UsageError("--probe has no epochs to select from; leave out --val and --val-split")
 
 
 def solve(run: TrainingRun, options: CotrainOptions, setup: Setup, data: LabelMapDataset) -> Learned:

@@ -15,21 +15,21 @@ from wsstool.training.images.object_images import Object
 from wsstool.types import IGNORE
 
 
-class TrueMasks:
+class GroundTruthMasks:
     """Object -> (H,W) uint8 ground-truth mask, all 255 without one; picklable."""
 
     def __init__(self, table: BoxTable) -> None:
         self.table = table
 
     def __call__(self, one: Object) -> np.ndarray:
-        mask = self.table.mask(one.picture, one.number)
+        mask = self.table.mask(one.image, one.number)
         if mask is None:
-            return np.full(tuple(self.table.sizes[one.picture]), IGNORE, np.uint8)
+            return np.full(tuple(self.table.sizes[one.image]), IGNORE, np.uint8)
         return mask.astype(np.uint8)
 
     def known(self, objects: Sequence[Object]) -> list[Object]:
         """The objects that have a mask."""
-        return [one for one in objects if self.table.shapes[one.picture][one.number] is not None]
+        return [one for one in objects if self.table.shapes[one.image][one.number] is not None]
 
 
 class SelectedMasks:
@@ -52,7 +52,7 @@ class SelectedMasks:
         self.record_of = [place.get(name, -1) for name in dataset.names]
         self.sizes = dataset.sizes()
         if max(self.record_of, default=-1) < 0:
-            raise BadInputError(f"'{source}' has masks for none of the images")
+            raise BadInputError(f"'{source}' has no masks for the training images")
         self._ids = header.columns["box_id"]
 
     @property
@@ -61,7 +61,7 @@ class SelectedMasks:
 
     def _place(self, one: Object) -> tuple[int, int] | None:
         """Return record and window number of an object; None without a mask of sufficient quality."""
-        i = self.record_of[one.picture]
+        i = self.record_of[one.image]
         if i < 0 or self.records.tail["status"][i] != store.DONE:
             return None
         rows = self.records.header.rows(i, "box")
@@ -74,7 +74,7 @@ class SelectedMasks:
         return i, int(same[0])
 
     def __call__(self, one: Object) -> np.ndarray:
-        size = tuple(self.sizes[one.picture].tolist())
+        size = tuple(self.sizes[one.image].tolist())
         place = self._place(one)
         if place is None:
             return np.full(size, IGNORE, np.uint8)

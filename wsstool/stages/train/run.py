@@ -130,7 +130,8 @@ class TrainingRun:
         )
         if loader.left_out and not drop_last:
             self.messages.say(
-                "each epoch leaves one image out, another each time: a last batch of one cannot be normalised"
+                "each epoch leaves out one image, a different one each time, because a last batch of "
+                "one image cannot be normalised"
             )
         named = {one.name: getattr(options, one.name) for one in fields(Plan) if hasattr(options, one.name)}
         return fit(
@@ -192,18 +193,18 @@ def up_to_date(
         with open(output, "rb") as file:
             if not file.read(4).startswith(ZIP):
                 raise CannotWriteError(
-                    f"'{output}' exists and is no weights file; remove it first, or use --force"
+                    f"'{output}' exists and is not a weights file; remove it first, or use --force"
                 ) from None
-        messages.say(f"training again: {error}")
+        messages.say(f"retraining: {error}")
         return None
     if meta.get("task", task) != task:
         raise CannotWriteError(
-            f"'{output}' holds weights for {meta['task']}, not for {task}; remove it first, or use --force"
+            f"'{output}' contains weights for {meta['task']}, not for {task}; remove it first, or use --force"
         )
     if meta.get("key") == key:
         messages.say(f"up to date (key {key})")
         output.touch()  # for make
         return {"output": str(output), "key": key, "up_to_date": True, **meta.get("summary", {"failed": 0})}
-    difference = changed(meta.get("params", {}), params) or "the data or the start weights differ"
-    messages.say(f"training again: {difference}")
+    difference = changed(meta.get("params", {}), params) or "the data or the initial weights changed"
+    messages.say(f"retraining: {difference}")
     return None

@@ -48,7 +48,7 @@ def by_steps(run: TrainingRun, options: CotrainOptions, task: CoTraining, data: 
     numbers, failed = usable_numbers(data, images, run.messages)
     run.messages.say(
         f"training {options.arch}, {options.method}, on {about(task.setup, data, numbers)}, "
-        f"{f'views of {size} pixels' if size else 'whole images'}"
+        f"{f'crops of {size} pixels' if size else 'whole images'}"
     )
     dataset = MaskedImages(
         images.__getitem__, data.masks, numbers, len(data.classes), view, seed=options.seed
@@ -82,5 +82,7 @@ def fitting_crop(options: CotrainOptions, sizes: np.ndarray) -> int:
         return min(LARGEST_CROP, max(32, -(-longer // 32) * 32))
     differ = options.scale_min != options.scale_max or (sizes != sizes[0]).any()
     if options.crop_size == 0 and options.batch_size > 1 and differ:
-        raise UsageError("whole images (--crop-size 0) of different sizes go one by one: --batch-size 1")
+        raise UsageError(
+            "whole images (--crop-size 0) of different sizes cannot share a batch; use --batch-size 1"
+        )
     return options.crop_size

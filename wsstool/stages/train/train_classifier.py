@@ -116,7 +116,7 @@ def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Cl
     if options.init is not None:
         load_start(model, options.init)
     elif frozen:
-        messages.warn("frozen layers keep their random weights; give start weights with --init")
+        messages.warn("frozen layers keep their random weights; name initial weights with --init")
     if not options.probe:
         model.freeze(layers, norms=options.freeze_norm)
     return model
@@ -124,9 +124,9 @@ def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Cl
 
 def _check_probe(options: TrainClsOptions) -> None:
     if options.probe and (options.init is None or options.pool != "average"):
-        raise UsageError("--probe needs start weights (--init) and --pool average")
+        raise UsageError("--probe needs initial weights (--init) and --pool average")
     if options.probe and options.intercept and not options.head_bias:
-        raise UsageError("--intercept fits the bias of the head, which --no-head-bias takes away")
+        raise UsageError("--intercept fits the bias of the head and cannot be used with --no-head-bias")
 
 
 def _resolved(options: TrainClsOptions, source: TaggedSource) -> TrainClsOptions:
@@ -155,7 +155,9 @@ def _attention_settings(options: TrainClsOptions) -> dict[str, Any]:
         attention(torch.zeros(1, 1, 1, 1), torch.zeros(1, 1), 0, **own)  # judges their range
         return own
     if options.settings:
-        raise UsageError(f"--set {options.settings[0]}: it sets options of --attention, which is not given")
+        raise UsageError(
+            f"--set {options.settings[0]}: --set sets options of --attention, which is not given"
+        )
     return {}
 
 

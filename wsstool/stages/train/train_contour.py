@@ -19,7 +19,7 @@ from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
 from wsstool.stages.options.train_contour import TrainContourOptions
 from wsstool.stages.train.box_loss_terms import loss_terms
 from wsstool.stages.train.initial_weights import backbone_rate, init_input, start_normalisation
-from wsstool.stages.train.object_masks import SelectedMasks, TrueMasks
+from wsstool.stages.train.object_masks import GroundTruthMasks, SelectedMasks
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.training.contour_task import ContourTask, Term
@@ -53,7 +53,7 @@ def train_contour(options: TrainContourOptions, *, messages: Messages = SILENT) 
     terms, described, own = loss_terms(options.loss or DEFAULT_LOSSES, options.settings or ())
     learns_masks = any(term.name == "mask" for term in terms)
     if options.selection is not None and not learns_masks:
-        raise UsageError("--selection gives masks to the loss 'mask'; add --loss mask")
+        raise UsageError("--selection is used only by the loss 'mask'; add --loss mask")
     view = _view(options)
     source = open_box_dataset(
         Path(options.data),
@@ -95,24 +95,24 @@ class _Training:
     source: BoxDataset
     terms: list[Term]
     described: list[str]
-    masks: TrueMasks | SelectedMasks | None
+    masks: GroundTruthMasks | SelectedMasks | None
     start: Weights | None
 
     @property
     def supervision(self) -> str:
         if self.masks is None:
             return "boxes"
-        return "selected masks" if isinstance(self.masks, SelectedMasks) else "true masks"
+        return "selected masks" if isinstance(self.masks, SelectedMasks) else "ground-truth masks"
 
     def trained(self, view: ObjectViews) -> TrainedNetworks:
         options, table = self.options, self.source.table
         images, objects = self._images_and_objects()
         mean, std = start_normalisation(options.normalization, self.start)
         network = self._network(len(table.classes))
-        shown = len({one.picture for one in objects})
+        shown = len({one.image for one in objects})
         self.run.messages.say(
-            f"training {options.arch} on the {self.supervision} of {len(objects)} objects in {shown} images, "
-            f"{' + '.join(self.described)}, views of {options.crop_size} pixels"
+            f"training {options.arch} on the {self.supervision} of {len(objects)} objects in {shown} "
+            f"images, {' + '.join(self.described)}, crops of {options.crop_size} pixels"
         )
         task = ContourTask(
             network,
@@ -160,16 +160,16 @@ class _Training:
         images = DecodedImages([dataset.path(i) for i in range(len(dataset))], messages=messages)
         for i, reason in sorted(images.failed.items()):
             messages.warn(f"left out: {dataset.names[i]}: {reason}")
-        objects = [one for one in self.source.objects() if one.picture not in images.failed]
+        objects = [one for one in self.source.objects() if one.image not in images.failed]
         if self.masks is not None:
             known = self.masks.known(objects)
             if not known:
-                raise BadInputError("the loss 'mask' has not a single mask to learn from")
+                raise BadInputError("there are no masks for the loss 'mask'")
             if len(self.terms) == 1 and len(known) < len(objects):
-                messages.say(f"{len(objects) - len(known)} objects without a mask are left out")
+                messages.say(f"left out {len(objects) - len(known)} objects without a mask")
                 objects = known
         if len(objects) < 2:
-            raise BadInputError(f"{len(objects)} usable boxes are too few to train on")
+            raise BadInputError(f"training needs at least 2 usable boxes, not {len(objects)}")
         return images, objects
 
     def _network(self, n_classes: int) -> ContourNet:
@@ -187,17 +187,17 @@ class _Training:
         return network
 
 
-def _mask_source(source: BoxDataset, options: TrainContourOptions) -> TrueMasks | SelectedMasks:
+def _mask_source(source: BoxDataset, options: TrainContourOptions) -> GroundTruthMasks | SelectedMasks:
     if options.selection is not None:
         return SelectedMasks(options.selection, source.dataset, options.min_score)
     if not source.table.has_truth:
         raise BadInputError(
-            f"{source.table.source} has no masks for the loss 'mask'; --selection names a file of them"
+            f"{source.table.source} has no masks for the loss 'mask'; name a selection file with --selection"
         )
-    return TrueMasks(source.table)
+    return GroundTruthMasks(source.table)
 
 
-def _mask_input(masks: TrueMasks | SelectedMasks | None) -> list[store.Input]:
+def _mask_input(masks: GroundTruthMasks | SelectedMasks | None) -> list[store.Input]:
     """Return the masks as an input of the run if they are used; ground truth is identified by content."""
     if isinstance(masks, SelectedMasks):
         return [masks.input]

@@ -105,7 +105,7 @@ class Reader:
             raise self._bad(f"is truncated: it ends after {len(head)} bytes")
         start = {0: 40, 1: 44, 2: 28, 3: 28}.get(head[8])
         if start is None:
-            raise self._bad("has a superblock that is damaged or of an unknown version")
+            raise self._bad("has a damaged superblock, or one of an unknown version")
         source.total = int.from_bytes(head[start : start + 8], "little")
         if self._path is not None:
             self._check_length(os.fstat(self._stream.fileno()).st_size)
@@ -149,10 +149,14 @@ class Reader:
             raise self._bad("is an HDF5 file, but wsstool did not write it")
         if int(attributes["wsstool_schema"]) > SCHEMA:
             raise self._bad(
-                f"has schema {attributes['wsstool_schema']}; this version reads up to {SCHEMA}: upgrade"
+                f"has schema {attributes['wsstool_schema']}, but this version of wsstool reads schemas "
+                f"up to {SCHEMA}; upgrade wsstool"
             )
         if attributes.get("payload") not in KINDS:
-            raise self._bad(f"holds '{attributes.get('payload')}', a kind that this version does not know")
+            raise self._bad(
+                f"contains '{attributes.get('payload')}', a kind that this version of wsstool does not "
+                "support"
+            )
 
     def _take(self, file: h5py.File, attributes: dict[str, Any]) -> bool:
         """Copy the header; False if the file is not in stream form."""
@@ -173,7 +177,7 @@ class Reader:
         self._set_header(attributes, columns, heads, places, more)
         ends = [o + np.dtype(d).itemsize * int(np.prod(s)) for o, d, s in places.values() if o is not None]
         if max(ends) != self.size or places["crc32"][0] != self.size - 4:
-            raise self._bad("is damaged: its length is not the sum of its parts")
+            raise self._bad("is damaged: its length does not match its contents")
         self._places, self._start = places, int(start)
         return True
 
@@ -192,11 +196,11 @@ class Reader:
             head = {name: columns[name][()] for name in heads}
             header = parse_header(attributes, head, payload.dtype.name, more)
             if payload.shape != (header.offsets[-1],):
-                raise BadInputError("its payload has another length than its index says")
+                raise BadInputError("the length of its payload does not match its index")
             for name, (dtype, shape, _) in header.tail_columns().items():
                 found = columns.get(name)
                 if name not in tails or found is None or found.shape != shape or found.dtype != dtype:
-                    raise BadInputError(f"its column {name} is missing or does not fit")
+                    raise BadInputError(f"its column {name} is missing, or has a different shape or type")
         except BadInputError as error:
             raise BadInputError(f"{self.name}: {error}") from None
         self.header = header
@@ -208,7 +212,7 @@ class Reader:
         if claimed > max(_SMALL, _PACKED * there) or dataset.dtype.kind not in "iufbS":
             raise self._bad(f"is damaged: '{dataset.name}' cannot have its stated size")
         if dataset.external or dataset.is_virtual:
-            raise self._bad(f"keeps '{dataset.name}' in another file")
+            raise self._bad(f"stores '{dataset.name}' in another file, which is not supported")
 
     def _open_relaid(self) -> None:
         """Open another layout (repacked, compressed), which needs random access; a pipe is spooled first."""
@@ -311,7 +315,7 @@ def open_records(source: object = None, *, kinds: Sequence[str] = (), command: s
     path = None
     if source is None or str(source) == "-":
         if sys.stdin is None or sys.stdin.closed or sys.stdin.isatty():
-            raise UsageError("name an input file, or pipe one in")
+            raise UsageError("there is no input; name a file, or pipe one to standard input")
         stream, name = sys.stdin.buffer, "standard input"
     else:
         name = f"'{source}'"
@@ -329,7 +333,7 @@ def open_records(source: object = None, *, kinds: Sequence[str] = (), command: s
         got = reader.header.payload
         makers = " or ".join(sorted({f"'{KINDS[kind].made_by}'" for kind in kinds}))
         raise BadInputError(
-            f"{name} is a {got} file (from '{reader.header.stage}'); "
-            f"{command} reads {' or '.join(kinds)}, which {makers} makes"
+            f"{name} is a {got} file (from '{reader.header.stage}'); {command} reads {' or '.join(kinds)} "
+            f"files, made by {makers}"
         )
     return reader

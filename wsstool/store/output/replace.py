@@ -32,7 +32,7 @@ def check_replaceable(target: Path, header: Header, name: str) -> None:
         return
     if (old.payload, old.stage) != (header.payload, header.stage):
         raise CannotWriteError(
-            f"'{name}' holds the {old.payload} of '{old.stage}' and not the {header.payload} of "
+            f"'{name}' is a {old.payload} file from '{old.stage}', not a {header.payload} file from "
             f"'{header.stage}'; remove it first, or use --force"
         )
 
@@ -44,20 +44,20 @@ def difference(old: Header, new: Header) -> str:
     noticed as well. Typed paths (``image_root``, paths in commands) make no difference.
     """
     if old.stage != new.stage or old.payload != new.payload:
-        return f"it holds the {old.payload} of '{old.stage}'"
+        return f"it is a {old.payload} file from '{old.stage}'"
     if old.key != new.key:
         parts = [part] if (part := changed(old.params, new.params)) else []
         known = {canonical_json(one) for one in old.inputs}
         roles = sorted({one["role"] for one in new.inputs if canonical_json(one) not in known})
-        parts += [f"another {role}" for role in roles]
-        return ", ".join(parts) or "another version of the stage, or fewer inputs"
+        parts += [f"different {role}" for role in roles]
+        return ", ".join(parts) or "a different version of the stage, or fewer inputs"
     if old.classes != new.classes:
-        return "other classes"
+        return "different classes"
     if old.images != new.images:
-        return "other images"
+        return "different images"
     for name in sorted({*old.columns, *new.columns}):
         if name not in old.columns or name not in new.columns:
-            return f"column {name} is new or gone"
+            return f"column {name} was added or removed"
         one, other = old.columns[name], new.columns[name]
         if one.shape != other.shape or one.tobytes() != other.tobytes():
             return f"column {name} changed"

@@ -152,7 +152,7 @@ class Writer:
     def _append(self, data: np.ndarray, status: int, tail: dict[str, Any]) -> None:
         i = self._next
         if i >= len(self.header):
-            raise ValueError(f"all {len(self.header)} records are written")
+            raise ValueError(f"all {len(self.header)} records have been written")
         flat = np.ascontiguousarray(data, self._dtype).reshape(-1)
         count = int(self.header.offsets[i + 1] - self.header.offsets[i])
         if len(flat) != count:
@@ -291,7 +291,7 @@ def _to_stream(header: Header, stream: Sink, force: bool, writer: Writer, cached
             return _begun(writer, force)
         entry = cache.entry(folder, header.key)
         if not force and entry.exists() and _current(entry, header, SILENT) is not None:
-            writer.messages.say(f"from the cache (key {header.key[:12]})")
+            writer.messages.say(f"reading the result from the cache (key {header.key[:12]})")
             with open_records(entry) as reader:
                 cache.touch(entry)
                 writer._begin()
@@ -323,5 +323,5 @@ def _current(target: Path, header: Header, messages: Messages, name: str = "") -
                 return reader.tail["status"]
     except WsstoolError as error:
         why = str(error)
-    messages.say(f"making '{name}' again: {why}")
+    messages.say(f"recomputing '{name}': {why}")
     return None

@@ -101,7 +101,7 @@ def layer_number(name: str, layers: Sequence[str], option: str = "") -> int:
     if len(fitting) != 1:
         many = "more than one" if fitting else "no"
         where = f"{option}: " if option else ""
-        raise UsageError(f"{where}{many} label map is called '{name}'; there are: {', '.join(layers)}")
+        raise UsageError(f"{where}{many} label map has the name '{name}'; there are: {', '.join(layers)}")
     return fitting[0]
 
 

@@ -65,7 +65,7 @@ class Selecting(CoTraining):
         rate = self.noise_rate
         share = keep_share(done - self.warmup, noise_rate=rate, ramp_steps=self.ramp)
         if self.setup.noise_rate is None and done >= self.warmup:
-            self._once("rate", f"noise rate estimated at {rate:.3f} of the labelled pixels")
+            self._once("rate", f"estimated noise rate: {rate:.3f} of the labelled pixels")
         easy = [self._easy(one.detach(), main, counted, share) for one in losses]  # (B,H,W) each
         total = losses[0].new_zeros(())
         for network, judge in enumerate(self.judges):
@@ -86,8 +86,8 @@ class Selecting(CoTraining):
         foreground = figures.get("dropped_foreground", 0.0)
         if foreground > WARN_ABOVE:
             self.setup.messages.warn(
-                f"{foreground:.0%} of the pixels labelled foreground were dropped in this epoch "
-                f"(noise rate {self.noise_rate:.3f}); a lower --noise-rate may learn more"
+                f"{foreground:.0%} of the pixels labelled foreground were dropped in this epoch (noise rate "
+                f"{self.noise_rate:.3f}); a lower --noise-rate may work better"
             )
         return {**figures, "noise_rate": self.noise_rate}
 

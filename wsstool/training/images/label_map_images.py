@@ -18,7 +18,7 @@ class MaskedImages(Dataset[tuple[torch.Tensor, torch.Tensor]]):
     """Pairs of image and label maps, indexed by (epoch, item). Picklable if its two sources are.
 
     Args:
-        pictures: number -> (H,W,3) uint8 RGB.
+        images: number -> (H,W,3) uint8 RGB.
         masks: number -> (L,H,W) uint8 class ids, 255 = ignore.
         numbers: (N,) image number of each item.
         n_classes: C; a label from C to 254 is an error.
@@ -28,7 +28,7 @@ class MaskedImages(Dataset[tuple[torch.Tensor, torch.Tensor]]):
 
     def __init__(
         self,
-        pictures: Callable[[int], np.ndarray],
+        images: Callable[[int], np.ndarray],
         masks: Callable[[int], np.ndarray],
         numbers: Sequence[int],
         n_classes: int,
@@ -36,7 +36,7 @@ class MaskedImages(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         *,
         seed: int = 0,
     ) -> None:
-        self.pictures, self.masks, self.numbers = pictures, masks, list(numbers)
+        self.images, self.masks, self.numbers = images, masks, list(numbers)
         self.n_classes, self.view, self.seed = n_classes, view, seed
 
     def __len__(self) -> int:
@@ -51,7 +51,7 @@ class MaskedImages(Dataset[tuple[torch.Tensor, torch.Tensor]]):
         epoch, item = key
         number = self.numbers[item]
         rng = item_generator(self.seed, epoch, item)
-        view, maps = self.view(self.pictures(number), self.masks(number), rng)
+        view, maps = self.view(self.images(number), self.masks(number), rng)
         if ((maps >= self.n_classes) & (maps != IGNORE)).any():
             largest = int(maps[maps != IGNORE].max())
             raise BadInputError(

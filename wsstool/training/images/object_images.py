@@ -18,7 +18,7 @@ from wsstool.training.epoch_loader import Key, item_generator
 class Object:
     """One object: image number, index among the boxes there, box, class and id."""
 
-    picture: int
+    image: int
     number: int
     box: np.ndarray  #: (4,) float32 xyxy
     class_id: int = 0
@@ -29,7 +29,7 @@ class ObjectImages(Dataset[dict[str, Tensor]]):
     """Crops of objects, indexed by (epoch, item).
 
     Args:
-        pictures: number -> (H,W,3) uint8 RGB.
+        images: number -> (H,W,3) uint8 RGB.
         objects: the items.
         view: draws the window.
         masks: object -> (H,W) uint8 mask, 1 object, 0 not, 255 unknown; None: no masks.
@@ -38,14 +38,14 @@ class ObjectImages(Dataset[dict[str, Tensor]]):
 
     def __init__(
         self,
-        pictures: Callable[[int], np.ndarray],
+        images: Callable[[int], np.ndarray],
         objects: Sequence[Object],
         view: ObjectViews,
         *,
         masks: Callable[[Object], np.ndarray] | None = None,
         seed: int = 0,
     ) -> None:
-        self.pictures, self.objects, self.view = pictures, list(objects), view
+        self.images, self.objects, self.view = images, list(objects), view
         self.masks, self.seed = masks, seed
 
     def __len__(self) -> int:
@@ -59,7 +59,7 @@ class ObjectImages(Dataset[dict[str, Tensor]]):
         epoch, item = key
         one = self.objects[item]
         mask = None if self.masks is None else self.masks(one)
-        view = self.view(self.pictures(one.picture), one.box, item_generator(self.seed, epoch, item), mask)
+        view = self.view(self.images(one.image), one.box, item_generator(self.seed, epoch, item), mask)
         found = {
             "image": torch.from_numpy(view.image.copy()).movedim(-1, 0).contiguous(),
             "box": torch.from_numpy(view.box),

@@ -55,7 +55,7 @@ def check_least(option: str, value: float, least: float) -> None:
 def check_slack(slack: float) -> None:
     """Raise UsageError unless the slack at both ends leaves part of the side."""
     if not 0 <= slack < 0.5:
-        raise UsageError(f"--box-slack {slack:g}: give a share of the side in [0, 0.5)")
+        raise UsageError(f"--box-slack {slack:g}: give a fraction of the side in [0, 0.5)")
 
 
 def box_target(

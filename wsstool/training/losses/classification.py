@@ -48,7 +48,7 @@ def cross_entropy(
         UsageError: a positive weight other than 1.
     """
     if positive_weight != 1:
-        raise UsageError("a positive weight belongs to the soft-margin loss; cross-entropy has none")
+        raise UsageError("a positive weight applies to the soft-margin loss, not to cross-entropy")
     target = tags.float() / tags.float().sum(1, keepdim=True).clamp(min=1)
     return functional.cross_entropy(logits, target, label_smoothing=label_smoothing)
 

@@ -32,7 +32,7 @@ def parsed(content: bytes, source: str) -> Detections:
     """See ``read``; ``source`` is the name for messages."""
     rows = as_json(content, source)
     if not isinstance(rows, list):
-        raise BadInputError(f"{source} is no list of detections")
+        raise BadInputError(f"{source} is not a list of detections")
     try:
         images = tuple(sorted({str(row["image_id"]) for row in rows}))
         place = {name: k for k, name in enumerate(images)}
@@ -50,7 +50,7 @@ def parsed(content: bytes, source: str) -> Detections:
                 columns[name] = np.array([float(row[name]) for row in rows])
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise BadInputError(f"{source} has not the form of COCO results ({what})") from None
+        raise BadInputError(f"{source} is not a COCO results file ({what})") from None
     boxes[:, 2:] += boxes[:, :2]
     return Detections(
         images, image, boxes, scores, classes, {}, columns, None, tuple(rows), masks if whole else ()
@@ -68,20 +68,20 @@ def _box(row: dict[str, Any], has_mask: bool) -> list[float]:
         corners = np.concatenate([np.reshape(part, (-1, 2)) for part in shape]).astype(np.float64)
         box = [*corners.min(0), *np.ptp(corners, axis=0)]
     if len(box) != 4:
-        raise ValueError(f"a bbox of {len(box)} numbers")
+        raise ValueError(f"a bbox has {len(box)} numbers instead of 4")
     return [_number(number) for number in box]
 
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{json.dumps(value)} where a number must be")
+        raise ValueError(f"{json.dumps(value)} instead of a number")
     return float(value)
 
 
 def _whole(value: Any) -> int:
     number = _number(value)
     if not number.is_integer() or abs(number) > 1 << 53:
-        raise ValueError(f"category_id {value} is no id")
+        raise ValueError(f"category_id {value} is not an id")
     return int(number)
 
 
@@ -101,7 +101,7 @@ def written(found: Detections) -> str:
         BadInputError: rotated boxes or shares of the image, which the format does not support.
     """
     if found.boxes.shape[1] != 4 or found.fractions:
-        raise BadInputError("COCO results hold boxes along the axes, in pixels")
+        raise BadInputError("COCO results need axis-aligned boxes in pixels")
     columns = {"side_std" if key == "std" else key: column for key, column in found.columns.items()}
     lines = []
     for k in range(len(found)):

@@ -52,7 +52,7 @@ def read(path: Path) -> list[MaskResult]:
         return list(_results(found, path))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise BadInputError(f"'{path}' has not the form of COCO results ({what})") from None
+        raise BadInputError(f"'{path}' is not a COCO results file ({what})") from None
 
 
 def _results(found: Any, path: Path) -> Iterator[MaskResult]:
@@ -63,7 +63,7 @@ def _results(found: Any, path: Path) -> Iterator[MaskResult]:
         image = found.get("image", {}).get("file_name", image)
         found = found["annotations"]
     if not isinstance(found, list):
-        raise ValueError("no list of masks")
+        raise ValueError("there is no list of masks")
     for number, one in enumerate(found):
         key = one.get("file_name", one.get("image_id", image))
         score = next((float(one[name]) for name in _SCORES if one.get(name) is not None), 1.0)
@@ -78,4 +78,4 @@ def image_numbers(path: Path) -> dict[int, str]:
         images = json.loads(path.read_bytes())["images"]
         return {int(one["id"]): str(one["file_name"]) for one in images}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadInputError(f"'{path}' does not list its images as COCO does ({error})") from None
+        raise BadInputError(f"'{path}' does not list its images in the COCO format ({error})") from None

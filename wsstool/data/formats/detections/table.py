@@ -54,7 +54,7 @@ def parsed(content: bytes, source: str) -> Detections:
             try:
                 found[k] = float(row[name])
             except (TypeError, ValueError):
-                raise BadInputError(f"{source}, line {k + 2}: {name} {row[name]!r} is no number") from None
+                raise BadInputError(f"{source}, line {k + 2}: {name} {row[name]!r} is not a number") from None
         return found
 
     images = tuple(sorted({row["image"] for row in rows}))
@@ -81,7 +81,7 @@ def _classes(texts: list[str] | None, n: int) -> tuple[np.ndarray, dict[int, str
     try:
         return np.array([int(text) for text in texts], np.int64), {}
     except OverflowError:
-        raise BadInputError(f"class {max(texts, key=len)} is beyond all ids") from None
+        raise BadInputError(f"class {max(texts, key=len)} is too large") from None
     except (TypeError, ValueError):
         names = sorted({str(text) for text in texts})
         number = {name: k for k, name in enumerate(names)}

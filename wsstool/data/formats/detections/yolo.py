@@ -32,7 +32,7 @@ def read(folder: Path) -> Detections:
                     raise ValueError
             except (ValueError, OverflowError):
                 raise BadInputError(
-                    f"'{path}', line {number}: six numbers are needed: class, x, y, width, height, score"
+                    f"'{path}', line {number}: expected six numbers: class, x, y, width, height, score"
                 ) from None
             image.append(k)
             rows.append(values)
@@ -56,16 +56,16 @@ def written(found: Detections) -> dict[str, str]:
             differ only in folder and suffix.
     """
     if found.boxes.shape[1] != 4:
-        raise BadInputError("YOLO's predictions are boxes along the axes")
+        raise BadInputError("YOLO predictions must be axis-aligned boxes")
     boxes = found.boxes
     if not found.fractions:
         if found.sizes is None or not (found.sizes > 0).all():
-            raise BadInputError("YOLO's predictions are shares of the image; its size is not known here")
+            raise BadInputError("YOLO predictions are fractions of the image size, which is not known here")
         boxes = boxes / found.sizes[found.image][:, [1, 0, 1, 0]]
     lines: dict[str, list[str]] = {}
     for name in found.images:
         if (text_name := f"{Path(name).stem}.txt") in lines:
-            raise BadInputError(f"'{name}' and another image would share the file '{text_name}'")
+            raise BadInputError(f"'{name}' and another image would both be written to '{text_name}'")
         lines[text_name] = []
     for k in range(len(found)):
         x1, y1, x2, y2 = boxes[k].tolist()

@@ -47,12 +47,12 @@ def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
                 spelled.setdefault(digits[name] != match[1], name)
         elif odd := _ODD.search(stem):
             raise BadInputError(
-                f"the file name {name!r} ends in {odd[0]!r}, which are not tags: digits 0 and 1"
-                + ("" if odd[0][0] == "[" and odd[0][-1] == "]" else " between brackets")
+                f"the file name {name!r} ends in {odd[0]!r}, which is not a tag: tags are digits 0 and 1"
+                + ("" if odd[0][0] == "[" and odd[0][-1] == "]" else " in brackets")
             )
     named, notes = (classes, []) if classes is not None else _implied(digits, spelled)
     if classes is not None and len(spelled) == 2:
-        notes = [f"{_both(spelled)}; the tags of both are read in the order of the class list"]
+        notes = [f"{_both(spelled)}; both are read in the order of the class list"]
     count = len(named.foreground)
     for name, text in digits.items():
         if len(text) != count:
@@ -73,21 +73,21 @@ def _implied(digits: Mapping[str, str], spelled: Mapping[bool, str]) -> tuple[Cl
     count = Counter(len(text) for text in digits.values()).most_common(1)[0][0]
     if count != TISSUES:
         classes = ClassList(tuple(f"class-{i}" for i in range(count)))
-        return classes, [f"tags for {count} classes in the file names; --class-list gives them names"]
+        return classes, [f"the file names have tags for {count} classes; name the classes with --class-list"]
     if len(spelled) == 2:
         raise BadInputError(
-            f"{_both(spelled)}, which are those of LUAD-HistoSeg and BCSS-WSSS: sets with other classes; "
-            "name the classes of all with --class-list"
+            f"{_both(spelled)}, as in LUAD-HistoSeg and BCSS-WSSS, which have different classes; name the "
+            "classes with --class-list"
         )
     is_spaced = True in spelled
     classes, source = (LUAD_CLASSES, "LUAD-HistoSeg") if is_spaced else (BCSS_CLASSES, "BCSS-WSSS")
     names = ", ".join(classes.names[i] for i in classes.foreground)
     example = "[1 0 0 1]" if is_spaced else "[1001]"
     return classes, [
-        f"tags spelled like {example}, so the classes are those of {source}: {names}; "
-        "--class-list names others"
+        f"the tags are written like {example}, so the classes of {source} are used: {names}; name other "
+        "classes with --class-list"
     ]
 
 
 def _both(spelled: Mapping[bool, str]) -> str:
-    return f"the file names spell tags in two ways, such as {spelled[True]!r} and {spelled[False]!r}"
+    return f"the file names contain tags in two forms, such as {spelled[True]!r} and {spelled[False]!r}"

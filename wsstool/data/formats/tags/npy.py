@@ -46,15 +46,15 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
     vectors = {_image_name(key): _vector(value, source) for key, value in table.items()}
     lengths = sorted({len(v) for v in vectors.values()})
     if len(lengths) != 1:
-        raise BadInputError(f"{source} has vectors of {' and '.join(map(str, lengths[:3])) or 'no'} classes")
+        raise BadInputError(f"{source} has vectors for {' and '.join(map(str, lengths[:3])) or 'no'} classes")
     if classes is None:
         names = [f"class-{i}" for i in range(1, lengths[0] + 1)]
         classes = voc_classes() if lengths[0] == len(VOC_NAMES) - 1 else with_background(names)
     ids = classes.foreground if lengths[0] == len(classes.foreground) else tuple(range(len(classes)))
     if lengths[0] != len(ids):
         raise BadInputError(
-            f"{source} has vectors of {lengths[0]} classes, "
-            f"the class list {len(classes.foreground)} that are not background"
+            f"{source} has vectors for {lengths[0]} classes, but the class list has "
+            f"{len(classes.foreground)} besides the background"
         )
     rows = {name: tuple(classes.names[ids[k]] for k in np.flatnonzero(v)) for name, v in vectors.items()}
     return Tags(source, rows, classes)
@@ -78,12 +78,12 @@ def load_dictionary(path: Path) -> dict[Any, Any]:
             )
             _, _, dtype = header(file)
             if not dtype.hasobject:
-                raise BadInputError(f"{source} holds an array of {dtype}, not a dictionary")
+                raise BadInputError(f"{source} contains an array of {dtype}, not a dictionary")
             found = _real(_Unpickler(io.BytesIO(file.read())).load())
     except FileNotFoundError:
         raise MissingInputError(f"there is no {source}") from None
     except pickle.UnpicklingError as error:
-        raise BadInputError(f"{source} is refused: {error}") from None
+        raise BadInputError(f"{source} was not loaded: {error}") from None
     except BadInputError:
         raise
     except Exception as error:  # damaged pickles raise almost anything
@@ -91,7 +91,7 @@ def load_dictionary(path: Path) -> dict[Any, Any]:
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     if not isinstance(found, dict):
-        raise BadInputError(f"{source} holds a {type(found).__name__}, not a dictionary")
+        raise BadInputError(f"{source} contains a {type(found).__name__}, not a dictionary")
     return found
 
 
@@ -100,7 +100,7 @@ class _DType:
 
     def __init__(self, spec: str, *_: object) -> None:
         if not isinstance(spec, str) or not _SAFE_DTYPE.fullmatch(spec):
-            raise pickle.UnpicklingError(f"it has an array of type {spec!r}")
+            raise pickle.UnpicklingError(f"it contains an array of type {spec!r}")
         self.spec = spec.lstrip("<>=|")
         self.order = "="
 
@@ -147,7 +147,7 @@ def _scalar(dtype: _DType, data: bytes) -> Any:
 def _encode(text: str, encoding: str) -> bytes:
     """Encode bytes as in old pickles."""
     if encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"it asks for the encoding {encoding!r}")
+        raise pickle.UnpicklingError(f"it uses the encoding {encoding!r}")
     return text.encode("latin-1")
 
 
@@ -174,7 +174,9 @@ for _module in ("builtins", "__builtin__"):
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no label file needs")
+            raise pickle.UnpicklingError(
+                f"it refers to {module}.{name}, which is not allowed in a label file"
+            )
         return _ADMITTED[module, name]
 
 
@@ -203,5 +205,5 @@ def _vector(value: Any, source: str) -> np.ndarray:
         or vector.dtype.kind not in "biuf"
         or not np.isin(vector, (0, 1)).all()
     ):
-        raise BadInputError(f"{source} has {str(value)[:60]!r} where a vector of 0 and 1 belongs")
+        raise BadInputError(f"{source} contains {str(value)[:60]!r} instead of a vector of 0 and 1")
     return vector

@@ -51,7 +51,7 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
         image = _first(record, _IMAGE_COLUMNS)
         if image is None or not isinstance(record[image], str):
             raise BadInputError(
-                f"{source} has no column 'image' (line {line}); it begins with a line like image,labels"
+                f"{source} has no column 'image' (line {line}); its first line must be like image,labels"
             )
         labels = _first(record, _LABEL_COLUMNS)
         if labels is not None and not isinstance(record[labels], dict):
@@ -62,7 +62,7 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
             order.update(dict.fromkeys(cells))
             tags = tuple(name for name, cell in cells.items() if _is_set(cell, name, source, line))
         if record[image] in rows:
-            raise BadInputError(f"{source} has image {record[image]!r} twice (line {line})")
+            raise BadInputError(f"{source} lists image {record[image]!r} twice (line {line})")
         rows[record[image]] = tags
     if classes is None:
         classes = with_background(
@@ -94,14 +94,14 @@ def _records(path: Path, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else ";" if ";" in head and "," not in head else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
     if not reader.fieldnames or len(reader.fieldnames) < 2:
-        raise BadInputError(f"{source} has no two columns; it begins with a line like image,labels")
+        raise BadInputError(f"{source} has fewer than two columns; its first line must be like image,labels")
     if len(set(reader.fieldnames)) < len(reader.fieldnames):
-        raise BadInputError(f"{source} names a column twice")
+        raise BadInputError(f"{source} has two columns of the same name")
     try:
         for record in reader:
             if None in record or None in record.values():
                 raise BadInputError(
-                    f"{source}, line {reader.line_num} has another number of columns than the first line"
+                    f"{source}, line {reader.line_num} and the first line have different numbers of columns"
                 )
             yield reader.line_num, record
     except csv.Error as error:
@@ -123,7 +123,7 @@ def _names(value: Any, classes: ClassList | None, source: str, line: int) -> tup
             return (whole,)
         names = re.split(r"[;|,]", whole) if re.search(r"[;|,]", whole) else whole.split()
     else:
-        raise BadInputError(f"{source}, line {line}: labels are names, not {value!r}")
+        raise BadInputError(f"{source}, line {line}: labels must be names, not {value!r}")
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
@@ -133,4 +133,4 @@ def _is_set(cell: Any, name: str, source: str, line: int) -> bool:
         return True
     if text in ("0", "0.0", "false", ""):
         return False
-    raise BadInputError(f"{source}, line {line}: column '{name}' holds {cell!r}, not 0 or 1")
+    raise BadInputError(f"{source}, line {line}: column '{name}' contains {cell!r}, not 0 or 1")
