@@ -4,6 +4,15 @@ Images are (H, W, 3) uint8 of any size, on both sides; severities are 1 to 5. ``
 one call for all; ``levels`` what all share; ``elastic`` also warps masks.
 """
 
-from wsstool.corruptions.named import GROUPS, MOVES_OBJECTS, VALIDATION, corrupt, generator_of, selected
+from wsstool.corruptions.named import (
+    GROUPS,
+    MOVES_OBJECTS,
+    VALIDATION,
+    corrupt,
+    generator_of,
+    moved,
+    one_of,
+    selected,
+)
 
-__all__ = ["GROUPS", "MOVES_OBJECTS", "VALIDATION", "corrupt", "generator_of", "selected"]
+__all__ = ["GROUPS", "MOVES_OBJECTS", "VALIDATION", "corrupt", "generator_of", "moved", "one_of", "selected"]

@@ -89,7 +89,7 @@ def photographs(textures: str = "") -> tuple[Path, ...]:
     if package is None or package.origin is None:
         raise MissingInputError(
             "frost needs photographs, which wsstool does not ship: pip install 'wsstool[corruptions]', name "
-            "a folder with textures=FOLDER, or use frost-synthetic"
+            "a folder of photographs (--frost FOLDER), or use frost-synthetic"
         )
     return _images_of(Path(package.origin).parent / "frost")
 

@@ -21,6 +21,7 @@ from wsstool.models.classifier import normalise
 from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
+from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import Picture, dataset_batches
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.stages.networks.whole_tokens import say_padding
@@ -63,7 +64,8 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     network = _Network(
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )
-    images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers)
+    corruption = open_corruption(options, messages, needs_still_objects=True)
+    images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers, corruption)
     say_padding(model, images.sizes, messages)
     classes = _classes(meta, dataset, options.weights)
     chosen = _targets(options.targets, images, classes)
@@ -71,10 +73,15 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         messages.say("computing class scores with one forward pass per image")
         chosen = _above(images, network, classes, options.score_threshold)
     params = options.key_params(
-        layer=list(layers), scale=list(scales), rectify=rectify, settings=setting_texts(own)
+        layer=list(layers),
+        scale=list(scales),
+        rectify=rectify,
+        settings=setting_texts(own),
+        **corruption_params(corruption),
     )
     weights = store.Input.of_file(options.weights, role="weights", provenance=meta.get("provenance", ()))
     inputs = [store.Input.of_folder(dataset.root, dataset.names), weights]
+    inputs += corruption.inputs if corruption else []
     header = _header(params, inputs, images, classes, chosen, layers, strides, options.dtype)
 
     def class_maps(numbers: list[int], pixels: list[np.ndarray]) -> Iterator[Payload]:
@@ -94,15 +101,18 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Images:
-    """The images of a data set, read in batches of equal size."""
+    """The images of a data set, read in batches of equal size, corrupted if there is a corruption."""
 
     dataset: Dataset
     sizes: np.ndarray
     batch_size: int
     workers: int
+    corruption: ImageCorruption | None = None
 
     def batches(self, start: int = 0) -> Iterator[tuple[list[int], list[Picture]]]:
-        return dataset_batches(self.dataset, self.sizes, self.batch_size, self.workers, start)
+        return dataset_batches(
+            self.dataset, self.sizes, self.batch_size, self.workers, start, self.corruption
+        )
 
 
 @dataclass(frozen=True)
