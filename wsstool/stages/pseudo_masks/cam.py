@@ -17,12 +17,12 @@ from wsstool.cams import Cams, multiscale
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
-from wsstool.models.classifier import normalise
 from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import Picture, dataset_batches
+from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.stages.networks.whole_tokens import say_padding
 from wsstool.stages.options.cam import CamOptions
@@ -116,11 +116,9 @@ class _Images:
 
 
 @dataclass(frozen=True)
-class _Network:
+class _Network(ClassScores):
     """A classifier on its device, and the method that computes its class maps."""
 
-    model: nn.Module
-    meta: dict[str, Any]
     method: Callable[..., Cams]
 
     def class_maps(
@@ -130,21 +128,6 @@ class _Network:
         x = self.input(pixels)
         found = self.method(self.model, x, asked.to(x.device), layers)
         return [one.float() for one in found.maps], self.as_scores(found.logits)
-
-    def scores(self, pixels: list[np.ndarray]) -> np.ndarray:
-        """(B, C) class scores in [0, 1]."""
-        with torch.no_grad():
-            return self.as_scores(self.model(self.input(pixels)))
-
-    def input(self, pixels: list[np.ndarray]) -> Tensor:
-        batch = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
-        x = normalise(batch.to(next(self.model.parameters()).device), self.meta["mean"], self.meta["std"])
-        return x.contiguous(memory_format=self.model.backbone.memory_format)  # type: ignore[union-attr, arg-type]
-
-    def as_scores(self, logits: Tensor) -> np.ndarray:
-        """A softmax where one class excludes the others, else sigmoids."""
-        single = self.meta.get("single_label", False)
-        return (logits.softmax(1) if single else logits.sigmoid()).float().cpu().numpy()
 
     def outputs(self, ids: np.ndarray, n_classes: int) -> np.ndarray:
         """Return the outputs of the network for class ids."""
