@@ -14,7 +14,7 @@ from wsstool.stages.train.train_classifier import train_cls
 CLASSIFIER: dict[str, Any] = {
     "arch": "tiny",
     "image_size": 32,
-    "epochs": 8,
+    "epochs": 12,
     "batch_size": 4,
     "lr": 1e-2,
     "workers": 0,
@@ -26,6 +26,7 @@ CLASSIFIER: dict[str, Any] = {
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """16 images of two sizes with one coloured rectangle each, with tags and true masks."""
     root = write_rectangles(tmp_path_factory.mktemp("robust"), 16)
+    (root / "classes.txt").write_text("0 background\n1 cat\n2 dog\n")
     write_splits(root, train=range(10), val=range(10, 16))
     return root
 
