@@ -73,16 +73,9 @@ class TestSameNumbers:
 
     def test_neither_order_nor_workers_matter(self, data: Path, weights: Path, tmp_path: Path) -> None:
         turned = {**RUN, "corruption": RUN["corruption"][::-1], "severity": [4, 1, 4]}
-        one, other = (
+        for workers, own in ((0, RUN), (3, turned)):
             robustness(data, weights=weights, workers=workers, output=tmp_path / f"{workers}.h5", **own)
-            for workers, own in ((0, RUN), (3, turned))
-        )
-        (first, a, _), (second, b, _) = (read(tmp_path / f"{n}.h5") for n in (0, 3))
-        place = [second.attributes["conditions"].index(text) for text in first.attributes["conditions"]]
-        assert place != sorted(place)
-        for x, y in zip(a, b, strict=True):
-            assert np.allclose(x.data, y.data[place], atol=1e-6)  # batches hold other conditions
-        assert one["clean"] == other["clean"]
+        assert (tmp_path / "0.h5").read_bytes() == (tmp_path / "3.h5").read_bytes()
 
 
 @pytest.mark.parametrize("network", ["classifier"])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from wsstool.corruptions import GROUPS, selected
 from wsstool.corruptions.frost import photographs
 from wsstool.corruptions.levels import SEVERITIES
 from wsstool.errors import MissingInputError
+from wsstool.registry import CORRUPTIONS
 from wsstool.stages.options.scoring import RobustnessOptions
 from wsstool.types import Messages
 
@@ -39,7 +40,7 @@ CLEAN = Condition("clean", 0)
 
 
 def chosen_corruptions(options: RobustnessOptions, messages: Messages) -> list[str]:
-    """Return the corruptions that are named, by themselves or in groups.
+    """Return the corruptions that are named, by themselves or in groups, in the order of the registry.
 
     Without photographs of frost, ``frost-synthetic`` takes the place of a frost that only a group names.
 
@@ -48,7 +49,7 @@ def chosen_corruptions(options: RobustnessOptions, messages: Messages) -> list[s
         MissingInputError: frost is named, or a folder of photographs, and there are none.
     """
     words = options.corruption or []
-    names = list(selected(words))
+    names = _in_order(selected(words))
     if "frost" not in names:
         return names
     try:
@@ -60,8 +61,12 @@ def chosen_corruptions(options: RobustnessOptions, messages: Messages) -> list[s
             f"{SYNTHETIC_FROST} takes the place of frost, so there is no mCE: frost needs photographs, from "
             "pip install 'wsstool[corruptions]' or --frost FOLDER"
         )
-        return list(dict.fromkeys(SYNTHETIC_FROST if name == "frost" else name for name in names))
+        return _in_order({SYNTHETIC_FROST if name == "frost" else name for name in names})
     return names
+
+
+def _in_order(names: Collection[str]) -> list[str]:
+    return [name for name in CORRUPTIONS if name in names]
 
 
 def conditions_of(names: Sequence[str], options: RobustnessOptions) -> list[Condition]:

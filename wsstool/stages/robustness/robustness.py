@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wsstool import store
-from wsstool.errors import BadInputError, SomeFailedError, UsageError, WsstoolError
+from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError, WsstoolError
 from wsstool.options import spelled, takes
 from wsstool.parallel import map_in_threads
 from wsstool.stages.inputs.corruption import frost_inputs
@@ -47,6 +47,8 @@ def robustness(options: RobustnessOptions, *, messages: Messages = SILENT) -> di
         UsageError: no such corruption, options that do not fit the network, or none of a finished score file.
             Others: see ``open_subject``.
     """
+    if not Path(options.data).exists():
+        raise MissingInputError(f"there is no data folder or score file '{options.data}'")
     if Path(options.data).is_file():
         _refuse_all(options)
         found = summarise(options.data)

@@ -30,7 +30,7 @@ from wsstool.stages.robustness.scored_networks import (
     ScoreOfEachClass,
 )
 from wsstool.stages.robustness.views import Views
-from wsstool.stages.scoring.ground_truth import Truth, find_truth
+from wsstool.stages.scoring.ground_truth import Truth, find_truth, mask_views
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -123,6 +123,8 @@ def _segmenter(options: RobustnessOptions, weights: Path, messages: Messages) ->
             raise UsageError(f"{what}, and '{weights}' is a segmenter")
     dataset, device = _images(options, SILENT), pick_device(options.device)
     trained = open_segmenter(weights, device, dataset.classes, is_named=options.class_list is not None)
+    if not mask_views(dataset.root, trained.classes):
+        _check_known(dataset.classes, trained.classes, f"'{weights}'", f"'{dataset.root}'")
     truth = find_truth(dataset.names, dataset.root, trained.classes, options.truth)
     known = [i for i, path in enumerate(truth.paths) if path is not None]
     dataset = _shard(_kept(dataset, known, "without a ground-truth mask", messages), options)
@@ -164,6 +166,11 @@ def _outputs(
     if unknown := sorted(set(dataset.classes.foreground) - set(ids)):
         raise BadInputError(f"'{options.weights}' has no output for the class '{names[unknown[0]]}'")
     return list(range(len(ids))), list(ids)
+
+
+def _check_known(classes: ClassList, known: ClassList, network: str, data: str) -> None:
+    if unknown := [name for name in classes.names if name not in known.names]:
+        raise BadInputError(f"{network} does not know the class '{unknown[0]}' of {data}")
 
 
 def _with_tokens(options: RobustnessOptions, model: nn.Module, messages: Messages) -> bool | None:
