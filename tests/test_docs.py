@@ -90,6 +90,16 @@ def test_the_page_about_refiners_runs(read_along, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_about_robustness_runs(read_along, tmp_path):
+    done = read_along("docs/howto/robustness.md")
+    found = [json.loads("{" + part) for part in re.split(r"^\{", done.stdout, flags=re.M)[1:]]
+    assert [len(one["corruptions"]) for one in found] == [19, 5, 4, 4, 4]
+    one, other, joined = (part["images"] for part in found[2:])
+    assert one + other == joined == 30 and found[4]["notes"] == []
+    assert found[0]["metric"] == "miou" and (tmp_path / "robustness.html").stat().st_size > 10_000
+
+
+@pytest.mark.slow
 def test_the_python_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

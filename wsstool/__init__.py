@@ -28,6 +28,7 @@ _PUBLIC = {
     "predict": "api.stages",
     "nms_files": "api.stages",
     "evaluate": "api.stages",
+    "robustness": "api.stages",
     "report": "api.stages",
     "export": "api.stages",
     "import_masks": "api.stages",

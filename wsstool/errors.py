@@ -33,9 +33,13 @@ class UsageError(WsstoolError):
 
 
 class SomeFailedError(WsstoolError):
-    """The run finished, but more images failed than allowed."""
+    """The run finished, but more images failed than allowed; ``summary`` holds the scores, if any."""
 
     exit_code = ExitCode.SOME_FAILED
+
+    def __init__(self, message: str, summary: dict[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.summary = summary or {}
 
 
 class BelowThresholdError(WsstoolError):

@@ -66,5 +66,5 @@ def test_a_broken_photograph(tmp_path):
 
 def test_without_the_package_the_message_names_the_ways_out(monkeypatch):
     monkeypatch.setattr(frost_module, "find_spec", lambda name: None)
-    with pytest.raises(MissingInputError, match=r"wsstool\[corruptions\].*textures=FOLDER.*frost-synthetic"):
+    with pytest.raises(MissingInputError, match=r"wsstool\[corruptions\].*--frost FOLDER.*frost-synthetic"):
         frozen("")

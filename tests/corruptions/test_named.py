@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.corruptions.pictures import cat
-from wsstool.corruptions import GROUPS, corrupt, generator_of, selected
+from wsstool.corruptions import GROUPS, corrupt, generator_of, moved, one_of, selected
+from wsstool.corruptions.elastic import displacement, warp_mask
 from wsstool.errors import UsageError
 from wsstool.registry import CORRUPTIONS
 
@@ -25,6 +26,37 @@ class TestSelected:
     def test_an_unknown_word_is_refused_with_the_known_ones(self):
         with pytest.raises(UsageError, match=r"no corruption 'rain'.*noise, blur.*gaussian-noise"):
             selected(["fog", "rain"])
+
+    @pytest.mark.parametrize(
+        ("word", "near"), [("fogg", "fog"), ("zoom_blurr", "zoom-blur"), ("nois", "noise")]
+    )
+    def test_the_nearest_name_is_suggested(self, word, near):
+        with pytest.raises(UsageError, match=rf"no corruption '{word}'; did you mean '{near}'\?"):
+            selected([word])
+
+
+class TestOneOf:
+    def test_takes_both_spellings_of_one_corruption(self):
+        assert one_of("zoom_blur") == one_of("zoom-blur") == "zoom-blur"
+
+    def test_a_group_is_not_one(self):
+        with pytest.raises(UsageError, match="'extra' is a group of corruptions; choose one: zoom-blur,"):
+            one_of("extra")
+
+
+class TestMoved:
+    def test_is_the_mask_of_the_moved_image(self):
+        mask = np.arange(40 * 50, dtype=np.uint16).reshape(40, 50)
+        field = displacement(
+            np.zeros((40, 50, 3), np.uint8), 4, generator_of("elastic-transform", 4, "a.png", 2)
+        )
+        found = moved(mask, "elastic_transform", 4, image_name="a.png", seed=2)
+        assert np.array_equal(found, warp_mask(mask, field)) and not np.array_equal(found, mask)
+
+    @pytest.mark.parametrize("name", sorted(set(CORRUPTIONS) - {"elastic-transform"}))
+    def test_nothing_else_moves_a_mask(self, name):
+        mask = np.zeros((4, 5), np.uint8)
+        assert moved(mask, name, 5, image_name="a") is mask
 
 
 class TestGenerator:

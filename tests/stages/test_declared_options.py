@@ -79,7 +79,7 @@ def another(declared: type[Options], name: str) -> Any:
         value = next(one for one in choices if one != default)
     elif kind is bool:
         value = not default
-    elif hint is int or kind is int:
+    elif int in (hint, kind, *get_args(kind)):
         value = next(n for n in range(1, 100) if bounds.contains(n) and n != default)
     elif kind is float or float in get_args(kind):
         value = next(x for x in (0.25, 0.75, 1.5) if bounds.contains(x) and x != default)

@@ -12,7 +12,7 @@ from wsstool import store
 from wsstool.types import ClassList
 
 CLASSES = ClassList(("background", "cat", "dog"), 0, ((0, 0, 0), (200, 30, 30), (30, 30, 200)))
-KINDS = ("cam", "cam-3-layers", "mask", "contour", "selection", "proposal", "box")
+KINDS = ("cam", "cam-3-layers", "mask", "contour", "selection", "proposal", "box", "score")
 ENVIRONMENT = '{"python":"any"}'
 
 
@@ -103,6 +103,11 @@ def example(
         shapes = np.concatenate([sizes, np.full((n, 1), -1)], 1)
         data = [r.integers(0, 99, count).astype(np.uint16) for count in elements]
         attributes = {"max_proposals": rows}
+    elif payload == "score":
+        conditions = ["clean 0", "fog 1", "fog 3"]
+        shapes = np.tile([len(conditions), len(CLASSES), 3], (n, 1))
+        elements, attributes = shapes.prod(1), {"conditions": conditions, "measure": "pixels"}
+        data = [r.integers(0, 50, shape).astype(np.int32) for shape in shapes]
     else:
         names = ["x0", "y0", "x1", "y1", "score", "class"]
         rows = np.where(readable, r.integers(0, 4, n), 0)

@@ -16,7 +16,7 @@ class RecordFile(Mapping[str, ImageRecord]):
     """A record file, open for reading: image name -> record.
 
     Attributes:
-        kind: ``cam``, ``mask``, ``contour``, ``selection``, ``proposal`` or ``box``.
+        kind: ``cam``, ``mask``, ``contour``, ``selection``, ``proposal``, ``box`` or ``score``.
         classes: names of all classes; a class id is an index.
         background: class id of the background, or -1.
         stage: the command that wrote the file.
@@ -104,6 +104,7 @@ def open(path: str | os.PathLike[str], images: str | os.PathLike[str] | None = N
           (B, H, W): masks (1 object, 0 not, 255 unsure), or maps in [0, 1].
         - ``proposal``: ``data`` (P, H, W) bool, ``boxes`` (P, 4), best first.
         - ``box``: ``boxes`` (R, 4), ``scores``, ``class_ids``, ``data`` (R, F) and ``columns``.
+        - ``score``: ``data`` (M, K, F), ``conditions`` (M texts such as "fog 3") and ``measure``.
 
     Raises:
         MissingInputError: no such file.

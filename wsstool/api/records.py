@@ -219,6 +219,23 @@ class BoxRecord(ImageRecord):
         return table[:, [self.columns.index(name) for name in names]]
 
 
+class ScoreRecord(ImageRecord):
+    """What a network made of an image, clean and corrupted; ``data`` is (M, K, F), see ``measure``."""
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """Corruption and severity of each condition, such as "fog 3"; "clean 0" is the first."""
+        return tuple(self._header.attributes["conditions"])
+
+    @property
+    def measure(self) -> str:
+        """``class``: the id of the best class; ``scores``: of each class; ``pixels``: counts per class."""
+        return str(self._header.attributes["measure"])
+
+    def _says(self) -> str:
+        return f"{self.measure} under {len(self.conditions)} conditions"
+
+
 KINDS: dict[str, type[ImageRecord]] = {
     "mask": MaskRecord,
     "cam": CamRecord,
@@ -226,5 +243,6 @@ KINDS: dict[str, type[ImageRecord]] = {
     "contour": ObjectRecord,
     "proposal": ProposalRecord,
     "box": BoxRecord,
+    "score": ScoreRecord,
 }
 """Kind of file -> its records."""

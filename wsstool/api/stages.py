@@ -28,6 +28,7 @@ STAGES = {
     "predict": "predict.predict:predict",
     "nms_files": "detections.nms:nms",
     "evaluate": "scoring.evaluate:evaluate",
+    "robustness": "robustness.robustness:robustness",
     "report": "report.report:report",
     "export": "exchange.export:export",
     "import_masks": "exchange.import_masks:import_masks",
@@ -37,7 +38,7 @@ STAGES = {
     "merge": "streams.merge:merge",
 }
 _STREAMS = ("source", "sources", "output")  # None or "-": standard input or output, on the command line
-_SCORES = {"evaluate"}  # return their result; the output file is optional
+_SCORES = {"evaluate", "robustness"}  # return their results; the output file is optional
 
 
 @functools.cache

@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("pipeline.predict:predict", "From masks to a segmenter"),
     "nms": ("pipeline.nms:nms", "Results"),
     "eval": ("pipeline.eval:evaluate", "Results"),
+    "robustness": ("pipeline.robustness:robustness", "Results"),
     "report": ("tools.report:report", "Results"),
     "export": ("tools.export:export", "Results"),
     "info": ("tools.info:info", "Files"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from PIL import Image
 from scipy import ndimage
 
 from wsstool.corruptions.levels import constants_of, to_levels
@@ -115,6 +116,29 @@ def warp_mask(mask: np.ndarray, field: np.ndarray) -> np.ndarray:
     """
     rows, columns = (np.rint(one).astype(int) for one in _positions(mask, field))
     return mask[_mirrored(rows, mask.shape[0]), _mirrored(columns, mask.shape[1])]
+
+
+def enlarged(field: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resample a displacement to an image of another size, with distances in pixels of that image.
+
+    Args:
+        field: (2, h, w), see ``displacement``.
+        size: rows and columns.
+    Returns:
+        (2, rows, columns) float32; ``field`` itself if it has this size.
+
+    Example:
+        >>> enlarged(np.ones((2, 1, 1), np.float32), (2, 3)).tolist()
+        [[[2.0, 2.0, 2.0], [2.0, 2.0, 2.0]], [[3.0, 3.0, 3.0], [3.0, 3.0, 3.0]]]
+    """
+    if field.shape[1:] == tuple(size):
+        return field
+    rows, columns = size
+    resized = [
+        np.asarray(Image.fromarray(one).resize((columns, rows), Image.Resampling.BILINEAR)) for one in field
+    ]
+    factors = (rows / field.shape[1], columns / field.shape[2])
+    return np.stack([one * np.float32(factor) for one, factor in zip(resized, factors, strict=True)])
 
 
 def _positions(image: np.ndarray, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

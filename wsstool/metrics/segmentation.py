@@ -61,6 +61,15 @@ class SegmentationScores:
         }
 
 
+@dataclass(frozen=True)
+class PixelScores:
+    """Scores that need no confusion matrix: ``iou`` (C,), its mean, and the share of correct pixels."""
+
+    iou: np.ndarray
+    mean_iou: float
+    pixel_accuracy: float
+
+
 def number(value: float) -> float | None:
     """Return a float that JSON can represent: NaN becomes None."""
     return None if math.isnan(value) else float(value)
@@ -130,6 +139,30 @@ def segmentation_scores(
             mean_false_positive=_mean(np.where(counted, 1 - truth / union, np.nan)),
             mean_false_negative=_mean(np.where(counted, 1 - predicted / union, np.nan)),
         )
+
+
+def scores_of_pixels(hit: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> PixelScores:
+    """Compute mIoU and pixel accuracy from the pixels of each class.
+
+    They are those of ``segmentation_scores`` with its default options.
+
+    Args:
+        hit: (C,) correct pixels.
+        predicted: (C,) pixels predicted as the class, where there is ground truth.
+        truth: (C,) ground-truth pixels, however they were predicted.
+
+    Returns:
+        The scores; NaN over nothing.
+
+    Example:
+        >>> scores_of_pixels(np.array([3, 4]), np.array([3, 5]), np.array([4, 4])).pixel_accuracy
+        0.875
+    """
+    union = truth + predicted - hit
+    with np.errstate(invalid="ignore", divide="ignore"):
+        iou = np.where(union > 0, hit / union, np.nan)
+        total = truth.sum()
+        return PixelScores(iou, _mean(iou), float(hit.sum() / total) if total else math.nan)
 
 
 def mean_ious(

@@ -58,12 +58,13 @@ def read_log(path: Path) -> dict[str, tuple[list[float], list[float]]]:
     return curves
 
 
-def line_chart(series: Series, *, label: str = "") -> str:
+def line_chart(series: Series, *, label: str = "", y_range: tuple[float, float] | None = None) -> str:
     """Draw an SVG line chart whose colours follow the page (CSS variables ``--series-1`` ...).
 
     Args:
         series: name -> (abscissae, values), at most four; long curves are averaged to 240 points.
         label: text for screen readers.
+        y_range: values that the ordinate must include, so that charts can be compared.
 
     Returns:
         One ``<svg>`` element; an empty string without data.
@@ -72,7 +73,7 @@ def line_chart(series: Series, *, label: str = "") -> str:
     if not drawn:
         return ""
     xs = [x for points in drawn.values() for x in points[0]]
-    ys = [y for points in drawn.values() for y in points[1]]
+    ys = [y for points in drawn.values() for y in points[1]] + list(y_range or ())
     x_ticks, y_ticks = _ticks(min(xs), max(xs), 4), _ticks(min(ys), max(ys), 4)
     x_low, x_high = min(xs), max(max(xs), min(xs) + 1e-9)
     y_low, y_high = min(y_ticks[0], min(ys)), max(y_ticks[-1], max(ys))

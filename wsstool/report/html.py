@@ -168,7 +168,14 @@ def _curves(curves: Curves) -> str:
     charts = "".join(
         f"<figure><figcaption>{escape(t)}</figcaption>{svg}</figure>" for t, svg in curves.charts
     )
-    return f'<section><h2>{escape(curves.title)}</h2><div class="charts">{charts}</div></section>'
+    note = f"<p>{escape(curves.note)}</p>" if curves.note else ""
+    names = "".join(
+        f'<span><span class="swatch" style="background:{_colour(k)}"></span>{escape(name)}</span>'
+        for k, name in enumerate(curves.legend)
+    )
+    key = f'<div class="key">{names}</div>' if names else ""
+    title = f"<h2>{escape(curves.title)}</h2>"
+    return f'<section>{title}{note}{key}<div class="charts">{charts}</div></section>'
 
 
 def _provenance(page: Page) -> str:

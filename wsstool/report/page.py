@@ -61,10 +61,19 @@ class Gallery:
 
 @dataclass(frozen=True)
 class Curves:
-    """The charts of one training log: titles and SVG elements."""
+    """The charts of one training log or of scores under corruption.
+
+    Args:
+        title: heading.
+        charts: titles and SVG elements.
+        note: what the charts show.
+        legend: names of the series, in the order of their colours.
+    """
 
     title: str
     charts: Sequence[tuple[str, str]]
+    note: str = ""
+    legend: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +89,7 @@ class Page:
         definition: the sentence that defines mIoU.
         confusions: (score row, true class, predicted class, share of the true class's pixels).
         galleries: image galleries.
-        curves: one per training log.
+        curves: one per training log, and one per metric of scores under corruption.
         provenance: (file, commands that made it, oldest first).
     """
 

@@ -10,6 +10,7 @@ This is the only place where the families of methods meet. What each folder read
 - ``predict``: ``predict``: images and weights to label maps, class probabilities or object masks.
 - ``detections``: ``nms``: detections or proposals to fewer of them, in our format and in foreign ones.
 - ``scoring``: ``eval``: predictions and ground truth to scores.
+- ``robustness``: ``robustness``: weights, and images that it corrupts, to scores.
 - ``exchange``: ``export``, ``import``: record files to foreign formats and back.
 - ``report``: ``report``: record files and scores to an HTML page with images.
 - ``streams``: ``info``, ``check``, ``cat``, ``merge``, ``cache``: any record file, whatever it holds.

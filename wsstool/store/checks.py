@@ -53,6 +53,15 @@ def check_columns(header: Header) -> None:
         named = header.attributes["columns"]
         require(isinstance(named, list | tuple) and len(named) >= 4, "columns")
         require(np.all(counts % len(named) == 0), "shape")
+    if header.payload == "score":
+        conditions, measure = header.attributes["conditions"], header.attributes["measure"]
+        require(isinstance(conditions, list | tuple) and conditions, "conditions")
+        require(
+            all(isinstance(one, str) and one.rpartition(" ")[2].isdecimal() for one in conditions),
+            "conditions",
+        )
+        require(measure in ("class", "scores", "pixels"), "measure")
+        require(np.all((shapes[:, 0] == len(conditions)) | (counts == 0)), "shape")
     if "window" in columns:
         window = columns["window"].astype(float)
         require(np.all(window >= 0) and np.all(window[:, 2:] >= window[:, :2]), "window")

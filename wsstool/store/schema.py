@@ -124,5 +124,20 @@ KINDS: dict[str, Kind] = {
             {"columns": "names of the F columns"},
             None,
         ),
+        Kind(
+            "score",
+            ("int32", "float32"),
+            "(M, K, F) for M conditions. measure 'class': the id of the best class (K = F = 1); 'scores': "
+            "the score of each class but the background, 0 to 1 (F = 1); 'pixels': correct, predicted and "
+            "ground-truth pixels of each class (F = 3)",
+            "wsstool robustness",
+            {},
+            {},
+            {
+                "conditions": "corruption and severity of each, such as 'fog 3'; 'clean 0' is the first",
+                "measure": "class, scores or pixels",
+            },
+            -1,
+        ),
     )
 }

@@ -308,9 +308,7 @@ def test_images_without_a_tag_as_negatives(data: Path, tmp_path: Path) -> None:
         train_cls(data, output=tmp_path / "c.pth", **FAST, negatives=True, loss="cross-entropy")
 
 
-def test_negatives_of_a_single_label_set_need_the_soft_margin(
-    patches: Path, tmp_path: Path
-) -> None:
+def test_negatives_of_a_single_label_set_need_the_soft_margin(patches: Path, tmp_path: Path) -> None:
     for row, path in enumerate(sorted(patches.iterdir())):
         tags = [int(row % 5 == c) for c in range(4)]  # every fifth patch has none
         path.rename(patches / f"{path.name[:2]}-[{' '.join(map(str, tags))}].png")

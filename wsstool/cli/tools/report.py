@@ -12,6 +12,7 @@ def report(options: ReportOptions) -> None:
     Examples:
         wsstool report cams.h5 pseudo.h5 -o report.html
         wsstool report contours.h5 selection.h5 -o masks.html
+        wsstool report small=small.h5 large=large.h5 -o robustness.html
         wsstool report CAM=cams.h5 prediction=test.h5 --twin twin.h5 --log seg.jsonl -o report.html
     """
     found = call("report.report:report", options)

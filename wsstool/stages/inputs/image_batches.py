@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
@@ -42,15 +42,30 @@ def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[lis
 
 
 def dataset_batches(
-    dataset: Dataset, sizes: np.ndarray, batch_size: int, workers: int, start: int = 0
+    dataset: Dataset,
+    sizes: np.ndarray,
+    batch_size: int,
+    workers: int,
+    start: int = 0,
+    corruption: Callable[[np.ndarray, str], np.ndarray] | None = None,
 ) -> Iterator[tuple[list[int], list[ImageOrError]]]:
-    """Decode the images of a data set in batches of equal size, see ``plan_batches`` and ``read_batches``."""
+    """Decode the images of a data set in batches of equal size, see ``plan_batches`` and ``read_batches``.
+
+    With a ``corruption`` of (image, name in the data folder), the images come corrupted.
+    """
     paths = [dataset.path(i) for i in range(len(dataset))]
-    return read_batches(paths, sizes, plan_batches(sizes, batch_size, start), workers)
+    batches = plan_batches(sizes, batch_size, start)
+    if corruption is None:
+        return read_batches(paths, sizes, batches, workers)
+    return read_batches(paths, sizes, batches, workers, lambda image, i: corruption(image, dataset.names[i]))
 
 
 def read_batches(
-    paths: list[Path], sizes: np.ndarray, batches: list[list[int]], workers: int = 2
+    paths: list[Path],
+    sizes: np.ndarray,
+    batches: list[list[int]],
+    workers: int = 2,
+    change: Callable[[np.ndarray, int], np.ndarray] | None = None,
 ) -> Iterator[tuple[list[int], list[ImageOrError]]]:
     """Decode the images of each batch, in order, some batches ahead.
 
@@ -61,13 +76,19 @@ def read_batches(
         sizes: (N, 2) planned rows and columns.
         batches: indices, as ``plan_batches`` gives them.
         workers: threads; Pillow decodes outside Python's lock. 0: read when asked.
+        change: applied to each decoded image and its index, in the threads; keeps the size.
     """
+
+    def read(i: int) -> ImageOrError:
+        image = read_sized_image(paths[i], sizes[i])
+        return change(image, i) if change and isinstance(image, np.ndarray) else image
+
     ahead = 2 * workers
     waiting: deque[tuple[list[int], list[Future[ImageOrError]]]] = deque()
     with ThreadPoolExecutor(max(1, workers)) as pool:
         try:
             for batch in batches:
-                waiting.append((batch, [pool.submit(read_sized_image, paths[i], sizes[i]) for i in batch]))
+                waiting.append((batch, [pool.submit(read, i) for i in batch]))
                 if len(waiting) > ahead:
                     yield _collected(waiting.popleft())
             while waiting:

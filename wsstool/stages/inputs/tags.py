@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.data.splits import split_files
 from wsstool.errors import BadInputError, UsageError
+from wsstool.stages.inputs.corruption import ImageCorruption
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.training.images.decoded_images import DecodedImages
@@ -19,13 +21,17 @@ from wsstool.types import SILENT, ClassList, Messages
 
 @dataclass(frozen=True)
 class TaggedSource:
-    """Images with tags, wherever they come from: ``tags`` (N,K), one column per class except background."""
+    """Images with tags, wherever they come from: ``tags`` (N,K), one column per class except background.
+
+    ``change`` is applied to each decoded image and its number.
+    """
 
     paths: list[Path]
     tags: np.ndarray
     classes: ClassList
     inputs: list[store.Input]
     split: str | None = None
+    change: Callable[[np.ndarray, int], np.ndarray] | None = None
 
 
 def open_tagged(
@@ -61,9 +67,14 @@ def has_train_split(root: Path) -> bool:
 
 
 def open_validation(
-    data: Path, split: str | None, labels: Path | None, class_list: Path | None, classes: ClassList
+    data: Path,
+    split: str | None,
+    labels: Path | None,
+    class_list: Path | None,
+    classes: ClassList,
+    corruption: ImageCorruption | None = None,
 ) -> TaggedSource | None:
-    """Open the images of the validation split; None without one.
+    """Open the images of the validation split, which may be corrupted; None without one.
 
     Raises:
         BadInputError: other classes than those of training.
@@ -73,9 +84,16 @@ def open_validation(
         return None
     if data.is_file():
         raise UsageError("--val-split applies to data folders; a record file has no splits")
-    source = _of_folder(open_dataset(data, split=split, labels=labels, class_list=class_list), "val")
+    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
+    source = _of_folder(dataset, "val")
     classes.require_same(source.classes, f"the training images and the split '{split}' of '{data}'")
-    return source
+    if corruption is None:
+        return source
+    return replace(
+        source,
+        inputs=[*source.inputs, *corruption.inputs],
+        change=lambda image, i: corruption(image, dataset.names[i]),
+    )
 
 
 def _of_folder(dataset: Dataset, role: str) -> TaggedSource:

@@ -12,6 +12,7 @@ from wsstool.stages.options.groups import (
     METHOD,
     MODEL,
     OUTPUT,
+    Corruption,
     DataFolder,
     Inference,
     RecordOutput,
@@ -21,7 +22,7 @@ from wsstool.stages.options.groups import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class CamOptions(DataFolder, Shard, Settings, Inference, RecordOutput):
+class CamOptions(DataFolder, Shard, Settings, Corruption, Inference, RecordOutput):
     """Class activation maps of a data folder."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wsstool.options import Options, option
+from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import Refiner
 
 INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
@@ -116,6 +116,45 @@ class Refinement(Settings):
 
     refine: Refiner | None = option(
         None, "refine the score maps with the image; default: no refinement", panel=METHOD
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frost(Options):
+    """The photographs of the corruption ``frost``, which wsstool does not contain."""
+
+    frost: Path | None = option(
+        None,
+        "folder with photographs of frost for that corruption; default: those of wsstool[corruptions]",
+        panel=INPUT,
+        key=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corruption(Frost):
+    """A corruption of the images that a network sees."""
+
+    corruption: str | None = option(
+        None,
+        "corruption of the decoded images, such as fog or gaussian-noise; 'wsstool methods' lists them",
+        panel=METHOD,
+        key="changed",
+    )
+    severity: int | None = option(
+        None,
+        "severity of --corruption",
+        panel=METHOD,
+        at_least=1,
+        at_most=5,
+        key="changed",
+        unused=Unused(lambda o: o.corruption is None, "without --corruption"),
+    )
+    frost: Path | None = redeclared(
+        Frost,
+        "frost",
+        None,
+        unused=(Unused(lambda o: o.corruption != "frost", "without --corruption frost"),),
     )
 
 

@@ -14,6 +14,7 @@ from wsstool.stages.options.groups import (
     OUTPUT,
     BoxSource,
     BoxWindows,
+    Corruption,
     DataFolder,
     ImageFolder,
     Inference,
@@ -38,7 +39,7 @@ class Prediction(ImageFolder, Shard, Refinement, Inference, RecordOutput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelMapOptions(Prediction, DataFolder):
+class LabelMapOptions(Prediction, DataFolder, Corruption):
     """A segmenter that labels whole images."""
 
     probabilities: bool = option(

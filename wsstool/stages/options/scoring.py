@@ -1,4 +1,4 @@
-"""The options of ``eval`` and ``report``, own and shared."""
+"""The options of ``eval``, ``robustness`` and ``report``, own and shared."""
 
 from __future__ import annotations
 
@@ -6,8 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wsstool.options import Options, option, redeclared
-from wsstool.stages.options.groups import INPUT, METHOD, OUTPUT, RUNTIME, ImagesOfRecords
+from wsstool.options import Options, Unused, option, redeclared
+from wsstool.stages.options.groups import (
+    INPUT,
+    METHOD,
+    MODEL,
+    OUTPUT,
+    RUNTIME,
+    DataFolder,
+    Frost,
+    ImagesOfRecords,
+    Inference,
+    RecordOutput,
+    Shard,
+)
 from wsstool.stages.options.metrics import choices
 
 
@@ -126,12 +138,77 @@ class EvalOptions(LabelMapScores):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RobustnessOptions(DataFolder, Shard, Frost, Inference, RecordOutput):
+    """Scores of a network on corrupted images."""
+
+    data: Path = redeclared(
+        DataFolder, "data", ..., help="data folder with tags or masks, or a score file of robustness -o"
+    )
+    weights: Path | None = option(
+        None, "classifier or segmenter (.pth); required with a data folder", panel=MODEL, key=False
+    )
+    truth: Path | None = redeclared(LabelMapScores, "truth", None)
+    corruption: list[str] | None = option(
+        None,
+        "corruption, or a group: noise, blur, weather, digital, extra; repeatable; default: all 19",
+        panel=METHOD,
+    )
+    severity: list[int] | None = option(
+        None, "severity; repeatable; default: all five", panel=METHOD, at_least=1, at_most=5
+    )
+    severity_set: Literal["all", "segformer"] = option(
+        "all",
+        "'segformer': severities 1 to 3 of noise and 1 to 5 of the rest, as for the City-C averages",
+        panel=METHOD,
+        unused=Unused(lambda o: o.severity is not None, "with --severity"),
+    )
+    corrupt_at: Literal["native", "input"] = option(
+        "native",
+        "corrupt before ('native') or after ('input') resizing to --image-size",
+        panel=METHOD,
+        unused=Unused(lambda o: o.image_size is None, "without --image-size"),
+    )
+    image_size: int | None = option(
+        None,
+        "short side of the network's input in pixels; default: images as they are",
+        panel=METHOD,
+        at_least=1,
+    )
+    crop: bool = option(
+        False,
+        "for classifiers: cut the central square out of the resized image, as published for ImageNet",
+        panel=METHOD,
+        spelling="--crop",
+        unused=Unused(lambda o: o.image_size is None, "without --image-size"),
+    )
+    subset: Path | None = option(
+        None,
+        "for classifiers: file with the numbers of the outputs that may win, one per line (ImageNet-A, -R)",
+        panel=MODEL,
+        key=False,
+    )
+    score: Literal["class", "combined"] = option(
+        "combined",
+        "with a token head: logits of the class token, or those plus half the largest of any token",
+        panel=MODEL,
+    )
+    seed: int = option(0, "seed of the corruptions", panel=RUNTIME, at_least=0)
+    output: Path | None = redeclared(
+        RecordOutput,
+        "output",
+        None,
+        help="score file (HDF5), which an interrupted run continues and 'merge' joins; default: none",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReportOptions(LabelMapScores):
     """A page with the scores and images of a whole pipeline."""
 
     sources: list[str] = option(
         ...,
-        "cam, mask, contour, selection or score files, as FILE or NAME=FILE, in the order shown",
+        "cam, mask, contour, selection or score files (of eval and robustness), as FILE or NAME=FILE, in the "
+        "order shown",
         positional=True,
     )
     output: Path = option(..., "HTML file", panel=OUTPUT, spelling=("--output", "-o"))

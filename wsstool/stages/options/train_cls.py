@@ -6,9 +6,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wsstool.options import option, redeclared
+from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Attention, Optimizer, Schedule
-from wsstool.stages.options.groups import INPUT, METHOD, MODEL, TRAINING, DataFolder, ImagesOfRecords
+from wsstool.stages.options.groups import (
+    INPUT,
+    METHOD,
+    MODEL,
+    TRAINING,
+    Corruption,
+    DataFolder,
+    ImagesOfRecords,
+)
 from wsstool.stages.options.training import (
     WITH_PROBE,
     WITHOUT_PROBE,
@@ -17,9 +25,11 @@ from wsstool.stages.options.training import (
     step_option,
 )
 
+WITHOUT_VAL = Unused(lambda o: o.val_split is None, "without --val-split")
+
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
+class TrainClsOptions(TrainerOptions, Probe, Corruption, ImagesOfRecords, DataFolder):
     """A classifier from image-level labels."""
 
     data: Path = redeclared(
@@ -37,6 +47,19 @@ class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
         panel=INPUT,
         spelling="--negatives/--no-negatives",
         key="changed",
+    )
+    corruption: str | None = redeclared(
+        Corruption,
+        "corruption",
+        None,
+        help="corruption of the validation images, such as fog; 'wsstool methods' lists them",
+        unused=(WITH_PROBE, WITHOUT_VAL),
+    )
+    severity: int | None = redeclared(
+        Corruption,
+        "severity",
+        None,
+        unused=(WITH_PROBE, WITHOUT_VAL, Unused(lambda o: o.corruption is None, "without --corruption")),
     )
     output: Path = redeclared(TrainerOptions, "output", Path("cls.pth"))
     arch: str = option(

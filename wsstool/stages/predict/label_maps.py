@@ -18,6 +18,7 @@ from wsstool.models.classifier import normalise
 from wsstool.parallel import map_in_threads
 from wsstool.registry import DENSE
 from wsstool.runtime import pick_device
+from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import dataset_batches
 from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
 from wsstool.stages.options.predict import LabelMapOptions
@@ -62,6 +63,7 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
         messages=messages if options.targets == "labels" else SILENT,  # else the weights name the classes
     )
     dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
+    corruption = open_corruption(options, messages, needs_still_objects=True)
     segmenter = _open(options, dataset.classes, messages)
     trained, ids = segmenter.trained, segmenter.trained.ids
     sizes = dataset.sizes()
@@ -70,10 +72,11 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
         scale=list(segmenter.scales),
         settings=setting_texts(own),
         arch=trained.meta["arch"] if options.arch else None,
+        **corruption_params(corruption),
     )
     if options.gate:
         params |= {"gate_threshold": options.gate_threshold, "gate_form": options.gate_form}
-    inputs = _inputs(options, dataset, segmenter, allowed)
+    inputs = _inputs(options, dataset, segmenter, allowed, corruption)
     if options.probabilities:
         header = probability_header(params, inputs, dataset, trained.classes, sizes, allowed, ids)
     else:
@@ -91,7 +94,9 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
         return map_in_threads(lambda one: _refined(refiner, ids, *one), scores, options.workers)
 
     with create(header, options, messages) as writer:
-        images = dataset_batches(dataset, sizes, options.batch_size, options.workers, writer.start)
+        images = dataset_batches(
+            dataset, sizes, options.batch_size, options.workers, writer.start, corruption
+        )
         found = per_image(images, results, writer.start)
         write_all(writer, found, messages, "predictions")
     return {"images": len(header), "failed": writer.failed, "key": header.key}
@@ -169,7 +174,11 @@ def _allowed(options: LabelMapOptions, dataset: Dataset, trained: OpenedSegmente
 
 
 def _inputs(
-    options: LabelMapOptions, dataset: Dataset, segmenter: _Segmenter, allowed: np.ndarray
+    options: LabelMapOptions,
+    dataset: Dataset,
+    segmenter: _Segmenter,
+    allowed: np.ndarray,
+    corruption: ImageCorruption | None,
 ) -> list[store.Input]:
     """Return the inputs of the predictions, for the key and the history."""
     meta, names = segmenter.trained.meta, segmenter.trained.classes.names
@@ -184,7 +193,7 @@ def _inputs(
     if options.targets == "labels":  # the tags decide, whatever file they stand in
         tags = digest(canonical_json([names, allowed.astype(int).tolist()]))
         inputs.append(store.Input("tags", {"fingerprint": tags}))
-    return inputs
+    return inputs + (corruption.inputs if corruption else [])
 
 
 def _refined(

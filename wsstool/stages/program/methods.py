@@ -37,10 +37,10 @@ PLACES: dict[str, Registry] = {
     "nms --method": NMS,
     "cotrain --method": COTRAINERS,
     "predict --dense": DENSE,
-    "wsstool.corruptions.corrupt": CORRUPTIONS,
+    "robustness --corruption": CORRUPTIONS,
     "export --format": EXPORTS,
 }
-"""The command and option, or the function, -> the registry whose names it takes."""
+"""The command and option -> the registry whose names it takes."""
 
 
 def methods(*, messages: Messages = SILENT) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from wsstool.cams import Cams, Probabilities, multiscale
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
-from wsstool.models.classifier import normalise
 from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
+from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import ImageOrError, dataset_batches
+from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.stages.networks.whole_tokens import say_padding
 from wsstool.stages.options.cam import CamOptions
@@ -66,7 +67,8 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     network = _Network(
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )
-    images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers)
+    corruption = open_corruption(options, messages, needs_still_objects=True)
+    images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers, corruption)
     say_padding(model, images.sizes, messages)
     classes = _classes(meta, dataset, options.weights)
     chosen = _targets(options.targets, images, classes)
@@ -74,10 +76,15 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         messages.say("computing class scores with one forward pass per image")
         chosen = _above(images, network, classes, options.score_threshold)
     params = options.key_params(
-        layer=list(layers), scale=list(scales), rectify=rectify, settings=setting_texts(own)
+        layer=list(layers),
+        scale=list(scales),
+        rectify=rectify,
+        settings=setting_texts(own),
+        **corruption_params(corruption),
     )
     weights = store.Input.of_file(options.weights, role="weights", provenance=meta.get("provenance", ()))
     inputs = [store.Input.of_folder(dataset.root, dataset.names), weights]
+    inputs += corruption.inputs if corruption else []
     divided = not isinstance(empty, Probabilities)
     attributes = {"layers": list(layers), **({} if divided else {"values": "probability"})}
     header = _header(params, inputs, images, classes, chosen, attributes, strides, options.dtype)
@@ -99,23 +106,24 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Images:
-    """The images of a data set, read in batches of equal size."""
+    """The images of a data set, read in batches of equal size, corrupted if there is a corruption."""
 
     dataset: Dataset
     sizes: np.ndarray
     batch_size: int
     workers: int
+    corruption: ImageCorruption | None = None
 
     def batches(self, start: int = 0) -> Iterator[tuple[list[int], list[ImageOrError]]]:
-        return dataset_batches(self.dataset, self.sizes, self.batch_size, self.workers, start)
+        return dataset_batches(
+            self.dataset, self.sizes, self.batch_size, self.workers, start, self.corruption
+        )
 
 
 @dataclass(frozen=True)
-class _Network:
+class _Network(ClassScores):
     """A classifier on its device, and the method that computes its class maps."""
 
-    model: nn.Module
-    meta: dict[str, Any]
     method: Callable[..., Cams]
 
     def class_maps(
@@ -125,21 +133,6 @@ class _Network:
         x = self.input(pixels)
         found = self.method(self.model, x, asked.to(x.device), layers)
         return [one.float() for one in found.maps], self.as_scores(found.logits)
-
-    def scores(self, pixels: list[np.ndarray]) -> np.ndarray:
-        """(B, C) class scores in [0, 1]."""
-        with torch.no_grad():
-            return self.as_scores(self.model(self.input(pixels)))
-
-    def input(self, pixels: list[np.ndarray]) -> Tensor:
-        batch = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
-        x = normalise(batch.to(next(self.model.parameters()).device), self.meta["mean"], self.meta["std"])
-        return x.contiguous(memory_format=self.model.backbone.memory_format)  # type: ignore[union-attr, arg-type]
-
-    def as_scores(self, logits: Tensor) -> np.ndarray:
-        """A softmax where one class excludes the others, else sigmoids."""
-        single = self.meta.get("single_label", False)
-        return (logits.softmax(1) if single else logits.sigmoid()).float().cpu().numpy()
 
     def outputs(self, ids: np.ndarray, n_classes: int) -> np.ndarray:
         """Return the outputs of the network for class ids."""

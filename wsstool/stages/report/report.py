@@ -21,6 +21,8 @@ from wsstool.report.page import Curves, Gallery, Page, ScoreRow
 from wsstool.stages.options.scoring import ReportOptions
 from wsstool.stages.report.image_gallery import ImageFile, galleries
 from wsstool.stages.report.object_gallery import ObjectFile, object_galleries
+from wsstool.stages.report.robustness_curves import robustness_curves, robustness_fact
+from wsstool.stages.robustness.summary import summarise as summarise_robustness
 from wsstool.stages.scoring.ground_truth import Truth, find_truth
 from wsstool.stages.scoring.label_map_counts import LabelMapCounts
 from wsstool.stages.scoring.label_map_scores import Rules
@@ -48,6 +50,11 @@ class Part:
         return self.records.header.classes if self.records else self.scores.classes  # type: ignore[union-attr]
 
     @property
+    def is_robustness(self) -> bool:
+        """Whether it has scores under corruption in place of maps."""
+        return self.records is not None and self.records.header.payload == "score"
+
+    @property
     def holds_objects(self) -> bool:
         """Whether it has windows of boxes in place of maps of images."""
         return self.records is not None and "box" in self.records.header.columns
@@ -60,7 +67,7 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
     Files of the same images share a gallery, in the order given: image, CAM, pseudo-mask, prediction, truth.
     Worst and best are by the per-image mIoU of the last mask file that is not the fully supervised reference.
     Masks of boxes (``selection`` files) are shown one by one, sorted by their own score, with the maps of
-    ``contour`` files.
+    ``contour`` files. Score files of ``robustness`` become charts of score against severity.
 
     Args:
         options: see ``wsstool report --help``.
@@ -74,11 +81,13 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
         BadInputError: files of different classes, or masks that do not fit.
         UsageError: no file to report on.
     """
-    parts = [_open(text, False) for text in options.sources]
-    parts += [_open(options.twin, True)] if options.twin else []
-    if not parts:
+    opened = [_open(text, False) for text in options.sources]
+    opened += [_open(options.twin, True)] if options.twin else []
+    if not opened:
         raise UsageError("name at least one file to report on")
-    classes = parts[0].classes
+    robust = _robustness(opened)
+    parts = [part for part in opened if not part.is_robustness]
+    classes = opened[0].classes
     rules = Rules.of(options, classes)
     summaries = []
     for part in parts:
@@ -91,7 +100,7 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
     judged = next((p for p in reversed(parts) if p.scores and not p.is_twin), None)
     page = Page(
         title=options.title,
-        facts=_facts(parts),
+        facts=[*_facts(parts), *((name, robustness_fact(one)) for name, one in robust.items())],
         classes=[(n, tuple(palette[i].tolist())) for i, n in enumerate(classes.names)],  # type: ignore[misc]
         shares=_shares(judged),
         background=classes.background,
@@ -99,15 +108,27 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
         definition=summaries[-1][1]["definition"] + "." if summaries else "",
         confusions=_confusions(judged, rules),
         galleries=_galleries(parts, rules, options, messages),
-        curves=[_curves(Path(path)) for path in options.log or ()],
+        curves=[*robustness_curves(robust), *(_curves(Path(path)) for path in options.log or ())],
         provenance=[
-            (p.name, [step["command"] for step in p.records.header.provenance]) for p in parts if p.records
+            (p.name, [step["command"] for step in p.records.header.provenance]) for p in opened if p.records
         ],
     )
     text = render(page)
     write_text(Path(options.output), text)
     scores = [{**said, "source": part.name} for part, said in summaries]
+    scores += [{**said, "source": name} for name, said in robust.items()]
     return {"output": str(options.output), "bytes": len(text.encode()), "scores": scores}
+
+
+def _robustness(parts: Sequence[Part]) -> dict[str, dict[str, Any]]:
+    """Return name -> scores under corruption."""
+    found: dict[str, dict[str, Any]] = {}
+    for part in parts:
+        if part.is_robustness and part.records:
+            if part.name in found:
+                raise UsageError(f"two score files are called '{part.name}'; name them: NAME=FILE")
+            found[part.name] = summarise_robustness(part.records.path)
+    return found
 
 
 def _galleries(
@@ -133,7 +154,8 @@ def _open(text: str, is_twin: bool) -> Part:
         name, path = "", text
     if is_score_file(path):
         return Part(name or Path(path).stem, is_twin, None, None, read_counts(path, LABEL_MAPS))
-    records = store.open_random(path, kinds=("cam", "mask", "contour", "selection"), command="report")
+    kinds = ("cam", "mask", "contour", "selection", *(() if is_twin else ("score",)))
+    records = store.open_random(path, kinds=kinds, command="report")
     return Part(name or (records.header.stage if path == "-" else Path(path).stem), is_twin, records)
 
 

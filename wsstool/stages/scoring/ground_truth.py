@@ -32,6 +32,11 @@ class Truth:
     def __len__(self) -> int:
         return sum(path is not None for path in self.paths)
 
+    def subset(self, names: Sequence[str]) -> Truth:
+        """Return the masks of these images, in this order."""
+        place = {name: i for i, name in enumerate(self._masks.names)}
+        return Truth(self._masks.subset(place[name] for name in names), self.classes)
+
     def read(self, i: int, size: tuple[int, int]) -> np.ndarray | None:
         """The mask of image ``i``, (rows, columns) uint8; None without one.
 

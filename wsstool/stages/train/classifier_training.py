@@ -119,6 +119,6 @@ def by_steps(
 def _validation(
     valid: TaggedSource, negatives: bool, messages: Messages
 ) -> tuple[DecodedImages, list[int], np.ndarray]:
-    images = DecodedImages(valid.paths, messages=messages)
+    images = DecodedImages(valid.paths, messages=messages, change=valid.change)
     items, _ = usable_items(valid, images, messages, negatives=negatives)
     return images, items, valid.tags[items]

@@ -20,6 +20,7 @@ from wsstool.models.weights import load_start
 from wsstool.options import takes
 from wsstool.registry import ATTENTIONS
 from wsstool.runtime import seed_everything
+from wsstool.stages.inputs.corruption import corruption_params, open_corruption
 from wsstool.stages.inputs.tags import TaggedSource, open_tagged, open_validation, usable_items
 from wsstool.stages.networks.whole_tokens import check_training
 from wsstool.stages.options.train_cls import TrainClsOptions
@@ -48,10 +49,13 @@ def train_cls(options: TrainClsOptions, *, messages: Messages = SILENT) -> dict[
     _check_probe(options)
     data = Path(options.data)
     source = open_tagged(data, options.split, options.labels, options.class_list, options.images, messages)
-    valid = open_validation(data, options.val_split, options.labels, options.class_list, source.classes)
+    corruption = open_corruption(options, messages) if options.unused("corruption") is None else None
+    valid = open_validation(
+        data, options.val_split, options.labels, options.class_list, source.classes, corruption
+    )
     own = _attention_settings(options)
     options = _resolved(options, source)
-    params = options.key_params(settings=setting_texts(own) or None)
+    params = options.key_params(settings=setting_texts(own) or None, **corruption_params(corruption))
     inputs = [*source.inputs, *(valid.inputs if valid else ()), *init_input(options.init)]
     run = TrainingRun("train-cls", "classification", options, params, inputs, messages)
     return run.result(lambda: _trained(run, options, own, source, valid))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -23,15 +23,21 @@ class DecodedImages:
         paths: N files.
         limit: bytes of decoded images to keep; later ones are read again whenever they are asked for.
         messages: shows the progress of reading.
+        change: applied to each decoded image and its number.
 
     Attributes:
         failed: number -> why the image cannot be read.
     """
 
     def __init__(
-        self, paths: Sequence[Path], *, limit: int = CACHE_BYTES, messages: Messages = SILENT
+        self,
+        paths: Sequence[Path],
+        *,
+        limit: int = CACHE_BYTES,
+        messages: Messages = SILENT,
+        change: Callable[[np.ndarray, int], np.ndarray] | None = None,
     ) -> None:
-        self.paths = list(paths)
+        self.paths, self._change = list(paths), change
         self.failed: dict[int, str] = {}
         self._kept: dict[int, np.ndarray] = {}
         left = limit
@@ -48,7 +54,7 @@ class DecodedImages:
 
     def _try(self, i: int) -> np.ndarray | str:
         try:
-            return read_image(self.paths[i])
+            return self._read(i)
         except WsstoolError as error:
             return str(error)
 
@@ -58,4 +64,8 @@ class DecodedImages:
     def __getitem__(self, i: int) -> np.ndarray:
         """(H,W,3) uint8 RGB."""
         kept = self._kept.get(i)
-        return read_image(self.paths[i]) if kept is None else kept
+        return self._read(i) if kept is None else kept
+
+    def _read(self, i: int) -> np.ndarray:
+        image = read_image(self.paths[i])
+        return self._change(image, i) if self._change else image

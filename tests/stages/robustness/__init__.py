@@ -1,0 +1,1 @@
+"""Tests of the corruption of images, and of the scores under it."""

@@ -1,0 +1,1 @@
+"""Score a classifier or a segmenter on corrupted images."""
