@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wsstool.errors import UsageError
 from wsstool.image_size import shrink, size_within
 from wsstool.metrics.classification import average_precisions, exact_match, mean_jaccard
 from wsstool.models.classifier import Classifier, normalise
+from wsstool.models.fan.class_head import combined_logits
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.training.images.decoded_images import DecodedImages
-from wsstool.training.losses.classification import LOSSES
+from wsstool.training.losses.classification import class_loss
 from wsstool.training.plan import Progress, parameter_groups
+from wsstool.training.token_terms import TokenBatch, TokenTerms
 
 
 class ClassificationTask:
@@ -31,6 +32,9 @@ class ClassificationTask:
             features of the frozen backbone (batch statistics frozen too).
         attention: ``(features, head weight, epoch)`` -> features that the head sees in training, or None;
             of a ``Classifier`` alone, whose head is linear.
+        token_terms: further terms of the loss, from the token logits of a ``FanClassifier``; None: none.
+        score: what is validated: ``class``, the class logits, or ``combined``, plus half the highest token
+            logit of each class.
         validation: images and their tags (N,K), or None.
         longest: longer side above which validation images are reduced, pixels.
     """
@@ -46,20 +50,20 @@ class ClassificationTask:
         positive_weight: float = 1.0,
         backbone_rate: float = 1.0,
         attention: Callable[[Tensor, Tensor, int], Tensor] | None = None,
+        token_terms: TokenTerms | None = None,
+        score: str = "class",
         validation: tuple[DecodedImages, Sequence[int], np.ndarray] | None = None,
         longest: int = 512,
     ) -> None:
-        if loss not in LOSSES:
-            raise UsageError(f"no loss '{loss}'; there are: {', '.join(LOSSES)}")
         self.model = model
         if backbone_rate == 0:
             model.freeze_backbone()
         self.mean, self.std = list(mean), list(std)
         self.loss_name = loss
-        self.measure: Callable[..., Tensor] = LOSSES[loss]
-        self.settings = {"label_smoothing": label_smoothing, "positive_weight": positive_weight}
+        self.measure = class_loss(loss, label_smoothing=label_smoothing, positive_weight=positive_weight)
         self.backbone_rate = backbone_rate
         self.attention = attention
+        self.token_terms, self.score = token_terms, score
         self.validation = validation
         self.longest = longest
 
@@ -77,13 +81,21 @@ class ClassificationTask:
         if self.attention is not None:
             assert isinstance(self.model, Classifier)
             features = self.attention(features, self.model.head.weight, progress.epoch)
-        logits = self.model.logits(features)
+        logits, terms = self._logits(features, tags)
         truth, predicted = tags.cpu().numpy(), self._predicted(logits.detach().float().cpu())
         return {
-            "loss": self.measure(logits, tags, **self.settings),
+            "loss": sum(terms.values(), self.measure(logits, tags)),
+            **terms,
             "train_exact_match": exact_match(truth, predicted),
             "train_jaccard": mean_jaccard(truth, predicted),
         }
+
+    def _logits(self, features: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the class logits (B,K), and the terms to add to their loss, by name."""
+        if self.token_terms is None:
+            return self.model.logits(features), {}
+        assert isinstance(self.model, FanClassifier)
+        return self.token_terms(self.model, TokenBatch(features, targets))
 
     def validate(self) -> dict[str, Any]:
         """Return ``val_loss``, ``map`` (mean over present classes), ``exact_match``, ``jaccard``, ``ap``."""
@@ -97,17 +109,25 @@ class ClassificationTask:
             size = size_within((pixels.shape[0], pixels.shape[1]), self.longest)
             image = torch.from_numpy(np.ascontiguousarray(shrink(pixels, size, "triangle")))
             x = normalise(image.movedim(-1, 0)[None].to(device), self.mean, self.std)
-            rows.append(self.model(x).float().cpu())
+            rows.append(self._validated(x).float().cpu())
         logits = torch.cat(rows)
         precisions = average_precisions(tags, logits.numpy())
         known = precisions[~np.isnan(precisions)]
         return {
-            "val_loss": float(self.measure(logits, torch.from_numpy(tags), **self.settings)),
+            "val_loss": float(self.measure(logits, torch.from_numpy(tags))),
             "map": float(known.mean()) if len(known) else 0.0,
             "exact_match": exact_match(tags, self._predicted(logits)),
             "jaccard": mean_jaccard(tags, self._predicted(logits)),
             "ap": [None if np.isnan(p) else round(float(p), 6) for p in precisions],
         }
+
+    def _validated(self, x: Tensor) -> Tensor:
+        """Return the logits (B,K) that are scored."""
+        if self.score == "class":
+            return self.model(x)
+        assert isinstance(self.model, FanClassifier)
+        class_logits, maps = self.model.with_token_maps(x)
+        return combined_logits(class_logits, maps.flatten(2).transpose(1, 2))
 
     def _predicted(self, logits: Tensor) -> np.ndarray:
         """Return (N,K) bool: every class above one half, or only the best for single-label datasets."""

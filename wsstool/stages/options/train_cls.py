@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wsstool.options import option, redeclared
+from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import Attention, Optimizer, Schedule
 from wsstool.stages.options.groups import INPUT, METHOD, MODEL, TRAINING, DataFolder, ImagesOfRecords
 from wsstool.stages.options.training import (
@@ -17,9 +17,47 @@ from wsstool.stages.options.training import (
     step_option,
 )
 
+WITHOUT_TOKENS = Unused(lambda o: not o.token_head, "without --token-head")
+
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
+class TokenHead(Options):
+    """A second head of a network of tokens, which classifies every token."""
+
+    token_head: bool = option(
+        False,
+        "also classify every token of the image (fan-... only)",
+        panel=MODEL,
+        spelling="--token-head/--no-token-head",
+        key="changed",
+    )
+    token_weight: float = option(
+        1.0,
+        "weight of the class loss of the mean token logits",
+        panel=TRAINING,
+        at_least=0,
+        key="changed",
+        unused=WITHOUT_TOKENS,
+    )
+    token_gradient: bool = option(
+        True,
+        "let the loss of the mean token logits train the backbone, not the token head alone",
+        panel=TRAINING,
+        spelling="--token-gradient/--no-token-gradient",
+        key="changed",
+        unused=WITHOUT_TOKENS,
+    )
+    score: Literal["class", "combined"] = option(
+        "class",
+        "validation score: of the class token, or plus half the highest token logit of each class",
+        panel=MODEL,
+        key="changed",
+        unused=WITHOUT_TOKENS,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainClsOptions(TrainerOptions, Probe, TokenHead, ImagesOfRecords, DataFolder):
     """A classifier from image-level labels."""
 
     data: Path = redeclared(

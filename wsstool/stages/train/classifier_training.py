@@ -21,7 +21,9 @@ from wsstool.stages.train.run import TrainingRun
 from wsstool.training.classification_task import ClassificationTask
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.images.tagged_images import TaggedImages
+from wsstool.training.losses.classification import class_loss
 from wsstool.training.tag_probe import probe
+from wsstool.training.token_terms import PooledTokens, TokenTerms
 from wsstool.types import Messages
 
 Learned = tuple[Mapping[str, Tensor], dict[str, Any]]
@@ -104,6 +106,8 @@ def by_steps(
         positive_weight=options.positive_weight,
         backbone_rate=options.backbone_rate,  # type: ignore[arg-type]
         attention=partial(ATTENTIONS.load(options.attention), **own) if options.attention else None,
+        token_terms=_token_terms(options),
+        score=options.score if options.token_head else "class",
         validation=_validation(valid, lesson.run.messages) if valid else None,
         longest=2 * options.image_size + 64,
     )
@@ -114,6 +118,16 @@ def by_steps(
     lesson.announce("training")
     found = lesson.run.fit(task, images, select="map" if valid else "", drop_last=options.drop_last)
     return found.states["model"], found.figures
+
+
+def _token_terms(options: TrainClsOptions) -> TokenTerms | None:
+    """Return the loss terms of the token head; None without one."""
+    if not options.token_head:
+        return None
+    measure = class_loss(
+        options.loss, label_smoothing=options.label_smoothing, positive_weight=options.positive_weight
+    )
+    return PooledTokens(measure, weight=options.token_weight, gradient=options.token_gradient)
 
 
 def _validation(valid: TaggedSource, messages: Messages) -> tuple[DecodedImages, list[int], np.ndarray]:

@@ -90,6 +90,7 @@ def _trained(
             "head_bias": options.head_bias,
             "single_label": options.loss == "cross-entropy",
             "image_size": options.image_size,
+            **({"token_head": True, "score": options.score} if options.token_head else {}),
         },
     )
 
@@ -103,6 +104,7 @@ def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Cl
         pool=options.pool,
         dropout=options.dropout,
         head_bias=options.head_bias,
+        token_head=options.token_head,
     )
     check_training(
         model,
