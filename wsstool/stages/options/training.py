@@ -78,6 +78,19 @@ class Optimisation(Options):
     )
     schedule: Schedule = option("poly", "learning-rate schedule", panel=TRAINING, unused=WITH_PROBE)
     warmup_epochs: float = step_option(0.0, "epochs of learning-rate warm-up", at_least=0)
+    warmup_start: float | None = step_option(
+        None,
+        "fraction of the learning rate at which warm-up starts; default: the increase of one step",
+        at_least=0,
+        at_most=1,
+        key="changed",
+    )
+    min_lr: float = step_option(
+        0.0, "learning rate at which the schedule ends, at most --lr", at_least=0, key="changed"
+    )
+    cooldown_epochs: int = step_option(
+        0, "further epochs at the last learning rate of the schedule", at_least=0, key="changed"
+    )
     weight_decay: float = step_option(1e-4, "weight decay", at_least=0)
     clip: float = step_option(0.0, "maximum gradient norm, 0: no clipping", at_least=0)
     ema: float = step_option(
