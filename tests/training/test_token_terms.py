@@ -9,8 +9,9 @@ from torch.nn import functional as F
 from wsstool.models.classifier import build_classifier
 from wsstool.training.classification_task import ClassificationTask
 from wsstool.training.losses.classification import class_loss
+from wsstool.training.mixing import Mixing
 from wsstool.training.plan import Progress
-from wsstool.training.token_terms import PooledTokens, TokenBatch
+from wsstool.training.token_terms import Labeler, PooledTokens, TokenBatch, TokenLabels
 
 START = Progress(epoch=0, epochs=4, step=0, steps=8)
 TAGS = torch.tensor([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
@@ -52,7 +53,7 @@ class TestPooledTokens:
         model = network()
         terms = PooledTokens(class_loss("cross-entropy"), gradient=gradient)
         features = model.features(images().float() / 255)
-        _, found = terms(model, TokenBatch(features, TAGS))
+        _, found = terms(model, TokenBatch(features, TAGS, TAGS, None, START))
         found["token_loss"].backward()
         trunk = [p.grad for p in model.backbone.parameters() if p.grad is not None]
         assert model.head.aux_head.weight.grad.abs().max() > 0
@@ -68,3 +69,71 @@ class TestScore:
         torch.testing.assert_close(task(model)._validated(x), class_logits)
         combined = task(model, score="combined")._validated(x)
         torch.testing.assert_close(combined, class_logits + 0.5 * maps.flatten(2).max(2).values)
+
+
+class TestTokenLabels:
+    @pytest.mark.parametrize("multi_label", [False, True])
+    def test_adds_the_cross_entropy_to_the_labels_of_the_teacher(self, multi_label):
+        model, teacher = network().eval(), network(7).eval()
+        order = [2, 0, 1]
+        terms = TokenLabels(
+            Labeler([0.5] * 3, [0.25] * 3, teacher, order), "argmax", weight=0.5, multi_label=multi_label
+        )
+        noisy, clean = images(), images().flip(0)
+        own = task(model, token_terms=terms)
+        found = own.loss((noisy, TAGS, clean), START)
+        _, labelled = teacher.with_token_maps((clean.float() / 255 - 0.5) / 0.25)
+        logits = model.with_token_maps((noisy.float() / 255 - 0.5) / 0.25)[1]
+        labelled = labelled[:, order]  # (B,K,h,w)
+        if multi_label:  # each of these images has one tag
+            targets = TAGS[..., None, None].expand_as(logits)
+            by_hand = F.binary_cross_entropy_with_logits(logits, targets)
+        else:
+            by_hand = F.cross_entropy(logits, labelled.argmax(1), label_smoothing=0.1)
+        torch.testing.assert_close(found["dense_loss"], 0.5 * by_hand)
+        plain = task(model).loss((noisy, TAGS), START)["loss"]
+        torch.testing.assert_close(found["loss"], plain + 0.5 * by_hand)
+
+    def test_never_touches_the_teacher(self):
+        model, teacher = network(), network(7).eval()
+        before = {k: v.clone() for k, v in teacher.state_dict().items()}
+        terms = TokenLabels(Labeler([0.5] * 3, [0.25] * 3, teacher))
+        task(model, token_terms=terms).loss((images(), TAGS, images()), START)["loss"].backward()
+        assert all(torch.equal(v, before[k]) for k, v in teacher.state_dict().items())
+        assert all(p.grad is None for p in teacher.parameters()) and not teacher.training
+        assert all(p.grad is not None for p in model.parameters())
+
+    def test_online_labels_are_the_student_s_own_in_eval_mode(self):
+        model = network()
+        model.freeze([model.backbone.patch_embed])
+        labeler = Labeler([0.5] * 3, [0.25] * 3)
+        statistics = {k: v.clone() for k, v in model.state_dict().items()}
+        found = labeler(model, images())
+        assert model.training and not model.backbone.patch_embed.training and not found.requires_grad
+        assert all(torch.equal(v, statistics[k]) for k, v in model.state_dict().items())
+        wanted = model.eval().with_token_maps((images().float() / 255 - 0.5) / 0.25)[1]
+        torch.testing.assert_close(found, wanted.flatten(2).transpose(1, 2))
+
+    def test_targets_of_tokens_are_never_mixed(self):
+        """With mixing, the class loss has mixed targets and the tokens those of the teacher's image."""
+        model, teacher = network().eval(), network(7).eval()
+        terms = TokenLabels(Labeler([0.5] * 3, [0.25] * 3, teacher), "soft")
+        found = task(model, token_terms=terms, mixing=Mixing(mixup=0.8)).loss(
+            (images(), TAGS, images()), START
+        )
+        mixed, targets = Mixing(mixup=0.8)(images(), TAGS, 0)
+        class_logits, maps = model.with_token_maps((mixed.float() / 255 - 0.5) / 0.25)
+        labelled = teacher.with_token_maps((images().float() / 255 - 0.5) / 0.25)[1].softmax(1)
+        dense = -(labelled * maps.log_softmax(1)).sum(1).mean()
+        smooth = 0.9 * targets + 0.1 / 3
+        by_hand = -(smooth * class_logits.log_softmax(1)).sum(1).mean()
+        torch.testing.assert_close(found["dense_loss"], dense)
+        torch.testing.assert_close(found["loss"], by_hand + dense)
+        assert "train_exact_match" not in found
+
+    def test_weight_grows_with_the_root_of_the_epoch(self):
+        labeler = Labeler([0.5] * 3, [0.25] * 3)
+        at = [Progress(epoch=e, epochs=4, step=0, steps=8) for e in (0, 1, 3)]
+        growing = TokenLabels(labeler, weight=2.0, growth=True)
+        assert [growing.weight_at(one) for one in at] == pytest.approx([0, 1.0, 3**0.5])
+        assert [TokenLabels(labeler, weight=2.0).weight_at(one) for one in at] == [2.0] * 3

@@ -16,6 +16,7 @@ from wsstool.models.fan.class_head import combined_logits
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.losses.classification import class_loss
+from wsstool.training.mixing import Mixing
 from wsstool.training.plan import Progress, parameter_groups
 from wsstool.training.token_terms import TokenBatch, TokenTerms
 
@@ -32,6 +33,7 @@ class ClassificationTask:
             features of the frozen backbone (batch statistics frozen too).
         attention: ``(features, head weight, epoch)`` -> features that the head sees in training, or None;
             of a ``Classifier`` alone, whose head is linear.
+        mixing: of the images of a batch, see ``Mixing``; None: none.
         token_terms: further terms of the loss, from the token logits of a ``FanClassifier``; None: none.
         score: what is validated: ``class``, the class logits, or ``combined``, plus half the highest token
             logit of each class.
@@ -50,6 +52,7 @@ class ClassificationTask:
         positive_weight: float = 1.0,
         backbone_rate: float = 1.0,
         attention: Callable[[Tensor, Tensor, int], Tensor] | None = None,
+        mixing: Mixing | None = None,
         token_terms: TokenTerms | None = None,
         score: str = "class",
         validation: tuple[DecodedImages, Sequence[int], np.ndarray] | None = None,
@@ -63,7 +66,7 @@ class ClassificationTask:
         self.measure = class_loss(loss, label_smoothing=label_smoothing, positive_weight=positive_weight)
         self.backbone_rate = backbone_rate
         self.attention = attention
-        self.token_terms, self.score = token_terms, score
+        self.mixing, self.token_terms, self.score = mixing, token_terms, score
         self.validation = validation
         self.longest = longest
 
@@ -74,28 +77,43 @@ class ClassificationTask:
         """Return weights and, without decay, biases and norms; the backbone at its own learning rate."""
         return parameter_groups(self.model, self.backbone_rate, decay_vectors=False)
 
-    def loss(self, batch: tuple[Tensor, Tensor], progress: Progress) -> dict[str, Any]:
-        """Return ``loss`` and the scores on the training crops: ``train_exact_match``, ``train_jaccard``."""
-        images, tags = batch
+    def loss(self, batch: Sequence[Tensor], progress: Progress) -> dict[str, Any]:
+        """Return ``loss``, its further terms, and, unless images are mixed, scores on the training crops.
+
+        Args:
+            batch: images (B,3,S,S) uint8, tags (B,K) and, for a student of token labels, the images that its
+                teacher sees.
+            progress: position of the run.
+
+        Returns:
+            The scores are ``train_exact_match`` and ``train_jaccard``.
+        """
+        images, tags, *clean = batch
+        targets = tags
+        if self.mixing is not None:
+            if self.loss_name == "cross-entropy":  # as there, but before mixing
+                targets = tags / tags.sum(1, keepdim=True).clamp(min=1)
+            images, targets = self.mixing(images, targets, progress.step)
         features = self.model.features(normalise(images, self.mean, self.std))
         if self.attention is not None:
             assert isinstance(self.model, Classifier)
             features = self.attention(features, self.model.head.weight, progress.epoch)
-        logits, terms = self._logits(features, tags)
+        terms: dict[str, Tensor] = {}
+        if self.token_terms is None:
+            logits = self.model.logits(features)
+        else:
+            assert isinstance(self.model, FanClassifier)
+            seen = TokenBatch(features, targets, tags, clean[0] if clean else None, progress)
+            logits, terms = self.token_terms(self.model, seen)
+        found = {"loss": sum(terms.values(), self.measure(logits, targets)), **terms}
+        if self.mixing is not None:
+            return found
         truth, predicted = tags.cpu().numpy(), self._predicted(logits.detach().float().cpu())
         return {
-            "loss": sum(terms.values(), self.measure(logits, tags)),
-            **terms,
+            **found,
             "train_exact_match": exact_match(truth, predicted),
             "train_jaccard": mean_jaccard(truth, predicted),
         }
-
-    def _logits(self, features: Tensor, targets: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the class logits (B,K), and the terms to add to their loss, by name."""
-        if self.token_terms is None:
-            return self.model.logits(features), {}
-        assert isinstance(self.model, FanClassifier)
-        return self.token_terms(self.model, TokenBatch(features, targets))
 
     def validate(self) -> dict[str, Any]:
         """Return ``val_loss``, ``map`` (mean over present classes), ``exact_match``, ``jaccard``, ``ap``."""

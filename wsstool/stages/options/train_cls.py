@@ -18,6 +18,12 @@ from wsstool.stages.options.training import (
 )
 
 WITHOUT_TOKENS = Unused(lambda o: not o.token_head, "without --token-head")
+WITH_LABELS = Unused(lambda o: o.is_student, "with --teacher or --token-labels")
+WITHOUT_LABELS = Unused(lambda o: not o.is_student, "without --teacher or --token-labels")
+WITH_SOFT_LABELS = Unused(lambda o: o.token_labels == "soft", "with --token-labels soft")
+WITH_ONLINE_LABELS = Unused(
+    lambda o: o.token_labels == "online", "with --token-labels online: the student labels itself"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +43,7 @@ class TokenHead(Options):
         panel=TRAINING,
         at_least=0,
         key="changed",
-        unused=WITHOUT_TOKENS,
+        unused=(WITHOUT_TOKENS, WITH_LABELS),
     )
     token_gradient: bool = option(
         True,
@@ -45,7 +51,7 @@ class TokenHead(Options):
         panel=TRAINING,
         spelling="--token-gradient/--no-token-gradient",
         key="changed",
-        unused=WITHOUT_TOKENS,
+        unused=(WITHOUT_TOKENS, WITH_LABELS),
     )
     score: Literal["class", "combined"] = option(
         "class",
@@ -57,7 +63,83 @@ class TokenHead(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClsOptions(TrainerOptions, Probe, TokenHead, ImagesOfRecords, DataFolder):
+class TokenLabels(Options):
+    """Labels of single tokens, from a labeler, for the token head of a student."""
+
+    teacher: Path | None = option(
+        None,
+        "weights of a labeler, trained with --token-head, that labels the tokens",
+        key=False,
+        unused=WITH_ONLINE_LABELS,
+    )
+    token_labels: Literal["gumbel", "soft", "argmax", "online"] | None = option(
+        None,
+        "token labels: drawn from the class probabilities, these themselves, the most probable class, or "
+        "drawn by the student; default: gumbel with --teacher",
+        key="changed",
+    )
+    teacher_view: Literal["clean", "full"] = option(
+        "clean",
+        "what the teacher sees: the crop of the student without its noise, or with it, before mixing",
+        key="changed",
+        unused=WITHOUT_LABELS,
+    )
+    token_smoothing: float = option(
+        0.1,
+        "label smoothing of the token labels",
+        panel=TRAINING,
+        at_least=0,
+        below=1,
+        key="changed",
+        unused=(WITHOUT_LABELS, WITH_SOFT_LABELS),
+    )
+    dense_weight: float = option(
+        1.0,
+        "weight of the loss on the token labels",
+        panel=TRAINING,
+        at_least=0,
+        key="changed",
+        unused=WITHOUT_LABELS,
+    )
+    dense_growth: bool = option(
+        False,
+        "let that weight grow with the square root of the epoch, from 0",
+        panel=TRAINING,
+        spelling="--dense-growth/--no-dense-growth",
+        key="changed",
+        unused=WITHOUT_LABELS,
+    )
+
+    @property
+    def is_student(self) -> bool:
+        """Whether tokens are labelled."""
+        return self.teacher is not None or self.token_labels is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrongAugmentation(Options):
+    """Augmentation that changes more than crop and colours; a teacher sees none of it but its geometry."""
+
+    rand_augment: float = step_option(
+        0.0,
+        "magnitude of RandAugment, 0: none; crops are then resized by a random filter",
+        at_least=0,
+        at_most=10,
+        key="changed",
+    )
+    erasing: float = step_option(0.0, "probability of random erasing", at_least=0, at_most=1, key="changed")
+    mixup: float = step_option(
+        0.0, "alpha of mixup, 0: none; needs batches of even size", at_least=0, key="changed"
+    )
+    cutmix: float = step_option(
+        0.0, "alpha of CutMix, 0: none; with --mixup, each for half of the batches", at_least=0, key="changed"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainClsOptions(
+    TrainerOptions, Probe, StrongAugmentation, TokenLabels, TokenHead, ImagesOfRecords, DataFolder
+):
     """A classifier from image-level labels."""
 
     data: Path = redeclared(
