@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
 from wsstool.models.classifier import build_classifier
 from wsstool.training.classification_task import ClassificationTask
+from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.losses.classification import class_loss
 from wsstool.training.mixing import Mixing
 from wsstool.training.plan import Progress
@@ -69,6 +72,34 @@ class TestScore:
         torch.testing.assert_close(task(model)._validated(x), class_logits)
         combined = task(model, score="combined")._validated(x)
         torch.testing.assert_close(combined, class_logits + 0.5 * maps.flatten(2).max(2).values)
+
+    @pytest.mark.parametrize("score", ["class", "combined"])
+    def test_selects_the_epoch_by_the_logits_that_it_names(self, score, tmp_path):
+        model, paths = network().eval(), [tmp_path / f"{i}.png" for i in range(4)]
+        pixels = images(4).movedim(1, -1).numpy()
+        for path, one in zip(paths, pixels, strict=True):
+            Image.fromarray(one).save(path)
+        tags = np.eye(3, dtype=np.uint8)[[0, 2, 1, 0]]
+        own = task(model, score=score, validation=(DecodedImages(paths), range(4), tags))
+        with torch.no_grad():
+            found = own.validate()
+            class_logits, maps = model.with_token_maps((images(4).float() / 255 - 0.5) / 0.25)
+        logits = class_logits + (0.5 * maps.flatten(2).amax(2) if score == "combined" else 0)
+        by_hand = F.cross_entropy(logits, torch.tensor([0, 2, 1, 0]), label_smoothing=0.1)
+        assert found["val_loss"] == pytest.approx(by_hand.item(), rel=1e-4)
+        right = (logits.argmax(1) == torch.tensor([0, 2, 1, 0])).float().mean()
+        assert found["exact_match"] == pytest.approx(right.item())
+
+
+def test_weight_decay_as_published():
+    """None on vectors, biases and the class token, but on every other weight, temperatures included."""
+    model = network()
+    groups = task(model).parameter_groups()
+    names = {id(p): name for name, p in model.named_parameters()}
+    decayed = {names[id(p)] for group in groups if "weight_decay" not in group for p in group["params"]}
+    assert decayed == {n for n, p in model.named_parameters() if p.ndim > 1 and not n.endswith("cls_token")}
+    assert "head.aux_head.weight" in decayed and "backbone.blocks.0.mlp.temperature" in decayed
+    assert sum(len(group["params"]) for group in groups) == len(names)
 
 
 class TestTokenLabels:
