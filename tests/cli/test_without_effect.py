@@ -32,6 +32,17 @@ def test_only_what_was_typed_is_told():
             "--gate-threshold does nothing",
         ),
         (["cotrain", "x.h5", "--probe", "--epochs", "3"], "--epochs does nothing with --probe"),
+        (["train-cls", "x", "--token-weight", "2"], "--token-weight does nothing without --token-head"),
+        (
+            ["train-cls", "x", "--token-head", "--teacher", "l.pth", "--no-token-gradient"],
+            "--token-gradient does nothing with --teacher or --token-labels",
+        ),
+        (
+            ["train-cls", "x", "--token-labels", "online", "--teacher", "l.pth"],
+            "--teacher does nothing with --token-labels online",
+        ),
+        (["train-cls", "x", "--dense-growth"], "--dense-growth does nothing without --teacher"),
+        (["train-cls", "x", "--recipe", "stl-student", "--teacher", "l.pth"], None),
         (["cotrain", "x.h5", "--penalty", "3"], "--penalty does nothing without --probe"),
         (
             ["pseudo-mask", "x.h5", "--rule", "multilayer", "--background-threshold", ".2", "-o", "y.h5"],

@@ -220,6 +220,16 @@ def test_the_weights_of_the_best_epoch_are_kept(scores, best) -> None:
     assert [equal(result.states["model"], one) for one in task.validated] == [k == best for k in range(3)]
 
 
+def test_cool_down_goes_on_at_the_last_rate() -> None:
+    task, epochs = Toy(), []
+    original = task.loss
+    task.loss = lambda batch, progress: epochs.append(progress.epochs) or original(batch, progress)
+    plan = Plan(epochs=2, lr=0.1, schedule="cosine", min_lr=0.01, cooldown_epochs=2)
+    result = fit(task, EpochLoader(Blobs(8), 8), plan)
+    assert [one["lr"] for one in result.history] == pytest.approx([0.1, 0.055, 0.01, 0.01])
+    assert epochs == [4] * 4 and task.steps == 4
+
+
 def test_a_frozen_scale_moves_nothing() -> None:
     task = Toy(lr_scale=0.0)
     before = {k: v.clone() for k, v in task.model.backbone.named_parameters()}
@@ -259,7 +269,8 @@ def test_full_disk_keeps_the_checkpoint_before(tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"optimizer": "nadir"}, {"schedule": "nadir"}, {"select": "nadir"}, {"epochs": 0}]
+    "change",
+    [{"optimizer": "nadir"}, {"schedule": "nadir"}, {"select": "nadir"}, {"epochs": 0}, {"min_lr": 1.0}],
 )
 def test_unknown_names_are_usage_errors(change) -> None:
     with pytest.raises(UsageError):

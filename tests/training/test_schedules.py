@@ -44,6 +44,15 @@ def test_falls_by_epochs() -> None:
     assert found == pytest.approx([1, 1, 0.1, 0.1, 0.01])
 
 
+def test_ends_at_the_least_and_stays_there() -> None:
+    """1e-6 of 2e-3 as published: lr_min + (lr - lr_min) (1 + cos(pi t / T)) / 2, then the cool-down."""
+    least = 1e-6 / 2e-3
+    found = [2e-3 * rate_factor("cosine", i, 4, least=least) for i in (0, 2, 4, 5)]
+    assert found == pytest.approx([2e-3, 1e-6 + (2e-3 - 1e-6) / 2, 1e-6, 1e-6])
+    assert rate_factor("cosine", 0, 4, 1, warmup_start=least, least=least) == pytest.approx(least)
+    assert rate_factor("step", 9, 4, fall_every=2) == rate_factor("step", 4, 4, fall_every=2)
+
+
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_never_rises_and_never_negative(schedule: str) -> None:
     factors = [rate_factor(schedule, i, 37) for i in range(40)]

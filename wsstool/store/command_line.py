@@ -12,6 +12,7 @@ TRAINING_STAGES = ("train-cls", "cotrain", "train-contour")
 NEGATIVES = {
     **{name: f"--no-{name}" for name in ("flip", "amp", "rectify", "probe", "balanced", "intercept")},
     "head_bias": "--no-head-bias",
+    "token_gradient": "--no-token-gradient",
     "class_aware": "--class-agnostic",
     "inclusive": "--strict",
 }

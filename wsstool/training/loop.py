@@ -114,7 +114,7 @@ def fit(
     with messages.track(run.steps, "training") as advance:
         advance(resumed)
         last_saved = time.monotonic()
-        while run.at.epoch < plan.epochs:
+        while run.at.epoch < plan.all_epochs:
             for _ in run.epoch_steps():
                 advance()
                 if time.monotonic() - last_saved > 60 * plan.checkpoint_minutes and run.at.batch < len(
@@ -123,7 +123,7 @@ def fit(
                     save()
                     last_saved = time.monotonic()
             figures = run.end_epoch()
-            messages.say(_sentence(figures, plan.epochs))
+            messages.say(_sentence(figures, plan.all_epochs))
             if output is not None:
                 checkpoint.write_log(output, run.at.history)
             save()
@@ -148,6 +148,8 @@ class _Run:
     def __init__(self, task: Task, loader: EpochLoader, plan: Plan, device: torch.device) -> None:
         if plan.epochs < 1:
             raise UsageError("there must be at least one epoch")
+        if plan.min_lr > plan.lr:
+            raise UsageError(f"the last learning rate, {plan.min_lr:g}, is above the first, {plan.lr:g}")
         self.task, self.loader, self.plan, self.device = task, loader, plan, device
         self.first_loss = 0.0  # 0 after an interruption: then only the absolute bound applies
         self.modules = dict(task.modules())
@@ -161,7 +163,7 @@ class _Run:
         self.optimizer = build_optimizer(plan, groups)
         self.ema = Ema(self.modules, plan.ema) if plan.ema else None
         self.best: States = {}
-        self.steps = plan.epochs * len(loader)
+        self.steps = plan.all_epochs * len(loader)
         self.at = _Position()
         self.last_loss = math.nan
         rate_factor(plan.schedule, 0, self.steps)
@@ -169,7 +171,7 @@ class _Run:
     @property
     def progress(self) -> Progress:
         step = self.at.epoch * len(self.loader) + self.at.batch
-        return Progress(self.at.epoch, self.plan.epochs, step, self.steps)
+        return Progress(self.at.epoch, self.plan.all_epochs, step, self.steps)
 
     def epoch_steps(self) -> Iterator[None]:
         """Run the remaining steps of this epoch; yields after each."""
@@ -218,10 +220,11 @@ class _Run:
         return rate_factor(
             plan.schedule,
             step,
-            self.steps,
+            plan.epochs * per_epoch,
             round(plan.warmup_epochs * per_epoch),
             warmup_start=plan.warmup_start,
             fall_every=plan.fall_epochs * per_epoch,
+            least=plan.min_lr / plan.lr if plan.lr else 0.0,
         )
 
     def _diagnosis(self, what: str, value: float, batch: Any) -> str:

@@ -56,7 +56,7 @@ class Plan:
     """Settings of a training run.
 
     Args:
-        epochs: passes over the data.
+        epochs: passes over the data while the learning rate follows its schedule.
         lr: base learning rate; that of a parameter group is ``lr * lr_scale``.
         optimizer: sgd, adam or adamw.
         schedule: poly, cosine, step or constant.
@@ -65,6 +65,8 @@ class Plan:
             step's increase.
         fall_epochs: lr decay step of the schedule ``step``: the learning rate is divided by ten after every
             this many epochs; 0: after 60 and 85 % of the run.
+        min_lr: learning rate at which the schedule ends, 0 to ``lr``.
+        cooldown_epochs: further epochs at the last learning rate of the schedule.
         weight_decay: L2 penalty (adamw: decoupled decay) for groups without one of their own.
         momentum: SGD momentum, [0, 1).
         clip: maximum gradient norm over all parameters; 0 disables clipping.
@@ -83,6 +85,8 @@ class Plan:
     warmup_epochs: float = 0.0
     warmup_start: float | None = None
     fall_epochs: int = 0
+    min_lr: float = 0.0
+    cooldown_epochs: int = 0
     weight_decay: float = 1e-4
     momentum: float = 0.9
     clip: float = 0.0
@@ -91,6 +95,11 @@ class Plan:
     select: str = ""
     seed: int = 0
     checkpoint_minutes: float = 5.0
+
+    @property
+    def all_epochs(self) -> int:
+        """Passes over the data, the cool-down included."""
+        return self.epochs + self.cooldown_epochs
 
 
 def build_optimizer(plan: Plan, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:

@@ -45,17 +45,19 @@ def rate_factor(
     *,
     warmup_start: float | None = None,
     fall_every: int = 0,
+    least: float = 0.0,
 ) -> float:
     """Return the factor on the learning rate of one step.
 
     Args:
         schedule: a name of ``SCHEDULES``.
         step: index of the step, from 0.
-        steps: steps in the whole run.
+        steps: steps of the schedule; later ones keep its last factor.
         warmup: number of initial steps of linear warm-up.
         warmup_start: initial factor of the warm-up, [0, 1]: s + (1 - s) step / warmup; None: (step + 1) /
             (warmup + 1). 0 is the published value of DeepLab programs, whose first step then changes nothing.
         fall_every: lr decay step of ``step``: 0.1^floor(step / fall_every); 0: after 60 and 85 % of the run.
+        least: m, the factor at which the schedule ends, [0, 1]: f becomes m + (1 - m) f, before the warm-up.
 
     Example:
         >>> [round(rate_factor("cosine", i, 4), 3) for i in range(4)]
@@ -64,9 +66,10 @@ def rate_factor(
     if schedule not in SCHEDULES:
         raise UsageError(f"no schedule '{schedule}'; there are: {', '.join(SCHEDULES)}")
     if schedule == "step" and fall_every:
-        factor = 0.1 ** (step // fall_every)
+        factor = 0.1 ** (min(step, steps) // fall_every)
     else:
         factor = SCHEDULES[schedule](min(1.0, step / max(1, steps)))
+    factor = least + (1 - least) * factor
     if step >= warmup:
         return factor
     if warmup_start is None:

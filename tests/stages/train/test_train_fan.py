@@ -14,9 +14,11 @@ from wsstool.errors import BadInputError, UsageError
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.models.recognise import describe_weights
 from wsstool.models.weights import build_from_weights, load_start
+from wsstool.stages.networks.classifier import load_classifier
 from wsstool.stages.pseudo_masks.cam import cam
 from wsstool.stages.train.train_classifier import train_cls
 from wsstool.training.classification_task import ClassificationTask
+from wsstool.types import ClassList
 
 FAST = {"arch": "fan-micro", "image_size": 32, "epochs": 1, "batch_size": 4, "workers": 0, "device": "cpu"}
 
@@ -79,6 +81,19 @@ def test_the_class_token_is_not_decayed(data: Path, tmp_path: Path) -> None:
     assert sum(len(group["params"]) for group in groups) == len(list(model.parameters()))
 
 
+def test_the_token_head_survives(data: Path, tmp_path: Path) -> None:
+    weights = tmp_path / "labeler.pth"
+    train_cls(data, output=weights, token_head=True, score="combined", token_gradient=False, **FAST)
+    model, meta = load_classifier(weights, ClassList(()))
+    assert meta["token_head"] and meta["score"] == "combined"
+    class_logits, maps = model.with_token_maps(torch.zeros(1, 3, 32, 48))
+    assert class_logits.shape == (1, 3) and maps.shape == (1, 3, 2, 3)
+    assert "--token-head --no-token-gradient --score combined" in meta["provenance"][-1]["command"]
+    train_cls(data, output=tmp_path / "plain.pth", **FAST)
+    plain = load_classifier(tmp_path / "plain.pth", ClassList(()))[1]
+    assert not {"token_head", "score"} & {*plain, *plain["params"]}
+
+
 @pytest.mark.parametrize(
     ("option", "says"),
     [
@@ -86,6 +101,7 @@ def test_the_class_token_is_not_decayed(data: Path, tmp_path: Path) -> None:
         ({"attention": "progressive-dropout"}, "--attention needs a linear head"),
         ({"pool": "max"}, "--pool max: fan-micro reads its class token"),
         ({"output_stride": 8}, "possible are 16"),
+        ({"arch": "tiny", "token_head": True}, "tiny has no tokens, and so no token head"),
     ],
 )
 def test_what_it_cannot_do(data: Path, tmp_path: Path, option: dict, says: str) -> None:

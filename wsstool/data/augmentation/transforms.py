@@ -25,6 +25,7 @@ class RandomResizedCrop:
         flip_vertical: also random vertical flips, for images without an orientation.
         color_jitter: brightness, contrast and saturation are multiplied by numbers in
             [1 - jitter, 1 + jitter]; [0, 1), 0 leaves the colours unchanged.
+        random_filter: resize with a bilinear or a bicubic filter, drawn for each crop; else bilinear.
 
     Raises:
         UsageError: a number outside its range.
@@ -38,6 +39,7 @@ class RandomResizedCrop:
     flip: bool = True
     flip_vertical: bool = False
     color_jitter: float = 0.0
+    random_filter: bool = False
 
     def __post_init__(self) -> None:
         low, high = self.area_range
@@ -63,7 +65,19 @@ class RandomResizedCrop:
             >>> crop(np.full((20, 30, 3), 7, np.uint8), np.random.default_rng(0)).shape
             (8, 8, 3)
         """
+        return self.pair(image, rng)[0]
+
+    def pair(self, image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Draw a crop, and return it with and without colour jitter; see ``__call__``."""
         draws = rng.random(9)
+        bicubic = self.random_filter and rng.random() < 0.5
+        view = self._placed(image, draws, Image.Resampling.BICUBIC if bicubic else Image.Resampling.BILINEAR)
+        if not self.color_jitter:
+            return view, view
+        return jittered(view, *(1 + self.color_jitter * (2 * draws[6:] - 1)).tolist()), view
+
+    def _placed(self, image: np.ndarray, draws: np.ndarray, how: Image.Resampling) -> np.ndarray:
+        """Return the crop that six numbers in [0, 1) choose."""
         low, high = self.area_range
         height, width = image.shape[:2]
         area = (low + (high - low) * draws[0]) * height * width
@@ -75,13 +89,9 @@ class RandomResizedCrop:
         rows = min(float(height), math.sqrt(area / ratio))
         left, top = draws[2] * (width - columns), draws[3] * (height - rows)
         part = (left, top, min(width, left + columns), min(height, top + rows))
-        view = np.asarray(
-            Image.fromarray(image).resize((self.size, self.size), Image.Resampling.BILINEAR, box=part)
-        )
+        view = np.asarray(Image.fromarray(image).resize((self.size, self.size), how, box=part))
         if self.flip and draws[4] < 0.5:
             view = view[:, ::-1]
         if self.flip_vertical and draws[5] < 0.5:
             view = view[::-1]
-        if self.color_jitter:
-            view = jittered(view, *(1 + self.color_jitter * (2 * draws[6:] - 1)).tolist())
         return np.array(view)  # a copy: the decoder's memory is not writable

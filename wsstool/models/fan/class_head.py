@@ -61,8 +61,12 @@ class ClassTokenHead(nn.Module):
         """Compute the logits (B,K) of the class token from (B,C,h,w)."""
         return self.head(self.dropout(self.tokens(features)[:, 0]))
 
-    def with_tokens(self, features: Tensor) -> tuple[Tensor, Tensor]:
+    def with_tokens(self, features: Tensor, *, token_gradient: bool = True) -> tuple[Tensor, Tensor]:
         """Compute the logits of the class token (B,K) and of every other token (B,hw,K) in one pass.
+
+        Args:
+            features: the map of tokens.
+            token_gradient: without it, a loss on the token logits trains the token head alone.
 
         Raises:
             TypeError: there is no token head.
@@ -70,7 +74,8 @@ class ClassTokenHead(nn.Module):
         if self.aux_head is None:
             raise TypeError("this network has no token head")
         tokens = self.dropout(self.tokens(features))
-        return self.head(tokens[:, 0]), self.aux_head(tokens[:, 1:])
+        patches = tokens[:, 1:] if token_gradient else tokens[:, 1:].detach()
+        return self.head(tokens[:, 0]), self.aux_head(patches)
 
 
 def combined_logits(class_logits: Tensor, token_logits: Tensor, weight: float = 0.5) -> Tensor:

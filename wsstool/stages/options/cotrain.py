@@ -130,9 +130,9 @@ class CotrainOptions(TrainerOptions, Probe, ImagesOfRecords, TrainingImages):
         "with --schedule step: epochs between decays to a tenth; 0: decay after 60 and 85 %",
         at_least=0,
     )
-    warmup_start: float | None = step_option(
+    warmup_start: float | None = redeclared(
+        TrainerOptions,
+        "warmup_start",
         None,
-        "fraction of the learning rate at which warm-up starts; default: the increase of one step",
-        at_least=0,
-        at_most=1,
+        key=True,  # part of every existing key
     )

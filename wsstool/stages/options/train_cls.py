@@ -17,10 +17,12 @@ from wsstool.stages.options.groups import (
     DataFolder,
     ImagesOfRecords,
 )
+from wsstool.stages.options.token_labels import TokenHead, TokenLabels
 from wsstool.stages.options.training import (
     WITH_PROBE,
     WITHOUT_PROBE,
     Probe,
+    StrongAugmentation,
     TrainerOptions,
     step_option,
 )
@@ -29,7 +31,16 @@ WITHOUT_VAL = Unused(lambda o: o.val_split is None, "without --val-split")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClsOptions(TrainerOptions, Probe, Corruption, ImagesOfRecords, DataFolder):
+class TrainClsOptions(
+    TrainerOptions,
+    Probe,
+    StrongAugmentation,
+    TokenLabels,
+    TokenHead,
+    Corruption,
+    ImagesOfRecords,
+    DataFolder,
+):
     """A classifier from image-level labels."""
 
     data: Path = redeclared(

@@ -61,6 +61,26 @@ class Augmentation(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class StrongAugmentation(Options):
+    """Augmentation that changes more than crop and colours; a teacher sees none of it but its geometry."""
+
+    rand_augment: float = step_option(
+        0.0,
+        "magnitude of RandAugment, 0: none; crops are then resized by a random filter",
+        at_least=0,
+        at_most=10,
+        key="changed",
+    )
+    erasing: float = step_option(0.0, "probability of random erasing", at_least=0, at_most=1, key="changed")
+    mixup: float = step_option(
+        0.0, "alpha of mixup, 0: none; needs batches of even size", at_least=0, key="changed"
+    )
+    cutmix: float = step_option(
+        0.0, "alpha of CutMix, 0: none; with --mixup, each for half of the batches", at_least=0, key="changed"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Optimisation(Options):
     """Gradient descent; ``training.plan.Plan`` has the same names."""
 
@@ -78,6 +98,19 @@ class Optimisation(Options):
     )
     schedule: Schedule = option("poly", "learning-rate schedule", panel=TRAINING, unused=WITH_PROBE)
     warmup_epochs: float = step_option(0.0, "epochs of learning-rate warm-up", at_least=0)
+    warmup_start: float | None = step_option(
+        None,
+        "fraction of the learning rate at which warm-up starts; default: the increase of one step",
+        at_least=0,
+        at_most=1,
+        key="changed",
+    )
+    min_lr: float = step_option(
+        0.0, "learning rate at which the schedule ends, at most --lr", at_least=0, key="changed"
+    )
+    cooldown_epochs: int = step_option(
+        0, "further epochs at the last learning rate of the schedule", at_least=0, key="changed"
+    )
     weight_decay: float = step_option(1e-4, "weight decay", at_least=0)
     clip: float = step_option(0.0, "maximum gradient norm, 0: no clipping", at_least=0)
     ema: float = step_option(

@@ -11,6 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from wsstool.data.augmentation.erasing import RandomErasing
+from wsstool.data.augmentation.paired_views import PairedViews
+from wsstool.data.augmentation.rand_augment import RandAugment
 from wsstool.data.augmentation.transforms import RandomResizedCrop
 from wsstool.models.classifier import NORMALIZATIONS, Classifier
 from wsstool.models.fan_classifier import FanClassifier
@@ -18,9 +21,11 @@ from wsstool.registry import ATTENTIONS
 from wsstool.stages.inputs.tags import TaggedSource, usable_items
 from wsstool.stages.options.train_cls import TrainClsOptions
 from wsstool.stages.train.run import TrainingRun
+from wsstool.stages.train.token_labels import Teacher, token_terms
 from wsstool.training.classification_task import ClassificationTask
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.images.tagged_images import TaggedImages
+from wsstool.training.mixing import Mixing, check_even
 from wsstool.training.tag_probe import probe
 from wsstool.types import Messages
 
@@ -83,7 +88,11 @@ def by_probe(model: Classifier, lesson: Lesson) -> Learned:
 
 
 def by_steps(
-    model: Classifier | FanClassifier, lesson: Lesson, own: Mapping[str, Any], valid: TaggedSource | None
+    model: Classifier | FanClassifier,
+    lesson: Lesson,
+    own: Mapping[str, Any],
+    valid: TaggedSource | None,
+    teacher: Teacher | None = None,
 ) -> Learned:
     """Train by gradient descent.
 
@@ -92,6 +101,10 @@ def by_steps(
         lesson: the training data.
         own: settings of the attention.
         valid: images that select the best epoch; None: keep the last.
+        teacher: labels the tokens; None: there are no token labels, or the student labels itself.
+
+    Raises:
+        UsageError: mixed images, and a batch of odd size.
     """
     options = lesson.options
     mean, std = NORMALIZATIONS[options.normalization]
@@ -105,15 +118,50 @@ def by_steps(
         backbone_rate=options.backbone_rate,  # type: ignore[arg-type]
         attention=partial(ATTENTIONS.load(options.attention), **own) if options.attention else None,
         validation=_validation(valid, options.negatives, lesson.run.messages) if valid else None,
+        mixing=_mixing(options, len(lesson.items)),
+        token_terms=token_terms(options, teacher, lesson.run.device),
+        score=options.score if options.token_head else "class",
         longest=2 * options.image_size + 64,
     )
-    view = RandomResizedCrop(
-        options.image_size, (options.area, 1.0), options.flip, options.flip_vertical, options.color_jitter
+    images = TaggedImages(
+        lesson.images,
+        lesson.tags,
+        lesson.items,
+        _view(options),
+        paired=options.is_student,
+        seed=options.seed,
     )
-    images = TaggedImages(lesson.images, lesson.tags, lesson.items, view, seed=options.seed)
     lesson.announce("training")
     found = lesson.run.fit(task, images, select="map" if valid else "", drop_last=options.drop_last)
     return found.states["model"], found.figures
+
+
+def _view(options: TrainClsOptions) -> RandomResizedCrop | PairedViews:
+    """Return what draws the training crops."""
+    noisy = options.rand_augment > 0 or options.erasing > 0
+    crop = RandomResizedCrop(
+        options.image_size,
+        (options.area, 1.0),
+        options.flip,
+        options.flip_vertical,
+        options.color_jitter,
+        random_filter=options.rand_augment > 0 or options.is_student,
+    )
+    if not (noisy or options.is_student):
+        return crop
+    return PairedViews(
+        crop,
+        RandAugment(options.rand_augment) if options.rand_augment else None,
+        RandomErasing(options.erasing) if options.erasing else None,
+        teacher=options.teacher_view,
+    )
+
+
+def _mixing(options: TrainClsOptions, n: int) -> Mixing | None:
+    if not (options.mixup or options.cutmix):
+        return None
+    check_even(n, options.batch_size, drop_last=options.drop_last)
+    return Mixing(options.mixup, options.cutmix, options.seed)
 
 
 def _validation(

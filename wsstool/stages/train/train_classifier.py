@@ -27,6 +27,7 @@ from wsstool.stages.options.train_cls import TrainClsOptions
 from wsstool.stages.train.classifier_training import Lesson, by_probe, by_steps
 from wsstool.stages.train.initial_weights import backbone_rate, init_input
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
+from wsstool.stages.train.token_labels import Teacher, check_token_labels, open_teacher
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, Messages
 
@@ -42,11 +43,13 @@ def train_cls(options: TrainClsOptions, *, messages: Messages = SILENT) -> dict[
         ``up_to_date``, and the metrics of the epoch that is kept.
 
     Raises:
-        BadInputError: no tags, start weights of another network, another class list in the validation split.
+        BadInputError: no tags, start weights of another network, another class list in the validation split,
+            a teacher without token head or of other classes.
         SomeFailedError: more than ``max_failed`` images are unreadable; the weights are written.
         UsageError, MissingInputError, BusyError, CannotWriteError: see the parts.
     """
     _check_probe(options)
+    check_token_labels(options)
     data = Path(options.data)
     source = open_tagged(data, options.split, options.labels, options.class_list, options.images, messages)
     corruption = open_corruption(options, messages) if options.unused("corruption") is None else None
@@ -56,9 +59,11 @@ def train_cls(options: TrainClsOptions, *, messages: Messages = SILENT) -> dict[
     own = _attention_settings(options)
     options = _resolved(options, source)
     params = options.key_params(settings=setting_texts(own) or None, **corruption_params(corruption))
+    teacher = open_teacher(options, source.classes)
     inputs = [*source.inputs, *(valid.inputs if valid else ()), *init_input(options.init)]
+    inputs += [teacher.source] if teacher else []
     run = TrainingRun("train-cls", "classification", options, params, inputs, messages)
-    return run.result(lambda: _trained(run, options, own, source, valid))
+    return run.result(lambda: _trained(run, options, own, source, valid, teacher))
 
 
 def _trained(
@@ -67,6 +72,7 @@ def _trained(
     own: Mapping[str, Any],
     source: TaggedSource,
     valid: TaggedSource | None,
+    teacher: Teacher | None,
 ) -> TrainedNetworks:
     seed_everything(options.seed)
     model = _network(options, source.tags.shape[1], run.messages)
@@ -77,7 +83,7 @@ def _trained(
         assert isinstance(model, Classifier)  # check_training refuses class tokens
         state, figures = by_probe(model, lesson)
     else:
-        state, figures = by_steps(model, lesson, own, valid)
+        state, figures = by_steps(model, lesson, own, valid, teacher)
     mean, std = NORMALIZATIONS[options.normalization]
     return TrainedNetworks(
         [state],
@@ -94,6 +100,7 @@ def _trained(
             "head_bias": options.head_bias,
             "single_label": options.loss == "cross-entropy",
             "image_size": options.image_size,
+            **({"token_head": True, "score": options.score} if options.token_head else {}),
         },
     )
 
@@ -107,6 +114,7 @@ def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Cl
         pool=options.pool,
         dropout=options.dropout,
         head_bias=options.head_bias,
+        token_head=options.token_head,
     )
     check_training(
         model,
@@ -149,6 +157,7 @@ def _resolved(options: TrainClsOptions, source: TaggedSource) -> TrainClsOptions
         backbone_rate=backbone_rate(options),
         freeze=[name for name in options.freeze or () if name != "none"] or None,
         scale=list(options.scale or (1.0,)),
+        token_labels=options.token_labels or ("gumbel" if options.teacher else None),
     )
 
 

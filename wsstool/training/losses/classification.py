@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from torch import Tensor
 from torch.nn import functional
@@ -55,3 +56,16 @@ def cross_entropy(
 
 LOSSES: dict[str, Callable[..., Tensor]] = {"soft-margin": soft_margin, "cross-entropy": cross_entropy}
 """Classification losses by name."""
+
+
+def class_loss(
+    name: str, *, label_smoothing: float = 0.0, positive_weight: float = 1.0
+) -> Callable[[Tensor, Tensor], Tensor]:
+    """Return a loss of ``LOSSES`` with its settings: logits (B,K), targets (B,K) -> ().
+
+    Raises:
+        UsageError: no loss of that name.
+    """
+    if name not in LOSSES:
+        raise UsageError(f"no loss '{name}'; there are: {', '.join(LOSSES)}")
+    return partial(LOSSES[name], label_smoothing=label_smoothing, positive_weight=positive_weight)
