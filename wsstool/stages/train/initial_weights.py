@@ -13,10 +13,9 @@ from wsstool import store
 from wsstool.errors import UsageError
 from wsstool.models.backbones.caffe_trunks import CAFFE_MEAN, CAFFE_STD
 from wsstool.models.classifier import NORMALIZATIONS
-from wsstool.models.heads.deeplabv3plus import without_last_layer
 from wsstool.models.heads.fcn import FCN
 from wsstool.models.published.pytorch_fcn import is_caffe_vgg16
-from wsstool.models.segmenter import build_segmenter, start_from
+from wsstool.models.segmenter import build_segmenter, start_from, without_last_layer
 from wsstool.models.weights import Weights
 from wsstool.stages.options.cotrain import CotrainOptions
 from wsstool.stages.options.training import TrainerOptions

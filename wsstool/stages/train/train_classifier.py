@@ -15,8 +15,8 @@ from wsstool.family import setting_texts
 from wsstool.models.backbones import default_output_stride
 from wsstool.models.classifier import NORMALIZATIONS, Classifier, build_classifier
 from wsstool.models.fan_classifier import FanClassifier
+from wsstool.models.initial_weights import load_start
 from wsstool.models.layers import find_layer
-from wsstool.models.weights import load_start
 from wsstool.options import takes
 from wsstool.registry import ATTENTIONS
 from wsstool.runtime import seed_everything
