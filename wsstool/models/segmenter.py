@@ -161,7 +161,7 @@ def build_segmenter(
     if n_classes < 1:
         raise UsageError("a segmenter needs at least one class")
     if head_name in FCN_HEADS:
-        return build_fcn(
+        network = build_fcn(
             head_name,
             backbone_name,
             n_classes,
@@ -169,6 +169,8 @@ def build_segmenter(
             width=width,
             channel_order=channel_order,
         )
+        set_floored(network, floored_positions)
+        return network
     if channel_order != "rgb":
         raise UsageError(f"{arch} needs RGB input, unlike FCNs such as fcn8s-vgg-16")
     stride = default_output_stride(backbone_name, OWN_STRIDES.get(head_name, 16))

@@ -12,6 +12,9 @@ TRAINING_STAGES = ("train-cls", "cotrain", "train-contour")
 NEGATIVES = {
     **{name: f"--no-{name}" for name in ("flip", "amp", "rectify", "probe", "balanced", "intercept")},
     "head_bias": "--no-head-bias",
+    "ema": "--no-ema",
+    "init_ema": "--no-init-ema",
+    "floored_positions": "--no-floored-positions",
     "class_aware": "--class-agnostic",
     "inclusive": "--strict",
 }

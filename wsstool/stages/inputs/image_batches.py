@@ -15,6 +15,9 @@ from wsstool.errors import UsageError, WsstoolError
 
 Picture = np.ndarray | WsstoolError
 
+Batch = tuple[list[int], list[Picture]]
+"""Numbers of images, and their pixels or why there are none."""
+
 
 def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[list[int]]:
     """Consecutive images of equal size, at most ``batch_size`` together.
@@ -43,7 +46,7 @@ def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[lis
 
 def dataset_batches(
     dataset: Dataset, sizes: np.ndarray, batch_size: int, workers: int, start: int = 0
-) -> Iterator[tuple[list[int], list[Picture]]]:
+) -> Iterator[Batch]:
     """Decode the images of a data set in batches of equal size, see ``plan_batches`` and ``read_batches``."""
     paths = [dataset.path(i) for i in range(len(dataset))]
     return read_batches(paths, sizes, plan_batches(sizes, batch_size, start), workers)
@@ -51,7 +54,7 @@ def dataset_batches(
 
 def read_batches(
     paths: list[Path], sizes: np.ndarray, batches: list[list[int]], workers: int = 2
-) -> Iterator[tuple[list[int], list[Picture]]]:
+) -> Iterator[Batch]:
     """Decode the images of each batch, in order, some batches ahead.
 
     An image that cannot be read, or whose size is not the planned one, comes as the error that says so.

@@ -14,6 +14,7 @@ from wsstool.stages.options.groups import (
     OUTPUT,
     DataFolder,
     Inference,
+    PublishedWeights,
     RecordOutput,
     Settings,
     Shard,
@@ -21,7 +22,7 @@ from wsstool.stages.options.groups import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class CamOptions(DataFolder, Shard, Settings, Inference, RecordOutput):
+class CamOptions(DataFolder, Shard, Settings, PublishedWeights, Inference, RecordOutput):
     """Class activation maps of a data folder."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)

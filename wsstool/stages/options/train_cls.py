@@ -13,13 +13,14 @@ from wsstool.stages.options.training import (
     WITH_PROBE,
     WITHOUT_PROBE,
     Probe,
+    StochasticDepth,
     TrainerOptions,
     step_option,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainClsOptions(TrainerOptions, Probe, ImagesOfRecords, DataFolder):
+class TrainClsOptions(TrainerOptions, Probe, StochasticDepth, ImagesOfRecords, DataFolder):
     """A classifier from image-level labels."""
 
     data: Path = redeclared(

@@ -18,12 +18,14 @@ from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
 from wsstool.models.classifier import normalise
+from wsstool.models.weights import load_weights
 from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
-from wsstool.stages.inputs.image_batches import Picture, dataset_batches
+from wsstool.stages.inputs.image_batches import Batch, dataset_batches
 from wsstool.stages.networks.classifier import load_classifier
-from wsstool.stages.networks.whole_tokens import say_padding
+from wsstool.stages.networks.published_copies import chosen_average
+from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.pseudo_masks.cam_grid import map_strides
 from wsstool.stages.records import Payload, create, per_image, write_all
@@ -56,14 +58,18 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         messages=messages,
     )
     dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
-    model, meta = load_classifier(options.weights, dataset.classes, is_named=options.class_list is not None)
+    loaded = load_weights(options.weights, averaged=options.averaged)
+    averaged = chosen_average(options, {options.weights: loaded}, messages)
+    model, meta = load_classifier(
+        options.weights, dataset.classes, is_named=options.class_list is not None, weights=loaded
+    )
     model = model.to(pick_device(options.device), memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
     layers = tuple(options.layer or (str(model.default_layer),))
     strides = map_strides(method, model, layers, len(meta["class_ids"]), scales, options.map_stride)
     network = _Network(
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )
-    images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers)
+    images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers, model, scales)
     say_padding(model, images.sizes, messages)
     classes = _classes(meta, dataset, options.weights)
     chosen = _targets(options.targets, images, classes)
@@ -71,7 +77,11 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         messages.say("computing class scores with one forward pass per image")
         chosen = _above(images, network, classes, options.score_threshold)
     params = options.key_params(
-        layer=list(layers), scale=list(scales), rectify=rectify, settings=setting_texts(own)
+        layer=list(layers),
+        scale=list(scales),
+        rectify=rectify,
+        settings=setting_texts(own),
+        averaged=averaged,
     )
     weights = store.Input.of_file(options.weights, role="weights", provenance=meta.get("provenance", ()))
     inputs = [store.Input.of_folder(dataset.root, dataset.names), weights]
@@ -94,15 +104,18 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Images:
-    """The images of a data set, read in batches of equal size."""
+    """The images of a data set, read in batches of equal size; those too small for the network fail."""
 
     dataset: Dataset
     sizes: np.ndarray
     batch_size: int
     workers: int
+    model: nn.Module
+    scales: Sequence[float]
 
-    def batches(self, start: int = 0) -> Iterator[tuple[list[int], list[Picture]]]:
-        return dataset_batches(self.dataset, self.sizes, self.batch_size, self.workers, start)
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        batches = dataset_batches(self.dataset, self.sizes, self.batch_size, self.workers, start)
+        return without_small(batches, self.model, self.scales)
 
 
 @dataclass(frozen=True)

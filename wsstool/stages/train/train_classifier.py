@@ -17,6 +17,7 @@ from wsstool.models.classifier import NORMALIZATIONS, Classifier, build_classifi
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.models.initial_weights import load_start
 from wsstool.models.layers import find_layer
+from wsstool.models.weights import Weights
 from wsstool.options import takes
 from wsstool.registry import ATTENTIONS
 from wsstool.runtime import seed_everything
@@ -24,7 +25,7 @@ from wsstool.stages.inputs.tags import TaggedSource, open_tagged, open_validatio
 from wsstool.stages.networks.whole_tokens import check_training
 from wsstool.stages.options.train_cls import TrainClsOptions
 from wsstool.stages.train.classifier_training import Lesson, by_probe, by_steps
-from wsstool.stages.train.initial_weights import backbone_rate, init_input
+from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import SILENT, Messages
@@ -51,10 +52,11 @@ def train_cls(options: TrainClsOptions, *, messages: Messages = SILENT) -> dict[
     valid = open_validation(data, options.val_split, options.labels, options.class_list, source.classes)
     own = _attention_settings(options)
     options = _resolved(options, source)
-    params = options.key_params(settings=setting_texts(own) or None)
+    start, averaged = read_start(options, messages)
+    params = options.key_params(settings=setting_texts(own) or None, averaged=averaged)
     inputs = [*source.inputs, *(valid.inputs if valid else ()), *init_input(options.init)]
     run = TrainingRun("train-cls", "classification", options, params, inputs, messages)
-    return run.result(lambda: _trained(run, options, own, source, valid))
+    return run.result(lambda: _trained(run, options, own, source, valid, start))
 
 
 def _trained(
@@ -63,9 +65,10 @@ def _trained(
     own: Mapping[str, Any],
     source: TaggedSource,
     valid: TaggedSource | None,
+    start: Weights | None,
 ) -> TrainedNetworks:
     seed_everything(options.seed)
-    model = _network(options, source.tags.shape[1], run.messages)
+    model = _network(options, source.tags.shape[1], start, run.messages)
     images = DecodedImages(source.paths, messages=run.messages)
     items, skipped = usable_items(source, images, run.messages)
     lesson = Lesson(run, options, images, items, source)
@@ -94,7 +97,9 @@ def _trained(
     )
 
 
-def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Classifier | FanClassifier:
+def _network(
+    options: TrainClsOptions, n_classes: int, start: Weights | None, messages: Messages
+) -> Classifier | FanClassifier:
     """Build the classifier with its initial weights and frozen layers."""
     model = build_classifier(
         options.arch,
@@ -103,6 +108,7 @@ def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Cl
         pool=options.pool,
         dropout=options.dropout,
         head_bias=options.head_bias,
+        drop_path=options.drop_path,
     )
     check_training(
         model,
@@ -114,7 +120,7 @@ def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Cl
     frozen = [] if options.probe else options.freeze or []
     layers = _named(model, frozen)
     if options.init is not None:
-        load_start(model, options.init)
+        load_start(model, options.init, start)
     elif frozen:
         messages.warn("frozen layers keep their random weights; give start weights with --init")
     if not options.probe:
