@@ -205,9 +205,9 @@ class TestStart:
         with torch.device("meta"):
             other = build_classifier("fan-tiny", 3)
         with pytest.raises(
-            BadInputError, match="x.pth: the weights are those of fan-tiny and do not fit fan-micro"
+            BadInputError, match="x: the weights are those of fan-tiny and do not fit fan-micro"
         ):
-            start_from(network, other.state_dict(), "x.pth")
+            start_from(network, other.state_dict(), "x")
 
     def test_is_a_segmenter_whose_backbone_can_be_frozen(self) -> None:
         network = build_segmenter("segformer-fan-micro", 3)
