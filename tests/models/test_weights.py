@@ -14,11 +14,11 @@ import torch
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, WsstoolError
 from wsstool.models.backbones import build_backbone
 from wsstool.models.classifier import build_classifier
+from wsstool.models.initial_weights import load_backbone
 from wsstool.models.recognise import describe_weights
 from wsstool.models.weights import (
     build_from_weights,
     described_shapes,
-    load_backbone,
     load_state,
     load_weights,
     save_weights,

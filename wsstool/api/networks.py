@@ -16,6 +16,7 @@ from wsstool.data.classlist import class_list as named_classes
 from wsstool.data.classlist import read_class_list
 from wsstool.data.known_classes import KNOWN
 from wsstool.models.classifier import normalise
+from wsstool.models.weights import load_weights
 from wsstool.runtime import pick_device
 from wsstool.stages.networks import classifier, segmenter
 from wsstool.types import ClassList
@@ -24,7 +25,7 @@ Classes = str | os.PathLike[str] | Sequence[str] | None
 
 
 def load_classifier(
-    path: str | os.PathLike[str], class_list: Classes = None, *, device: str = "auto"
+    path: str | os.PathLike[str], class_list: Classes = None, *, ema: bool = True, device: str = "auto"
 ) -> nn.Module:
     """Load a trained classifier.
 
@@ -32,6 +33,7 @@ def load_classifier(
         path: weights file of ``train_cls``, or a published one.
         class_list: class names, a class file, ``luad`` or ``bcss``; needed only for published files, which
             do not hold the names.
+        ema: of a published file with two sets of weights, use the moving average, else the last.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     Returns:
@@ -45,7 +47,10 @@ def load_classifier(
         BadInputError: not a classifier, damaged, or a class list of another length.
     """
     listed = _listed(class_list)
-    network, meta = classifier.load_classifier(Path(path), listed, is_named=class_list is not None)
+    weights = load_weights(path, averaged=ema)
+    network, meta = classifier.load_classifier(
+        Path(path), listed, is_named=class_list is not None, weights=weights
+    )
     names = ClassList(tuple(meta["classes"]), meta["background"])
     network.single_label = meta.get("single_label", False)
     return _with_classes(network.to(pick_device(device)), names, meta["class_ids"], meta)
@@ -56,6 +61,7 @@ def load_segmenter(
     class_list: Classes = None,
     *,
     arch: str | None = None,
+    ema: bool = True,
     device: str = "auto",
 ) -> nn.Module:
     """Load a trained segmenter.
@@ -64,6 +70,7 @@ def load_segmenter(
         path: weights file of ``cotrain``, or a published one.
         class_list: as for ``load_classifier``.
         arch: HEAD-BACKBONE of a published file whose entries fit several networks.
+        ema: as for ``load_classifier``.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
     Returns:
@@ -80,7 +87,14 @@ def load_segmenter(
     """
     listed = _listed(class_list)
     where = pick_device(device)
-    found = segmenter.open_segmenter(Path(path), where, listed, is_named=class_list is not None, arch=arch)
+    found = segmenter.open_segmenter(
+        Path(path),
+        where,
+        listed,
+        is_named=class_list is not None,
+        arch=arch,
+        loaded=load_weights(path, averaged=ema),
+    )
     return _with_classes(found.networks[0], found.classes, found.ids.tolist(), found.meta)
 
 

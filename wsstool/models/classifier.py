@@ -119,6 +119,7 @@ def build_classifier(
     dropout: float = 0.0,
     head_bias: bool = True,
     token_head: bool = False,
+    drop_path: float | None = None,
 ) -> Classifier | FanClassifier:
     """Build a classifier with random weights.
 
@@ -131,6 +132,7 @@ def build_classifier(
         head_bias: give the head a bias; its weights then start small, normal with deviation 0.01; without a
             bias they are Xavier-uniform, as in the published stage 1 of WSSS-Tissue.
         token_head: of a FAN: also classify every token.
+        drop_path: of a FAN, see ``build_fan_classifier``; without effect on other networks.
 
     Raises:
         UsageError: unknown backbone or pooling, impossible stride, no classes, a token head on a network
@@ -152,6 +154,7 @@ def build_classifier(
             dropout=dropout,
             head_bias=head_bias,
             token_head=token_head,
+            drop_path=drop_path,
         )
     if token_head:
         raise UsageError(

@@ -53,7 +53,9 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
         ``what`` (a short description, for known published networks), ``meta`` (its metadata, empty for
         foreign files), ``tensors``, ``parameters`` (number of trainable values), ``networks`` (1, or 2 for
         co-trained), ``arch`` (from the metadata, else the first backbone that fits, else None), ``fits`` (the
-        described network; for other files the names of all backbones that fit).
+        described network; for other files the names of all backbones that fit). For files of other programs
+        also ``ema``, whether the file contains the moving average of the weights, which is then described,
+        and ``epoch`` and ``iteration`` if the file states them.
 
     Raises:
         MissingInputError: no such file.
@@ -76,6 +78,8 @@ def describe_weights(path: Path | str) -> dict[str, Any]:
         "networks": 1 if weights.state_dict_2 is None else 2,
         "arch": fits[0] if fits else None,
         "fits": fits,
+        **({} if weights.has_average is None else {"ema": weights.has_average}),
+        **weights.trained,
     }
 
 

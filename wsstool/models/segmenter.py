@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -18,6 +19,7 @@ from wsstool.models.backbones import (
     stage_before_last_stride,
 )
 from wsstool.models.backbones.frozen import OnBackbone
+from wsstool.models.fan.positions import set_floored
 from wsstool.models.fcn_initialisation import start_fcn
 from wsstool.models.heads import (
     DeepLabV3Head,
@@ -25,14 +27,24 @@ from wsstool.models.heads import (
     LinearHead,
     LRASPPSegmentationHead,
     PyramidHead,
+    deeplabv3plus,
+    segformer,
     side_by_side,
 )
-from wsstool.models.heads.deeplabv3plus import LAST_LAYER, DeepLabV3Plus
+from wsstool.models.heads.deeplabv3plus import DeepLabV3Plus
 from wsstool.models.heads.fcn import FCN, FCN_HEADS, TRUNKS, build_fcn
+from wsstool.models.heads.segformer import ATTENDED, SegFormer
+from wsstool.models.published.fan import check_size
 
-HEADS = ("deeplabv3plus", "deeplabv3", "lraspp", "fcn", "pyramid", "linear")
+HEADS = ("deeplabv3plus", "deeplabv3", "segformer", "lraspp", "fcn", "pyramid", "linear")
 NEED_TWO_IMAGES = ("deeplabv3plus", "deeplabv3", "pyramid")
 """Heads that normalise one value per channel and image over the batch."""
+
+OWN_STRIDES = {"segformer": 32}
+"""Heads that read every scale of the backbone: its own stride, up to this, in place of 16."""
+
+LAST_LAYERS = (deeplabv3plus.LAST_LAYER, segformer.LAST_LAYER)
+"""Prefixes of the state dict entries that depend on the classes of the training set."""
 
 
 class Segmenter(OnBackbone):
@@ -79,6 +91,9 @@ class Segmenter(OnBackbone):
         return f"backbone.{self.backbone.last_stage}"
 
 
+AnySegmenter = Segmenter | DeepLabV3Plus | SegFormer | FCN
+
+
 def split_arch(arch: str) -> tuple[str, str]:
     """Split ``HEAD-BACKBONE``; the dashes inside a backbone name may be left out.
 
@@ -114,18 +129,21 @@ def build_segmenter(
     output_stride: int | None = None,
     width: int | None = None,
     channel_order: str = "rgb",
-) -> Segmenter | DeepLabV3Plus | FCN:
+    floored_positions: bool = True,
+) -> AnySegmenter:
     """Build a segmenter with random weights.
 
     Args:
         arch: ``HEAD-BACKBONE``, such as ``deeplabv3plus-resnet-101``, ``lraspp-mobilenet-v2``, ``fcn-tiny``.
         n_classes: channels of the output.
         output_stride: of the backbone's last map; None takes 16, or the backbone's own if that is finer;
-            FCNs that add finer maps (``fcn8s-...``) take the backbone's own.
+            FCNs that add finer maps (``fcn8s-...``) and segformer take the backbone's own.
         width: channels inside the head; None takes 256 for the deeplabs, 128 for lraspp, 192 for pyramid, a
-            quarter of the features for fcn. 128 halves the time of deeplabv3 on a CPU with little loss.
+            quarter of the features for fcn, for segformer see ``SegFormer``. 128 halves the time of deeplabv3
+            on a CPU with little loss.
         channel_order: colour order that the backbone's weights expect; ``bgr`` for FCNs only, which reorder
             the channels themselves: the input of every network is RGB.
+        floored_positions: FAN only, see ``FourierPositions``; False for the published segmenters.
 
     Notes:
         Backbones that end with a 1x1 expansion made for their ImageNet classifier (MobileNets,
@@ -143,7 +161,7 @@ def build_segmenter(
     if n_classes < 1:
         raise UsageError("a segmenter needs at least one class")
     if head_name in FCN_HEADS:
-        return build_fcn(
+        network = build_fcn(
             head_name,
             backbone_name,
             n_classes,
@@ -151,10 +169,14 @@ def build_segmenter(
             width=width,
             channel_order=channel_order,
         )
+        set_floored(network, floored_positions)
+        return network
     if channel_order != "rgb":
         raise UsageError(f"{arch} needs RGB input, unlike FCNs such as fcn8s-vgg-16")
-    stride = default_output_stride(backbone_name) if output_stride is None else output_stride
+    stride = default_output_stride(backbone_name, OWN_STRIDES.get(head_name, 16))
+    stride = stride if output_stride is None else output_stride
     backbone = build_backbone(backbone_name, output_stride=stride)
+    set_floored(backbone, floored_positions)
     if head_name in ("pyramid", "linear"):
         middle = stage_before_last_stride(backbone)
         deep = backbone.out_channels
@@ -165,6 +187,8 @@ def build_segmenter(
         )
         return Segmenter(backbone, head, middle.name)
     backbone = without_expansion(backbone)
+    if head_name == "segformer":
+        return SegFormer(backbone, n_classes, width=width)
     if head_name == "deeplabv3plus":
         return DeepLabV3Plus(backbone, n_classes, width=width or 256)
     channels = backbone.out_channels
@@ -201,7 +225,7 @@ def without_expansion(backbone: Backbone) -> Backbone:
 
 
 def start_from(
-    segmenter: Segmenter | DeepLabV3Plus | FCN,
+    segmenter: AnySegmenter,
     state_dict: Mapping[str, torch.Tensor],
     source: str = "the weights",
     rows: Sequence[int | None] | None = None,
@@ -210,9 +234,10 @@ def start_from(
 
     Args:
         segmenter: changed in place.
-        state_dict: of a segmenter of the same arch and classes, of a DeepLabv3+ of other classes or without
-            its last layer, of a classifier (``backbone.*``), or of a plain torchvision classifier
-            (``features.*``, ``layer1.*``, ...). The heads of classifiers are left out.
+        state_dict: of a segmenter of the same arch and classes, of a DeepLabv3+ or SegFormer of other
+            classes or without its last layer, of a classifier (``backbone.*``), or of a plain torchvision
+            classifier (``features.*``, ``layer1.*``, ...). The heads of classifiers are left out, except
+            that of a FAN its class attention is copied if the segmenter has it.
         source: name of the weights in messages.
         rows: output of the start weights for each class of an FCN, see ``start_fcn``.
 
@@ -221,8 +246,9 @@ def start_from(
         the result of ``start_fcn``.
 
     Raises:
-        BadInputError: a layer of the backbone is missing or has another shape.
+        BadInputError: a layer of the backbone is missing or has another shape, or a FAN of another size.
     """
+    check_size(segmenter.backbone.arch, state_dict, source)
     if isinstance(segmenter, FCN):
         return start_fcn(segmenter, state_dict, source, rows)
     own = segmenter.state_dict()
@@ -233,12 +259,12 @@ def start_from(
     if wanted <= fitting.keys() and fitting.keys() == state_dict.keys():
         segmenter.load_state_dict(fitting, strict=False)
         return "backbone and head"
-    if isinstance(segmenter, DeepLabV3Plus):
-        fitting = {key: value for key, value in fitting.items() if not key.startswith(LAST_LAYER)}
-        if all(key in fitting or key.startswith(LAST_LAYER) for key in wanted):
+    if isinstance(segmenter, DeepLabV3Plus | SegFormer):
+        fitting = without_last_layer(fitting)
+        if without_last_layer(own).keys() & wanted <= fitting.keys():
             segmenter.load_state_dict(fitting, strict=False)
             return "all but the last layer"
-    bare = {key.removeprefix("backbone."): value for key, value in state_dict.items()}
+    bare = {_name_in_backbone(key): value for key, value in state_dict.items()}
     backbone = segmenter.backbone.state_dict()
     found = {key: bare[key] for key in backbone if key in bare and bare[key].shape == backbone[key].shape}
     missing = [key for key in backbone if key not in found and not key.endswith("num_batches_tracked")]
@@ -249,3 +275,13 @@ def start_from(
         )
     segmenter.backbone.load_state_dict(found, strict=False)
     return "backbone"
+
+
+def without_last_layer(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Drop the layer that depends on the classes from a state dict, to start training on other classes."""
+    return {name: value for name, value in state_dict.items() if not name.startswith(LAST_LAYERS)}
+
+
+def _name_in_backbone(name: str) -> str:
+    """Return the name that an entry of a classifier or a segmenter has in a backbone."""
+    return re.sub(r"^head\.(?=cls_)", f"{ATTENDED}.", name.removeprefix("backbone."))

@@ -18,12 +18,11 @@ from torch import Tensor, nn
 
 from wsstool.atomic import atomic_file
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
-from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone, on_meta
-from wsstool.models.classifier import Classifier, build_classifier
-from wsstool.models.fan.class_head import LAST_LAYERS, TOKEN_HEAD
-from wsstool.models.fan_classifier import FanClassifier
+from wsstool.models.backbones import on_meta
+from wsstool.models.classifier import build_classifier
+from wsstool.models.fan.class_head import TOKEN_HEAD
 from wsstool.models.fitting import check_fit
-from wsstool.models.published import fan, pytorch_fcn, tissue_stage1, tissue_stage2
+from wsstool.models.published import fan, fan_segformer, pytorch_fcn, tissue_stage1, tissue_stage2
 from wsstool.models.published.mxnet_params import is_mxnet, read_params
 
 SAFE_GLOBALS = [
@@ -42,7 +41,7 @@ CONTAINERS = ("state_dict", "state_dict_ema", "model_state_dict", "model", "net"
 """Keys under which other programs store the state dict, in order of preference."""
 
 AVERAGED = "state_dict_ema"
-"""Key of the weights averaged over the training, beside the last ones: of a FAN they are preferred."""
+"""Key of the weights averaged over the training, beside the last ones."""
 
 
 class UndescribedError(BadInputError):
@@ -58,11 +57,18 @@ class Weights:
         meta: arch, task, classes, class_ids, background, palette, mean, std, output_stride, pool, image_size,
             key, provenance; for published files what can be inferred from their names, else empty.
         state_dict_2: the second of two co-trained networks, or None.
+        has_average: whether the file of another program contains the moving average of the weights; None for
+            ours.
+        has_choice: whether it contains both that average and the last weights.
+        trained: number of epochs and iterations of the training, as far as such a file states them.
     """
 
     state_dict: dict[str, Tensor]
     meta: dict[str, Any] = field(default_factory=dict)
     state_dict_2: dict[str, Tensor] | None = None
+    has_average: bool | None = None
+    has_choice: bool = False
+    trained: dict[str, int] = field(default_factory=dict)
 
 
 def save_atomically(content: Any, path: Path) -> None:
@@ -155,8 +161,13 @@ def load_safely(path: Path | str) -> Any:
         raise BadInputError(f"{path} is truncated, damaged or not a weights file") from error
 
 
-def load_weights(path: Path | str) -> Weights:
+def load_weights(path: Path | str, *, averaged: bool = True) -> Weights:
     """Read a weights file: ours, the bare or wrapped state dict of another program, or MXNet's start weights.
+
+    Args:
+        path: the file.
+        averaged: read the moving average of the weights where the file of another program contains both that
+            and the last weights.
 
     Raises:
         MissingInputError: no such file.
@@ -169,26 +180,45 @@ def load_weights(path: Path | str) -> Weights:
     if not isinstance(content, Mapping):
         raise BadInputError(f"{path} contains a {type(content).__name__}, not a state dict")
     meta = content.get("meta")
-    second = content.get("state_dict_2")
-    state = _unwrapped(content, path)
-    if not isinstance(meta, Mapping):
-        if fan.is_published(state) and isinstance(content.get(AVERAGED), Mapping):
-            state = _unwrapped(content[AVERAGED], path)  # the published results are those of the average
-        return _published(state, path, content.get("arch"))
-    described = {"token_head": True, **meta} if TOKEN_HEAD in state else dict(meta)
-    return Weights(state, described, _unwrapped(second, path) if isinstance(second, Mapping) else None)
+    if isinstance(meta, Mapping) and ("arch" in meta or "task" in meta):
+        second = content.get("state_dict_2")
+        state = _unwrapped(content, path)
+        described = {"token_head": True, **meta} if TOKEN_HEAD in state else dict(meta)
+        return Weights(state, described, _unwrapped(second, path) if isinstance(second, Mapping) else None)
+    return _foreign(content, path, averaged)
 
 
-def _published(state: dict[str, Tensor], path: Path | str, arch: object) -> Weights:
-    """Add our names and metadata to a file of another program, if its network is known.
+def _foreign(content: Mapping[str, Any], path: Path | str, averaged: bool) -> Weights:
+    """Read the file of another program; add our names and metadata if its network is known."""
+    copies = {key for key in CONTAINERS if isinstance(content.get(key), Mapping)}
+    is_average = AVERAGED in copies and (averaged or len(copies) == 1)
+    state = _unwrapped(content[AVERAGED] if is_average else content, path)
+    training = content["meta"] if isinstance(content.get("meta"), Mapping) else {}
+    stated = {"epoch": content.get("epoch", training.get("epoch")), "iteration": training.get("iter")}
+    state, meta = _published(state, path, content.get("arch"), training)
+    return Weights(
+        state,
+        meta,
+        has_average=AVERAGED in copies,
+        has_choice=AVERAGED in copies and len(copies) > 1,
+        trained={name: value for name, value in stated.items() if isinstance(value, int)},
+    )
 
-    ``arch`` is the name in a training checkpoint.
+
+def _published(
+    state: dict[str, Tensor], path: Path | str, arch: object, training: Mapping[str, Any]
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the state dict under our names, and the metadata of a published network; {} for others.
+
+    ``arch`` is the name in a training checkpoint, ``training`` its description of the training.
     """
     if tissue_stage1.is_published(state) and tissue_stage1.HEAD in state:
-        return Weights(tissue_stage1.renamed(state), tissue_stage1.describe(state, path))
+        return tissue_stage1.renamed(state), tissue_stage1.describe(state, path)
     if fan.is_published(state):
-        return Weights(fan.renamed(state), fan.describe(fan.modern_names(state), path))
-    return Weights(state, pytorch_fcn.describe(state, arch) or tissue_stage2.describe(state))
+        return fan.renamed(state), fan.describe(fan.modern_names(state), path)
+    if fan_segformer.is_published(state):
+        return fan_segformer.renamed(state), fan_segformer.describe(state, path, training)
+    return state, pytorch_fcn.describe(state, arch) or tissue_stage2.describe(state)
 
 
 def _unwrapped(content: Mapping[str, Any], path: Path | str) -> dict[str, Tensor]:
@@ -224,41 +254,6 @@ def load_state(
     model.load_state_dict(dict(state_dict), strict=False)
 
 
-def load_start(classifier: Classifier | FanClassifier, path: Path | str) -> None:
-    """Start a classifier from a file: its backbone, and of a FAN the class attention too, if it is there.
-
-    The last layers, which know the classes, are left as they are.
-
-    Raises:
-        MissingInputError: no such file.
-        BadInputError: not a weights file, or of another architecture.
-    """
-    weights = load_weights(path)
-    load_backbone(classifier.backbone, weights, path)  # type: ignore[arg-type]
-    found = {k.removeprefix("head."): v for k, v in weights.state_dict.items() if k.startswith("head.")}
-    if isinstance(classifier, FanClassifier) and "cls_token" in found:
-        last = {k: v for k, v in classifier.head.state_dict().items() if k.startswith(LAST_LAYERS)}
-        kept = {k: v for k, v in found.items() if not k.startswith(LAST_LAYERS)}
-        load_state(classifier.head, kept | last, f"{path} (initial weights for {classifier.backbone.arch})")
-
-
-def load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> None:
-    """Load start weights into a backbone.
-
-    Accepts torchvision's state dict (without its classifier), weights of ours, the published stage 1 of
-    WSSS-Tissue, and the MXNet file from which its training started.
-
-    Raises:
-        BadInputError: weights of another architecture; ``path`` names them.
-    """
-    state = weights.state_dict
-    if any(name.startswith("backbone.") for name in state):
-        state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
-    state = {k: v for k, v in state.items() if not k.startswith(CLASSIFIER_PREFIXES)}
-    what = f"{weights.meta['what']}; " if "what" in weights.meta else ""
-    load_state(backbone, state, f"{path} ({what}initial weights for {backbone.arch})")
-
-
 def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file") -> nn.Module:
     """Build the network that ``meta`` describes, with random weights.
 
@@ -292,6 +287,7 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
             output_stride=meta.get("output_stride"),
             width=meta.get("width"),
             channel_order=meta.get("channel_order", "rgb"),
+            floored_positions=meta.get("floored_positions", True),
         )
     if task == "contour":
         from wsstool.models.contour import build_contour

@@ -13,6 +13,9 @@ NEGATIVES = {
     **{name: f"--no-{name}" for name in ("flip", "amp", "rectify", "probe", "balanced", "intercept")},
     "head_bias": "--no-head-bias",
     "token_gradient": "--no-token-gradient",
+    "ema": "--no-ema",
+    "init_ema": "--no-init-ema",
+    "floored_positions": "--no-floored-positions",
     "class_aware": "--class-agnostic",
     "inclusive": "--strict",
 }

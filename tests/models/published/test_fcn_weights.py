@@ -216,7 +216,7 @@ def test_at_once_by_an_explicit_switch(tmp_path: Path, monkeypatch: pytest.Monke
     network = build_fcn("fcn8s", "tiny", 2)
     meta = {"arch": "fcn8s-tiny", "task": "segmentation", "class_ids": [0, 1], "classes": ["a", "b"]}
     torch.save({"state_dict": network.state_dict(), "meta": meta}, own)
-    with pytest.raises(UsageError, match="says itself that it is fcn8s-tiny"):
+    with pytest.raises(UsageError, match="is fcn8s-tiny, which is not --arch fcn4s-tiny"):
         open_segmenter(own, cpu, nothing, arch="fcn4s-tiny")
 
 

@@ -11,9 +11,10 @@ import pytest
 from tests.models.published.tissue import mxnet_name
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.models.backbones import build_backbone, plain_shapes
+from wsstool.models.initial_weights import load_backbone
 from wsstool.models.published.mxnet_params import TYPES, V1, V2, V3, is_mxnet, read_params
 from wsstool.models.recognise import describe_weights
-from wsstool.models.weights import load_backbone, load_weights
+from wsstool.models.weights import load_weights
 
 LEGACY = 0
 VERSIONS = (LEGACY, V1, V2, V3)

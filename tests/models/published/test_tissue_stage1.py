@@ -80,7 +80,7 @@ class TestNamesOfClasses:
     def named(self, monkeypatch):
         """``load_classifier`` of a published file of that name, without its 420 MB."""
         meta = describe(published_state(), "stage1.pth")
-        monkeypatch.setattr(classifiers, "build_from_weights", lambda path: (None, meta))
+        monkeypatch.setattr(classifiers, "build_from_weights", lambda path, weights: (None, meta))
         return lambda name, classes=None: classifiers.load_classifier(
             Path(name), classes or ClassList(()), is_named=classes is not None
         )[1]

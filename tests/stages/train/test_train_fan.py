@@ -12,8 +12,9 @@ from tests.stages.toy import write_rectangles
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.fan_classifier import FanClassifier
+from wsstool.models.initial_weights import load_start
 from wsstool.models.recognise import describe_weights
-from wsstool.models.weights import build_from_weights, load_start
+from wsstool.models.weights import build_from_weights
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.stages.pseudo_masks.cam import cam
 from wsstool.stages.train.train_classifier import train_cls

@@ -189,9 +189,13 @@ def default_output_stride(arch: str, wanted: int = 16) -> int:
 
 def stage_before_last_stride(backbone: Backbone) -> Stage:
     """Return the last part before the plain network halves its maps for the last time, from ``backbone``."""
-    own = _measure_stages(_probe(backbone.arch))
-    name = [stage.name for stage in own if stage.stride < own[-1].stride][-1]
-    return next(stage for stage in backbone.stages if stage.name == name)
+    return scales_of(backbone)[-2]
+
+
+def scales_of(backbone: Backbone) -> list[Stage]:
+    """Return the last part at each stride of the plain network, from fine to coarse, from ``backbone``."""
+    own = {stage.name: stage.stride for stage in _measure_stages(_probe(backbone.arch))}
+    return list({own[stage.name]: stage for stage in backbone.stages}.values())
 
 
 def plain_shapes(arch: str) -> dict[str, tuple[int, ...]]:

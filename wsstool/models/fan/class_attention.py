@@ -59,6 +59,10 @@ class ClassAttentionBlock(nn.Module):
             OrderedDict(fc1=nn.Linear(dim, 4 * dim), act=nn.GELU(), fc2=nn.Linear(4 * dim, dim))
         )
 
+    def patches(self, tokens: Tensor) -> Tensor:
+        """Compute the block for the patch tokens alone, which no other token reaches: (B,N,C) -> (B,N,C)."""
+        return 2 * self.norm2(tokens + self.gamma1 * self.norm1(tokens))
+
     def forward(self, tokens: Tensor) -> Tensor:
         """Transform (B,1+N,C) -> (B,1+N,C)."""
         n = self.norm1(tokens)

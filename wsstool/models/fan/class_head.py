@@ -19,8 +19,50 @@ TOKEN_HEAD = "head.aux_head.weight"
 """An entry of weights files that only classifiers with a token head have."""
 
 
-class ClassTokenHead(nn.Module):
-    """Head with a class token that attends to the tokens of the image: two blocks, a norm and linear layers.
+class ClassTokens(nn.Module):
+    """A class token and the blocks in which it attends to the patch tokens, under their published names.
+
+    Args:
+        size: one of ``SIZES``.
+    """
+
+    def __init__(self, size: Size) -> None:
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.zeros(1, 1, size.dim))
+        self.cls_attn_blocks = nn.Sequential(
+            *(ClassAttentionBlock(size.dim, size.heads) for _ in range(BLOCKS))
+        )
+
+    def start(self) -> None:
+        """Initialise the token and every layer."""
+        nn.init.trunc_normal_(self.cls_token, std=DEVIATION)
+        start_blocks(self)
+
+
+class AttendedPatches(ClassTokens):
+    """The patch tokens as the class attention leaves them, the deepest features of a segmenter.
+
+    They do not depend on the class token, so class attention itself is not computed; its weights are kept
+    because the published files contain them.
+
+    Args:
+        size: one of ``SIZES``.
+    """
+
+    def __init__(self, size: Size) -> None:
+        super().__init__(size)
+        self.start()
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B,C,h,w) -> (B,C,h,w)."""
+        tokens = features.flatten(2).transpose(1, 2)  # (B,hw,C)
+        for block in self.cls_attn_blocks:
+            tokens = block.patches(tokens)  # type: ignore[operator]
+        return tokens.transpose(1, 2).unflatten(2, features.shape[-2:])
+
+
+class ClassTokenHead(ClassTokens):
+    """A class token that attends to the tokens of the image, two blocks, a norm, and linear layers.
 
     Args:
         size: one of ``SIZES``.
@@ -36,17 +78,12 @@ class ClassTokenHead(nn.Module):
     def __init__(
         self, size: Size, n_classes: int, *, token_head: bool = False, dropout: float = 0.0, bias: bool = True
     ) -> None:
-        super().__init__()
-        self.cls_token = nn.Parameter(torch.zeros(1, 1, size.dim))
-        self.cls_attn_blocks = nn.Sequential(
-            *(ClassAttentionBlock(size.dim, size.heads) for _ in range(BLOCKS))
-        )
+        super().__init__(size)
         self.norm = nn.LayerNorm(size.dim, eps=EPS)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(size.dim, n_classes, bias=bias)
         self.aux_head = nn.Linear(size.dim, n_classes, bias=bias) if token_head else None
-        nn.init.trunc_normal_(self.cls_token, std=DEVIATION)
-        start_blocks(self)
+        self.start()
         if not token_head:
             with torch.no_grad():
                 self.head.weight.mul_(size.head_scale)

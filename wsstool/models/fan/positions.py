@@ -49,3 +49,10 @@ class FourierPositions(nn.Module):
         exponent = (2 * (j // 2) if self.floored else j) / FEATURES
         angles = at / (10000**exponent)[:, None]  # (32,n)
         return torch.where(j[:, None] % 2 == 0, angles.sin(), angles.cos())
+
+
+def set_floored(network: nn.Module, floored: bool) -> None:
+    """Set the form of the positional encoding of a network, see ``FourierPositions``."""
+    for module in network.modules():
+        if isinstance(module, FourierPositions):
+            module.floored = floored

@@ -21,6 +21,7 @@ class Size:
         stem_depths: ConvNeXt blocks in them.
         drop_path: fraction of dropped residual branches in the published FAN training.
         head_scale: factor on the first weights of a classifier without token head.
+        segmenter_block: number of the block that the published segmenters read, from 0; -1: the last.
         published: name in the published programs; empty for sizes that are not published.
     """
 
@@ -32,6 +33,7 @@ class Size:
     stem_depths: tuple[int, int] = (3, 3)
     drop_path: float = 0.0
     head_scale: float = 1.0
+    segmenter_block: int = -1
     published: str = ""
 
 
@@ -41,7 +43,15 @@ SIZES = {
     "fan-small": Size("small", 384, 10, 8, drop_path=0.25, published="fan_small_12_p4_hybrid"),
     "fan-base": Size("base", 448, 16, 8, drop_path=0.35, published="fan_base_16_p4_hybrid"),
     "fan-large": Size(
-        "large", 480, 22, 10, (128, 256), (3, 5), 0.45, head_scale=0.001, published="fan_large_16_p4_hybrid"
+        "large",
+        480,
+        22,
+        10,
+        stem_depths=(3, 5),
+        drop_path=0.45,
+        head_scale=0.001,
+        segmenter_block=18,
+        published="fan_large_16_p4_hybrid",
     ),
 }
 """By the name of the architecture; ``fan-micro`` is ours and learns from scratch on two cores."""

@@ -170,11 +170,6 @@ def set_multi_grid(backbone: Backbone) -> None:
                     module.dilation = module.padding = (rate, rate)
 
 
-def without_last_layer(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Drop the layer that depends on the classes from a state dict, to start training on other classes."""
-    return {name: value for name, value in state_dict.items() if not name.startswith(LAST_LAYER)}
-
-
 def _start_anew(network: DeepLabV3Plus) -> None:
     """Initialise: backbone normal, variance 2 / (k k outputs); the rest He's normal; batch norm 1 and 0."""
     for name, module in network.named_modules():

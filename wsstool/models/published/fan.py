@@ -23,8 +23,11 @@ FIRST = "patch_embed.backbone.stem.0.weight"
 TRUNK = ("patch_embed.", "pos_embed.", "blocks.")
 """How the names below ``backbone.`` begin; the others are the head's."""
 
+_WIDTH = "pos_embed.token_projection.bias"
+"""A name whose length is the number of channels of a token."""
+
 _FUSED = re.compile(r"(cls_attn_blocks\.\d+\.attn\.)qkv(\..+)")
-_IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
 
 def is_published(state_dict: Mapping[str, Tensor]) -> bool:
@@ -72,6 +75,22 @@ def published_names(state_dict: Mapping[str, Any]) -> dict[str, Any]:
     return first | state
 
 
+def size_in(state_dict: Mapping[str, Tensor]) -> str | None:
+    """Return the architecture whose trunk is in a state dict, whatever the names, or None."""
+    bare = modern_names({name.removeprefix("backbone."): value for name, value in state_dict.items()})
+    if FIRST not in bare or _WIDTH not in bare:
+        return None
+    found = _measured(bare)
+    return next((arch for arch, size in SIZES.items() if _measures(size) == found), None)
+
+
+def check_size(arch: str, state_dict: Mapping[str, Tensor], source: Path | str) -> None:
+    """Raise BadInputError, which names both, if the weights for a FAN are those of another member."""
+    found = size_in(state_dict)
+    if arch in SIZES and found not in (None, arch):
+        raise BadInputError(f"{source}: the weights are those of {found} and do not fit {arch}")
+
+
 def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, Any]:
     """Return the metadata that a published file lacks.
 
@@ -82,7 +101,7 @@ def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, 
     Raises:
         BadInputError: the widths and depths match no member of the family.
     """
-    arch = _arch_of(state_dict, source)
+    arch = known_size(state_dict, source)
     n, has_tokens = len(state_dict["head.weight"]), "aux_head.weight" in state_dict
     head = " with token head (STL)" if has_tokens else ""
     return {
@@ -90,7 +109,7 @@ def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, 
         "arch": arch,
         "task": "classification",
         **without_names(n),
-        **_IMAGENET,
+        **IMAGENET,
         "output_stride": STRIDE,
         "token_head": has_tokens,
         "single_label": True,
@@ -98,25 +117,31 @@ def describe(state_dict: Mapping[str, Tensor], source: Path | str) -> dict[str, 
     }
 
 
-def _arch_of(state_dict: Mapping[str, Tensor], source: Path | str) -> str:
-    """Return the member of the family with these widths and depths."""
-    dim, depth = state_dict["cls_token"].shape[-1], _count(state_dict, r"blocks")
-    stem_depths = tuple(
-        _count(state_dict, rf"patch_embed\.backbone\.stages\.{stage}\.blocks") for stage in (0, 1)
-    )
-    found = (dim, depth, len(state_dict[FIRST]), stem_depths)
-    for arch, size in SIZES.items():
-        if found == _measures(size):
-            return arch
+def known_size(state_dict: Mapping[str, Tensor], source: Path | str) -> str:
+    """Return the architecture whose trunk is in a state dict.
+
+    Raises:
+        BadInputError: the widths and depths are those of no member of the family.
+    """
+    if arch := size_in(state_dict):
+        return arch
+    dim, depth, _, stem_depths = _measured(state_dict)
     known = ", ".join(f"{arch} {size.dim} and {size.depth}" for arch, size in SIZES.items())
     raise BadInputError(
-        f"{source} is a FAN of unknown size: {dim} channels and {depth} blocks, with {stem_depths[0]} and "
-        f"{stem_depths[1]} blocks in the stem; the known sizes are: {known}"
+        f"{source} is a FAN of no known size: {dim} channels and {depth} blocks, with "
+        f"{stem_depths[0]} and {stem_depths[1]} in the stem; known are: {known}"
     )
 
 
 def _measures(size: Size) -> tuple[int, int, int, tuple[int, int]]:
     return size.dim, size.depth, size.stem_channels[0], size.stem_depths
+
+
+def _measured(state_dict: Mapping[str, Tensor]) -> tuple[int, int, int, tuple[int, int]]:
+    """Return the widths and depths of a trunk under its published names."""
+    stem = r"patch_embed\.backbone\.stages\.{}\.blocks"
+    stem_depths = (_count(state_dict, stem.format(0)), _count(state_dict, stem.format(1)))
+    return len(state_dict[_WIDTH]), _count(state_dict, "blocks"), len(state_dict[FIRST]), stem_depths
 
 
 def _count(state_dict: Mapping[str, Tensor], group: str) -> int:

@@ -15,6 +15,9 @@ from wsstool.errors import UsageError, WsstoolError
 
 ImageOrError = np.ndarray | WsstoolError
 
+Batch = tuple[list[int], list[ImageOrError]]
+"""Numbers of images, and their pixels or why there are none."""
+
 
 def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[list[int]]:
     """Consecutive images of equal size, at most ``batch_size`` together.
@@ -48,7 +51,7 @@ def dataset_batches(
     workers: int,
     start: int = 0,
     corruption: Callable[[np.ndarray, str], np.ndarray] | None = None,
-) -> Iterator[tuple[list[int], list[ImageOrError]]]:
+) -> Iterator[Batch]:
     """Decode the images of a data set in batches of equal size, see ``plan_batches`` and ``read_batches``.
 
     With a ``corruption`` of (image, name in the data folder), the images come corrupted.
@@ -66,7 +69,7 @@ def read_batches(
     batches: list[list[int]],
     workers: int = 2,
     change: Callable[[np.ndarray, int], np.ndarray] | None = None,
-) -> Iterator[tuple[list[int], list[ImageOrError]]]:
+) -> Iterator[Batch]:
     """Decode the images of each batch, in order, some batches ahead.
 
     An image that cannot be read, or whose size is not the planned one, comes as the error that says so.

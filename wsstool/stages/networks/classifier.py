@@ -9,19 +9,20 @@ from torch import nn
 
 from wsstool.errors import BadInputError
 from wsstool.models.recognise import foreign_weights_error
-from wsstool.models.weights import UndescribedError, build_from_weights
+from wsstool.models.weights import UndescribedError, Weights, build_from_weights
 from wsstool.stages.networks.output_names import named_outputs
 from wsstool.types import ClassList
 
 
 def load_classifier(
-    path: Path, classes: ClassList, *, is_named: bool = False
+    path: Path, classes: ClassList, *, is_named: bool = False, weights: Weights | None = None
 ) -> tuple[nn.Module, dict[str, Any]]:
     """The classifier of a weights file, in eval mode on the CPU, and its description, with class names.
 
     Args:
         path: weights file.
         classes, is_named: source of the class names of a published file, see ``named_outputs``.
+        weights: result of ``load_weights`` for the file, if it has been read already.
 
     Raises:
         MissingInputError: no such file.
@@ -29,7 +30,7 @@ def load_classifier(
             number of classes.
     """
     try:
-        model, meta = build_from_weights(path)
+        model, meta = build_from_weights(path, weights)
     except UndescribedError as error:
         raise foreign_weights_error(path, "wsstool train-cls DATA --arch {}", "a classifier") from error
     if meta["task"] != "classification":

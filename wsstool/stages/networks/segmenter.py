@@ -11,9 +11,10 @@ import torch
 from torch import nn
 
 from wsstool.errors import BadInputError, UsageError
+from wsstool.models.fitting import check_fit
 from wsstool.models.recognise import foreign_weights_error
 from wsstool.models.segmenter import split_arch
-from wsstool.models.weights import build_model, load_state, load_weights
+from wsstool.models.weights import Weights, build_model, described_shapes, load_state, load_weights
 from wsstool.stages.networks.output_names import named_outputs
 from wsstool.types import ClassList
 
@@ -54,6 +55,7 @@ def open_segmenter(
     ensemble: bool = False,
     is_named: bool = False,
     arch: str | None = None,
+    loaded: Weights | None = None,
 ) -> OpenedSegmenter:
     """The segmenter of a weights file.
 
@@ -62,15 +64,16 @@ def open_segmenter(
         device: where the networks go.
         listed, is_named: source of the class names of a published file, see ``named_outputs``.
         ensemble: both networks.
-        arch: HEAD-BACKBONE of a published file whose entries fit more than one network.
+        arch: HEAD-BACKBONE of a published file; needed where its entries fit more than one network.
+        loaded: result of ``load_weights`` for the file, if it has been read already.
 
     Raises:
-        UsageError: an ``arch`` that differs from the one stored in the file.
+        UsageError: an ``arch`` that is not that of the file.
         BadInputError: a classifier, weights that do not fit, one network where two are asked for, or a class
             list of another length.
         MissingInputError: no such file.
     """
-    loaded = load_weights(weights)
+    loaded = loaded or load_weights(weights)
     task = loaded.meta.get("task", "segmentation")
     if task == "contour":
         raise BadInputError(
@@ -82,7 +85,7 @@ def open_segmenter(
         )
     if not loaded.meta:
         raise foreign_weights_error(weights, "wsstool cotrain MASKS --arch deeplabv3plus-{}", "a segmenter")
-    meta = _of_arch(loaded.meta, arch, weights)
+    meta = _of_arch(loaded, arch, weights)
     states = [loaded.state_dict]
     if ensemble:
         if loaded.state_dict_2 is None:
@@ -99,15 +102,26 @@ def open_segmenter(
     return OpenedSegmenter(networks, meta, classes, np.array(ids))
 
 
-def _of_arch(meta: dict[str, Any], arch: str | None, weights: Path) -> dict[str, Any]:
-    """The description with the architecture that was asked for; only published files leave a choice."""
-    if arch is None:
+def _of_arch(loaded: Weights, arch: str | None, weights: Path) -> dict[str, Any]:
+    """Return the description with the requested architecture; only some published files leave a choice.
+
+    Raises:
+        UsageError: no such architecture, or not that of the file, which the message names.
+    """
+    meta = loaded.meta
+    if arch is None or (requested := "-".join(split_arch(arch))) == meta["arch"]:
         return meta
-    head, backbone = split_arch(arch)
-    spelled = f"{head}-{backbone}"
-    if meta.get("named", True) and meta.get("arch") != spelled:
-        raise UsageError(
-            f"'{weights}' contains {meta.get('arch')}; --arch applies only to files that do not name "
-            "their network"
-        )
-    return {**meta, "arch": spelled, "what": spelled}
+    described = {**meta, "arch": requested, "what": requested}
+    if meta.get("named", True) or not _fits(described, loaded, weights):
+        what = f"{meta['what']} ({meta['arch']})" if "what" in meta else meta["arch"]
+        raise UsageError(f"'{weights}' is {what}, which is not --arch {requested}")
+    return described
+
+
+def _fits(meta: dict[str, Any], loaded: Weights, weights: Path) -> bool:
+    """Return whether the weights fit the network that ``meta`` describes."""
+    try:
+        check_fit(described_shapes(meta, weights), loaded.state_dict, str(weights))
+    except BadInputError:
+        return False
+    return True

@@ -15,6 +15,7 @@ from wsstool.errors import BadInputError
 from wsstool.models.class_probabilities import class_probabilities
 from wsstool.models.classifier import normalise
 from wsstool.models.contour_maps import Window
+from wsstool.models.weights import Weights
 from wsstool.regions import Boxes
 from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
 from wsstool.types import ClassList
@@ -75,6 +76,7 @@ def open_class_mapper(
     *,
     margins: tuple[float, ...],
     flip: bool = False,
+    loaded: Weights | None = None,
 ) -> ClassMapper:
     """The segmenter of a weights file, for boxes of these classes.
 
@@ -84,11 +86,12 @@ def open_class_mapper(
         classes: of the boxes.
         present: ids of the classes that boxes are of.
         margins, flip: see ``ClassMapper``.
+        loaded: result of ``load_weights`` for the file, if it has been read already.
 
     Raises:
         BadInputError: a class of a box that the segmenter does not know. Others: see ``open_segmenter``.
     """
-    trained = open_segmenter(weights, device, classes)
+    trained = open_segmenter(weights, device, classes, loaded=loaded)
     place = {trained.classes.names[i]: k for k, i in enumerate(trained.ids.tolist())}
     outputs = np.array([place.get(name, -1) for name in classes.names], np.int64)
     for class_id in present:

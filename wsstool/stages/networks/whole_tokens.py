@@ -2,31 +2,70 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
 import numpy as np
 from torch import nn
 
-from wsstool.errors import UsageError
+from wsstool.errors import UsageError, WsstoolError
+from wsstool.models.fan.sizes import SIZES, STRIDE
 from wsstool.models.fan_classifier import LEAST_SIDE, FanClassifier
+from wsstool.models.heads.deeplabv3plus import DeepLabV3Plus
+from wsstool.stages.inputs.image_batches import Batch, ImageOrError
 from wsstool.types import Messages
 
 
 def say_padding(network: nn.Module, sizes: np.ndarray, messages: Messages) -> None:
-    """Say once that images are padded, where the network does so to images of these sizes.
+    """Print once that images are padded, if the network pads images of these sizes.
 
     Args:
-        network: a classifier.
+        network: a classifier or a segmenter.
         sizes: (N,2) heights and widths in pixels.
-        messages: told how many images it concerns.
+        messages: receives the number of images.
     """
-    if not isinstance(network, FanClassifier):
+    if not is_fan(network):
         return
-    tokens = network.input_multiple
-    padded = int((sizes % tokens != 0).any(1).sum())
+    padded = int(((sizes % STRIDE != 0).any(1) & (sizes >= LEAST_SIDE).all(1)).sum())
     if padded:
+        by_stem = isinstance(network, FanClassifier | DeepLabV3Plus)  # the others are padded before it
+        how = "with the mean colour" if by_stem else "by repeating the border"
         messages.say(
-            f"{network.backbone.arch} pads {padded} of {len(sizes)} images at the right and bottom with the "
-            f"mean colour, because their sides are not multiples of {tokens} pixels"
+            f"{network.backbone.arch} pads {padded} of {len(sizes)} images at the right and bottom "  # type: ignore[union-attr]
+            f"{how}, because their sides are not multiples of {STRIDE} pixels"
         )
+
+
+def is_fan(network: nn.Module) -> bool:
+    """Return whether a network is a FAN or has one as its backbone."""
+    return getattr(getattr(network, "backbone", None), "arch", None) in SIZES
+
+
+def without_small(
+    batches: Iterable[Batch],
+    network: nn.Module,
+    scales: Sequence[float] = (1.0,),
+) -> Iterator[Batch]:
+    """Replace each image that is too small for a network of tokens by an error, so that it fails alone.
+
+    Args:
+        batches: see ``read_batches``.
+        network: a classifier or a segmenter; only a FAN has a smallest size.
+        scales: factors of the image size at which the network is used.
+    """
+    least = math.ceil((LEAST_SIDE - 0.5) / min(scales)) if is_fan(network) else 0
+    for numbers, images in batches:
+        yield numbers, [_checked(image, least, network) for image in images]
+
+
+def _checked(image: ImageOrError, least: int, network: nn.Module) -> ImageOrError:
+    if isinstance(image, WsstoolError) or min(image.shape[:2]) >= least:
+        return image
+    rows, columns = image.shape[:2]
+    return WsstoolError(
+        f"{columns} x {rows} pixels are too few for {network.backbone.arch}: "  # type: ignore[union-attr]
+        f"each side needs at least {least} pixels"
+    )
 
 
 def check_training(

@@ -17,7 +17,9 @@ from wsstool.runtime import pick_device
 from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
 from wsstool.stages.inputs.image_batches import dataset_batches
 from wsstool.stages.networks.contour_network import DEFAULT_MARGINS, ContourMapper, open_contour_mapper
+from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.segmenter_on_boxes import ClassMapper, open_class_mapper
+from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.objects.columns import BoxColumns
 from wsstool.stages.options.objects import ContourOptions
 from wsstool.stages.options.predict import ObjectMaskOptions
@@ -75,7 +77,10 @@ class MappedDataset:
         Each image is computed by itself, so that a resumed run gives the same bytes.
         """
         dataset, table = self.source.dataset, self.source.table
-        for (i,), (image,) in dataset_batches(dataset, table.sizes, 1, workers, start):
+        batches = dataset_batches(dataset, table.sizes, 1, workers, start)
+        if isinstance(self.mapper, ClassMapper):
+            batches = without_small(batches, self.mapper.trained.networks[0])
+        for (i,), (image,) in batches:
             if isinstance(image, WsstoolError):
                 yield image
                 continue
@@ -125,11 +130,15 @@ def open_maps(options: ContourOptions | ObjectMaskOptions, messages: Messages) -
     )
     where, classes = pick_device(options.device), source.table.classes
     weights, flip = Path(options.weights), options.flip
-    loaded = load_weights(weights)
+    loaded = load_weights(weights, averaged=options.averaged)
+    averaged = chosen_average(options, {weights: loaded}, messages)
     mapper: ContourMapper | ClassMapper
     if loaded.meta.get("task") == "segmentation":
         present = sorted({int(k) for one in source.table.boxes for k in one.class_ids})
-        mapper = open_class_mapper(weights, where, classes, present, margins=margins, flip=flip)
+        mapper = open_class_mapper(
+            weights, where, classes, present, margins=margins, flip=flip, loaded=loaded
+        )
+        say_padding(mapper.trained.networks[0], source.table.sizes, messages)
     else:
         mapper = open_contour_mapper(
             weights, loaded, where, classes, margins=margins, flip=flip, batch_size=options.batch_size
@@ -141,6 +150,7 @@ def open_maps(options: ContourOptions | ObjectMaskOptions, messages: Messages) -
         "split": options.split,
         "class_list": str(options.class_list) if options.class_list else None,
         "shard": options.shard,
+        **({} if averaged else {"ema": False}),
     }
     history = mapper.meta.get("provenance", ())
     inputs = [*source.inputs, store.Input.of_file(weights, role="weights", provenance=history)]

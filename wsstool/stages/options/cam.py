@@ -15,6 +15,7 @@ from wsstool.stages.options.groups import (
     Corruption,
     DataFolder,
     Inference,
+    PublishedWeights,
     RecordOutput,
     Settings,
     Shard,
@@ -22,7 +23,7 @@ from wsstool.stages.options.groups import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class CamOptions(DataFolder, Shard, Settings, Corruption, Inference, RecordOutput):
+class CamOptions(DataFolder, Shard, Settings, Corruption, PublishedWeights, Inference, RecordOutput):
     """Class activation maps of a data folder."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)

@@ -11,7 +11,9 @@ from wsstool.stages.options.choices import Cotrainer
 from wsstool.stages.options.groups import INPUT, METHOD, MODEL, ImagesOfRecords
 from wsstool.stages.options.training import (
     WITH_PROBE,
+    WITHOUT_FAN,
     Probe,
+    StochasticDepth,
     TrainerOptions,
     TrainingImages,
     step_option,
@@ -22,7 +24,7 @@ SELECTING = ("coteaching", "self-training")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CotrainOptions(TrainerOptions, Probe, ImagesOfRecords, TrainingImages):
+class CotrainOptions(TrainerOptions, Probe, StochasticDepth, ImagesOfRecords, TrainingImages):
     """A segmenter from label maps."""
 
     source: str | None = option(
@@ -71,7 +73,7 @@ class CotrainOptions(TrainerOptions, Probe, ImagesOfRecords, TrainingImages):
     )
     arch: str = option(
         "deeplabv3-mobilenet-v2",
-        "HEAD-BACKBONE with a head of deeplabv3plus, deeplabv3, lraspp, pyramid, fcn, linear; "
+        "HEAD-BACKBONE with a head of deeplabv3plus, deeplabv3, segformer, lraspp, pyramid, fcn, linear; "
         "or fcn32s, fcn16s, fcn8s, fcn8s-at-once, on vgg-16 as published, and fcn4s, fcn2s on backbones "
         "with finer maps; fcn-tiny is the smallest",
         unused=Unused(lambda o: bool(o.stage), "with --stage, which names the networks"),
@@ -86,12 +88,14 @@ class CotrainOptions(TrainerOptions, Probe, ImagesOfRecords, TrainingImages):
         panel=MODEL,
     )
     output_stride: int | None = option(
-        None, "stride of the features in image pixels: 32, 16, 8 or 4; default 16, tiny 8", panel=MODEL
+        None,
+        "stride of the features in image pixels: 32, 16, 8 or 4; default 16, segformer 32, tiny 8, FAN 16",
+        panel=MODEL,
     )
     width: int | None = option(
         None,
-        "channels inside the head; default 256 (deeplabs), 192 (pyramid), 128 (lraspp), a quarter (fcn), "
-        "4096 (fcn8s-vgg-16 and the like)",
+        "channels inside the head; default 256 (deeplabs, segformer), 768 (segformer on fan-tiny to large), "
+        "192 (pyramid), 128 (lraspp), a quarter (fcn), 4096 (fcn8s-vgg-16 and the like)",
         at_least=1,
         unused=WITH_PROBE,
         panel=MODEL,
@@ -107,6 +111,16 @@ class CotrainOptions(TrainerOptions, Probe, ImagesOfRecords, TrainingImages):
         "upsampling of fcn8s and the like: bilinear, or learned except for the last step",
         key="changed",
         unused=WITH_PROBE,
+        panel=MODEL,
+    )
+    floored_positions: bool | None = option(
+        None,
+        "FAN only: positional encoding with sine and cosine of equal frequency, as in the published "
+        "classifiers, or of different ones, as in the published segmenters; default: that of --init, else "
+        "equal",
+        spelling="--floored-positions/--no-floored-positions",
+        key="changed",
+        unused=WITHOUT_FAN,
         panel=MODEL,
     )
     crop_size: int | None = step_option(

@@ -194,6 +194,19 @@ class Inference(Execution):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PublishedWeights(Options):
+    """Which weights of a published file are used."""
+
+    averaged: bool = option(
+        True,
+        "published file with two sets of weights: the moving average, or the last",
+        panel=MODEL,
+        spelling="--ema/--no-ema",
+        key="changed",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordOutput(Options):
     """A record file, or a stream of records on standard output."""
 

@@ -19,6 +19,7 @@ from wsstool.stages.options.groups import (
     ImageFolder,
     ImagesOfRecords,
     Inference,
+    PublishedWeights,
     RecordOutput,
     Settings,
     Shard,
@@ -62,7 +63,7 @@ class ProposeOptions(ImageFolder, Shard, Settings, Execution, RecordOutput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContourOptions(ImageFolder, Shard, BoxSource, BoxWindows, Inference, RecordOutput):
+class ContourOptions(ImageFolder, Shard, BoxSource, BoxWindows, PublishedWeights, Inference, RecordOutput):
     """Maps of all boxes of a data folder, computed by a trained network."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)

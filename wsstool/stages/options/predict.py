@@ -18,6 +18,7 @@ from wsstool.stages.options.groups import (
     DataFolder,
     ImageFolder,
     Inference,
+    PublishedWeights,
     RecordOutput,
     Refinement,
     Shard,
@@ -27,7 +28,7 @@ NO_GATE = Unused(lambda o: o.gate is None, "without --gate")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prediction(ImageFolder, Shard, Refinement, Inference, RecordOutput):
+class Prediction(ImageFolder, Shard, Refinement, PublishedWeights, Inference, RecordOutput):
     """Options of both kinds of output."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)
@@ -59,8 +60,8 @@ class LabelMapOptions(Prediction, DataFolder, Corruption):
     )
     arch: str | None = option(
         None,
-        "architecture for a published file that fits two: fcn8s-at-once-vgg-16 for FCN-8s weights "
-        "trained at once",
+        "architecture of a published file, which must be that network; needed only for a file that fits two: "
+        "fcn8s-at-once-vgg-16 for FCN-8s weights trained at once",
         panel=METHOD,
         key="changed",
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from wsstool.models.fan.sizes import SIZES
 from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import Optimizer, Schedule
 from wsstool.stages.options.groups import (
@@ -16,6 +18,7 @@ from wsstool.stages.options.groups import (
     DataFolder,
     Execution,
     Inference,
+    PublishedWeights,
     Settings,
 )
 
@@ -24,7 +27,25 @@ WITH_PROBE = Unused(
     "with --probe, which runs no gradient descent",
 )
 WITHOUT_PROBE = Unused(lambda o: not o.probe, "without --probe")
+WITHOUT_INIT = Unused(lambda o: o.init is None, "without --init")
+WITHOUT_FAN = Unused(lambda o: not any(map(is_fan, _archs(o))), "without a FAN network (--arch)")
 WITHOUT_SGD = Unused(lambda o: o.optimizer != "sgd", "without --optimizer sgd")
+
+
+def is_fan(arch: str) -> bool:
+    """Return whether a network is a FAN or has one as its backbone.
+
+    Example:
+        >>> is_fan("segformer-fan-base"), is_fan("fantiny"), is_fan("linear-tiny")
+        (True, True, False)
+    """
+    return arch.replace("-", "").endswith(tuple(name.replace("-", "") for name in SIZES))
+
+
+def _archs(options: Any) -> list[str]:
+    """Return the networks that a command trains."""
+    return [text.partition("=")[0].strip() for text in getattr(options, "stage", None) or [options.arch]]
+
 
 step_option = partial(option, panel=TRAINING, unused=WITH_PROBE)
 """Declare an option of gradient descent, which the convex fit of a probe does not use."""
@@ -47,6 +68,29 @@ class StartWeights(Options):
         "initial weights: a state dict, a wsstool file or an MXNet .params file; default: random",
         key=False,
         panel=MODEL,
+    )
+    averaged: bool = redeclared(
+        PublishedWeights,
+        "averaged",
+        True,
+        help="--init with two sets of weights: the moving average, or the last",
+        spelling=("--init-ema/--no-init-ema",),
+        unused=(WITHOUT_INIT,),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StochasticDepth(Options):
+    """Residual branches dropped in training."""
+
+    drop_path: float | None = step_option(
+        None,
+        "FAN only: probability of dropping a residual branch, equal in all blocks; default: as published, in "
+        "classifiers by size, in segmenters 0",
+        at_least=0,
+        below=1,
+        key="changed",
+        unused=(WITH_PROBE, WITHOUT_FAN),
     )
 
 

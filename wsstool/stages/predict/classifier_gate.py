@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from wsstool.models.classifier import normalise
+from wsstool.models.weights import Weights
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.types import ClassList
 
@@ -73,6 +74,7 @@ def open_gate(
     threshold: float = 0.1,
     form: str = "forbid",
     is_named: bool = False,
+    weights: Weights | None = None,
 ) -> Gate:
     """Open a classifier's weights file as the gate of a segmenter.
 
@@ -82,12 +84,13 @@ def open_gate(
         device: where the classifier goes.
         listed, is_named: see ``named_outputs``.
         threshold, form: see ``Gate``.
+        weights: result of ``load_weights`` for the file, if it has been read already.
 
     Raises:
         BadInputError: weights of a segmenter, damaged, or of other classes.
         MissingInputError: no such file.
     """
-    classifier, meta = load_classifier(path, listed, is_named=is_named)
+    classifier, meta = load_classifier(path, listed, is_named=is_named, weights=weights)
     own = [meta["classes"][i] for i in meta["class_ids"]]
     wanted = ClassList(tuple(sorted(name for name in names if name is not None)))
     wanted.require_same(ClassList(tuple(sorted(own))), f"the segmenter and the gate '{path}'")

@@ -15,12 +15,15 @@ from wsstool.errors import UsageError
 from wsstool.family import setting_texts
 from wsstool.models.class_probabilities import class_probabilities, on_grid
 from wsstool.models.classifier import normalise
+from wsstool.models.weights import load_weights
 from wsstool.parallel import map_in_threads
 from wsstool.registry import DENSE
 from wsstool.runtime import pick_device
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
-from wsstool.stages.inputs.image_batches import dataset_batches
+from wsstool.stages.inputs.image_batches import Batch, dataset_batches
+from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
+from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.predict import LabelMapOptions
 from wsstool.stages.predict.classifier_gate import Gate, open_gate
 from wsstool.stages.predict.prediction_files import (
@@ -67,11 +70,13 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
     segmenter = _open(options, dataset.classes, messages)
     trained, ids = segmenter.trained, segmenter.trained.ids
     sizes = dataset.sizes()
+    say_padding(trained.networks[0], sizes, messages)
     allowed = _allowed(options, dataset, trained)
     params = options.key_params(
         scale=list(segmenter.scales),
         settings=setting_texts(own),
         arch=trained.meta["arch"] if options.arch else None,
+        averaged=segmenter.averaged,
         **corruption_params(corruption),
     )
     if options.gate:
@@ -97,7 +102,7 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
         images = dataset_batches(
             dataset, sizes, options.batch_size, options.workers, writer.start, corruption
         )
-        found = per_image(images, results, writer.start)
+        found = per_image(segmenter.large_enough(images), results, writer.start)
         write_all(writer, found, messages, "predictions")
     return {"images": len(header), "failed": writer.failed, "key": header.key}
 
@@ -111,6 +116,12 @@ class _Segmenter:
     device: torch.device
     scales: tuple[float, ...]
     flip: bool
+    averaged: bool
+
+    def large_enough(self, batches: Iterable[Batch]) -> Iterable[Batch]:
+        """Replace images that are too small for a network by an error."""
+        batches = without_small(batches, self.trained.networks[0], self.scales)
+        return without_small(batches, self.gate.classifier) if self.gate else batches
 
     def __call__(self, pixels: list[np.ndarray], allowed: np.ndarray) -> torch.Tensor:
         """(B, C, H, W) class probabilities of images of equal size; ``allowed``: (B, C) bool."""
@@ -132,11 +143,21 @@ class _Segmenter:
 def _open(options: LabelMapOptions, listed: ClassList, messages: Messages) -> _Segmenter:
     """Open the segmenter of the weights and its gate."""
     device, is_named = pick_device(options.device), options.class_list is not None
+    files = [options.weights, *([options.gate] if options.gate else [])]
+    read = {path: load_weights(path, averaged=options.averaged) for path in files}
+    averaged = chosen_average(options, read, messages)
     trained = open_segmenter(
-        options.weights, device, listed, ensemble=options.ensemble, is_named=is_named, arch=options.arch
+        options.weights,
+        device,
+        listed,
+        ensemble=options.ensemble,
+        is_named=is_named,
+        arch=options.arch,
+        loaded=read[options.weights],
     )
     if what := trained.meta.get("what"):
-        messages.say(f"'{options.weights}' is {what}")
+        unused = ", ".join(trained.meta.get("unused", ()))
+        messages.say(f"'{options.weights}' is {what}" + (f"; unused entries: {unused}" if unused else ""))
     if options.dense:
         dense = DENSE.load(options.dense)
         trained = replace(trained, networks=[dense(network) for network in trained.networks])
@@ -150,8 +171,9 @@ def _open(options: LabelMapOptions, listed: ClassList, messages: Messages) -> _S
             threshold=options.gate_threshold,
             form=options.gate_form,
             is_named=is_named,
+            weights=read[options.gate],
         )
-    return _Segmenter(trained, gate, device, tuple(options.scale or (1.0,)), options.flip)
+    return _Segmenter(trained, gate, device, tuple(options.scale or (1.0,)), options.flip, averaged)
 
 
 def _allowed(options: LabelMapOptions, dataset: Dataset, trained: OpenedSegmenter) -> np.ndarray:

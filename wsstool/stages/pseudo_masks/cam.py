@@ -17,14 +17,16 @@ from wsstool.cams import Cams, Probabilities, multiscale
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
+from wsstool.models.weights import load_weights
 from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
-from wsstool.stages.inputs.image_batches import ImageOrError, dataset_batches
+from wsstool.stages.inputs.image_batches import Batch, dataset_batches
 from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.classifier import load_classifier
-from wsstool.stages.networks.whole_tokens import say_padding
+from wsstool.stages.networks.published_copies import chosen_average
+from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.pseudo_masks.cam_grid import empty_maps, map_strides
 from wsstool.stages.records import Payload, create, per_image, write_all
@@ -57,7 +59,11 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         messages=messages,
     )
     dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
-    model, meta = load_classifier(options.weights, dataset.classes, is_named=options.class_list is not None)
+    loaded = load_weights(options.weights, averaged=options.averaged)
+    averaged = chosen_average(options, {options.weights: loaded}, messages)
+    model, meta = load_classifier(
+        options.weights, dataset.classes, is_named=options.class_list is not None, weights=loaded
+    )
     if CAMS.takes(options.method, "single_label"):
         method = partial(method, single_label=meta.get("single_label", False))
     model = model.to(pick_device(options.device), memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
@@ -68,7 +74,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )
     corruption = open_corruption(options, messages, needs_still_objects=True)
-    images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers, corruption)
+    images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers, model, scales, corruption)
     say_padding(model, images.sizes, messages)
     classes = _classes(meta, dataset, options.weights)
     chosen = _targets(options.targets, images, classes)
@@ -80,6 +86,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         scale=list(scales),
         rectify=rectify,
         settings=setting_texts(own),
+        averaged=averaged,
         **corruption_params(corruption),
     )
     weights = store.Input.of_file(options.weights, role="weights", provenance=meta.get("provenance", ()))
@@ -106,18 +113,21 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Images:
-    """The images of a data set, read in batches of equal size, corrupted if there is a corruption."""
+    """The images of a data set in batches of equal size, corrupted if asked for; too small ones fail."""
 
     dataset: Dataset
     sizes: np.ndarray
     batch_size: int
     workers: int
+    model: nn.Module
+    scales: Sequence[float]
     corruption: ImageCorruption | None = None
 
-    def batches(self, start: int = 0) -> Iterator[tuple[list[int], list[ImageOrError]]]:
-        return dataset_batches(
+    def batches(self, start: int = 0) -> Iterator[Batch]:
+        batches = dataset_batches(
             self.dataset, self.sizes, self.batch_size, self.workers, start, self.corruption
         )
+        return without_small(batches, self.model, self.scales)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from wsstool.models.classifier import normalise
 from wsstool.models.fan.class_head import combined_logits
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.stages.networks.class_scores import ClassScores
-from wsstool.stages.networks.segmenter import Trained
+from wsstool.stages.networks.segmenter import OpenedSegmenter
 
 
 class ScoredNetwork(Protocol):
@@ -95,7 +95,7 @@ class PixelsOfEachClass:
         device: that one.
     """
 
-    trained: Trained
+    trained: OpenedSegmenter
     device: torch.device
     measure = "pixels"
     dtype = "int32"

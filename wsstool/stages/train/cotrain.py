@@ -10,14 +10,21 @@ from wsstool.errors import UsageError
 from wsstool.family import setting_texts
 from wsstool.models.heads.fcn import FCN_HEADS
 from wsstool.models.segmenter import NEED_TWO_IMAGES, split_arch
-from wsstool.models.weights import Weights, load_weights
+from wsstool.models.weights import Weights
 from wsstool.options import takes
 from wsstool.registry import COTRAINERS
 from wsstool.stages.checks import class_id
 from wsstool.stages.inputs.label_maps import LabelMapDataset, open_label_maps, open_validation
 from wsstool.stages.options.cotrain import CotrainOptions
 from wsstool.stages.train.fcn_stages import in_stages
-from wsstool.stages.train.initial_weights import backbone_rate, init_input, network_builder, start_input
+from wsstool.stages.train.initial_weights import (
+    backbone_rate,
+    floored_positions,
+    init_input,
+    network_builder,
+    read_start,
+    start_input,
+)
 from wsstool.stages.train.layer_weights import layer_weights
 from wsstool.stages.train.linear_probe import check_probe, solve
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
@@ -58,6 +65,7 @@ class _Inputs:
         data: the training images.
         valid: the images that select the best epoch, or None.
         start: the initial weights.
+        averaged: value of ``--init-ema`` for the key.
         seen: normalisation and channel order, see ``start_input``.
         excluded: class without an output, or None.
     """
@@ -65,6 +73,7 @@ class _Inputs:
     data: LabelMapDataset
     valid: LabelMapDataset | None
     start: Weights | None
+    averaged: bool
     seen: dict[str, Any]
     excluded: int | None
 
@@ -89,7 +98,10 @@ def _train(options: CotrainOptions, messages: Messages) -> dict[str, Any]:
     if options.probe:
         check_probe(options, inputs.valid is not None)
     weights = layer_weights(options.layer_weight, inputs.data.layers)
-    params = options.key_params(settings=setting_texts(own), noise_rate=rate, layer_weight=weights)
+    params = options.key_params(
+        settings=setting_texts(own), noise_rate=rate, layer_weight=weights, averaged=inputs.averaged
+    )
+    options = replace(options, floored_positions=floored_positions(options, inputs.start))
     read = [*inputs.data.inputs, *(inputs.valid.inputs if inputs.valid else ())]
     read += init_input(options.init, inputs.start)
     run = TrainingRun("cotrain", "segmentation", options, params, read, messages)
@@ -116,6 +128,7 @@ def _train(options: CotrainOptions, messages: Messages) -> dict[str, Any]:
                 **{k: v for k, v in inputs.seen.items() if v != "rgb"},
                 "output_stride": learned.networks[0].backbone.stride,  # type: ignore[union-attr]
                 "width": options.width,
+                **({} if options.floored_positions is not False else {"floored_positions": False}),
                 "image_size": options.crop_size,
                 "method": "probe" if options.probe else options.method,
                 "supervision": inputs.data.supervision,
@@ -131,8 +144,9 @@ def _opened(options: CotrainOptions, messages: Messages) -> _Inputs:
     )
     valid = open_validation(options.source, data, options.val, options.val_split, options.class_list)
     excluded = class_id(options.ignore_class, data.classes)
-    start = load_weights(options.init) if options.init else None
-    return _Inputs(data, valid, start, start_input(options.normalization, start, options.init), excluded)
+    start, averaged = read_start(options, messages)
+    seen = start_input(options.normalization, start, options.init)
+    return _Inputs(data, valid, start, averaged, seen, excluded)
 
 
 def _arch(options: CotrainOptions) -> str:

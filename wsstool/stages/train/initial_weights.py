@@ -13,13 +13,14 @@ from wsstool import store
 from wsstool.errors import UsageError
 from wsstool.models.backbones.caffe_trunks import CAFFE_MEAN, CAFFE_STD
 from wsstool.models.classifier import NORMALIZATIONS
-from wsstool.models.heads.deeplabv3plus import without_last_layer
+from wsstool.models.fan.drop_path import set_drop_path
 from wsstool.models.heads.fcn import FCN
 from wsstool.models.published.pytorch_fcn import is_caffe_vgg16
-from wsstool.models.segmenter import build_segmenter, start_from
-from wsstool.models.weights import Weights
+from wsstool.models.segmenter import build_segmenter, start_from, without_last_layer
+from wsstool.models.weights import Weights, load_weights
+from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.options.cotrain import CotrainOptions
-from wsstool.stages.options.training import TrainerOptions
+from wsstool.stages.options.training import TrainerOptions, is_fan
 from wsstool.types import Messages
 
 INPUTS: dict[str, dict[str, Any]] = {
@@ -30,6 +31,14 @@ INPUTS: dict[str, dict[str, Any]] = {
     "caffe": {"mean": list(CAFFE_MEAN), "std": list(CAFFE_STD), "channel_order": "bgr"},
 }
 """Input format of a network by name, as stored in ``meta``."""
+
+
+def read_start(options: TrainerOptions, messages: Messages) -> tuple[Weights | None, bool]:
+    """Read the initial weights, if any; also return the value of ``--init-ema`` for the key."""
+    if options.init is None:
+        return None, True
+    start = load_weights(options.init, averaged=options.averaged)
+    return start, chosen_average(options, {options.init: start}, messages)
 
 
 def start_input(normalization: str, start: Weights | None, init: Path | None = None) -> dict[str, Any]:
@@ -59,6 +68,14 @@ def start_normalisation(normalization: str, start: Weights | None) -> tuple[list
 def backbone_rate(options: TrainerOptions) -> float:
     """Return the backbone learning-rate multiplier: as given, else 0.1 with ``init`` and 1 without."""
     return options.backbone_rate if options.backbone_rate is not None else 0.1 if options.init else 1.0
+
+
+def floored_positions(options: CotrainOptions, start: Weights | None) -> bool:
+    """Return the form of the positional encoding of a FAN: as given, else that of the initial weights."""
+    if not is_fan(options.arch):
+        return True
+    given = options.floored_positions
+    return bool(start.meta.get("floored_positions", True) if start else True) if given is None else given
 
 
 def init_input(init: Path | None, start: Weights | None = None) -> list[store.Input]:
@@ -113,7 +130,10 @@ def network_builder(
             output_stride=options.output_stride,
             width=options.width,
             channel_order=channel_order,
+            floored_positions=options.floored_positions is not False,
         )
+        if options.drop_path is not None:
+            set_drop_path(network, options.drop_path)
         if isinstance(network, FCN) and options.upsampling == "learned":
             network.learn_upsampling()
         if start is not None:

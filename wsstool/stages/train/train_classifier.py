@@ -15,8 +15,9 @@ from wsstool.family import setting_texts
 from wsstool.models.backbones import default_output_stride
 from wsstool.models.classifier import NORMALIZATIONS, Classifier, build_classifier
 from wsstool.models.fan_classifier import FanClassifier
+from wsstool.models.initial_weights import load_start
 from wsstool.models.layers import find_layer
-from wsstool.models.weights import load_start
+from wsstool.models.weights import Weights
 from wsstool.options import takes
 from wsstool.registry import ATTENTIONS
 from wsstool.runtime import seed_everything
@@ -25,7 +26,7 @@ from wsstool.stages.inputs.tags import TaggedSource, open_tagged, open_validatio
 from wsstool.stages.networks.whole_tokens import check_training
 from wsstool.stages.options.train_cls import TrainClsOptions
 from wsstool.stages.train.classifier_training import Lesson, by_probe, by_steps
-from wsstool.stages.train.initial_weights import backbone_rate, init_input
+from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.stages.train.token_labels import Teacher, check_token_labels, open_teacher
 from wsstool.training.images.decoded_images import DecodedImages
@@ -58,12 +59,15 @@ def train_cls(options: TrainClsOptions, *, messages: Messages = SILENT) -> dict[
     )
     own = _attention_settings(options)
     options = _resolved(options, source)
-    params = options.key_params(settings=setting_texts(own) or None, **corruption_params(corruption))
+    start, averaged = read_start(options, messages)
+    params = options.key_params(
+        settings=setting_texts(own) or None, averaged=averaged, **corruption_params(corruption)
+    )
     teacher = open_teacher(options, source.classes)
     inputs = [*source.inputs, *(valid.inputs if valid else ()), *init_input(options.init)]
     inputs += [teacher.source] if teacher else []
     run = TrainingRun("train-cls", "classification", options, params, inputs, messages)
-    return run.result(lambda: _trained(run, options, own, source, valid, teacher))
+    return run.result(lambda: _trained(run, options, own, source, valid, teacher, start))
 
 
 def _trained(
@@ -73,9 +77,10 @@ def _trained(
     source: TaggedSource,
     valid: TaggedSource | None,
     teacher: Teacher | None,
+    start: Weights | None,
 ) -> TrainedNetworks:
     seed_everything(options.seed)
-    model = _network(options, source.tags.shape[1], run.messages)
+    model = _network(options, source.tags.shape[1], start, run.messages)
     images = DecodedImages(source.paths, messages=run.messages)
     items, skipped = usable_items(source, images, run.messages, negatives=options.negatives)
     lesson = Lesson(run, options, images, items, source)
@@ -105,7 +110,9 @@ def _trained(
     )
 
 
-def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Classifier | FanClassifier:
+def _network(
+    options: TrainClsOptions, n_classes: int, start: Weights | None, messages: Messages
+) -> Classifier | FanClassifier:
     """Build the classifier with its initial weights and frozen layers."""
     model = build_classifier(
         options.arch,
@@ -115,6 +122,7 @@ def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Cl
         dropout=options.dropout,
         head_bias=options.head_bias,
         token_head=options.token_head,
+        drop_path=options.drop_path,
     )
     check_training(
         model,
@@ -126,7 +134,7 @@ def _network(options: TrainClsOptions, n_classes: int, messages: Messages) -> Cl
     frozen = [] if options.probe else options.freeze or []
     layers = _named(model, frozen)
     if options.init is not None:
-        load_start(model, options.init)
+        load_start(model, options.init, start)
     elif frozen:
         messages.warn("frozen layers keep their random weights; name initial weights with --init")
     if not options.probe:

@@ -13,12 +13,12 @@ from wsstool import store
 from wsstool.data.augmentation.box_windows import ObjectViews
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.contour import ContourNet, build_contour, start_contour
-from wsstool.models.weights import Weights, load_weights
+from wsstool.models.weights import Weights
 from wsstool.options import takes
 from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
 from wsstool.stages.options.train_contour import TrainContourOptions
 from wsstool.stages.train.box_loss_terms import loss_terms
-from wsstool.stages.train.initial_weights import backbone_rate, init_input, start_normalisation
+from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start, start_normalisation
 from wsstool.stages.train.object_masks import GroundTruthMasks, SelectedMasks
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.store.provenance import canonical_json, digest
@@ -65,9 +65,9 @@ def train_contour(options: TrainContourOptions, *, messages: Messages = SILENT) 
         messages=messages,
     )
     masks = _mask_source(source, options) if learns_masks else None
-    start = load_weights(options.init) if options.init else None
+    start, averaged = read_start(options, messages)
     options = _resolved(options, source)
-    params = options.key_params(loss=described, settings=own or None)
+    params = options.key_params(loss=described, settings=own or None, averaged=averaged)
     inputs = [*source.inputs, *_mask_input(masks), *init_input(options.init, start)]
     run = TrainingRun("train-contour", "contour", options, params, inputs, messages)
     return run.result(lambda: _Training(run, options, source, terms, described, masks, start).trained(view))

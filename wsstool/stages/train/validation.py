@@ -16,6 +16,7 @@ from wsstool.models.class_probabilities import class_probabilities
 from wsstool.models.classifier import normalise
 from wsstool.stages.inputs.image_batches import plan_batches, read_batches
 from wsstool.stages.inputs.label_maps import LabelMapDataset
+from wsstool.stages.networks.whole_tokens import without_small
 from wsstool.types import SILENT, Messages
 
 
@@ -54,7 +55,8 @@ class MeanIou:
         matrix = ConfusionMatrix(len(self.data.classes))
         device = next(network.parameters()).device
         paths = [self.data.paths[i] for i in numbers]
-        for indices, pictures in read_batches(paths, self.data.sizes[numbers], self.batches, self.workers):
+        batches = read_batches(paths, self.data.sizes[numbers], self.batches, self.workers)
+        for indices, pictures in without_small(batches, network):
             good = [
                 (numbers[i], p) for i, p in zip(indices, pictures, strict=True) if isinstance(p, np.ndarray)
             ]
