@@ -24,7 +24,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from wsstool.errors import UsageError
-from wsstool.types import SILENT
+from wsstool.types import SILENT, Params
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -164,25 +164,29 @@ class Options:
             for why, names in reasons.items()
         ]
 
-    def key_params(self, **resolved: Any) -> dict[str, Any]:
+    def key_params(self, **resolved: Any) -> Params:
         """The options that make the result, by the name that is typed, for keys and rebuilt commands.
 
-        An option without a value is None, and so is one that does nothing; both are part of the key.
+        An option without a value is None, and so is one that does nothing and was not resolved; both are part
+        of the key.
 
         Args:
             resolved: values that the stage computed, such as an automatic crop size.
         """
-        found = {}
+        found, unused = {}, []
         for one in _fields(type(self)):
             declared: Declaration = one.metadata["declaration"]
-            value = getattr(self, one.name) if self.unused(one.name) is None else None
-            value = resolved.pop(one.name, value)
+            is_used = self.unused(one.name) is None
+            value = resolved.pop(one.name, getattr(self, one.name) if is_used else None)
+            typed = spelled(self, one.name)[2:].replace("-", "_")
+            if not is_used and getattr(self, one.name) == one.default:
+                unused.append(typed)
             counts = declared.key is True or (declared.key == "changed" and value not in (None, one.default))
             if counts and not declared.positional:
-                found[spelled(self, one.name)[2:].replace("-", "_")] = value
+                found[typed] = value
         if resolved:
             raise TypeError(f"no such options: {', '.join(resolved)}")
-        return found
+        return Params(found, unused)
 
 
 def spelled(options: Options | type[Options], name: str) -> str:
