@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from wsstool.argument_types import as_type
 from wsstool.errors import UsageError
 from wsstool.types import SILENT, Params
 
@@ -123,25 +124,25 @@ def redeclared(owner: type[Options], name: str, default: Any, **changes: Any) ->
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of a command; creating an instance checks every value.
+    """The options of a command; creating an instance checks every value, and converts it to its type.
 
     Raises:
-        UsageError: a value outside its range or choices.
+        UsageError: a value of another type, or outside its range or choices.
     """
 
     def __post_init__(self) -> None:
         types = get_type_hints(type(self))
         for name, declared in self.declarations().items():
             choices = choices_of(types[name])
-            value = getattr(self, name)
-            for one in value if isinstance(value, list | tuple) else (value,):
+            shown = name if declared.positional else spelled(self, name)
+            value = as_type(getattr(self, name), types[name], shown)
+            object.__setattr__(self, name, value)
+            for one in value if isinstance(value, list) else (value,):
                 if choices and one is not None and one not in choices:
-                    raise UsageError(f"{spelled(self, name)} {one}: choose from {', '.join(choices)}")
+                    raise UsageError(f"{shown} {one}: choose from {', '.join(choices)}")
                 is_number = isinstance(one, int | float) and not isinstance(one, bool)
                 if is_number and not declared.contains(one):
-                    raise UsageError(
-                        f"{spelled(self, name)} {one:g}: give a number {declared.range}".rstrip()
-                    )
+                    raise UsageError(f"{shown} {one:g}: give a number {declared.range}".rstrip())
 
     @classmethod
     def declarations(cls) -> dict[str, Declaration]:

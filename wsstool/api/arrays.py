@@ -12,9 +12,10 @@ import torch
 from torch import nn
 
 from wsstool.api.maps import ClassMaps
-from wsstool.api.pixels import as_pixels
+from wsstool.api.pixels import as_pixels, as_scores
+from wsstool.argument_types import checked
 from wsstool.cams import multiscale
-from wsstool.errors import UsageError
+from wsstool.errors import ArgumentError, UsageError
 from wsstool.family import Registry
 from wsstool.masks.method import Method
 from wsstool.registry import CAMS, REFINERS, RULES
@@ -48,6 +49,7 @@ class Family:
         return {one.replace("++", "_plus_plus").replace("-", "_"): one for one in self._registry}
 
 
+@checked
 def class_maps(
     method: str,
     network: nn.Module,
@@ -78,18 +80,18 @@ def class_maps(
         ``ClassMaps``: ``data`` (K, h, w) float32 in raw scale, ``class_ids``, ``classes``.
 
     Raises:
-        ValueError: an image of another shape or type, or a class that the network does not have.
-        TypeError: a network that ``load_classifier`` did not load.
+        ArgumentError: an image of another shape or type, a class that the network does not have, a network
+            that ``load_classifier`` did not load, or an option that the method does not have.
     """
     if not hasattr(network, "class_ids"):
-        raise TypeError("the network needs the attributes that load_classifier gives it")
+        raise ArgumentError("network: it needs the attributes that load_classifier gives it")
     x = network.prepare(image)  # type: ignore[operator]
     outputs = _outputs(network, targets)
     asked = torch.zeros(1, len(network.class_ids), dtype=torch.bool)  # type: ignore[arg-type]
     asked[0, outputs] = True
-    scales = (float(scale),) if isinstance(scale, int | float) else tuple(scale)
+    scales = (scale,) if isinstance(scale, float) else tuple(scale)
     found = multiscale(
-        partial(CAMS.load(method), **own),
+        partial(CAMS.load(method), **CAMS.keywords(method, own)),
         network,
         x,
         asked.to(x.device),
@@ -115,11 +117,12 @@ def _outputs(network: Any, targets: Sequence[int | str] | None) -> list[int]:
         number = network.classes.index(one) if known and isinstance(one, str) else one
         if number not in ids:
             names = ", ".join(f"{i} {network.classes[i]}" for i in ids)
-            raise ValueError(f"the network has no class {one!r}; it has {names}")
+            raise ArgumentError(f"targets: the network has no class {one!r}; it has {names}")
         found.append(ids.index(number))
     return found
 
 
+@checked
 def refined(method: str, image: Any, scores: Any, **own: Any) -> np.ndarray:
     """Sharpen score maps along the edges of the image: ``ws.refine.NAME(image, scores)``.
 
@@ -135,16 +138,17 @@ def refined(method: str, image: Any, scores: Any, **own: Any) -> np.ndarray:
         (K, H, W) float32.
 
     Raises:
-        ValueError: an image of another shape or type.
+        ArgumentError: an image of another shape or type, scores that are no numbers, or an option that the
+            method does not have.
         BadInputError: scores of another size, or that are not finite.
         UsageError: an option's value.
     """
-    values = scores.detach().cpu().numpy() if isinstance(scores, torch.Tensor) else scores
-    return _refiner(method, own)(np.array(values, np.float32), as_pixels(image))  # type: ignore[no-any-return]
+    return _refiner(method, own)(as_scores(scores, "scores"), as_pixels(image))  # type: ignore[no-any-return]
 
 
 def _refiner(method: str, own: dict[str, Any]) -> Callable[..., Any]:
     """A refiner with its options bound; a ``preset`` stands for several of them."""
+    own = REFINERS.keywords(method, own)
     preset = [f"preset={own['preset']}"] if own.get("preset") else []
     named = {key: value for key, value in own.items() if key != "preset"}
     return partial(REFINERS.load(method), **{**REFINERS.settings(method, preset), **named})
@@ -154,8 +158,9 @@ cams = Family("cams", CAMS, class_maps)
 refine = Family("refine", REFINERS, refined)
 
 
+@checked
 def label_map(
-    maps: ClassMaps | np.ndarray,
+    maps: Any,
     image: Any = None,
     *,
     refine: str | None = None,
@@ -170,7 +175,7 @@ def label_map(
     """Turn the class maps of one image into a label map.
 
     Args:
-        maps: ``ClassMaps``, or a (K, h, w) array.
+        maps: ``ClassMaps``, or a (K, h, w) array or tensor.
         image: (H, W, 3) uint8 array, or a Pillow image; needed for ``refine``.
         refine: a method of ``wsstool pseudo-mask --refine``; None: the maps decide alone.
         rule: a method of ``wsstool pseudo-mask --rule``.
@@ -189,12 +194,15 @@ def label_map(
     Raises:
         UsageError: an option's value, or a refiner without an image.
         BadInputError: maps that are not finite.
-        TypeError: an option that neither the refiner nor the rule has.
+        ArgumentError: maps or an image of another shape or type, or an option that neither the refiner nor
+            the rule has.
     """
-    data = np.asarray(maps, np.float32)
+    data = as_scores(maps, "maps")
     given = maps if isinstance(maps, ClassMaps) else None
     ids = np.arange(1, len(data) + 1) if class_ids is None else np.asarray(class_ids)
     ids = given.class_ids if given and class_ids is None else ids
+    if len(ids) != len(data):
+        raise ArgumentError(f"class_ids: {len(ids)} for {len(data)} maps")
     known = given.background if given else 0
     if refine is not None and image is None:
         raise UsageError(f"refine='{refine}' needs the image")
@@ -202,14 +210,18 @@ def label_map(
     size = pixels.shape[:2] if pixels is not None else given.size if given else data.shape[1:]
     for_rule = {key: own.pop(key) for key in list(own) if key in RULES.own_options(rule)}
     if own and refine is None:
-        raise TypeError(f"no such option without refine: {', '.join(own)}")
+        raise ArgumentError(f"no such option without refine: {', '.join(own)}")
     is_gated = RULES.takes(rule, "tags")
     if background == "auto":
         used = -1 if is_gated else known  # tags leave no pixel over for a background
+    elif background == "none":
+        used = -1
+    elif isinstance(background, int):
+        used = background
     else:
-        used = -1 if background == "none" else int(background)
+        raise ArgumentError(f"background {background!r}: give a class id, auto or none")
     method = Method(
-        rule=partial(RULES.load(rule), **for_rule),
+        rule=partial(RULES.load(rule), **RULES.keywords(rule, for_rule)),
         gated=is_gated,
         refine=_refiner(refine, own) if refine else None,
         normalise=("class" if refine == "crf" else "joint") if normalise == "auto" else normalise,
