@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -16,9 +16,11 @@ from wsstool.api.pixels import as_pixels, as_scores
 from wsstool.argument_types import checked
 from wsstool.cams import multiscale
 from wsstool.errors import ArgumentError, UsageError
-from wsstool.family import Registry
+from wsstool.family import Registry, setting_texts
 from wsstool.masks.method import Method
+from wsstool.masks.normalise import usual_mode
 from wsstool.registry import CAMS, REFINERS, RULES
+from wsstool.stages.refiners import find_refiner
 
 
 class Family:
@@ -146,12 +148,13 @@ def refined(method: str, image: Any, scores: Any, **own: Any) -> np.ndarray:
     return _refiner(method, own)(as_scores(scores, "scores"), as_pixels(image))  # type: ignore[no-any-return]
 
 
-def _refiner(method: str, own: dict[str, Any]) -> Callable[..., Any]:
-    """A refiner with its options bound; a ``preset`` stands for several of them."""
-    own = REFINERS.keywords(method, own)
-    preset = [f"preset={own['preset']}"] if own.get("preset") else []
-    named = {key: value for key, value in own.items() if key != "preset"}
-    return partial(REFINERS.load(method), **{**REFINERS.settings(method, preset), **named})
+def _refiner(method: str, own: Mapping[str, Any], *, of_probabilities: bool = False) -> Callable[..., Any]:
+    """A refiner with its options bound; they override those of a ``preset``."""
+    own = {key: value for key, value in REFINERS.keywords(method, own).items() if value != ""}
+    texts = sorted(setting_texts(own), key=lambda text: not text.startswith("preset="))
+    refiner, _ = find_refiner(method, texts, of_probabilities=of_probabilities)
+    assert refiner is not None
+    return refiner
 
 
 cams = Family("cams", CAMS, class_maps)
@@ -180,7 +183,8 @@ def label_map(
         refine: a method of ``wsstool pseudo-mask --refine``; None: the maps decide alone.
         rule: a method of ``wsstool pseudo-mask --rule``.
         normalise: how maps are brought to [0, 1]: ``joint``, ``class``, ``minmax``, ``probability`` or
-            ``none``; ``auto``: ``class`` before ``crf``, else ``joint``.
+            ``none``; ``auto``: ``probability`` for maps from ``predict``, ``minmax`` for the rule
+            ``multilayer``, ``class`` before ``crf``, else ``joint``.
         background: class id of the background; ``auto``: that of the maps, 0 for an array; ``none``: every
             pixel belongs to a class with a map.
         background_threshold: score of the background where the maps have none, [0, 1].
@@ -212,6 +216,9 @@ def label_map(
     if own and refine is None:
         raise ArgumentError(f"no such option without refine: {', '.join(own)}")
     is_gated = RULES.takes(rule, "tags")
+    if normalise == "auto":
+        of_probabilities = given is not None and given.are_probabilities
+        normalise = usual_mode(refine, of_probabilities=of_probabilities, gated=is_gated)
     if background == "auto":
         used = -1 if is_gated else known  # tags leave no pixel over for a background
     elif background == "none":
@@ -223,8 +230,8 @@ def label_map(
     method = Method(
         rule=partial(RULES.load(rule), **RULES.keywords(rule, for_rule)),
         gated=is_gated,
-        refine=_refiner(refine, own) if refine else None,
-        normalise=("class" if refine == "crf" else "joint") if normalise == "auto" else normalise,
+        refine=_refiner(refine, own, of_probabilities=normalise == "probability") if refine else None,
+        normalise=normalise,
         background=used,
         forbidden=known if used < 0 and given else -1,
         threshold=background_threshold,

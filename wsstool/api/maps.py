@@ -17,6 +17,7 @@ class ClassMaps:
         size: (H, W) of the image.
         classes: names of all classes.
         background: class id of the background, or -1.
+        are_probabilities: whether they come from a segmenter (``predict``).
     """
 
     data: np.ndarray
@@ -24,6 +25,7 @@ class ClassMaps:
     size: tuple[int, int]
     classes: tuple[str, ...]
     background: int = -1
+    are_probabilities: bool = False
 
     def __len__(self) -> int:
         return len(self.data)

@@ -137,7 +137,8 @@ class CamRecord(ImageRecord):
         largest = self._tail["scale"].reshape(-1, len(self._header.layers))[self._record.index, k]
         data = self._record.maps[k].astype(np.float32) * np.float32(largest)
         classes = self._header.classes
-        return ClassMaps(data, self.class_ids, self.size, classes.names, classes.background)
+        is_predicted = self._header.stage == "predict"
+        return ClassMaps(data, self.class_ids, self.size, classes.names, classes.background, is_predicted)
 
     def _says(self) -> str:
         return "maps of " + (", ".join(self._names(self.class_ids)) or "no class")

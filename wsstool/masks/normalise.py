@@ -55,6 +55,21 @@ def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
     return _divided(maps, maps.max((1, 2), keepdims=True) if mode == "class" else maps.max())
 
 
+def usual_mode(refine: str | None, *, of_probabilities: bool = False, gated: bool = False) -> str:
+    """Return the mode that ``auto`` stands for.
+
+    Args:
+        refine: name of the refiner that follows, or None.
+        of_probabilities: the maps are probabilities of a segmenter.
+        gated: the rule goes by tags.
+    """
+    if of_probabilities:
+        return "probability"
+    if gated:
+        return "minmax"
+    return "class" if refine == "crf" else "joint"
+
+
 def scores_at(maps: np.ndarray, mode: str, size: tuple[int, int]) -> np.ndarray:
     """Return the normalised maps at the size of the image.
 
