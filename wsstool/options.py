@@ -19,7 +19,7 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -156,14 +156,8 @@ class Options:
 
     def warnings(self, typed: Iterable[str]) -> list[str]:
         """One sentence per reason, for the options among ``typed`` that do nothing."""
-        reasons: dict[str, list[str]] = {}
-        for name in typed:
-            if name in self.declarations() and (why := self.unused(name)):
-                reasons.setdefault(why, []).append(spelled(self, name))
-        return [
-            f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} nothing {why}"
-            for why, names in reasons.items()
-        ]
+        whys = {name: self.unused(name) for name in typed if name in self.declarations()}
+        return idle_options(type(self), {name: why for name, why in whys.items() if why})
 
     def key_params(self, **resolved: Any) -> Params:
         """The options that make the result, by the name that is typed, for keys and rebuilt commands.
@@ -188,6 +182,17 @@ class Options:
         if resolved:
             raise TypeError(f"no such options: {', '.join(resolved)}")
         return Params(found, unused)
+
+
+def idle_options(options: type[Options], whys: Mapping[str, str]) -> list[str]:
+    """One sentence per reason for options that do nothing: name -> why."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in whys.items():
+        reasons.setdefault(why, []).append(spelled(options, name))
+    return [
+        f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} nothing {why}"
+        for why, names in reasons.items()
+    ]
 
 
 def spelled(options: Options | type[Options], name: str) -> str:

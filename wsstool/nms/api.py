@@ -53,8 +53,8 @@ def run(
         inclusive: whether an overlap equal to the threshold suppresses. None: no, except in ``adaptive`` and
             for the vote of ``voting``, as in their papers.
         score_threshold: boxes with lower scores are discarded first; None: keep all.
-        top_before: use only this many best boxes per class and group.
-        top_after: return at most this many boxes per group.
+        top_before: use only this many best boxes per class and group, at least 0.
+        top_after: return at most this many boxes per group, at least 0.
         localisation: (N,), std: (N, 4), density: (N,), model: (N,): columns for the methods that need them.
         invalid: ``error`` or ``drop``: how to treat NaN or infinite values, x2 < x1, y2 < y1.
         own: further options of the method, see ``wsstool methods``.

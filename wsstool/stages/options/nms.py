@@ -30,7 +30,9 @@ class NmsOptions(Settings, Completion, RecordOutput):
     )
     method: NmsMethod = option("greedy", "suppression method; 'wsstool methods' compares them", panel=METHOD)
     iou_threshold: float | None = option(
-        None, "overlap threshold of the suppression; default: that of the method", panel=METHOD
+        None,
+        "overlap threshold of the suppression, from 0 (giou and diou: -1) to 1; default: that of the method",
+        panel=METHOD,
     )
     class_aware: bool = option(
         True,
@@ -60,10 +62,10 @@ class NmsOptions(Settings, Completion, RecordOutput):
         None,
         "number of top-scoring boxes considered per class, image and group; default: all",
         panel=METHOD,
-        at_least=0,
+        at_least=1,
     )
     top_after: int | None = option(
-        None, "maximum number of boxes kept per image and group; default: all", panel=METHOD, at_least=0
+        None, "maximum number of boxes kept per image and group; default: all", panel=METHOD, at_least=1
     )
     instances: Path | None = option(
         None,

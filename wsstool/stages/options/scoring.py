@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wsstool.options import Options, option, redeclared
+from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.groups import INPUT, METHOD, OUTPUT, RUNTIME, ImagesOfRecords
 from wsstool.stages.options.metrics import choices
 
@@ -40,6 +40,7 @@ class LabelMapScores(Options):
         panel=METHOD,
         at_least=0,
         at_most=1,
+        unused=Unused(lambda o: o.background == "none", "with --background none, which uses no threshold"),
     )
     background: Literal["auto", "none"] = option(
         "auto",
@@ -47,7 +48,13 @@ class LabelMapScores(Options):
         panel=METHOD,
     )
     bootstrap: int = option(1000, "resamples for the 95 % interval; 0: no interval", panel=METHOD, at_least=0)
-    seed: int = option(0, "seed of the resampling", panel=RUNTIME, at_least=0)
+    seed: int = option(
+        0,
+        "seed of the resampling",
+        panel=RUNTIME,
+        at_least=0,
+        unused=Unused(lambda o: o.bootstrap == 0, "with --bootstrap 0"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
