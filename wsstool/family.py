@@ -41,10 +41,16 @@ def _named(target: str) -> Any:
 
 
 class Registry:
-    """The methods of one family, by kebab-case name."""
+    """The methods of one family, by kebab-case name.
 
-    def __init__(self, family: str, entries: dict[str, Entry]) -> None:
-        self.family = family
+    Args:
+        family: name of the family, and of the entry-point group ``wsstool.FAMILY``.
+        noun: one of its methods, in messages.
+        entries: the built-in methods.
+    """
+
+    def __init__(self, family: str, noun: str, entries: dict[str, Entry]) -> None:
+        self.family, self.noun = family, noun
         self._entries = entries
 
     def entries(self) -> dict[str, Entry]:
@@ -70,7 +76,7 @@ class Registry:
             return self._entries[name].load()
         entries = self.entries()
         if name not in entries:
-            raise UsageError(f"no {self.family} method '{name}'; there are: {', '.join(entries)}")
+            raise UsageError(f"no {self.noun} '{name}'; there are: {', '.join(entries)}")
         return entries[name].load()
 
     def own_options(self, name: str) -> dict[str, inspect.Parameter]:

@@ -28,6 +28,12 @@ class NmsOptions(Settings, Completion, RecordOutput):
         help="output: .json, .csv, a name without extension for a folder of YOLO text files, else a record "
         "file; default: standard output, as the input (with --instances a record file)",
     )
+    force: bool = redeclared(
+        Completion,
+        "force",
+        False,
+        help="recompute a record file even if it is up to date; other formats are always written anew",
+    )
     method: NmsMethod = option("greedy", "suppression method; 'wsstool methods' compares them", panel=METHOD)
     iou_threshold: float | None = option(
         None,

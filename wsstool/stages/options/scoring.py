@@ -125,7 +125,7 @@ class EvalOptions(LabelMapScores):
     )
     output: Path | None = option(
         None,
-        "score file (JSON) with the counts per image",
+        "score file (JSON) with the counts per image; always written anew",
         panel=OUTPUT,
         spelling=("--output", "-o"),
     )
@@ -140,7 +140,7 @@ class ReportOptions(LabelMapScores):
         "cam, mask, contour, selection or score files, as FILE or NAME=FILE, in the order shown",
         positional=True,
     )
-    output: Path = option(..., "HTML file", panel=OUTPUT, spelling=("--output", "-o"))
+    output: Path = option(..., "HTML file; always written anew", panel=OUTPUT, spelling=("--output", "-o"))
     images: Path | None = redeclared(
         ImagesOfRecords,
         "images",
