@@ -74,11 +74,17 @@ class TestRanges:
             ({"momentum": 1}, "^--momentum 1: "),
             ({"workers": -1}, "^--workers -1: give a number at least 0$"),
             ({"solver": "adam"}, "^--solver adam: choose from sgd, newton$"),
+            ({"solver": 1}, "^--solver 1: give one of sgd, newton$"),
+            ({"workers": 1.5}, "^--workers 1.5: give a whole number$"),
+            ({"workers": True}, "^--workers True: give a whole number$"),
+            ({"exact": "no"}, "^--exact 'no': give True or False$"),
+            ({"scale": ["a"]}, r"^--scale \['a'\]: give a number, or several$"),
+            ({"data": None}, "^data None: give a path$"),
         ],
     )
     def test_a_value_outside_is_refused(self, given, message):
         with pytest.raises(UsageError, match=message):
-            Fit(data=Path("x"), **given)
+            Fit(**{"data": Path("x"), **given})
 
     @pytest.mark.parametrize("given", [{"lr": 1}, {"momentum": 0}, {"scale": [0.1]}, {"exact": True}])
     def test_a_value_inside_is_taken(self, given):

@@ -32,6 +32,16 @@ class UsageError(WsstoolError):
     exit_code = ExitCode.USAGE
 
 
+class ArgumentError(UsageError, TypeError, ValueError):
+    """An argument of a Python call is missing, unknown, or has the wrong type, shape or value."""
+
+
+class UnknownImageError(UsageError, KeyError):
+    """A record file has no image of that name, or several."""
+
+    __str__ = Exception.__str__  # a KeyError puts its message in quotes
+
+
 class SomeFailedError(WsstoolError):
     """The run finished, but more images failed than allowed; ``summary`` holds the scores, if any."""
 

@@ -10,7 +10,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any
 
-from wsstool.errors import UsageError
+from wsstool.argument_types import as_type
+from wsstool.errors import ArgumentError, UsageError
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,16 @@ def _named(target: str) -> Any:
 
 
 class Registry:
-    """The methods of one family, by kebab-case name."""
+    """The methods of one family, by kebab-case name.
 
-    def __init__(self, family: str, entries: dict[str, Entry]) -> None:
-        self.family = family
+    Args:
+        family: name of the family, and of the entry-point group ``wsstool.FAMILY``.
+        noun: one of its methods, in messages.
+        entries: the built-in methods.
+    """
+
+    def __init__(self, family: str, noun: str, entries: dict[str, Entry]) -> None:
+        self.family, self.noun = family, noun
         self._entries = entries
 
     def entries(self) -> dict[str, Entry]:
@@ -69,7 +76,7 @@ class Registry:
             return self._entries[name].load()
         entries = self.entries()
         if name not in entries:
-            raise UsageError(f"no {self.family} method '{name}'; there are: {', '.join(entries)}")
+            raise UsageError(f"no {self.noun} '{name}'; there are: {', '.join(entries)}")
         return entries[name].load()
 
     def own_options(self, name: str) -> dict[str, inspect.Parameter]:
@@ -116,6 +123,18 @@ class Registry:
                 found[key] = _typed(pair, text.strip(), own[key])
         return found
 
+    def keywords(self, name: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Check the options of a method that were passed as Python values; ``settings`` reads texts.
+
+        Raises:
+            ArgumentError: an unknown option, or a value of the wrong type.
+        """
+        own = self.own_options(name)
+        for key in values:
+            if key not in own:
+                raise ArgumentError(f"'{name}' has no option '{key}'; it has: {', '.join(own) or 'none'}")
+        return {key: as_type(value, _type(own[key]), key) for key, value in values.items()}
+
     def idle(self, name: str, settings: Mapping[str, Any]) -> list[str]:
         """Return one sentence for each of the ``settings`` that has no effect with the others."""
         entry, found = self._entries.get(name), []
@@ -140,6 +159,12 @@ def option_text(value: Any) -> str:
     if isinstance(value, tuple):
         return ",".join(str(part).removesuffix(".0") for part in value)
     return str(value)
+
+
+def _type(parameter: inspect.Parameter) -> Any:
+    """The type of an option: that of its default, for tuples that of the annotation."""
+    element = TUPLES.get(str(parameter.annotation))
+    return type(parameter.default) if element is None else tuple[element, ...]  # type: ignore[valid-type]
 
 
 def _typed(pair: str, text: str, parameter: inspect.Parameter) -> Any:

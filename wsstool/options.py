@@ -19,12 +19,13 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
+from wsstool.argument_types import as_type
 from wsstool.errors import UsageError
-from wsstool.types import SILENT
+from wsstool.types import SILENT, Params
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -123,25 +124,25 @@ def redeclared(owner: type[Options], name: str, default: Any, **changes: Any) ->
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """The options of a command; creating an instance checks every value.
+    """The options of a command; creating an instance checks every value, and converts it to its type.
 
     Raises:
-        UsageError: a value outside its range or choices.
+        UsageError: a value of another type, or outside its range or choices.
     """
 
     def __post_init__(self) -> None:
         types = get_type_hints(type(self))
         for name, declared in self.declarations().items():
             choices = choices_of(types[name])
-            value = getattr(self, name)
-            for one in value if isinstance(value, list | tuple) else (value,):
+            shown = name if declared.positional else spelled(self, name)
+            value = as_type(getattr(self, name), types[name], shown)
+            object.__setattr__(self, name, value)
+            for one in value if isinstance(value, list) else (value,):
                 if choices and one is not None and one not in choices:
-                    raise UsageError(f"{spelled(self, name)} {one}: choose from {', '.join(choices)}")
+                    raise UsageError(f"{shown} {one}: choose from {', '.join(choices)}")
                 is_number = isinstance(one, int | float) and not isinstance(one, bool)
                 if is_number and not declared.contains(one):
-                    raise UsageError(
-                        f"{spelled(self, name)} {one:g}: give a number {declared.range}".rstrip()
-                    )
+                    raise UsageError(f"{shown} {one:g}: give a number {declared.range}".rstrip())
 
     @classmethod
     def declarations(cls) -> dict[str, Declaration]:
@@ -155,34 +156,43 @@ class Options:
 
     def warnings(self, typed: Iterable[str]) -> list[str]:
         """One sentence per reason, for the options among ``typed`` that do nothing."""
-        reasons: dict[str, list[str]] = {}
-        for name in typed:
-            if name in self.declarations() and (why := self.unused(name)):
-                reasons.setdefault(why, []).append(spelled(self, name))
-        return [
-            f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} nothing {why}"
-            for why, names in reasons.items()
-        ]
+        whys = {name: self.unused(name) for name in typed if name in self.declarations()}
+        return idle_options(type(self), {name: why for name, why in whys.items() if why})
 
-    def key_params(self, **resolved: Any) -> dict[str, Any]:
+    def key_params(self, **resolved: Any) -> Params:
         """The options that make the result, by the name that is typed, for keys and rebuilt commands.
 
-        An option without a value is None, and so is one that does nothing; both are part of the key.
+        An option without a value is None, and so is one that does nothing and was not resolved; both are part
+        of the key.
 
         Args:
             resolved: values that the stage computed, such as an automatic crop size.
         """
-        found = {}
+        found, unused = {}, []
         for one in _fields(type(self)):
             declared: Declaration = one.metadata["declaration"]
-            value = getattr(self, one.name) if self.unused(one.name) is None else None
-            value = resolved.pop(one.name, value)
+            is_used = self.unused(one.name) is None
+            value = resolved.pop(one.name, getattr(self, one.name) if is_used else None)
+            typed = spelled(self, one.name)[2:].replace("-", "_")
+            if not is_used and getattr(self, one.name) == one.default:
+                unused.append(typed)
             counts = declared.key is True or (declared.key == "changed" and value not in (None, one.default))
             if counts and not declared.positional:
-                found[spelled(self, one.name)[2:].replace("-", "_")] = value
+                found[typed] = value
         if resolved:
             raise TypeError(f"no such options: {', '.join(resolved)}")
-        return found
+        return Params(found, unused)
+
+
+def idle_options(options: type[Options], whys: Mapping[str, str]) -> list[str]:
+    """One sentence per reason for options that do nothing: name -> why."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in whys.items():
+        reasons.setdefault(why, []).append(spelled(options, name))
+    return [
+        f"{', '.join(names)} {'does' if len(names) == 1 else 'do'} nothing {why}"
+        for why, names in reasons.items()
+    ]
 
 
 def spelled(options: Options | type[Options], name: str) -> str:

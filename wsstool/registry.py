@@ -9,8 +9,11 @@ from __future__ import annotations
 
 from wsstool.family import Entry, Registry
 
+_CORRUPTION_PAPER = "Hendrycks and Dietterich, ICLR 2019"
+
 EXPORTS = Registry(
     "exports",
+    "export format",
     {
         "coco": Entry(
             "wsstool.data.formats.coco_write:write_instances", "Lin et al., ECCV 2014", "one JSON file"
@@ -29,6 +32,7 @@ EXPORTS = Registry(
 
 CAMS = Registry(
     "cams",
+    "CAM method",
     {
         "cam": Entry("wsstool.cams.cam:cam", "Zhou et al., CVPR 2016", "1 forward pass"),
         "gradcam": Entry(
@@ -49,6 +53,7 @@ CAMS = Registry(
 
 REFINERS = Registry(
     "refiners",
+    "refiner",
     {
         "crf": Entry(
             "wsstool.masks.crf:crf",
@@ -66,6 +71,7 @@ REFINERS = Registry(
 
 RULES = Registry(
     "rules",
+    "rule",
     {
         "argmax": Entry("wsstool.masks.rules:argmax", "common practice", "one pass"),
         "threshold": Entry("wsstool.masks.rules:threshold", "common practice", "one pass"),
@@ -75,11 +81,13 @@ RULES = Registry(
 
 BACKGROUNDS = Registry(
     "backgrounds",
+    "background",
     {"white": Entry("wsstool.masks.white:white", "Han et al., MedIA 2022", "one pass over the pixels")},
 )
 
 SELECTORS = Registry(
     "selectors",
+    "selection method",
     {
         "greedy": Entry(
             "wsstool.selection.selectors.greedy:greedy",
@@ -96,6 +104,7 @@ SELECTORS = Registry(
 
 FILLERS = Registry(
     "fillers",
+    "fill method",
     {
         "prior": Entry("wsstool.selection.fillers.simple:prior", "common practice", "one comparison"),
         "box": Entry("wsstool.selection.fillers.simple:box", "common practice", "nothing"),
@@ -119,6 +128,7 @@ FILLERS = Registry(
 
 COTRAINERS = Registry(
     "cotrainers",
+    "co-training method",
     {
         "plain": Entry("wsstool.training.cotraining.cotrainers:plain", "cross-entropy", "1 network"),
         "coteaching": Entry(
@@ -142,6 +152,7 @@ COTRAINERS = Registry(
 
 ATTENTIONS = Registry(
     "attentions",
+    "attention",
     {
         "progressive-dropout": Entry(
             "wsstool.training.progressive_dropout:progressive_dropout",
@@ -153,6 +164,7 @@ ATTENTIONS = Registry(
 
 PROPOSALS = Registry(
     "proposals",
+    "proposal method",
     {
         "tree": Entry("wsstool.proposals.tree:tree", "Uijlings et al., IJCV 2013", "1 partition, 2 trees"),
         "selective-search": Entry(
@@ -169,6 +181,7 @@ PROPOSALS = Registry(
 
 NMS = Registry(
     "nms",
+    "NMS method",
     {
         "greedy": Entry("wsstool.nms.methods.greedy:greedy", "Felzenszwalb et al., PAMI 2010", "n log n"),
         "soft": Entry("wsstool.nms.methods.soft:soft", "Bodla et al., ICCV 2017", "one step per box"),
@@ -197,6 +210,7 @@ NMS = Registry(
 
 BOX_LOSSES = Registry(
     "box-losses",
+    "box loss",
     {
         "tightness": Entry(
             "wsstool.training.losses.tightness:tightness", "Feng et al., TNNLS 2022", "row and column maxima"
@@ -221,6 +235,7 @@ BOX_LOSSES = Registry(
 
 DENSE = Registry(
     "dense",
+    "dense scoring",
     {
         "rarefy": Entry(
             "wsstool.models.dense:rarefy",
@@ -235,90 +250,57 @@ DENSE = Registry(
 
 CORRUPTIONS = Registry(
     "corruptions",
+    "corruption",
     {
         "gaussian-noise": Entry(
-            "wsstool.corruptions.noise:gaussian_noise",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 normal draw per value",
+            "wsstool.corruptions.noise:gaussian_noise", _CORRUPTION_PAPER, "1 normal draw per value"
         ),
         "shot-noise": Entry(
-            "wsstool.corruptions.noise:shot_noise",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 Poisson draw per value",
+            "wsstool.corruptions.noise:shot_noise", _CORRUPTION_PAPER, "1 Poisson draw per value"
         ),
         "impulse-noise": Entry(
-            "wsstool.corruptions.noise:impulse_noise",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 uniform draw per value",
+            "wsstool.corruptions.noise:impulse_noise", _CORRUPTION_PAPER, "1 uniform draw per value"
         ),
         "speckle-noise": Entry(
-            "wsstool.corruptions.noise:speckle_noise",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 normal draw per value",
+            "wsstool.corruptions.noise:speckle_noise", _CORRUPTION_PAPER, "1 normal draw per value"
         ),
         "gaussian-blur": Entry(
-            "wsstool.corruptions.blur:gaussian_blur",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "2 passes of 9 to 49 taps",
+            "wsstool.corruptions.blur:gaussian_blur", _CORRUPTION_PAPER, "2 passes of 9 to 49 taps"
         ),
         "motion-blur": Entry(
-            "wsstool.corruptions.motion:motion_blur",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "21 to 41 shifted copies",
+            "wsstool.corruptions.motion:motion_blur", _CORRUPTION_PAPER, "21 to 41 shifted copies"
         ),
         "glass-blur": Entry(
-            "wsstool.corruptions.glass:glass_blur",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "2 blurs, 1 to 3 shuffles",
+            "wsstool.corruptions.glass:glass_blur", _CORRUPTION_PAPER, "2 blurs, 1 to 3 shuffles"
         ),
         "defocus-blur": Entry(
             "wsstool.corruptions.blur:defocus_blur",
-            "Hendrycks and Dietterich, ICLR 2019",
+            _CORRUPTION_PAPER,
             "2 Fourier transforms per channel",
         ),
         "snow": Entry(
-            "wsstool.corruptions.snow:snow",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "21 to 25 shifted copies of one channel",
+            "wsstool.corruptions.snow:snow", _CORRUPTION_PAPER, "21 to 25 shifted copies of one channel"
         ),
         "fog": Entry(
-            "wsstool.corruptions.fog:fog",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 uniform draw per pixel of the enclosing square",
+            "wsstool.corruptions.fog:fog", _CORRUPTION_PAPER, "1 uniform draw per pixel of a square"
         ),
-        "frost": Entry(
-            "wsstool.corruptions.frost:frost", "Hendrycks and Dietterich, ICLR 2019", "one pass; photographs"
-        ),
+        "frost": Entry("wsstool.corruptions.frost:frost", _CORRUPTION_PAPER, "one pass; photographs"),
         "frost-synthetic": Entry(
             "wsstool.corruptions.frost:frost_synthetic", "texture generated by wsstool", "as fog"
         ),
         "spatter": Entry(
             "wsstool.corruptions.spatter:spatter",
-            "Hendrycks and Dietterich, ICLR 2019",
+            _CORRUPTION_PAPER,
             "1 normal draw per pixel, blurs, distances",
         ),
-        "brightness": Entry(
-            "wsstool.corruptions.colour:brightness", "Hendrycks and Dietterich, ICLR 2019", "one pass"
-        ),
-        "contrast": Entry(
-            "wsstool.corruptions.colour:contrast", "Hendrycks and Dietterich, ICLR 2019", "one pass"
-        ),
+        "brightness": Entry("wsstool.corruptions.colour:brightness", _CORRUPTION_PAPER, "one pass"),
+        "contrast": Entry("wsstool.corruptions.colour:contrast", _CORRUPTION_PAPER, "one pass"),
         "jpeg-compression": Entry(
-            "wsstool.corruptions.digital:jpeg_compression",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 JPEG encoding",
+            "wsstool.corruptions.digital:jpeg_compression", _CORRUPTION_PAPER, "1 JPEG encoding"
         ),
-        "saturate": Entry(
-            "wsstool.corruptions.colour:saturate", "Hendrycks and Dietterich, ICLR 2019", "one pass"
-        ),
-        "pixelate": Entry(
-            "wsstool.corruptions.digital:pixelate", "Hendrycks and Dietterich, ICLR 2019", "2 resizings"
-        ),
-        "zoom-blur": Entry(
-            "wsstool.corruptions.zoom:zoom_blur",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "10 to 15 enlargements",
-        ),
+        "saturate": Entry("wsstool.corruptions.colour:saturate", _CORRUPTION_PAPER, "one pass"),
+        "pixelate": Entry("wsstool.corruptions.digital:pixelate", _CORRUPTION_PAPER, "2 resizings"),
+        "zoom-blur": Entry("wsstool.corruptions.zoom:zoom_blur", _CORRUPTION_PAPER, "10 to 15 enlargements"),
         "elastic-transform": Entry(
             "wsstool.corruptions.elastic:elastic_transform",
             "Michaelis et al., 2019",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from wsstool.errors import BadInputError
 
@@ -52,6 +52,18 @@ class ClassList:
         odd = sorted(set(self.names) ^ set(other.names))
         difference = f"different classes (such as {odd[0]})" if odd else "their classes in a different order"
         raise BadInputError(f"{what} have {difference}")
+
+
+class Params(dict[str, Any]):
+    """The options that are part of a key, by the name that is typed.
+
+    Attributes:
+        unused: those that do nothing beside the others and were not set; rebuilt commands leave them out.
+    """
+
+    def __init__(self, values: Mapping[str, Any], unused: Iterable[str] = ()) -> None:
+        super().__init__(values)
+        self.unused = frozenset(unused)
 
 
 class Messages(Protocol):

@@ -56,7 +56,11 @@ def _function(name: str, value: Any) -> str:
     if name in ("cams", "refine"):
         return _section(name, f"{name}.NAME", value._call, skip=1)
     if inspect.isclass(value):
-        return f"### {name}\n\nThe base class of all errors that a user can act on; each is one sentence."
+        return (
+            f"### {name}\n\nThe base class of all errors that a user can act on; each is one sentence.\n"
+            "Errors of arguments and arrays are also a `TypeError` and a `ValueError`, and that of an image "
+            "name that a file does not have is also a `KeyError`."
+        )
     return _section(name, name, value)
 
 

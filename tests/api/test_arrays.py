@@ -113,13 +113,31 @@ def test_another_network_is_refused(image):
         ws.cams.cam(torch.nn.Conv2d(3, 2, 1), image)
 
 
-@pytest.mark.parametrize("options", [{}, {"refine": "crf"}, {"refine": "crf", "background_threshold": 0.5}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"refine": "crf"},
+        {"refine": "crf", "background_threshold": 0.5},
+        {"rule": "multilayer"},
+    ],
+)
 def test_a_label_map_is_that_of_the_stage(root, image, tmp_path, options):
     ws.pseudo_mask(root / "cams.h5", output=tmp_path / "m.h5", **options)
     stored = ws.open(tmp_path / "m.h5")["p0.png"].data
     found = ws.label_map(ws.open(root / "cams.h5")["p0.png"].maps, image, **options)
     assert found.dtype == np.uint8 and np.array_equal(found, stored)
-    assert set(np.unique(found)) == {0, 1, 2}
+    assert set(np.unique(found)) == ({1, 2} if "rule" in options else {0, 1, 2})
+
+
+@pytest.mark.parametrize("options", [{}, {"refine": "crf"}])
+def test_a_label_map_of_probabilities_is_that_of_the_stage(root, image, tmp_path, options):
+    probabilities = tmp_path / "p.h5"
+    weights = root / "seg.pth"
+    ws.predict(root, weights=weights, output=probabilities, probabilities=True, device="cpu")
+    ws.pseudo_mask(probabilities, output=tmp_path / "m.h5", **options)
+    found = ws.label_map(ws.open(probabilities)["p0.png"].maps, image, **options)
+    assert np.array_equal(found, ws.open(tmp_path / "m.h5")["p0.png"].data)
 
 
 def test_a_label_map_of_plain_arrays():

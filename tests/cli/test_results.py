@@ -41,6 +41,16 @@ def test_below_the_threshold_is_exit_4_and_still_prints(masks):
     assert len(run.stderr.splitlines()) == 1
 
 
+def test_a_quiet_eval_with_a_score_file_prints_nothing(masks, tmp_path):
+    scores = tmp_path / "scores.json"
+    run = wsstool("eval", masks, "-q", "-o", scores)
+    assert (run.returncode, run.stdout, run.stderr) == (0, b"", b"") and scores.is_file()
+    below = wsstool("eval", masks, "-q", "-o", scores, "--fail-under", "0.99")
+    assert (below.returncode, below.stdout) == (4, b"") and b"miou of argmax is" in below.stderr
+    for words in (["-q"], ["-o", scores], ["-q", "-o", scores, "--json"]):
+        assert json.loads(wsstool("eval", masks, *words).stdout)["images"] == 6
+
+
 def test_damage_is_exit_65(masks):
     run = wsstool("eval", stdin=masks.read_bytes()[:-200])
     assert run.returncode == 65 and b"truncated" in run.stderr
@@ -58,7 +68,7 @@ def test_export_and_report_write_their_outputs(masks, tmp_path):
 
 def test_table_on_a_terminal(masks, capsys, monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
-    eval_command._show(evaluate([masks]), json=False)
+    eval_command._show(evaluate([masks]), eval_command.EvalCommand())
     text = capsys.readouterr().out
     for words in ("mIoU", "blind", "circle", "one confusion matrix", "assigned to all pixels"):
         assert words in text

@@ -4,7 +4,7 @@ import pytest
 
 from wsstool.cli.app import app
 from wsstool.errors import UsageError
-from wsstool.registry import ATTENTIONS, CAMS
+from wsstool.registry import ATTENTIONS, CAMS, REGISTRIES
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,17 @@ def test_what_is_understood_ends_well(line, capsys):
     with pytest.raises(SystemExit) as stop:
         app(line)
     assert stop.value.code == 0 and capsys.readouterr().out
+
+
+@pytest.mark.parametrize("family", REGISTRIES, ids=lambda family: family.family)
+def test_an_unknown_method_is_called_what_it_is(family):
+    with pytest.raises(UsageError) as caught:
+        family.load("zz")
+    start = str(caught.value).partition("; there are: ")[0]
+    assert start.startswith("no ") and start.endswith(" 'zz'")
+    assert f"{family.family} method" not in start
+    known = {"refiners": "no refiner 'zz'", "nms": "no NMS method 'zz'", "box-losses": "no box loss 'zz'"}
+    assert start == known.get(family.family, start)
 
 
 @pytest.mark.parametrize(

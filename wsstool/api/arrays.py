@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,13 +12,16 @@ import torch
 from torch import nn
 
 from wsstool.api.maps import ClassMaps
-from wsstool.api.pixels import as_pixels
+from wsstool.api.pixels import as_pixels, as_scores
+from wsstool.argument_types import checked
 from wsstool.cams import Probabilities, multiscale
-from wsstool.errors import UsageError
-from wsstool.family import Registry
+from wsstool.errors import ArgumentError, UsageError
+from wsstool.family import Registry, setting_texts
 from wsstool.masks.method import Method
+from wsstool.masks.normalise import usual_mode
 from wsstool.registry import CAMS, REFINERS, RULES
 from wsstool.stages.checks import check_fits_label_map
+from wsstool.stages.refiners import find_refiner
 
 
 class Family:
@@ -49,6 +52,7 @@ class Family:
         return {one.replace("++", "_plus_plus").replace("-", "_"): one for one in self._registry}
 
 
+@checked
 def class_maps(
     method: str,
     network: nn.Module,
@@ -76,26 +80,25 @@ def class_maps(
         own: options of the method.
 
     Returns:
-        ``ClassMaps``: ``data`` (K, h, w) float32 in raw scale, ``class_ids``, ``classes``, and whether they
-        ``are_probabilities``.
+        ``ClassMaps``: ``data`` (K, h, w) float32 in raw scale, ``class_ids``, ``classes``, and the
+        ``normalisation`` that suits them.
 
     Raises:
-        ValueError: an image of another shape or type, or a class that the network does not have.
-        TypeError: a network that ``load_classifier`` did not load.
+        ArgumentError: an image of another shape or type, a class that the network does not have, a network
+            that ``load_classifier`` did not load, or an option that the method does not have.
     """
     if not hasattr(network, "class_ids"):
-        raise TypeError(
-            "the network lacks attributes that load_classifier sets; load it with load_classifier"
-        )
+        raise ArgumentError("network: it lacks attributes that load_classifier sets; load it with that")
     x = network.prepare(image)  # type: ignore[operator]
     outputs = _outputs(network, targets)
     asked = torch.zeros(1, len(network.class_ids), dtype=torch.bool)  # type: ignore[arg-type]
     asked[0, outputs] = True
-    scales = (float(scale),) if isinstance(scale, int | float) else tuple(scale)
+    scales = (scale,) if isinstance(scale, float) else tuple(scale)
+    keywords = CAMS.keywords(method, own)
     if CAMS.takes(method, "single_label"):
-        own["single_label"] = getattr(network, "single_label", False)
+        keywords["single_label"] = getattr(network, "single_label", False)
     found = multiscale(
-        partial(CAMS.load(method), **own),
+        partial(CAMS.load(method), **keywords),
         network,
         x,
         asked.to(x.device),
@@ -113,7 +116,7 @@ def class_maps(
         (rows, columns),
         network.classes,  # type: ignore[arg-type]
         network.background,  # type: ignore[arg-type]
-        isinstance(found, Probabilities),
+        "none" if isinstance(found, Probabilities) else None,
     )
 
 
@@ -128,11 +131,12 @@ def _outputs(network: Any, targets: Sequence[int | str] | None) -> list[int]:
         number = network.classes.index(one) if known and isinstance(one, str) else one
         if number not in ids:
             names = ", ".join(f"{i} {network.classes[i]}" for i in ids)
-            raise ValueError(f"the network has no class {one!r}; it has {names}")
+            raise ArgumentError(f"targets: the network has no class {one!r}; it has {names}")
         found.append(ids.index(number))
     return found
 
 
+@checked
 def refined(method: str, image: Any, scores: Any, **own: Any) -> np.ndarray:
     """Sharpen score maps along the edges of the image: ``ws.refine.NAME(image, scores)``.
 
@@ -148,27 +152,30 @@ def refined(method: str, image: Any, scores: Any, **own: Any) -> np.ndarray:
         (K, H, W) float32.
 
     Raises:
-        ValueError: an image of another shape or type.
+        ArgumentError: an image of another shape or type, scores that are no numbers, or an option that the
+            method does not have.
         BadInputError: scores of another size, or that are not finite.
         UsageError: an option's value.
     """
-    values = scores.detach().cpu().numpy() if isinstance(scores, torch.Tensor) else scores
-    return _refiner(method, own)(np.array(values, np.float32), as_pixels(image))  # type: ignore[no-any-return]
+    return _refiner(method, own)(as_scores(scores, "scores"), as_pixels(image))  # type: ignore[no-any-return]
 
 
-def _refiner(method: str, own: dict[str, Any]) -> Callable[..., Any]:
-    """A refiner with its options bound; a ``preset`` stands for several of them."""
-    preset = [f"preset={own['preset']}"] if own.get("preset") else []
-    named = {key: value for key, value in own.items() if key != "preset"}
-    return partial(REFINERS.load(method), **{**REFINERS.settings(method, preset), **named})
+def _refiner(method: str, own: Mapping[str, Any], *, of_probabilities: bool = False) -> Callable[..., Any]:
+    """A refiner with its options bound; they override those of a ``preset``."""
+    own = {key: value for key, value in REFINERS.keywords(method, own).items() if value != ""}
+    texts = sorted(setting_texts(own), key=lambda text: not text.startswith("preset="))
+    refiner, _ = find_refiner(method, texts, of_probabilities=of_probabilities)
+    assert refiner is not None
+    return refiner
 
 
 cams = Family("cams", CAMS, class_maps)
 refine = Family("refine", REFINERS, refined)
 
 
+@checked
 def label_map(
-    maps: ClassMaps | np.ndarray,
+    maps: Any,
     image: Any = None,
     *,
     refine: str | None = None,
@@ -183,12 +190,13 @@ def label_map(
     """Turn the class maps of one image into a label map.
 
     Args:
-        maps: ``ClassMaps``, or a (K, h, w) array.
+        maps: ``ClassMaps``, or a (K, h, w) array or tensor.
         image: (H, W, 3) uint8 array, or a Pillow image; needed for ``refine``.
         refine: a method of ``wsstool pseudo-mask --refine``; None: the maps decide alone.
         rule: a method of ``wsstool pseudo-mask --rule``.
         normalise: how maps are brought to [0, 1]: ``joint``, ``class``, ``minmax``, ``probability`` or
-            ``none``; ``auto``: ``none`` for probabilities, ``class`` before ``crf``, else ``joint``.
+            ``none``; ``auto``: ``none`` for token maps, ``probability`` for maps from ``predict``, ``minmax``
+            for the rule ``multilayer``, ``class`` before ``crf``, else ``joint``.
         background: class id of the background; ``auto``: that of the maps, 0 for an array; ``none``: every
             pixel belongs to a class with a map.
         background_threshold: score of the background where the maps have none, [0, 1].
@@ -202,13 +210,16 @@ def label_map(
     Raises:
         UsageError: an option's value, or a refiner without an image.
         BadInputError: maps that are not finite, or a class id above 254.
-        TypeError: an option that neither the refiner nor the rule has.
+        ArgumentError: maps or an image of another shape or type, or an option that neither the refiner nor
+            the rule has.
     """
-    data = np.asarray(maps, np.float32)
+    data = as_scores(maps, "maps")
     given = maps if isinstance(maps, ClassMaps) else None
     ids = np.arange(1, len(data) + 1) if class_ids is None else np.asarray(class_ids)
     ids = given.class_ids if given and class_ids is None else ids
     check_fits_label_map(ids)
+    if len(ids) != len(data):
+        raise ArgumentError(f"class_ids: {len(ids)} for {len(data)} maps")
     known = given.background if given else 0
     if refine is not None and image is None:
         raise UsageError(f"refine='{refine}' needs the image")
@@ -216,18 +227,22 @@ def label_map(
     size = pixels.shape[:2] if pixels is not None else given.size if given else data.shape[1:]
     for_rule = {key: own.pop(key) for key in list(own) if key in RULES.own_options(rule)}
     if own and refine is None:
-        raise TypeError(f"these options need refine: {', '.join(own)}")
+        raise ArgumentError(f"these options need refine: {', '.join(own)}")
     is_gated = RULES.takes(rule, "tags")
+    if normalise == "auto":
+        normalise = usual_mode(refine, given.normalisation if given else None, gated=is_gated)
     if background == "auto":
         used = -1 if is_gated else known  # tags leave no pixel over for a background
+    elif background == "none":
+        used = -1
+    elif isinstance(background, int):
+        used = background
     else:
-        used = -1 if background == "none" else int(background)
-    if normalise == "auto":
-        normalise = _usual(refine, are_probabilities=given is not None and given.are_probabilities)
+        raise ArgumentError(f"background {background!r}: give a class id, auto or none")
     method = Method(
-        rule=partial(RULES.load(rule), **for_rule),
+        rule=partial(RULES.load(rule), **RULES.keywords(rule, for_rule)),
         gated=is_gated,
-        refine=_refiner(refine, own) if refine else None,
+        refine=_refiner(refine, own, of_probabilities=normalise == "probability") if refine else None,
         normalise=normalise,
         background=used,
         forbidden=known if used < 0 and given else -1,
@@ -235,10 +250,3 @@ def label_map(
         ignore_margin=ignore_margin,
     )
     return method.label_map(data, ids, (int(size[0]), int(size[1])), pixels, ids)
-
-
-def _usual(refine: str | None, *, are_probabilities: bool) -> str:
-    """Return the normalisation that ``auto`` stands for."""
-    if are_probabilities:
-        return "none"
-    return "class" if refine == "crf" else "joint"

@@ -9,6 +9,8 @@ from typing import Any
 
 from wsstool import store
 from wsstool.api.records import KINDS, ImageRecord
+from wsstool.argument_types import checked
+from wsstool.errors import ArgumentError, UnknownImageError
 from wsstool.stages.inputs.image_folder import image_folder
 
 
@@ -44,16 +46,17 @@ class RecordFile(Mapping[str, ImageRecord]):
             name: path in the data folder, as iteration yields it; or the file name, if only one image has it.
 
         Raises:
-            KeyError: the file has no image of that name, or several.
-            ValueError: the file is closed.
+            UnknownImageError: the file has no image of that name, or several.
+            ArgumentError: the file is closed.
         """
         if self._records is None:
-            raise ValueError(f"'{self.path}' is closed")
+            raise ArgumentError(f"'{self.path}' is closed")
         number = self._numbers.get(name)
         if number is None:
             found = [i for one, i in self._numbers.items() if one.rpartition("/")[2] == name]
             if len(found) != 1:
-                raise KeyError(f"{len(found)} images are called '{name}' in '{self.path}'")
+                count = f"{len(found)} images are" if found else "no image is"
+                raise UnknownImageError(f"{count} called '{name}' in '{self.path}'")
             number = found[0]
         return KINDS[self.kind](self._records[number], self._tail, self.image_folder)
 
@@ -82,6 +85,7 @@ class RecordFile(Mapping[str, ImageRecord]):
         return f"<{self.kind} file '{self.path}'{state}: {len(self)} images, classes {classes or 'none'}>"
 
 
+@checked
 def open(path: str | os.PathLike[str], images: str | os.PathLike[str] | None = None) -> RecordFile:
     """Open a record file to read its records by image name.
 

@@ -17,7 +17,8 @@ class ClassMaps:
         size: (H, W) of the image.
         classes: names of all classes.
         background: class id of the background, or -1.
-        are_probabilities: the maps are in [0, 1] and comparable between images.
+        normalisation: mode of ``label_map`` for maps on a scale of their own: ``none`` for token
+            probabilities, ``probability`` for maps from ``predict``; None: any scale.
     """
 
     data: np.ndarray
@@ -25,7 +26,7 @@ class ClassMaps:
     size: tuple[int, int]
     classes: tuple[str, ...]
     background: int = -1
-    are_probabilities: bool = False
+    normalisation: str | None = None
 
     def __len__(self) -> int:
         return len(self.data)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from wsstool.api.pixels import as_pixels
+from wsstool.argument_types import checked
 from wsstool.data.classlist import class_list as named_classes
 from wsstool.data.classlist import read_class_list
 from wsstool.data.known_classes import KNOWN
@@ -24,6 +25,7 @@ from wsstool.types import ClassList
 Classes = str | os.PathLike[str] | Sequence[str] | None
 
 
+@checked
 def load_classifier(
     path: str | os.PathLike[str], class_list: Classes = None, *, ema: bool = True, device: str = "auto"
 ) -> nn.Module:
@@ -56,6 +58,7 @@ def load_classifier(
     return _with_classes(network.to(pick_device(device)), names, meta["class_ids"], meta)
 
 
+@checked
 def load_segmenter(
     path: str | os.PathLike[str],
     class_list: Classes = None,

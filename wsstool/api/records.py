@@ -10,8 +10,10 @@ import numpy as np
 from PIL import Image
 
 from wsstool.api.maps import ClassMaps
+from wsstool.argument_types import checked
 from wsstool.data.images import read_image
 from wsstool.data.palettes import class_palette
+from wsstool.errors import ArgumentError
 from wsstool.regions import proposal_boxes
 from wsstool.report.overlays import blend
 from wsstool.store import Record
@@ -75,13 +77,19 @@ class MaskRecord(ImageRecord):
         found = self._record.data
         return found[0] if len(found) == 1 else found
 
+    @checked
     def overlay(self, layer: int = 0, opacity: float = 0.55) -> Image.Image:
         """Draw the label map over the image.
 
         Args:
-            layer: number of the layer.
+            layer: number of the layer, from 0.
             opacity: of the colours, [0, 1].
+
+        Raises:
+            ArgumentError: the file has no such layer.
         """
+        if not 0 <= layer < len(self._record.data):
+            raise ArgumentError(f"layer {layer}: there are {len(self._record.data)}")
         classes = self._header.classes
         labels, palette = self._record.data[layer], class_palette(classes)
         drawn = blend(self.image, labels, palette, background=classes.background, opacity=opacity)
@@ -116,25 +124,21 @@ class CamRecord(ImageRecord):
         """The maps of the first layer."""
         return self.layer(self._header.layers[0])
 
+    @checked
     def layer(self, name: str) -> ClassMaps:
         """Return the maps of a layer.
 
         Raises:
-            ValueError: the file has no such layer.
+            ArgumentError: the file has no such layer.
         """
         if name not in self._header.layers:
-            raise ValueError(f"no layer '{name}'; there are: {', '.join(self._header.layers)}")
+            raise ArgumentError(f"no layer '{name}'; there are: {', '.join(self._header.layers)}")
         k = self._header.layers.index(name)
         largest = self._tail["scale"].reshape(-1, len(self._header.layers))[self._record.index, k]
         data = self._record.maps[k].astype(np.float32) * np.float32(largest)
         classes = self._header.classes
         return ClassMaps(
-            data,
-            self.class_ids,
-            self.size,
-            classes.names,
-            classes.background,
-            self._header.has_probabilities,
+            data, self.class_ids, self.size, classes.names, classes.background, self._header.normalisation
         )
 
     def _says(self) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
-import types
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, get_type_hints
 
 from wsstool.api.results import Result
+from wsstool.argument_types import as_type, bound
+from wsstool.errors import ArgumentError
 from wsstool.types import Silent
 
 # Public name -> "module:function" below wsstool.stages.
@@ -52,12 +52,15 @@ def __getattr__(name: str) -> Callable[..., Result]:
 def as_function(name: str, stage: Callable[..., Any]) -> Callable[..., Result]:
     """Wrap a stage for use in Python.
 
-    Paths may be strings, a single value stands for a list of one, and ``settings`` may be a dictionary.
+    Arguments are checked and converted by ``as_type``.
     Warnings are issued with ``warnings.warn``; other messages go to the logger ``wsstool``.
 
     Args:
         name: public name.
         stage: a function of ``wsstool.stages``.
+
+    Returns:
+        The function; it raises ArgumentError for arguments that the stage does not take.
     """
     parameters = _parameters(stage)
     streams = [key for key in _STREAMS if key in parameters and not (key == "output" and name in _SCORES)]
@@ -68,11 +71,15 @@ def as_function(name: str, stage: Callable[..., Any]) -> Callable[..., Result]:
 
     @functools.wraps(stage)
     def function(*args: Any, **kwargs: Any) -> Result:
-        given = signature.bind_partial(*args, **kwargs).arguments
+        given = bound(signature.bind_partial, args, kwargs).arguments
         for key in streams:
-            if given.get(key, parameters[key].default) in (None, "-", inspect.Parameter.empty):
-                raise TypeError(f"{name}() needs {key}='FILE'; only commands use standard input and output")
-        fitted = {key: _fitted(value, parameters.get(key)) for key, value in given.items()}
+            value = given.get(key, parameters[key].default)
+            if value is None or value is inspect.Parameter.empty or str(value) == "-":
+                raise ArgumentError(
+                    f"{name}() needs {key}='FILE'; only commands use standard input and output"
+                )
+        given = bound(signature.bind, args, kwargs).arguments
+        fitted = {key: as_type(value, parameters[key].annotation, key) for key, value in given.items()}
         found = Result(stage(**fitted, messages=_PythonMessages()) or {})
         if given.get("output") is not None:
             found.setdefault("output", str(given["output"]))
@@ -100,24 +107,6 @@ def _parameters(stage: Callable[..., Any]) -> dict[str, inspect.Parameter]:
         for key, one in inspect.signature(stage).parameters.items()
         if key != "messages"
     }
-
-
-def _fitted(value: Any, parameter: inspect.Parameter | None) -> Any:
-    """A value as the stage expects it: paths for strings, lists for single values."""
-    if value is None or parameter is None:
-        return value
-    hint = parameter.annotation
-    kinds = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    rows = [kind for kind in kinds if get_origin(kind) in (list, Sequence)]
-    if rows:
-        if isinstance(value, Mapping):
-            value = [f"{key}={one}" for key, one in value.items()]
-        alone = isinstance(value, str | Path) or not hasattr(value, "__iter__")
-        items = [value] if alone else list(value)
-        if get_args(rows[0]) == (Path,):
-            return [Path(one) for one in items]
-        return [str(one) if isinstance(one, Path) else one for one in items]
-    return Path(value) if isinstance(value, str) and Path in kinds and str not in kinds else value
 
 
 class _PythonMessages(Silent):

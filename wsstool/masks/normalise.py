@@ -55,6 +55,21 @@ def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
     return _divided(maps, maps.max((1, 2), keepdims=True) if mode == "class" else maps.max())
 
 
+def usual_mode(refine: str | None, suited: str | None = None, *, gated: bool = False) -> str:
+    """Return the mode that ``auto`` stands for.
+
+    Args:
+        refine: name of the refiner that follows, or None.
+        suited: mode for maps on a scale of their own, such as probabilities; None: any scale.
+        gated: the rule uses tags.
+    """
+    if suited is not None:
+        return suited
+    if gated:
+        return "minmax"
+    return "class" if refine == "crf" else "joint"
+
+
 def scores_at(maps: np.ndarray, mode: str, size: tuple[int, int]) -> np.ndarray:
     """Return the normalised maps at the size of the image.
 

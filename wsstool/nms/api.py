@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from wsstool.argument_types import checked
 from wsstool.nms import inputs
 from wsstool.nms.candidates import Regions, falling
 from wsstool.nms.result import NmsResult
@@ -13,6 +14,7 @@ from wsstool.nms.shapes.boxes import MEASURES
 from wsstool.registry import NMS
 
 
+@checked
 def run(
     boxes: Any,
     scores: Any,
@@ -51,8 +53,8 @@ def run(
         inclusive: whether an overlap equal to the threshold suppresses. None: no, except in ``adaptive`` and
             for the vote of ``voting``, as in their papers.
         score_threshold: boxes with lower scores are discarded first; None: keep all.
-        top_before: use only this many best boxes per class and group.
-        top_after: return at most this many boxes per group.
+        top_before: use only this many best boxes per class and group, at least 0.
+        top_after: return at most this many boxes per group, at least 0.
         localisation: (N,), std: (N, 4), density: (N,), model: (N,): columns for the methods that need them.
         invalid: ``error`` or ``drop``: how to treat NaN or infinite values, x2 < x1, y2 < y1.
         own: further options of the method, see ``wsstool methods``.
@@ -60,7 +62,7 @@ def run(
         ``NmsResult`` with arrays like ``boxes``: numpy, or tensors on the same device. Results do not depend
         on the device nor on the number of threads: all arithmetic runs on the CPU, in one order.
     Raises:
-        ValueError: arrays of inconsistent shapes, invalid values, a missing column, an invalid option value.
+        ArgumentError: arrays of inconsistent shapes, invalid values, a missing column, an option's value.
         UsageError: no such method.
     Notes:
         Boxes without area overlap nothing. N = 0 gives an empty result.
@@ -77,7 +79,8 @@ def run(
     if iou_threshold is not None:
         if not np.isfinite(iou_threshold):
             raise ValueError(f"iou_threshold {iou_threshold}: give a finite number")
-        own["iou_threshold"] = float(iou_threshold)
+        own["iou_threshold"] = iou_threshold
+    own = NMS.keywords(method, own)
     if score_threshold is not None and np.isnan(score_threshold):
         raise ValueError(f"score_threshold {score_threshold}: give a number")
     shapes, stand_in, sound, moves = inputs.shapes_of(boxes, measure, plus_one)
@@ -126,7 +129,7 @@ def _kinds(n: int, **given: Any) -> dict[str, np.ndarray]:
     found = {}
     for name, value in given.items():
         if value is not None:
-            column = inputs.as_numpy(value).reshape(-1)
+            column = inputs.as_numpy(value, name).reshape(-1)
             if len(column) != n:
                 raise ValueError(f"{len(column)} {name} for {n} boxes")
             if column.dtype.kind == "f" and not (column == np.floor(column)).all():

@@ -13,14 +13,21 @@ from wsstool.nms.shapes.rotated_boxes import Rotated
 from wsstool.regions import Proposals
 
 
-def as_numpy(value: Any) -> np.ndarray:
-    """Return an array or a tensor on any device as a numpy array."""
+def as_numpy(value: Any, what: str) -> np.ndarray:
+    """Return an array, nested lists, or a tensor on any device as a numpy array.
+
+    Raises:
+        ValueError: nested lists of different lengths.
+    """
     if hasattr(value, "detach"):
         value = value.detach().cpu()
         if not value.dtype.is_floating_point or str(value.dtype) in ("torch.float32", "torch.float64"):
             return value.numpy()
         return value.float().numpy()
-    return np.asarray(value)
+    try:
+        return np.asarray(value)
+    except ValueError:
+        raise ValueError(f"{what}: the rows have different lengths") from None
 
 
 def as_floats(value: Any, what: str) -> np.ndarray:
@@ -29,7 +36,7 @@ def as_floats(value: Any, what: str) -> np.ndarray:
     Raises:
         ValueError: not numeric.
     """
-    array = as_numpy(value)
+    array = as_numpy(value, what)
     if array.dtype.kind not in "fiub" and array.size:
         raise ValueError(f"{what} must be numbers, not {array.dtype}")
     if array.dtype == np.float32:
@@ -61,7 +68,7 @@ def shapes_of(boxes: Any, measure: str, plus_one: bool) -> tuple[Shapes, np.ndar
         if isinstance(boxes, Proposals):
             sets = Sets.of_proposals(boxes, measure)
             return sets, np.arange(len(sets)), np.ones(len(sets), bool), False
-        stack = np.stack([decode(one) for one in boxes]) if masks else as_numpy(boxes).astype(bool)
+        stack = np.stack([decode(one) for one in boxes]) if masks else as_numpy(boxes, "boxes").astype(bool)
         return Pixels(stack, measure), np.arange(len(stack)), np.ones(len(stack), bool), False
     array = as_floats(boxes, "boxes")
     if array.size == 0 and array.ndim < 2:

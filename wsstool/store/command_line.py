@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from wsstool.types import Params
+
 TRAINING_STAGES = ("train-cls", "cotrain", "train-contour")
 """Stages that write weights instead of records."""
 
@@ -47,7 +49,10 @@ def command_line(stage: str, params: Mapping[str, Any], inputs: list[dict[str, s
             words.insert(2, path)
         else:
             words += [f"--{one['role']}", path]
+    unused = params.unused if isinstance(params, Params) else ()
     for name, value in params.items():
+        if name in unused:
+            continue
         option = "--" + name.replace("_", "-")
         if value is False and name in NEGATIVES:
             words.append(NEGATIVES[name])

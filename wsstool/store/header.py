@@ -74,9 +74,11 @@ class Header:
         return tuple(self.attributes.get("layers", ("",)))
 
     @property
-    def has_probabilities(self) -> bool:
-        """Whether the maps of a ``cam`` file are probabilities that need no normalisation."""
-        return self.attributes.get("values") == "probability"
+    def normalisation(self) -> str | None:
+        """Normalisation that suits the maps of a ``cam`` file; None: maps of any scale, as CAMs are."""
+        if self.attributes.get("values") == "probability":
+            return "none"
+        return "probability" if self.stage == "predict" else None
 
     def rows(self, i: int, index: str) -> slice:
         """Return the rows of image ``i`` in a column with index ``image``, ``layer``, ``map`` or ``box``."""

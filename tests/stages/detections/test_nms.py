@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.messages import Heard
 from tests.stages.detection_files import ROWS
 from wsstool import store
 from wsstool.errors import (
@@ -20,6 +21,7 @@ from wsstool.errors import (
 )
 from wsstool.nms import run
 from wsstool.stages.detections.nms import nms
+from wsstool.stages.options.nms import NmsOptions
 from wsstool.stages.scoring.evaluate import evaluate
 from wsstool.types import ClassList, Messages
 
@@ -31,6 +33,21 @@ def test_coco_results(results, tmp_path):
     assert kept == [ROWS[3], ROWS[0], ROWS[2]]
     nms([str(results)], output=tmp_path / "kept.json", class_aware=False)
     assert len(json.loads((tmp_path / "kept.json").read_text())) == 2
+
+
+def test_only_record_files_can_be_up_to_date(results, tmp_path):
+    """As the help of ``--force`` says."""
+    options = NmsOptions.declarations()
+    assert "record file" in options["force"].help and "always written anew" in options["force"].help
+    first = {}
+    for name in ("kept.json", "kept.csv", "kept.h5"):
+        nms([str(results)], output=tmp_path / name)
+        os.utime(tmp_path / name, (0, 0))
+        first[name] = (tmp_path / name).stat().st_ino
+        heard = Heard()
+        nms([str(results)], output=tmp_path / name, messages=heard)
+        is_kept = (tmp_path / name).stat().st_ino == first[name]
+        assert is_kept == ("up to date" in heard.text) == name.endswith(".h5"), name
 
 
 def test_scores_are_decayed_and_kept(results, tmp_path):
@@ -123,7 +140,7 @@ def test_tables_keep_their_columns(tmp_path):
     nms([str(tmp_path / "n.csv")], output=tmp_path / "o.json")
     rows = json.loads((tmp_path / "o.json").read_text())
     assert [(row["side_std"], row["group"]) for row in rows] == [([1, 2, 3, 4], 0), ([1, 2, 3, 4], 1)]
-    nms([str(tmp_path / "t.csv")], output=tmp_path / "none.csv", top_before=0)
+    nms([str(tmp_path / "t.csv")], output=tmp_path / "none.csv", score_threshold=2)
     with open(tmp_path / "none.csv") as file:
         assert {"group", "std_y1"} <= set(csv.DictReader(file).fieldnames)
 

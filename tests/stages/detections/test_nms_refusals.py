@@ -56,6 +56,34 @@ def test_yolo_writes_all_or_nothing(tmp_path):
     assert not (tmp_path / "y").exists()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"iou_threshold": 2}, r"^--iou-threshold 2: give a number in \[0, 1\], the range of iou$"),
+        ({"settings": ["iou_threshold=-0.1"]}, r"^--iou-threshold -0.1: .*\[0, 1\], the range of iou$"),
+        ({"iou_threshold": -0.5, "measure": "ios"}, r"\[0, 1\], the range of ios$"),
+        ({"iou_threshold": -2, "measure": "giou"}, r"\[-1, 1\], the range of giou$"),
+        ({"iou_threshold": -2, "method": "diou"}, r"\[-1, 1\], the range of diou$"),
+        ({"iou_threshold": 0.9, "settings": ["iou_threshold=.1"]}, "are one option: give only one of them$"),
+        ({"top_before": 0}, "^--top-before 0: give a number at least 1$"),
+        ({"top_after": 0}, "^--top-after 0: give a number at least 1$"),
+    ],
+)
+def test_numbers_out_of_range(results, tmp_path, options, message):
+    with pytest.raises(UsageError, match=message):
+        nms([str(results)], output=tmp_path / "x.json", **options)
+    assert not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.parametrize("options", [{"measure": "giou"}, {"measure": "diou"}, {"method": "diou"}])
+def test_a_threshold_may_be_negative_where_the_measure_is(results, tmp_path, options):
+    kept = [
+        nms([str(results)], output=tmp_path / "x.json", iou_threshold=threshold, **options)["kept"]
+        for threshold in (-1, 1)
+    ]
+    assert kept[0] < kept[1]
+
+
 def test_bad_input(results, tmp_path, truth):
     with pytest.raises(MissingInputError):
         nms([str(tmp_path / "none.json")])

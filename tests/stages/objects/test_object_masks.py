@@ -88,7 +88,7 @@ class TestEval:
         assert grouped["interval"]["units"] == 2
         with pytest.raises(BadInputError, match=r"scores image 'images/p1.png' again"):
             evaluate([tmp_path / "all.json", names[1]])
-        with pytest.raises(BelowThresholdError, match="instance_miou"):
+        with pytest.raises(BelowThresholdError, match="instance-miou"):
             evaluate(names, fail_under="0.999")
         for options, says in (
             ({"ap": True}, "--ap"),
@@ -146,9 +146,9 @@ class TestEval:
     @pytest.mark.parametrize(
         ("options", "error", "says"),
         [
-            ({"fail_under": "0.99"}, BelowThresholdError, "instance_miou"),
-            ({"fail_under": "boundary-f=0.999"}, BelowThresholdError, "boundary_f"),
-            ({"fail_under": "abo=0.5"}, UsageError, "instance_miou"),
+            ({"fail_under": "0.99"}, BelowThresholdError, "instance-miou"),
+            ({"fail_under": "boundary-f=0.999"}, BelowThresholdError, "boundary-f"),
+            ({"fail_under": "abo=0.5"}, UsageError, "instance-miou"),
             ({"sweep": True}, UsageError, "--sweep"),
             ({"min_area": -1}, UsageError, "--min-area"),
         ],

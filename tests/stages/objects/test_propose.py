@@ -302,7 +302,7 @@ class TestScores:
         out = tmp_path / "p.h5"
         propose(data, output=out, max_proposals=1, workers=0)
         evaluate([out], fail_under="abo=0")
-        with pytest.raises(BelowThresholdError, match="recall_85 of masks"):
+        with pytest.raises(BelowThresholdError, match="recall-85 of masks"):
             evaluate([out], fail_under="recall-85=0.99")
         with pytest.raises(UsageError, match="of proposals there are"):
             evaluate([out], fail_under="boundary-iou=.1")

@@ -29,7 +29,9 @@ def test_own_options_with_defaults():
 
 
 def test_a_broken_method_of_another_package_hides_no_other(monkeypatch):
-    broken = Registry("cams", {"broken": Entry("no_such_package:method"), "cam": CAMS.entries()["cam"]})
+    broken = Registry(
+        "cams", "CAM method", {"broken": Entry("no_such_package:method"), "cam": CAMS.entries()["cam"]}
+    )
     monkeypatch.setitem(PLACES, "cam --method", broken)
     warnings = []
     messages = Silent()

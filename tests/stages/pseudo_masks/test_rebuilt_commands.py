@@ -16,6 +16,8 @@ from wsstool.cli.app import app
 from wsstool.models.classifier import build_classifier
 from wsstool.models.segmenter import build_segmenter
 from wsstool.models.weights import save_weights
+from wsstool.stages.options.cotrain import CotrainOptions
+from wsstool.store.command_line import command_line
 
 NAMES = ["emu", "cat", "dog"]  # not the order in which they are found without the class file
 META = {"mean": [0.0] * 3, "std": [1.0] * 3, "palette": [], "classes": NAMES, "class_ids": [0, 1, 2]}
@@ -25,6 +27,15 @@ def run(line: str) -> str:
     done = CliRunner().invoke(app, shlex.split(line)[1:])
     assert done.exit_code == 0, (line, done.stderr)
     return done.stdout
+
+
+def script_of(name: str) -> list[str]:
+    lines = run(f"wsstool info {name} --script").splitlines()
+    return [line for line in lines if line.startswith("wsstool ")]
+
+
+def result_of(line: str) -> bytes:
+    return Path(line.split(" -o ")[1]).read_bytes()
 
 
 @pytest.fixture
@@ -77,14 +88,41 @@ BOXES = "wsstool predict data --weights seg.pth --boxes boxes.json --class-list 
 def test_the_script_writes_the_same_file(files: Path, lines: list[str]) -> None:
     for line in lines:
         run(line)
-    script = [
-        line for line in run("wsstool info out.h5 --script").splitlines() if line.startswith("wsstool ")
-    ]
+    script = script_of("out.h5")
     assert len(script) == len(lines)
     for line in script:
         run(line)
-    again = Path(script[-1].split(" -o ")[1])
-    assert again.read_bytes() == Path("out.h5").read_bytes()
+    assert result_of(script[-1]) == Path("out.h5").read_bytes()
+
+
+@pytest.mark.parametrize("rule", ["argmax", "threshold"])
+def test_the_whole_chain_writes_the_same_files_without_a_warning(files: Path, rule: str) -> None:
+    """Options that do nothing beside the others are not typed again, though they are in the key."""
+    training = "--epochs 1 --batch-size 2 --workers 0"
+    lines = [
+        "wsstool train-cls data --labels tags.csv --arch tiny --image-size 32 "
+        f"{training} --class-list list.txt -o trained.pth",
+        f"{CAM.replace('cls.pth', 'trained.pth')} -o cams.h5",
+        f"wsstool pseudo-mask cams.h5 --rule {rule} -o masks.h5",
+        f"wsstool cotrain masks.h5 --arch fcn-tiny --crop-size 32 {training} -o segmenter.pth",
+        f"{PREDICT.replace('seg.pth', 'segmenter.pth')} -o out.h5",
+    ]
+    for line in lines:
+        run(line)
+    script = script_of("out.h5")
+    for line, again in zip(lines, script, strict=True):
+        done = CliRunner().invoke(app, shlex.split(again)[1:])
+        assert done.exit_code == 0 and "warning" not in done.stderr, (again, done.stderr)
+        assert result_of(again) == result_of(line), again
+
+
+def test_a_value_without_effect_stays_in_the_command_if_it_was_typed() -> None:
+    """It is in the key, by which the files of a script are named."""
+    options = CotrainOptions(source="masks.h5", noise_rate="0.2")
+    typed, default = options.key_params(noise_rate=0.2), CotrainOptions().key_params(noise_rate="auto")
+    assert typed["noise_rate"] == 0.2 and default["noise_rate"] == "auto"
+    assert "--noise-rate 0.2" in command_line("cotrain", typed, [], "a" * 32)
+    assert "--noise-rate" not in command_line("cotrain", default, [], "a" * 32)
 
 
 def test_the_class_list_is_recorded(files: Path) -> None:

@@ -82,7 +82,7 @@ class TestClassMaps:
             for record in file.values():
                 expected = token_logits(data, "single.pth", record.name).numpy()
                 np.testing.assert_allclose(record.data, expected, rtol=1e-4, atol=1e-5)
-                assert not record.maps.are_probabilities
+                assert not record.maps.normalisation
         with store.open_records(path) as reader:
             assert all(np.abs(record.data).max() == 1 for record in reader.records())
             assert "values" not in reader.header.attributes
@@ -93,7 +93,7 @@ class TestClassMaps:
     ) -> None:
         path = cams_of(data, tmp_path / "c.h5", weights, dtype=dtype)
         with store.open_records(path) as reader:
-            assert reader.header.attributes["values"] == "probability" and reader.header.has_probabilities
+            assert reader.header.attributes["values"] == "probability" and reader.header.normalisation == "none"
             for record in reader.records():
                 logits = token_logits(data, weights, record.name)
                 expected = logits.softmax(0) if weights == "single.pth" else logits.sigmoid()
@@ -121,7 +121,7 @@ class TestClassMaps:
             name, record = next(iter(file.items()))
             stored = record.maps
         maps = ws.cams.token(network, np.array(Image.open(data / name)), flip=True)
-        assert maps.are_probabilities and stored.are_probabilities
+        assert maps.normalisation == stored.normalisation == "none"
         np.testing.assert_allclose(maps.data, stored.data, atol=1e-5)
         np.testing.assert_allclose(maps.data.sum(0), 1, atol=1e-5)  # a softmax, as the weights say
         labels = ws.label_map(maps, rule="threshold", high=0.6, low=0.4)

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -190,8 +191,31 @@ def test_fail_under_keeps_the_scores(masks):
     for bad, says in (("2", "fraction"), ("beauty=0.5", "no 'beauty'"), ("x", "fraction"), ("nan", "'nan'")):
         with pytest.raises(UsageError, match=says):
             evaluate([masks], fail_under=bad)
-    with pytest.raises(UsageError, match="--boundary"):
+    with pytest.raises(UsageError, match=r"^--fail-under boundary-iou: .*--boundary"):
         evaluate([masks], fail_under="boundary-iou=0.5")
+
+
+def test_metrics_are_named_as_they_are_typed(masks):
+    with pytest.raises(BelowThresholdError, match=r"^pixel-accuracy of argmax is 0\.\d+, below 1$"):
+        evaluate([masks], fail_under="pixel_accuracy=1")
+    with pytest.raises(UsageError, match=r"^--fail-under box-fit: of label maps there are miou, pixel-accu"):
+        evaluate([masks], fail_under="box_fit=1")
+    with pytest.raises(UsageError, match=r"there is no 'a-b', but miou, pixel-accuracy, .*, voc-ap-11$"):
+        evaluate([masks], fail_under="a_b=1")
+
+
+def test_missing_images_are_sought_where_the_message_says(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_masks(tmp_path / "runs.h5", write_data(Path("data")))
+    (tmp_path / "runs").mkdir()
+    shutil.move("runs.h5", "runs/masks.h5")
+    shutil.rmtree("data")
+    places = f"'{tmp_path}/data' or '{tmp_path}/runs/data'"
+    with pytest.raises(MissingInputError, match=f"^the images are not in {places} any more; name the true"):
+        evaluate(["runs/masks.h5"])
+    monkeypatch.setenv("WSSTOOL_IMAGES", "elsewhere")
+    with pytest.raises(MissingInputError, match=f"^the images are not in '{tmp_path}/elsewhere' any more"):
+        evaluate(["runs/masks.h5"])
 
 
 @pytest.mark.parametrize(

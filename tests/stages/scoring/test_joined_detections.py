@@ -104,7 +104,7 @@ def test_what_cannot_be_joined(files, tmp_path):
         evaluate([first, second], of="box")
     with pytest.raises(UsageError, match="--split"):
         evaluate([first, second], split="val")
-    with pytest.raises(BelowThresholdError, match="voc_ap_11 is"):
+    with pytest.raises(BelowThresholdError, match=r"^voc-ap-11 is"):
         evaluate([first, second], fail_under="voc-ap-11=1")
     content = json.loads(second.read_text())
     for change, says in (

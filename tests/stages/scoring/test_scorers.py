@@ -5,7 +5,8 @@ from dataclasses import fields
 
 import pytest
 
-from tests.stages.chain import write_data, write_masks
+from tests.messages import Heard
+from tests.stages.chain import write_cams, write_data, write_masks
 from tests.stages.object_sets import write_maps, write_objects, write_proposals
 from wsstool.errors import UsageError
 from wsstool.stages.objects.select import select
@@ -79,3 +80,52 @@ def test_options_of_other_scorers_are_refused_before_anything_is_read(scored, na
     for option in set(values) - own:
         with pytest.raises(UsageError, match=f"--{option} does not apply to {name}"):
             evaluate(source, **{**options, option: values[option]})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "warning"),
+    [
+        ("label maps", {"min_area": 5}, "--min-area does nothing without masks of boxes"),
+        (
+            "label maps",
+            {"normalise": "class", "background_threshold": 0.2},
+            "--normalise, --background-threshold do nothing without class maps",
+        ),
+        ("label maps", {"class_list": "luad"}, "--class-list does nothing without a folder of masks"),
+        ("masks of boxes", {"background": "none"}, "--background does nothing without class maps"),
+        (
+            "proposals",
+            {"bootstrap": 0},
+            "--bootstrap does nothing without label maps, class maps or masks of boxes",
+        ),
+        (
+            "detections",
+            {"ignored_prediction": "skip"},
+            "--ignored-prediction does nothing without label maps or class maps",
+        ),
+    ],
+)
+def test_options_that_do_nothing(scored, name, options, warning, tmp_path):
+    source, own = scored[name]
+    heard, plain = Heard(), Heard()
+    assert evaluate(source, **own, **options, messages=heard)
+    evaluate(source, **own, output=tmp_path / "scores.json", messages=plain)
+    assert [one for one in heard.warned if one not in plain.warned] == [warning]
+    of_scores = Heard()
+    evaluate(tmp_path / "scores.json", **options, messages=of_scores)
+    assert warning in of_scores.warned
+    assert not [one for one in plain.warned if "nothing" in one]
+
+
+def test_options_of_class_maps_are_used(tmp_path):
+    cams, heard = write_cams(tmp_path / "c.h5", write_data(tmp_path / "data")), Heard()
+    options = {"normalise": "class", "background_threshold": 0.5, "ignore_class": "circle", "seed": 3}
+    evaluate(cams, **options, messages=heard)
+    assert not heard.warned
+
+
+def test_a_threshold_without_background_does_nothing():
+    options = EvalOptions(background="none", background_threshold=0.2)
+    assert options.warnings(["background_threshold", "background"]) == [
+        "--background-threshold does nothing with --background none, which uses no threshold"
+    ]

@@ -218,7 +218,7 @@ class TestBadInput:
     @pytest.mark.parametrize(
         ("options", "match"),
         [
-            ({"loss": ["tight=1"]}, "no box-losses method 'tight'"),
+            ({"loss": ["tight=1"]}, "no box loss 'tight'"),
             ({"loss": ["zero=0"]}, "--loss zero=0"),
             ({"loss": ["zero=x"]}, "--loss zero=x"),
             ({"loss": ["zero", "zero=2"]}, "given twice"),

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from wsstool.cli.run import call
+from wsstool.cli.run import call, messages
 from wsstool.cli.tables import print_json, print_tables
 from wsstool.errors import BelowThresholdError
 from wsstool.options import option
@@ -26,7 +26,8 @@ def evaluate(options: EvalCommand) -> None:
 
     Label maps and class maps are compared with the blind baseline, which assigns one image-level label of an
     image to all its pixels; proposals, masks of boxes and detections are scored against annotated objects.
-    Prints a table on a terminal, else JSON. Score files (-o) of parts of a data set are merged.
+    Prints a table on a terminal, else JSON; with -q and -o nothing unless --json is given. Score files (-o)
+    of parts of a data set are merged.
 
     Examples:
         wsstool pseudo-mask cams.h5 | wsstool eval
@@ -37,13 +38,15 @@ def evaluate(options: EvalCommand) -> None:
     try:
         found = call("scoring.evaluate:evaluate", options)
     except BelowThresholdError as error:
-        _show(error.summary, options.json)
+        _show(error.summary, options)
         raise
-    _show(found, options.json)
+    _show(found, options)
 
 
-def _show(found: dict[str, Any], json: bool) -> None:
-    if json or not sys.stdout.isatty():
+def _show(found: dict[str, Any], options: EvalCommand) -> None:
+    if messages().quiet and options.output is not None and not options.json:
+        return
+    if options.json or not sys.stdout.isatty():
         print_json(found)
         return
     from wsstool.stages.scoring.evaluate import columns

@@ -23,7 +23,8 @@ def check(
 ) -> None:
     """Check that record files are complete and undamaged.
 
-    The exit code is 65 if a file is damaged or incomplete.
+    Without --full, only structure, record table and length of a file are checked, and damaged pixels are not
+    noticed. The exit code is 65 if a file is damaged or incomplete.
 
     Examples:
         wsstool check cams.h5
@@ -35,4 +36,5 @@ def check(
         return
     for one in result["files"]:
         failed = "" if not one["failed"] else f", {one['failed']} failed"
-        print(f"{one['file']}: whole, {one['kind']}, {one['images']} images{failed}")
+        checked = "whole" if one["full"] else "structure and record table are whole, pixels not read (--full)"
+        print(f"{one['file']}: {checked}, {one['kind']}, {one['images']} images{failed}")

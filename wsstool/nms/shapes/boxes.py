@@ -106,3 +106,6 @@ MEASURES: dict[str, Callable[[Sides, Sides], np.ndarray]] = {
     "diou": diou,
     "ios": ios,
 }
+
+LOWEST: dict[str, float] = {"iou": 0.0, "giou": -1.0, "diou": -1.0, "ios": 0.0}
+"""Lower end of the range of each measure; the upper end is 1."""

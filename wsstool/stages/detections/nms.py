@@ -22,6 +22,7 @@ from wsstool.data.detections import (
 from wsstool.errors import BadInputError, UsageError
 from wsstool.family import setting_texts
 from wsstool.nms import NmsResult, run
+from wsstool.nms.shapes.boxes import LOWEST
 from wsstool.options import takes
 from wsstool.registry import NMS
 from wsstool.stages.detections import files
@@ -61,13 +62,10 @@ def nms(options: NmsOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     """
     sources: list[str | None] = [*options.sources] if options.sources else [None]
     own = NMS.settings(options.method, options.settings or ())
-    if options.iou_threshold is not None:
-        own["iou_threshold"] = options.iou_threshold
+    threshold = _threshold(options, own.pop("iou_threshold", None))
     run_options = {name: getattr(options, name) for name in _RUN_OPTIONS} | own
-    params = options.key_params(
-        iou_threshold=own.get("iou_threshold"),
-        settings=setting_texts({k: v for k, v in own.items() if k != "iou_threshold"}),
-    )
+    run_options["iou_threshold"] = threshold
+    params = options.key_params(iou_threshold=threshold, settings=setting_texts(own))
     forms = [files.foreign(source) or files.piped(source) for source in sources]
     target = _target(options, forms)
     with ExitStack() as stack:
@@ -97,6 +95,23 @@ def nms(options: NmsOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         files.write_foreign(target, _in_source_terms(left.found, target), options.output)
     messages.say(f"kept {len(left.found)} of {len(found)} boxes in {len(found.images)} images")
     return summary
+
+
+def _threshold(options: NmsOptions, own: float | None) -> float | None:
+    """The overlap threshold, from ``--iou-threshold`` or ``own``, the one of ``--set``.
+
+    Raises:
+        UsageError: both are given, or it lies outside the range of the measure.
+    """
+    if own is not None and options.iou_threshold is not None:
+        raise UsageError("--iou-threshold and --set iou_threshold are one option: give only one of them")
+    value = options.iou_threshold if own is None else own
+    measure = "diou" if options.method == "diou" else options.measure  # the method subtracts the distance
+    if value is not None and not LOWEST[measure] <= value <= 1:
+        raise UsageError(
+            f"--iou-threshold {value:g}: give a number in [{LOWEST[measure]:g}, 1], the range of {measure}"
+        )
+    return value
 
 
 def _target(options: NmsOptions, forms: Sequence[str | None]) -> str | None:

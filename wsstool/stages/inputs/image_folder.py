@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 
 from wsstool.errors import MissingInputError
@@ -22,14 +22,12 @@ def image_folder(header: Header, images: Path | None = None, source: object = No
     Raises:
         MissingInputError: no such folder, or an image of the file is not in it.
     """
-    given = images or os.environ.get("WSSTOOL_IMAGES")
-    folders = [Path(given)] if given else list(_made_from(header, source))
+    folders = tried_folders(header.image_root, images, source)
     found = [folder for folder in folders if folder.is_dir()]
     if not found:
-        where = str(folders[0]) if folders else ""
         raise MissingInputError(
-            f"the images are not in '{where}'; name their folder with --images"
-            if where
+            f"the images are not in {in_words(folders)}; name their folder with --images"
+            if folders
             else "the input does not state where its images are; name their folder with --images"
         )
     for name, size in zip(header.images, header.sizes.tolist(), strict=True):
@@ -40,9 +38,16 @@ def image_folder(header: Header, images: Path | None = None, source: object = No
     return found[0]
 
 
-def _made_from(header: Header, source: object) -> Iterator[Path]:
-    if header.image_root:
-        root = Path(header.image_root)
-        yield root
-        if source is not None and str(source) != "-":
-            yield Path(str(source)).parent / root
+def tried_folders(image_root: str, images: Path | None = None, source: object = None) -> list[Path]:
+    """Return the folders in which ``image_folder`` looks, in order; ``image_root`` is that of the header."""
+    if given := images or os.environ.get("WSSTOOL_IMAGES"):
+        return [Path(given)]
+    if not image_root:
+        return []
+    beside = [Path(str(source)).parent / image_root] if source is not None and str(source) != "-" else []
+    return [Path(image_root), *beside]
+
+
+def in_words(folders: Sequence[Path]) -> str:
+    """Return the full paths of folders, for a message."""
+    return " or ".join(dict.fromkeys(f"'{folder.absolute()}'" for folder in folders))

@@ -41,10 +41,15 @@ METRICS: dict[str, dict[str, str]] = {
 }
 
 
+def spelled(metric: str) -> str:
+    """Return a metric as it is typed and listed in ``--help``."""
+    return metric.replace("_", "-")
+
+
 def choices() -> str:
     """Return the metrics as ``--help`` lists them."""
     parts = []
     for scored, metrics in METRICS.items():
-        first, *rest = (name.replace("_", "-") for name in metrics)
+        first, *rest = map(spelled, metrics)
         parts.append(f"of {scored}: {', '.join([f'{first} (default)', *rest])}")
     return "; ".join(parts)

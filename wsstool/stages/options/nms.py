@@ -28,9 +28,17 @@ class NmsOptions(Settings, Completion, RecordOutput):
         help="output: .json, .csv, a name without extension for a folder of YOLO text files, else a record "
         "file; default: standard output, as the input (with --instances a record file)",
     )
+    force: bool = redeclared(
+        Completion,
+        "force",
+        False,
+        help="recompute a record file even if it is up to date; other formats are always written anew",
+    )
     method: NmsMethod = option("greedy", "suppression method; 'wsstool methods' compares them", panel=METHOD)
     iou_threshold: float | None = option(
-        None, "overlap threshold of the suppression; default: that of the method", panel=METHOD
+        None,
+        "overlap threshold of the suppression, from 0 (giou and diou: -1) to 1; default: that of the method",
+        panel=METHOD,
     )
     class_aware: bool = option(
         True,
@@ -60,10 +68,10 @@ class NmsOptions(Settings, Completion, RecordOutput):
         None,
         "number of top-scoring boxes considered per class, image and group; default: all",
         panel=METHOD,
-        at_least=0,
+        at_least=1,
     )
     top_after: int | None = option(
-        None, "maximum number of boxes kept per image and group; default: all", panel=METHOD, at_least=0
+        None, "maximum number of boxes kept per image and group; default: all", panel=METHOD, at_least=1
     )
     instances: Path | None = option(
         None,

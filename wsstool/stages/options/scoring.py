@@ -52,6 +52,7 @@ class LabelMapScores(Options):
         panel=METHOD,
         at_least=0,
         at_most=1,
+        unused=Unused(lambda o: o.background == "none", "with --background none, which uses no threshold"),
     )
     background: Literal["auto", "none"] = option(
         "auto",
@@ -59,7 +60,13 @@ class LabelMapScores(Options):
         panel=METHOD,
     )
     bootstrap: int = option(1000, "resamples for the 95 % interval; 0: no interval", panel=METHOD, at_least=0)
-    seed: int = option(0, "seed of the resampling", panel=RUNTIME, at_least=0)
+    seed: int = option(
+        0,
+        "seed of the resampling",
+        panel=RUNTIME,
+        at_least=0,
+        unused=Unused(lambda o: o.bootstrap == 0, "with --bootstrap 0"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +138,7 @@ class EvalOptions(LabelMapScores):
     )
     output: Path | None = option(
         None,
-        "score file (JSON) with the counts per image",
+        "score file (JSON) with the counts per image; always written anew",
         panel=OUTPUT,
         spelling=("--output", "-o"),
     )
@@ -211,7 +218,7 @@ class ReportOptions(LabelMapScores):
         "order shown",
         positional=True,
     )
-    output: Path = option(..., "HTML file", panel=OUTPUT, spelling=("--output", "-o"))
+    output: Path = option(..., "HTML file; always written anew", panel=OUTPUT, spelling=("--output", "-o"))
     images: Path | None = redeclared(
         ImagesOfRecords,
         "images",

@@ -12,6 +12,7 @@ from wsstool import store
 from wsstool.errors import BadInputError
 from wsstool.family import Registry, setting_texts
 from wsstool.masks.method import Method
+from wsstool.masks.normalise import usual_mode
 from wsstool.registry import BACKGROUNDS, REFINERS, RULES
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
 from wsstool.stages.refiners import find_refiner
@@ -47,8 +48,8 @@ def mask_method(
         )
     normalise: str = options.normalise
     if normalise == "auto":
-        normalise = _usual(header, refine, gated=gated)
-    elif header.has_probabilities and normalise != "none":
+        normalise = usual_mode(refine, header.normalisation, gated=gated)
+    elif header.normalisation == "none" and normalise != "none":
         messages.warn(
             f"--normalise {normalise} rescales probabilities: thresholds are no longer probabilities"
         )
@@ -77,17 +78,6 @@ def mask_method(
         method.seen(np.zeros((1, 1, 3), np.uint8))  # judges the range of its options
     pairs = {**for_refiner, **for_seen, **for_rule}
     return method, {"settings": setting_texts(pairs), "normalise": normalise}
-
-
-def _usual(header: store.Header, refine: str | None, *, gated: bool) -> str:
-    """Return the normalisation that ``auto`` stands for."""
-    if header.has_probabilities:
-        return "none"
-    if header.stage == "predict":
-        return "probability"
-    if gated:
-        return "minmax"
-    return "class" if refine == "crf" else "joint"
 
 
 def split_settings(settings: Sequence[str], *methods: tuple[Registry, str | None]) -> list[list[str]]:

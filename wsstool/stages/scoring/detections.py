@@ -167,7 +167,7 @@ def _of_class(scores: DetectionScores, key: int) -> dict[str, float | None]:
 
 def values(summary: dict[str, Any], metric: str) -> dict[str, float | None]:
     """Return a metric of all classes."""
-    return {metric: summary["scores"][metric]}
+    return {"": summary["scores"][metric]}
 
 
 def warnings(_counts: DetectionCounts, _options: EvalOptions, _summary: dict[str, Any]) -> list[str]:

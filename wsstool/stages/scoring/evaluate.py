@@ -8,7 +8,7 @@ from typing import Any
 
 from wsstool.data.groups import read_groups
 from wsstool.errors import BadInputError, UsageError
-from wsstool.options import spelled, takes
+from wsstool.options import idle_options, spelled, takes
 from wsstool.stages.detections.files import is_foreign
 from wsstool.stages.options.scoring import EvalOptions
 from wsstool.stages.scoring.detections import DETECTIONS
@@ -35,6 +35,20 @@ SCORERS: dict[str, Scorer[Any]] = {
 SPECIFIC = frozenset[str]().union(*(scorer.options for scorer in SCORERS.values()))
 MEASURING = ("split", "of", "sweep", "boundary")
 """Options that say what is measured: score files come too late for them."""
+_OF_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "class maps": (("cam",), ("normalise", "background_threshold", "background")),
+    "label maps or class maps": (
+        LABEL_MAPS.kinds,
+        ("classes_with_truth", "ignore_class", "ignored_prediction"),
+    ),
+    "a folder of masks": (("folder",), ("class_list",)),
+    "masks of boxes": (INSTANCES.kinds, ("min_area",)),
+    "label maps, class maps or masks of boxes": (
+        (*LABEL_MAPS.kinds, *INSTANCES.kinds),
+        ("bootstrap", "seed"),
+    ),
+}
+"""What is scored -> its kinds of source, and the options that do nothing for all others."""
 
 
 @takes(EvalOptions)
@@ -63,9 +77,14 @@ def evaluate(options: EvalOptions, *, messages: Messages = SILENT) -> dict[str, 
     if is_joined := not is_foreign(sources[0]) and all(map(is_score_file, sources)):
         paths = [str(one) for one in sources]
         scorer, contents = _load_alike(paths)
+        kind = scorer.kinds[0]
     else:
         scorer, source = _open(sources)
+        without_reader = "folder" if scorer is LABEL_MAPS else scorer.kinds[0]
+        kind = source.reader.header.payload if source.reader else without_reader
     _refuse(scorer, options, is_joined)
+    for text in _idle(kind, options):
+        messages.warn(text)
     required = required and required.of_scorer(scorer)
     if is_joined:
         counts = join_counts(paths, contents, scorer.counts)
@@ -112,14 +131,30 @@ def _load_alike(paths: list[str]) -> tuple[Scorer[Any], list[dict[str, Any]]]:
 
 def _refuse(scorer: Scorer[Any], options: EvalOptions, is_joined: bool) -> None:
     """Refuse options that ask for what cannot be had from this input."""
-    defaults = {name: one.default for name, one in EvalOptions.__dataclass_fields__.items()}
     for name in (*MEASURING, *sorted(SPECIFIC)):
-        if getattr(options, name) == defaults[name]:
+        if not _is_set(options, name):
             continue
         if name in SPECIFIC and name not in scorer.options:
             raise UsageError(f"{spelled(options, name)} does not apply to {scorer.name}")
         if is_joined and name in MEASURING:
             raise UsageError(f"{spelled(options, name)} needs {scorer.name}; score files contain only counts")
+
+
+def _idle(kind: str, options: EvalOptions) -> list[str]:
+    """Return one sentence per reason for options that do nothing for this kind of source."""
+    return idle_options(
+        EvalOptions,
+        {
+            name: f"without {what}"
+            for what, (kinds, names) in _OF_KINDS.items()
+            for name in names
+            if kind not in kinds and _is_set(options, name)
+        },
+    )
+
+
+def _is_set(options: EvalOptions, name: str) -> bool:
+    return bool(getattr(options, name) != EvalOptions.__dataclass_fields__[name].default)
 
 
 def _beside(scorer: Scorer[Any], counts: Counts, options: EvalOptions) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from wsstool.errors import BelowThresholdError, UsageError
-from wsstool.stages.options.metrics import METRICS
+from wsstool.stages.options.metrics import METRICS, spelled
 from wsstool.stages.scoring.scorer import Scorer
 
 
@@ -26,7 +26,9 @@ class Requirement(NamedTuple):
         metric = (metric or "miou").lower().replace("-", "_")
         known = dict.fromkeys(name for metrics in METRICS.values() for name in metrics)
         if metric not in known:
-            raise UsageError(f"--fail-under {text}: there is no '{metric}', but {', '.join(known)}")
+            raise UsageError(
+                f"--fail-under {text}: there is no '{spelled(metric)}', but {', '.join(map(spelled, known))}"
+            )
         try:
             least = float(number)
         except ValueError:
@@ -43,8 +45,8 @@ class Requirement(NamedTuple):
         """
         metric = next(iter(scorer.metrics)) if self.metric == "miou" else self.metric
         if metric not in scorer.metrics:
-            names = ", ".join(scorer.metrics)
-            raise UsageError(f"--fail-under {metric}: of {scorer.name} there are {names}")
+            names = ", ".join(map(spelled, scorer.metrics))
+            raise UsageError(f"--fail-under {spelled(metric)}: of {scorer.name} there are {names}")
         return Requirement(metric, self.least)
 
     def check(self, scorer: Scorer[Any], summary: dict[str, Any]) -> None:
@@ -57,4 +59,7 @@ class Requirement(NamedTuple):
         for what, value in scorer.values(summary, self.metric).items():
             if value is None or not value >= self.least:
                 got = "undefined" if value is None else f"{value:.4f}"
-                raise BelowThresholdError(f"{what} is {got}, below {self.least:g}", summary)
+                of = f" of {what}" if what else ""
+                raise BelowThresholdError(
+                    f"{spelled(self.metric)}{of} is {got}, below {self.least:g}", summary
+                )

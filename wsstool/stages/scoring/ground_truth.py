@@ -14,6 +14,7 @@ from wsstool.data.listing import Lookup
 from wsstool.data.masks import read_mask
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
+from wsstool.stages.inputs.image_folder import in_words, tried_folders
 from wsstool.types import ClassList
 
 
@@ -56,7 +57,11 @@ class Truth:
 
 
 def find_truth(
-    names: Sequence[str], root: str | Path, classes: ClassList, truth: str | Path | None = None
+    names: Sequence[str],
+    root: str | Path,
+    classes: ClassList,
+    truth: str | Path | None = None,
+    source: object = None,
 ) -> Truth:
     """Look for the masks of images.
 
@@ -66,6 +71,7 @@ def find_truth(
         classes: the class list of the predictions; of several sets of masks in a folder
             (``masks/``, ``masks_objects/``), those whose class list has the same names are taken.
         truth: a folder of masks, or a data folder; None looks beside the images in ``root``.
+        source: path of the predictions, for the message.
 
     Raises:
         MissingInputError: there is no such folder, or it holds no mask of any of the images.
@@ -73,8 +79,9 @@ def find_truth(
     folder = Path(truth) if truth is not None else Path(root)
     if not folder.is_dir():
         if truth is None:
+            where = in_words(tried_folders(str(root), source=source))
             raise MissingInputError(
-                f"the images are not in '{root}' any more; name the ground-truth masks with --truth"
+                f"the images are not in {where} any more; name the ground-truth masks with --truth"
             )
         raise MissingInputError(f"there is no ground-truth folder '{truth}'")
     plain = Dataset(folder, tuple(names), classes, None, "")

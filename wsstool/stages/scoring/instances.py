@@ -114,7 +114,7 @@ def values(summary: dict[str, Any], metric: str) -> dict[str, float | None]:
     """Return a metric of all objects."""
     (row,) = summary["rows"]
     value = (row.get("ap") or {}).get(metric) if metric.startswith("ap") else row[metric]
-    return {f"{metric} of {summary['source']}": value}
+    return {summary["source"]: value}
 
 
 def warnings(counts: InstanceCounts, options: EvalOptions, summary: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from wsstool.metrics.boundary import BoundaryCounts
 from wsstool.metrics.confusion import ConfusionMatrix
 from wsstool.metrics.segmentation import definition
 from wsstool.metrics.sweep import ThresholdSweep
+from wsstool.stages.options.metrics import spelled
 from wsstool.stages.options.scoring import EvalOptions, LabelMapScores
 from wsstool.stages.scoring.ground_truth import Truth, chosen_images, find_truth
 from wsstool.stages.scoring.label_map_counts import LabelMapCounts, Row, truth_pixels
@@ -38,7 +39,9 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> LabelMa
         background_threshold=options.background_threshold,
         background=options.background,
     ) as predictions:
-        truth = find_truth(predictions.names, predictions.root, predictions.classes, options.truth)
+        truth = find_truth(
+            predictions.names, predictions.root, predictions.classes, options.truth, source.path
+        )
         root = Path(predictions.root) if predictions.kind != "folder" else options.truth
         counts = count_images(
             predictions,
@@ -191,8 +194,8 @@ def values(summary: dict[str, Any], metric: str) -> dict[str, float | None]:
         UsageError: the metric was not measured.
     """
     if metric not in summary["rows"][0]:
-        raise UsageError(f"--fail-under {metric}: not measured in this run; add --boundary")
-    return {f"{metric} of {row['name']}": row[metric] for row in summary["rows"]}
+        raise UsageError(f"--fail-under {spelled(metric)}: not measured in this run; add --boundary")
+    return {row["name"]: row[metric] for row in summary["rows"]}
 
 
 def warnings(counts: LabelMapCounts, _options: EvalOptions, _summary: dict[str, Any]) -> list[str]:

@@ -152,8 +152,7 @@ class Scale:
     def of(cls, header: store.Header, mode: str, threshold: float, background: str) -> Scale:
         """The scale for a file; see ``open_predictions`` for the options."""
         if mode == "auto":
-            mode = "probability" if header.stage == "predict" else "joint"
-            mode = "none" if header.has_probabilities else mode
+            mode = header.normalisation or "joint"
         known = header.classes.background
         if background == "none":
             return cls(mode, threshold, -1, known)

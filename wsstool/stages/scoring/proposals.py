@@ -11,6 +11,7 @@ from wsstool.data.boxes.table import BoxTable, read_boxes
 from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.metrics.sizes import SIZES
+from wsstool.stages.inputs.image_folder import in_words, tried_folders
 from wsstool.stages.options.scoring import EvalOptions
 from wsstool.stages.scoring.ground_truth import chosen_images
 from wsstool.stages.scoring.object_counts import ProposalCounts
@@ -37,8 +38,9 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> Proposa
     header = reader.header
     root = data_folder(header, source.path, truth)
     if not root.is_dir():
+        where = in_words(tried_folders(header.image_root, source=source.path))
         raise MissingInputError(
-            f"the images of the proposals are not in '{root}'; name the data folder with their boxes "
+            f"the images of the proposals are not in {where}; name the data folder with their boxes "
             "with --truth"
         )
     dataset = Dataset(root, header.images, ClassList(()), None, "proposals")
@@ -119,7 +121,7 @@ def values(summary: dict[str, Any], metric: str) -> dict[str, float | None]:
     """Return a metric of all objects with all proposals, by masks where there are any."""
     rows = [row for row in summary["rows"] if row["objects"] == "all" and row["best"] is None]
     row = next(row for row in rows if row["number"])
-    return {f"{metric} of {row['of']}": row[metric]}
+    return {row["of"]: row[metric]}
 
 
 def warnings(counts: ProposalCounts, _options: EvalOptions, _summary: dict[str, Any]) -> list[str]:

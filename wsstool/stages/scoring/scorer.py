@@ -76,7 +76,7 @@ class Scorer(Generic[C]):
         summarise: all scores as plain values, of counts measured here or joined from score files. Takes
             ``groups`` (image -> group of images that are resampled together) and ``against`` (counts of
             another method) by name if ``options`` has ``group`` and ``against``.
-        values: a metric of a summary, by what it is the metric of.
+        values: a metric of a summary, by what it is the metric of (empty: of everything).
         columns: tables and lines of text that show a summary.
         warnings: what the user should know about the counts beside their summary.
     """

@@ -1,4 +1,4 @@
-"""Check the integrity of record files: by length and presence of a checksum, or by every byte."""
+"""Check the integrity of record files: structure, record table and length, or every byte."""
 
 from __future__ import annotations
 
@@ -17,9 +17,13 @@ def check(sources: list[str], *, full: bool = False, messages: Messages = SILENT
 
     Args:
         sources: paths, or ``-``.
-        full: read everything and compare the checksum; otherwise header, length, presence of a checksum.
+        full: read everything and compare the checksum; otherwise only structure, record table and length of a
+            file. What comes through a pipe is always read in full.
+
     Returns:
-        ``files``: one ``{file, images, kind, failed}`` each.
+        ``files``: one ``{file, images, kind, full, failed}`` each; ``full`` is whether everything was read,
+        ``failed`` the number of failed images, None without ``full``.
+
     Raises:
         BadInputError, MissingInputError: for the first bad file; all bad files are named in the messages.
     """
@@ -39,7 +43,8 @@ def check(sources: list[str], *, full: bool = False, messages: Messages = SILENT
 def _check_one(source: str, full: bool) -> dict[str, Any]:
     with store.open_records(source, command="check") as reader:
         header = reader.header
-        if full or not (source != "-" and Path(source).is_file()):
+        full = full or source == "-" or not Path(source).is_file()
+        if full:
             reader.drain()
             failed = int(np.sum(reader.tail["status"] == 2))
         else:
@@ -52,4 +57,4 @@ def _check_one(source: str, full: bool) -> dict[str, Any]:
                         raise BadInputError(
                             f"'{source}' is incomplete: {size} of {reader.size} bytes, or missing checksum"
                         )
-        return {"file": source, "kind": header.payload, "images": len(header), "failed": failed}
+        return {"file": source, "kind": header.payload, "images": len(header), "full": full, "failed": failed}
