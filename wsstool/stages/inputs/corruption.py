@@ -79,7 +79,7 @@ def corruption_params(corruption: ImageCorruption | None) -> dict[str, Any]:
     return {"corruption": corruption.name} if corruption else {}
 
 
-def textures_of(name: str, folder: str) -> dict[str, str]:
+def textures_of(name: str, folder: str) -> dict[str, Any]:
     """Return the own options of a corruption: ``textures`` where it takes photographs from a folder."""
     return {"textures": folder} if name == "frost" and folder else {}
 
