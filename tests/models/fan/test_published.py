@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 from tests.models.fan.parity import PUBLISHED, fixture_state, key_list, zeros
 from wsstool.cli.app import app
 from wsstool.errors import BadInputError
-from wsstool.models.classifier import NORMALIZATIONS, normalise
+from wsstool.models.classifier import NORMALIZATIONS, build_classifier, normalise
 from wsstool.models.fan.class_head import combined_logits
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.models.published.fan import published_names
@@ -71,6 +71,18 @@ class TestFiles:
         rows = [line.split(maxsplit=1) for line in result.stdout.splitlines()]
         assert ["what", "FAN-Hybrid small with token head (STL), 1000 classes"] in rows
         assert ["classes", "class_0 to class_999, 1000 in all"] in rows and len(rows) < 30
+
+    def test_info_says_whether_it_has_an_average_and_its_epoch(self, tmp_path: Path) -> None:
+        last, average = (build_classifier("fan-micro", 5, token_head=t) for t in (False, True))
+        states = [published_names(network.state_dict()) for network in (last, average)]
+        content = {"state_dict": states[0], "state_dict_ema": states[1], "epoch": 349, "metric": 79.9}
+        torch.save(content, tmp_path / "x.pth.tar")
+        described = describe_weights(tmp_path / "x.pth.tar")
+        assert (described["ema"], described["epoch"], described["meta"]["token_head"]) == (True, 349, True)
+        torch.save(states[0], tmp_path / "x.pth")
+        described = describe_weights(tmp_path / "x.pth")
+        assert described["ema"] is False and "epoch" not in described
+        assert described["what"] == "FAN-Hybrid micro, 5 classes"
 
     def test_without_token_head(self, shared: Path, tmp_path: Path) -> None:
         state = {k: v for k, v in zeros(shared, "fan-tiny").items() if not k.startswith("aux_head.")}

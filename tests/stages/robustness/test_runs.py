@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,11 +18,14 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import wsstool as ws
 from tests.messages import Heard
 from tests.stages.toy import interrupted, write_rectangles
 from tests.store.records import read
 from wsstool.cli.app import app
-from wsstool.errors import SomeFailedError
+from wsstool.errors import BadInputError, SomeFailedError
+from wsstool.models.classifier import build_classifier
+from wsstool.models.weights import load_weights, save_weights
 from wsstool.stages.robustness.robustness import robustness
 from wsstool.stages.streams.merge import merge
 from wsstool.store import Writer
@@ -160,6 +164,40 @@ class TestFailures:
         result = CliRunner().invoke(app, [*words, "--corruption", "fog", "--severity", "1"])
         assert result.exit_code == 3 and json.loads(result.stdout)["images"] == 4
         assert "2 of 6 images failed" in result.stderr.splitlines()[-1]
+
+
+def test_an_image_too_small_for_the_network_fails_alone(data: Path, classifier: Path, tmp_path: Path) -> None:
+    meta = {**load_weights(classifier).meta, "arch": "fan-micro", "output_stride": 16}
+    save_weights(tmp_path / "fan.pth", build_classifier("fan-micro", 2).state_dict(), meta)
+    copy = tmp_path / "copy"
+    shutil.copytree(data, copy)
+    Image.new("RGB", (40, 31)).save(copy / "images" / "02.png")
+    own = {"weights": tmp_path / "fan.pth", **RUN}
+    found = robustness(copy, output=tmp_path / "s.h5", max_failed=1, **own)
+    assert found["failed"] == ["images/02.png"] and found["images"] == 15
+    assert robustness(copy, image_size=32, **own)["failed"] == []
+
+
+def test_a_damaged_photograph_of_frost_ends_the_run(data: Path, classifier: Path, tmp_path: Path) -> None:
+    (tmp_path / "ice").mkdir()
+    (tmp_path / "ice" / "a.png").write_bytes(b"no image")
+    own = {"corruption": ["fog", "frost"], "severity": [1], "frost": tmp_path / "ice", "device": "cpu"}
+    for workers in (0, 2):
+        with pytest.raises(BadInputError, match=r"cannot read the photograph of frost '.*a\.png'"):
+            robustness(data, weights=classifier, output=tmp_path / "s.h5", workers=workers, **own)
+    assert not (tmp_path / "s.h5").exists()
+
+
+def test_from_python(data: Path, classifier: Path, tmp_path: Path) -> None:
+    own = {"weights": str(classifier), "corruption": "fog", "severity": 2, "device": "cpu"}
+    found = ws.robustness(str(data), output=str(tmp_path / "s.h5"), **own)
+    assert found["corruptions"]["fog"]["severities"].keys() == {"2"}
+    with ws.open(tmp_path / "s.h5") as scores:
+        assert scores.kind == "score" and len(scores) == 16
+        record = scores["images/00.png"]
+        assert record.conditions == ("clean 0", "fog 2") and record.measure == "class"
+        assert record.data.shape == (2, 1, 1) and "class under 2 conditions" in repr(record)
+    assert ws.robustness(tmp_path / "s.h5")["clean"] == found["clean"]
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from wsstool import store
-from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError, WsstoolError
+from wsstool.errors import MissingInputError, SomeFailedError, UsageError, WsstoolError
 from wsstool.options import spelled, takes
 from wsstool.parallel import map_in_threads
 from wsstool.stages.inputs.corruption import frost_inputs
@@ -82,7 +82,7 @@ def _measure(options: RobustnessOptions, path: Path, messages: Messages) -> None
     subject = open_subject(options, views, messages)
     header = _header(options, names, conditions, views, subject)
     with store.create(header, path, force=options.force, max_failed=sys.maxsize, messages=messages) as writer:
-        results = _results(subject, header.sizes, views, conditions, options, writer.start)
+        results = _results(subject, views, conditions, options, writer.start)
         write_all(writer, results, messages, "images")
 
 
@@ -106,7 +106,7 @@ def _header(
         params=params,
         inputs=[*subject.inputs, *frost_inputs(list(names), views.textures)],
         images=dataset.names,
-        sizes=dataset.sizes(),
+        sizes=subject.sizes,
         shapes=np.tile([len(conditions), *network.shape], (len(dataset), 1)),
         classes=subject.classes,
         labels=subject.labels,
@@ -127,14 +127,13 @@ class _Scene(NamedTuple):
 
 def _results(
     subject: Subject,
-    sizes: np.ndarray,
     views: Views,
     conditions: Sequence[Condition],
     options: RobustnessOptions,
     start: int,
 ) -> Iterator[Payload | WsstoolError]:
     """Score image by image, from number ``start`` on; threads corrupt images ahead of the network."""
-    dataset = subject.dataset
+    dataset, sizes = subject.dataset, subject.sizes
 
     def scenes() -> Iterator[_Scene | WsstoolError]:
         for i in range(start, len(dataset)):
@@ -144,7 +143,7 @@ def _results(
                 continue
             try:
                 mask = subject.mask(i, tuple(sizes[i].tolist()))
-            except BadInputError as error:
+            except WsstoolError as error:
                 yield error
                 continue
             for condition in conditions:
@@ -162,7 +161,17 @@ def _results(
         if isinstance(first, WsstoolError):
             yield first
             continue
-        found, own = [], chain([first], islice(made, len(conditions) - 1))
-        while batch := list(islice(own, options.batch_size)):
-            found.append(subject.network(*map(list, zip(*batch, strict=True))))
-        yield Payload(np.concatenate(found))
+        yield _scored(subject, chain([first], islice(made, len(conditions) - 1)), options.batch_size)
+
+
+def _scored(subject: Subject, views: Iterator[Any], batch_size: int) -> Payload | WsstoolError:
+    """Score all conditions of one image, or return why the network cannot: it may be too small."""
+    found: list[np.ndarray] = []
+    error: WsstoolError | None = None
+    while batch := list(islice(views, batch_size)):
+        pixels, truths = zip(*batch, strict=True)
+        try:
+            found += [] if error else [subject.network(list(pixels), truths)]
+        except WsstoolError as raised:
+            error = raised
+    return error or Payload(np.concatenate(found))

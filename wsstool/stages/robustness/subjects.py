@@ -42,6 +42,7 @@ class Subject:
     Attributes:
         network: the network.
         dataset: the images, all with a label or a ground-truth mask.
+        sizes: (N, 2) rows and columns of the images; (0, 0) for unreadable ones.
         classes: the class list of the scores.
         labels: (N, C) uint8 image-level labels, or None.
         truth: ground-truth masks, for a segmenter.
@@ -51,6 +52,7 @@ class Subject:
 
     network: ScoredNetwork
     dataset: Dataset
+    sizes: np.ndarray
     classes: ClassList
     labels: np.ndarray | None
     truth: Truth | None
@@ -88,8 +90,11 @@ def _classifier(options: RobustnessOptions, weights: Path, views: Views, message
     dataset = _images(options, messages)
     if dataset.labels is None or not dataset.classes.names:
         raise BadInputError(f"'{dataset.root}' has no tags to score a classifier; name them with --labels")
-    listed = ClassList(()) if options.subset else dataset.classes
-    model, meta = load_classifier(weights, listed, is_named=options.class_list is not None)
+    if options.subset:  # the classes of the data are not those of the outputs
+        model, meta = load_classifier(weights, ClassList(()))
+    else:
+        is_named = options.class_list is not None
+        model, meta = load_classifier(weights, dataset.classes, is_named=is_named)
     model = model.to(pick_device(options.device), memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
     with_tokens = _with_tokens(options, model, messages)
     outputs, class_ids = _outputs(options, meta, dataset)
@@ -106,11 +111,12 @@ def _classifier(options: RobustnessOptions, weights: Path, views: Views, message
         order = [class_ids.index(i) for i in dataset.classes.foreground]
         network = ScoreOfEachClass(classifier, [outputs[k] for k in order], bool(with_tokens))
     dataset = _shard(dataset, options)
-    say_padding(model, views.input_sizes(dataset.sizes()), messages)
+    sizes = dataset.sizes()
+    say_padding(model, views.input_sizes(sizes), messages)
     inputs = [_data(dataset, labels=_digest(dataset)), _weights(weights, meta)]
     if options.subset:
         inputs.append(store.Input.of_file(options.subset, role="subset"))
-    return Subject(network, dataset, dataset.classes, dataset.labels, None, inputs, with_tokens)
+    return Subject(network, dataset, sizes, dataset.classes, dataset.labels, None, inputs, with_tokens)
 
 
 def _segmenter(options: RobustnessOptions, weights: Path, messages: Messages) -> Subject:
@@ -135,6 +141,7 @@ def _segmenter(options: RobustnessOptions, weights: Path, messages: Messages) ->
     return Subject(
         PixelsOfEachClass(trained, device),
         dataset,
+        dataset.sizes(),
         trained.classes,
         dataset.labels if same else None,
         truth,
