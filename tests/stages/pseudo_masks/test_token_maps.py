@@ -93,7 +93,8 @@ class TestClassMaps:
     ) -> None:
         path = cams_of(data, tmp_path / "c.h5", weights, dtype=dtype)
         with store.open_records(path) as reader:
-            assert reader.header.attributes["values"] == "probability" and reader.header.normalisation == "none"
+            assert reader.header.attributes["values"] == "probability"
+            assert reader.header.normalisation == "none"
             for record in reader.records():
                 logits = token_logits(data, weights, record.name)
                 expected = logits.softmax(0) if weights == "single.pth" else logits.sigmoid()

@@ -60,7 +60,7 @@ class TrainingImages(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StartWeights(Options):
+class StartWeights(PublishedWeights):
     """Initial weights of the network."""
 
     init: Path | None = option(
