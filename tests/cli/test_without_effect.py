@@ -7,8 +7,8 @@ import pytest
 
 from wsstool.cli.app import app
 from wsstool.registry import COTRAINERS
-from wsstool.stages.options.cotrain import SELECTING
 from wsstool.stages.options.predict import PredictOptions
+from wsstool.stages.options.trainers.cotrain import SELECTING
 
 
 def test_the_methods_that_select_are_those_with_a_pool():

@@ -19,9 +19,9 @@ from wsstool.cli.app import COMMANDS, app
 from wsstool.cli.declared import options_class
 from wsstool.options import Options, choices_of, spelled
 from wsstool.registry import COTRAINERS
-from wsstool.stages.options.cotrain import SELECTING, CotrainOptions
-from wsstool.stages.options.train_cls import TrainClsOptions
-from wsstool.stages.options.train_contour import TrainContourOptions
+from wsstool.stages.options.trainers.cotrain import SELECTING, CotrainOptions
+from wsstool.stages.options.trainers.train_cls import TrainClsOptions
+from wsstool.stages.options.trainers.train_contour import TrainContourOptions
 from wsstool.store.command_line import NEGATIVES, command_line
 
 

@@ -16,7 +16,7 @@ from wsstool.cli.app import app
 from wsstool.models.classifier import build_classifier
 from wsstool.models.segmenter import build_segmenter
 from wsstool.models.weights import save_weights
-from wsstool.stages.options.cotrain import CotrainOptions
+from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.store.command_line import command_line
 
 NAMES = ["emu", "cat", "dog"]  # not the order in which they are found without the class file

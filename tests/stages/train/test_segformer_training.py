@@ -17,9 +17,9 @@ from wsstool.cli.app import app
 from wsstool.models.fan.drop_path import DropPath
 from wsstool.models.segmenter import build_segmenter
 from wsstool.models.weights import build_from_weights, load_weights, save_weights
-from wsstool.stages.options.cotrain import CotrainOptions
-from wsstool.stages.options.train_cls import TrainClsOptions
-from wsstool.stages.options.training import is_fan
+from wsstool.stages.options.trainers.cotrain import CotrainOptions
+from wsstool.stages.options.trainers.train_cls import TrainClsOptions
+from wsstool.stages.options.trainers.training import is_fan
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.train_classifier import train_cls

@@ -16,7 +16,7 @@ from wsstool.cli.recipe_file import defaults_of
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.models.classifier import build_classifier
 from wsstool.models.weights import load_weights, save_weights
-from wsstool.stages.options.train_cls import TrainClsOptions
+from wsstool.stages.options.trainers.train_cls import TrainClsOptions
 from wsstool.stages.program.sample import sample
 from wsstool.stages.train.train_classifier import train_cls
 from wsstool.training.classification_task import ClassificationTask

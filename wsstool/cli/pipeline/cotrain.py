@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wsstool.cli.run import call
-from wsstool.stages.options.cotrain import CotrainOptions
+from wsstool.stages.options.trainers.cotrain import CotrainOptions
 
 
 def cotrain(options: CotrainOptions) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wsstool.cli.run import call
-from wsstool.stages.options.train_cls import TrainClsOptions
+from wsstool.stages.options.trainers.train_cls import TrainClsOptions
 
 
 def train_cls(options: TrainClsOptions) -> None:

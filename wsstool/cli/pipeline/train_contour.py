@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wsstool.cli.run import call
-from wsstool.stages.options.train_contour import TrainContourOptions
+from wsstool.stages.options.trainers.train_contour import TrainContourOptions
 
 
 def train_contour(options: TrainContourOptions) -> None:

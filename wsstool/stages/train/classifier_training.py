@@ -19,7 +19,7 @@ from wsstool.models.classifier import NORMALIZATIONS, Classifier
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.registry import ATTENTIONS
 from wsstool.stages.inputs.tags import TaggedSource, usable_items
-from wsstool.stages.options.train_cls import TrainClsOptions
+from wsstool.stages.options.trainers.train_cls import TrainClsOptions
 from wsstool.stages.train.run import TrainingRun
 from wsstool.stages.train.token_labels import Teacher, token_terms
 from wsstool.training.classification_task import ClassificationTask

@@ -15,7 +15,7 @@ from wsstool.options import takes
 from wsstool.registry import COTRAINERS
 from wsstool.stages.checks import class_id
 from wsstool.stages.inputs.label_maps import LabelMapDataset, open_label_maps, open_validation
-from wsstool.stages.options.cotrain import CotrainOptions
+from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.train.fcn_stages import in_stages
 from wsstool.stages.train.initial_weights import (
     backbone_rate,

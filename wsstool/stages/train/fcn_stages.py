@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wsstool.errors import UsageError
 from wsstool.models.segmenter import split_arch
-from wsstool.stages.options.cotrain import CotrainOptions
+from wsstool.stages.options.trainers.cotrain import CotrainOptions
 
 
 def read_stages(stages: Sequence[str], lr: float) -> list[tuple[str, float]]:

@@ -19,8 +19,8 @@ from wsstool.models.published.pytorch_fcn import is_caffe_vgg16
 from wsstool.models.segmenter import build_segmenter, start_from, without_last_layer
 from wsstool.models.weights import Weights, load_weights
 from wsstool.stages.networks.published_copies import chosen_average
-from wsstool.stages.options.cotrain import CotrainOptions
-from wsstool.stages.options.training import TrainerOptions, is_fan
+from wsstool.stages.options.trainers.cotrain import CotrainOptions
+from wsstool.stages.options.trainers.training import TrainerOptions, is_fan
 from wsstool.types import Messages
 
 INPUTS: dict[str, dict[str, Any]] = {

@@ -7,7 +7,7 @@ import torch
 from wsstool.errors import UsageError
 from wsstool.models.segmenter import Segmenter
 from wsstool.stages.inputs.label_maps import LabelMapDataset, usable_numbers
-from wsstool.stages.options.cotrain import CotrainOptions
+from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.train.run import TrainingRun
 from wsstool.stages.train.segmenter_training import Learned, about
 from wsstool.training.cotraining.segmentation_task import Setup

@@ -17,7 +17,7 @@ from wsstool.errors import CannotWriteError, WsstoolError
 from wsstool.models.weights import load_weights, save_weights
 from wsstool.runtime import pick_device
 from wsstool.stages.checks import check_failed
-from wsstool.stages.options.training import TrainerOptions
+from wsstool.stages.options.trainers.training import TrainerOptions
 from wsstool.store.provenance import changed
 from wsstool.training.checkpoint import only_writer, part_path
 from wsstool.training.epoch_loader import EpochLoader

@@ -11,7 +11,7 @@ from torch import nn
 from wsstool.data.augmentation.crops import RandomCrop
 from wsstool.errors import UsageError
 from wsstool.stages.inputs.label_maps import LabelMapDataset, usable_numbers
-from wsstool.stages.options.cotrain import CotrainOptions
+from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.train.run import TrainingRun
 from wsstool.training.cotraining.segmentation_task import CoTraining, Setup
 from wsstool.training.images.decoded_images import DecodedImages

@@ -12,7 +12,7 @@ from wsstool.errors import BadInputError, UsageError
 from wsstool.models.classifier import NORMALIZATIONS
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.stages.networks.classifier import load_classifier
-from wsstool.stages.options.train_cls import TrainClsOptions
+from wsstool.stages.options.trainers.train_cls import TrainClsOptions
 from wsstool.training.losses.classification import class_loss
 from wsstool.training.token_terms import Labeler, PooledTokens, TokenLabels, TokenTerms
 from wsstool.types import ClassList

@@ -24,7 +24,7 @@ from wsstool.runtime import seed_everything
 from wsstool.stages.inputs.corruption import corruption_params, open_corruption
 from wsstool.stages.inputs.tags import TaggedSource, open_tagged, open_validation, usable_items
 from wsstool.stages.networks.whole_tokens import check_training
-from wsstool.stages.options.train_cls import TrainClsOptions
+from wsstool.stages.options.trainers.train_cls import TrainClsOptions
 from wsstool.stages.train.classifier_training import Lesson, by_probe, by_steps
 from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun

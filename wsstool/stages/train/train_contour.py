@@ -16,7 +16,7 @@ from wsstool.models.contour import ContourNet, build_contour, start_contour
 from wsstool.models.weights import Weights
 from wsstool.options import takes
 from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
-from wsstool.stages.options.train_contour import TrainContourOptions
+from wsstool.stages.options.trainers.train_contour import TrainContourOptions
 from wsstool.stages.train.box_loss_terms import loss_terms
 from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start, start_normalisation
 from wsstool.stages.train.object_masks import GroundTruthMasks, SelectedMasks

@@ -17,8 +17,8 @@ from wsstool.stages.options.groups import (
     DataFolder,
     ImagesOfRecords,
 )
-from wsstool.stages.options.token_labels import TokenHead, TokenLabels
-from wsstool.stages.options.training import (
+from wsstool.stages.options.trainers.token_labels import TokenHead, TokenLabels
+from wsstool.stages.options.trainers.training import (
     WITH_PROBE,
     WITHOUT_PROBE,
     Probe,

@@ -9,7 +9,7 @@ from typing import Literal
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Cotrainer
 from wsstool.stages.options.groups import INPUT, METHOD, MODEL, ImagesOfRecords
-from wsstool.stages.options.training import (
+from wsstool.stages.options.trainers.training import (
     WITH_PROBE,
     WITHOUT_FAN,
     Probe,

@@ -9,7 +9,7 @@ from typing import Literal
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Optimizer
 from wsstool.stages.options.groups import METHOD, MODEL, BoxSource, DataFolder
-from wsstool.stages.options.training import (
+from wsstool.stages.options.trainers.training import (
     TrainerOptions,
     TrainingImages,
     step_option,

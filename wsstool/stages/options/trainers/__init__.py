@@ -1,0 +1,1 @@
+"""Options of the trainers: ``train-cls``, ``train-contour`` and ``cotrain``."""
