@@ -46,7 +46,7 @@ def load_classifier(
         BadInputError: not a classifier, damaged, or a class list of another length.
     """
     listed = _listed(class_list)
-    weights = load_weights(path, averaged=ema)
+    weights = load_weights(Path(path), averaged=ema)
     network, meta = classifier.load_classifier(
         Path(path), listed, is_named=class_list is not None, weights=weights
     )
@@ -91,7 +91,7 @@ def load_segmenter(
         listed,
         is_named=class_list is not None,
         arch=arch,
-        loaded=load_weights(path, averaged=ema),
+        loaded=load_weights(Path(path), averaged=ema),
     )
     return _with_classes(found.networks[0], found.classes, found.ids.tolist(), found.meta)
 

@@ -78,7 +78,7 @@ class SegFormerHead(nn.Module):
         shares = reversed(fuse.chunk(len(features), 1))  # concatenated from coarse to fine
         joined: Tensor | None = None
         for name, x, share in zip(self.names, features, shares, strict=True):
-            layer = self.get_submodule(name).proj
+            layer: nn.Linear = self.get_submodule(name).proj  # type: ignore[assignment]
             weight, bias = share @ layer.weight, share @ layer.bias  # (width,F), (width,)
             found = F.conv2d(x, weight[:, :, None, None], bias)
             if joined is None:
