@@ -25,7 +25,7 @@ from wsstool.stages.pseudo_masks.cam import cam
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.train_classifier import train_cls
 
-NOTHING = "--no-ema does nothing: '{}' contains only one set of weights"
+NOTHING = "--no-ema does nothing: no second set of weights in '{}'"
 
 
 @pytest.fixture

@@ -7,10 +7,13 @@ from pathlib import Path
 from wsstool.models.weights import Weights
 from wsstool.options import spelled
 from wsstool.stages.options.groups import PublishedWeights
+from wsstool.stages.options.training import StartWeights
 from wsstool.types import Messages
 
 
-def chosen_average(options: PublishedWeights, files: dict[Path, Weights], messages: Messages) -> bool:
+def chosen_average(
+    options: PublishedWeights | StartWeights, files: dict[Path, Weights], messages: Messages
+) -> bool:
     """Return the value of ``--ema`` for the key: True, the default, also where there is no choice.
 
     Args:
@@ -20,8 +23,7 @@ def chosen_average(options: PublishedWeights, files: dict[Path, Weights], messag
     """
     if options.averaged or any(weights.has_choice for weights in files.values()):
         return options.averaged
-    if files:
-        name = spelled(options, "averaged").removeprefix("--")
-        paths = " and ".join(f"'{path}'" for path in files)
-        messages.warn(f"--no-{name} does nothing: {paths} contains only one set of weights")
+    name = spelled(options, "averaged").removeprefix("--")
+    paths = " and ".join(f"'{path}'" for path in files)
+    messages.warn(f"--no-{name} does nothing: no second set of weights in {paths}")
     return True
