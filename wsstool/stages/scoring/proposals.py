@@ -38,8 +38,8 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> Proposa
     root = data_folder(header, source.path, truth)
     if not root.is_dir():
         raise MissingInputError(
-            f"the images of the proposals are not in '{root}'; name the data folder with their boxes "
-            "with --truth"
+            f"the images of the proposals are not in '{root}'; use --truth to name the data folder with "
+            "their boxes"
         )
     dataset = Dataset(root, header.images, ClassList(()), None, "proposals")
     table = read_boxes(dataset, None if truth in (None, root) else truth, messages=messages)
