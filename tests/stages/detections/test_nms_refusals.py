@@ -18,7 +18,7 @@ from wsstool.stages.scoring.evaluate import evaluate
 @pytest.mark.parametrize("name", ["a.h5", "a.csv", "a"])
 def test_ids_of_coco_results_are_never_made_up(results, truth, tmp_path, name):
     nms([str(results)], output=tmp_path / name, instances=truth)
-    with pytest.raises(UsageError, match="with --instances"):
+    with pytest.raises(UsageError, match="use --instances to name"):
         nms([str(tmp_path / name)], output=tmp_path / "b.json")
     assert not (tmp_path / "b.json").exists()
     nms([str(tmp_path / name)], output=tmp_path / "b.json", instances=truth)

@@ -147,7 +147,7 @@ def test_masks_that_are_left_out_are_said(tmp_path):
     assert heard.warned == ["left out 1 empty masks"]
     assert heard.said == [
         "left out 1 masks with a score below 0.2",
-        "1 masks contain ignored pixels, which cvat cannot represent; they are written as background",
+        "1 masks contain ignored pixels, which cvat cannot represent; they are left out of the masks",
     ]
     with pytest.raises(UsageError, match="--score-threshold"):
         export(selection, output=tmp_path / "p.xml", format="cvat", score_threshold=2)

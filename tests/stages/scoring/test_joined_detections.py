@@ -108,7 +108,7 @@ def test_what_cannot_be_joined(files, tmp_path):
         evaluate([first, second], fail_under="voc-ap-11=1")
     content = json.loads(second.read_text())
     for change, says in (
-        ({"of": "box"}, "compares each box, unlike"),
+        ({"of": "box"}, "compares boxes, unlike"),
         ({"categories": {"1": "horse"}}, "names categories differently"),
         ({"places": [0]}, "not a score file"),
         ({"detections": [[{"class": 1}]] * 6}, "not a score file"),

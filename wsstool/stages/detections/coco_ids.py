@@ -51,8 +51,8 @@ def require_ids(found: Detections, form: str | None) -> None:
     unnamed = all(name in (f"class-{key}", "object") for key, name in found.names.items())
     if form == "yolo" or not unnamed or not all(name.isdecimal() for name in found.images):
         raise UsageError(
-            "COCO results need image and category ids; name a COCO file that defines them with --instances, "
-            "or write a table with -o NAME.csv"
+            "COCO results need image and category ids; use --instances to name a COCO file that defines "
+            "them, or write a table with -o NAME.csv"
         )
 
 

@@ -310,8 +310,8 @@ def _write_records(
     found, header = left.found, source.header
     if not found.images:
         raise BadInputError(
-            "there are no detections, so the images are unknown; name a COCO file that lists them with "
-            "--instances"
+            "there are no detections, so the images are unknown; use --instances to name a COCO file that "
+            "lists them"
         )
     sizes = found.sizes
     if sizes is None and header is None:

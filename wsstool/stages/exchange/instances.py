@@ -59,8 +59,8 @@ def write_instances(
         messages.say(f"left out {below} masks with a score below {score_threshold:g}")
     if unsure and format != "voc":
         messages.say(
-            f"{unsure} masks contain ignored pixels, which {format} cannot represent; they are written as "
-            "background"
+            f"{unsure} masks contain ignored pixels, which {format} cannot represent; they are left out of "
+            "the masks"
         )
     EXPORTS.load(format)(kept, target, header.classes, *([like] if like is not None else []), **own)
     return sum(len(image.instances) for image in kept)

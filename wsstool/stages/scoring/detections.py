@@ -90,7 +90,7 @@ def _truth(source: Source, options: EvalOptions) -> Path:
         truth = Path(source.reader.header.image_root)
     if truth is None or not Path(truth).exists():
         what = f"there is no '{truth}'" if truth is not None else "detections need ground truth"
-        raise MissingInputError(f"{what}; name a COCO file or a data folder with boxes with --truth")
+        raise MissingInputError(f"{what}; use --truth to name a COCO file or a data folder with boxes")
     return Path(truth)
 
 

@@ -40,8 +40,8 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> Proposa
     if not root.is_dir():
         where = in_words(tried_folders(header.image_root, source=source.path))
         raise MissingInputError(
-            f"the images of the proposals are not in {where}; name the data folder with their boxes "
-            "with --truth"
+            f"the images of the proposals are not in {where}; use --truth to name the data folder with "
+            "their boxes"
         )
     dataset = Dataset(root, header.images, ClassList(()), None, "proposals")
     table = read_boxes(dataset, None if truth in (None, root) else truth, messages=messages)
