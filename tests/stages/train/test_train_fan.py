@@ -84,7 +84,7 @@ def test_the_class_token_is_not_decayed(data: Path, tmp_path: Path) -> None:
     [
         ({"image_size": 31}, "--image-size 31: fan-micro needs at least 32 pixels"),
         ({"attention": "progressive-dropout"}, "--attention needs a linear head"),
-        ({"pool": "max"}, "--pool max: fan-micro reads its class token"),
+        ({"pool": "max"}, "--pool max: fan-micro uses a class token"),
         ({"output_stride": 8}, "possible are 16"),
     ],
 )
