@@ -78,7 +78,7 @@ def test_what_import_refuses(tmp_path, selection, pictures):
     (pictures / NAMES[0]).unlink()
     heard = Heard()
     assert import_masks(tmp_path / "o.json", output=out, images=pictures, messages=heard)["masks"] == 2
-    assert "names 1 images that are not there" in heard.warned[0]
+    assert "lists 1 images that are not in the data folder" in heard.warned[0]
     data = json.loads((tmp_path / "o.json").read_text())
     (tmp_path / "b.json").write_text(
         json.dumps({**data, "annotations": [{**a, "segmentation": None} for a in data["annotations"]]})

@@ -23,8 +23,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("stage", "says"),
     [
-        (cam, "'wsstool train-cls DATA --arch tiny --init {}' makes a classifier of it"),
-        (predict, "'wsstool cotrain MASKS --arch deeplabv3plus-tiny --init {}' makes a segmenter of it"),
+        (cam, "'wsstool train-cls DATA --arch tiny --init {}' makes a classifier from it"),
+        (predict, "'wsstool cotrain MASKS --arch deeplabv3plus-tiny --init {}' makes a segmenter from it"),
     ],
 )
 def test_the_way_on_is_named(data: Path, tmp_path: Path, stage, says: str) -> None:

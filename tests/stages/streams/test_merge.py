@@ -95,10 +95,10 @@ def test_what_does_not_belong_together(tmp_path):
         "missing: 1/2": write_part(whole, tmp_path / "b.h5", [3], "0/2"),
         "different numbers of shards": write_part(whole, tmp_path / "c.h5", [3], "1/3"),
         "image 'b/000002-ü.jpg' is in both": write_part(whole, tmp_path / "d.h5", [2, 3], "1/2"),
-        "another stage": write_part(whole, tmp_path / "e.h5", [3], "1/2", stage="other"),
-        "other options": write_part(whole, tmp_path / "f.h5", [3], "1/2", scale=2),
-        "other weights": write_part(whole, tmp_path / "g.h5", [3], "1/2", inputs=[weights]),
-        "another kind": write_part(example("box", 9), tmp_path / "h.h5", [3], "1/2"),
+        "differ in stage": write_part(whole, tmp_path / "e.h5", [3], "1/2", stage="other"),
+        "differ in options": write_part(whole, tmp_path / "f.h5", [3], "1/2", scale=2),
+        "differ in weights": write_part(whole, tmp_path / "g.h5", [3], "1/2", inputs=[weights]),
+        "differ in kind": write_part(example("box", 9), tmp_path / "h.h5", [3], "1/2"),
     }
     for words, other in others.items():
         with pytest.raises(BadInputError, match=words):

@@ -151,7 +151,7 @@ class TestTraining:
         content = json.loads((data / "boxes.json").read_text())
         content["categories"][0]["name"] = "ring"
         (data / "other.json").write_text(json.dumps(content))
-        with pytest.raises(BadInputError, match="other classes"):
+        with pytest.raises(BadInputError, match="different classes"):
             contour(data, weights=tmp_path / "c.pth", boxes=data / "other.json", output=tmp_path / "d.h5")
 
     def test_goes_on_after_an_interruption(self, data, tmp_path):
@@ -253,7 +253,7 @@ class TestBadInput:
         assert found["dropped"] == {"no width or height": 1, "outside the image": 1, "crowd region": 1}
 
     def test_too_few_boxes(self, data, tmp_path):
-        with pytest.raises(BadInputError, match="1 usable boxes"):
+        with pytest.raises(BadInputError, match="at least 2 usable boxes, not 1"):
             train_contour(
                 edited(data, lambda c: c["annotations"].__delitem__(slice(1, None))),
                 output=tmp_path / "c.pth",
@@ -274,10 +274,10 @@ class TestBadInput:
 
     def test_weights_of_another_kind(self, data, trained, tmp_path):
         folder, _ = trained
-        with pytest.raises(UsageError, match="--probabilities has no meaning"):
+        with pytest.raises(UsageError, match="--probabilities does not apply"):
             predict(data, weights=folder / "c.pth", output=tmp_path / "p.h5", probabilities=True)
         train_contour(data, output=tmp_path / "o.pth", loss=["tightness", "zero=.05"], **QUICK)
-        with pytest.raises(BadInputError, match="draws outlines"):
+        with pytest.raises(BadInputError, match="predicts outlines"):
             predict(data, weights=tmp_path / "o.pth", output=tmp_path / "p.h5")
         with pytest.raises(UsageError, match="--margin 9"):
             contour(data, weights=folder / "c.pth", margin=[9.0], output=tmp_path / "c.h5")
@@ -341,7 +341,7 @@ class TestMaps:
         options = {"weights": folder / "c.pth", "output": tmp_path / "p.h5", "threshold": 0.999}
         heard = Heard()
         assert predict(data, **options, messages=heard)["fallbacks"] == 2
-        assert "2 of 2 objects got an ellipse" in heard.said
+        assert any(text.startswith("2 of 2 objects got an ellipse") for text in heard.said)
         with store.open_records(tmp_path / "p.h5") as reader:
             (record,) = reader.records()
             assert all((window == 1).any() for window in record.windows)

@@ -118,7 +118,7 @@ def test_every_method_ignores_a_class(masks: Path, tmp_path: Path, method: str) 
         ({"ignore_class": "green"}, "green.*red, white, blue"),
         ({"layer_weight": ["bn7=1"]}, r"--layer-weight is missing for net\.b4_5, net\.b5_2; 0 leaves"),
         ({"layer_weight": ["bn8=1", "bn7=1", "b5_2=1"]}, "bn8"),
-        ({"settings": ["main=b9"]}, r"--set main=b9: no label map is called 'b9'; there are: net\.b4_5"),
+        ({"settings": ["main=b9"]}, r"--set main=b9: no label map has the name 'b9'; there are: net\.b4_5"),
         ({"settings": ["excluded=never"]}, "--set excluded=never: give channel or index"),
         ({"settings": ["loss=dice"]}, "--set loss=dice: give cross-entropy, .*focal"),
         (
@@ -162,7 +162,7 @@ def test_weights_by_position_by_name_and_by_default() -> None:
         (["0", "0", "0"], "is 0 for every layer"),
         (["bn7=1"] * 3, "bn7=1: net.bn7 is given twice"),
         (["bn7=1", "1", "1"], "1: name the layer in all"),
-        (["bn8=1", "b4_5=1", "b5_2=1"], "bn8=1: no label map is called 'bn8'; there are: net.b4_5, "),
+        (["bn8=1", "b4_5=1", "b5_2=1"], "bn8=1: no label map has the name 'bn8'; there are: net.b4_5, "),
         (["bn7=1", "b4_5=1"], "is missing for net.b5_2; 0 leaves a layer out"),
     ],
 )

@@ -100,7 +100,7 @@ def test_whole_images_and_summed_loss(data: Path, tmp_path: Path) -> None:
     ("own", "said"),
     [
         ({"stage": ["fcn8s-tiny=fast"]}, "ARCH=LR"),
-        ({"stage": ["fcn8s-tiny", "fcn8s-tiny=1"]}, "there already"),
+        ({"stage": ["fcn8s-tiny", "fcn8s-tiny=1"]}, "given twice"),
         ({"stage": ["fcn32s-tiny"]}, "stride 32"),
         ({"stage": None, "arch": "fcn8s-tiny", "crop_size": 0}, "--batch-size 1"),
         ({"stage": None, "arch": "fcn8s-tiny", "normalization": "matlab"}, "caffe"),
@@ -116,7 +116,7 @@ def test_what_cannot_be_done(data: Path, tmp_path: Path, own: dict[str, Any], sa
 
 
 def test_stages_want_a_file(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="as a file"):
+    with pytest.raises(UsageError, match="name a file"):
         cotrain("-", output=tmp_path / "s.pth", **FAST)
 
 

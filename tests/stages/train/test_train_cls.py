@@ -94,7 +94,7 @@ def test_up_to_date_until_something_changes(data: Path, tmp_path: Path) -> None:
 def test_damaged_output_is_made_anew(data: Path, tmp_path: Path) -> None:
     output = tmp_path / "cls.pth"
     output.write_bytes(b"somebody's file")
-    with pytest.raises(CannotWriteError, match="no weights file"):
+    with pytest.raises(CannotWriteError, match="not a weights file"):
         train_cls(data, output=output, **FAST)
     assert output.read_bytes() == b"somebody's file"
     output.write_bytes(b"PK\x03\x04 half a file")
@@ -152,7 +152,7 @@ def test_start_weights(data: Path, tmp_path: Path) -> None:
     a, b = (load_weights(tmp_path / name).state_dict for name in ("a.pth", "b.pth"))
     assert (a["backbone.features.0.0.weight"] == b["backbone.features.0.0.weight"]).all()
     assert not (a["head.weight"] == b["head.weight"]).all()
-    with pytest.raises(BadInputError, match="start weights for resnet-18"):
+    with pytest.raises(BadInputError, match="initial weights for resnet-18"):
         train_cls(data, output=tmp_path / "c.pth", **{**FAST, "arch": "resnet-18"}, init=tmp_path / "a.pth")
     assert sorted(os.listdir(tmp_path)) == ["a.pth", "a.pth.log.jsonl", "b.pth", "b.pth.log.jsonl", "data"]
 
@@ -194,7 +194,7 @@ def test_images_without_tags(tmp_path: Path) -> None:
     folder = tmp_path / "bare"
     folder.mkdir()
     Image.new("RGB", (8, 8)).save(folder / "a.png")
-    with pytest.raises(BadInputError, match="no tags"):
+    with pytest.raises(BadInputError, match="no image-level labels"):
         train_cls(folder, output=tmp_path / "cls.pth", **FAST)
 
 
