@@ -7,7 +7,7 @@ from pathlib import Path
 from wsstool.models.weights import Weights
 from wsstool.options import spelled
 from wsstool.stages.options.groups import PublishedWeights
-from wsstool.stages.options.training import StartWeights
+from wsstool.stages.options.trainers.training import StartWeights
 from wsstool.types import Messages
 
 
