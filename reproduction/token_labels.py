@@ -122,7 +122,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, nargs="?")
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"])
-    parser.add_argument("--epochs", default="20")
+    parser.add_argument("--epochs", default="12")
     parser.add_argument("--image-size", default="128")
     parser.add_argument("--batch-size", default="32")
     parser.add_argument("--severity", nargs="+", default=["3"])
@@ -135,7 +135,7 @@ def main() -> None:
     schedule = (
         *("--arch", "fan-micro", "--image-size", args.image_size, "--epochs", args.epochs),
         *("--batch-size", args.batch_size, "--lr", "1e-3", "--warmup-epochs", "2", "--weight-decay", "0.05"),
-        *("--rand-augment", "9", "--erasing", "0.3", "--color-jitter", "0", "--workers", "0"),
+        *("--color-jitter", "0.2", "--workers", "0"),
         *(["--negatives"] if args.negatives else []),
     )
     experiment = Experiment(steps, data, schedule, args.severity)
