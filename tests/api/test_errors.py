@@ -52,7 +52,7 @@ ARRAYS = {
     "scores: give a (K, h, w) array of numbers, not () object": lambda: ws.refine.crf(IMAGE, None),
     "missing a required argument: 'scores'": lambda: ws.refine.crf(IMAGE),
     "network None: give a Module": lambda: ws.cams.cam(None, IMAGE),
-    "network: it needs the attributes that load_classifier gives it": lambda: ws.cams.cam(
+    "network: it lacks attributes that load_classifier sets; load it with that": lambda: ws.cams.cam(
         torch.nn.Conv2d(3, 2, 1), IMAGE
     ),
     "path 5: give a string or a path": lambda: ws.open(5),
@@ -80,7 +80,7 @@ def test_of_records(tmp_path):
         record.overlay("x")
     with pytest.raises(ArgumentError, match=r"^layer 3: there are 1$"):
         record.overlay(3)
-    with pytest.raises(ArgumentError, match=r"^no layer 'x'; there are features$"):
+    with pytest.raises(ArgumentError, match=r"^no layer 'x'; there are: features$"):
         ws.open(write_cams(tmp_path / "c.h5", root))["p0.png"].layer("x")
     masks.close()
     with pytest.raises(ArgumentError, match=r"is closed$"):

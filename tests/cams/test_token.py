@@ -156,7 +156,7 @@ class TestRefusals:
 
     def test_other_layers(self, model):
         x, targets = batch(side=(48, 64))
-        with pytest.raises(UsageError, match=r"not blocks\.1; gradcam takes any layer"):
+        with pytest.raises(UsageError, match=r"not blocks\.1; use gradcam for other layers"):
             token(model, x, targets, ("blocks.1",))
         assert token(model, x, targets, ("blocks.3",)).maps[0].shape == (4, 3, 3, 4)
 
@@ -165,5 +165,5 @@ class TestRefusals:
             token(model, *batch(side=(48, 64)), values="softmax")
 
     def test_cam_of_a_class_token(self, model):
-        with pytest.raises(UsageError, match="gradcam takes any layer"):
+        with pytest.raises(UsageError, match="use gradcam for other layers"):
             cam(model, *batch(side=(48, 64)))

@@ -82,5 +82,6 @@ def test_switches_that_are_off_are_written_as_the_command_line_takes_them():
     for name, command in typer.main.get_command(app).commands.items():
         for option in command.params:
             if option.secondary_opts and option.default is not False:
-                line = provenance.command_line(name, {option.name: False}, [], "a" * 32)
+                recorded = option.opts[0].removeprefix("--").replace("-", "_")
+                line = provenance.command_line(name, {recorded: False}, [], "a" * 32)
                 assert option.secondary_opts[0] in line.split(), f"{name} {option.opts[0]}"

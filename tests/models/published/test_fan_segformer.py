@@ -128,7 +128,7 @@ def test_predicts_and_names_what_is_unused(tmp_path: Path) -> None:
     assert done["images"] == 4 and not done["failed"]
     assert "is FAN-Hybrid micro with SegFormer head, 3 classes; unused entries: " in heard.text
     assert "backbone.norm.weight" in heard.text and "decode_head.conv_seg.bias" in heard.text
-    assert "fan-micro pads 4 of 4 images by repeating the border" in heard.text
+    assert "fan-micro pads 4 of 4 images at the right and bottom by repeating the border" in heard.text
     with store.open_records(tmp_path / "p.h5") as reader:
         assert {record.data.shape for record in reader.records()} == {(1, 40, 36), (1, 33, 50)}
 

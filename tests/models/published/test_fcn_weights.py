@@ -86,7 +86,7 @@ def test_start_without_fc_layers_and_with_foreign_ones() -> None:
     convolutions = {f"backbone.{k}": v for k, v in vgg.items() if k.startswith("features")}
     assert "without fc6" in start_fcn(small_fcn("fcn8s"), convolutions, "cls.pth")
     del convolutions["backbone.features.28.bias"]
-    with pytest.raises(BadInputError, match=r"cls.pth do not fit vgg-16.*conv5_3.bias"):
+    with pytest.raises(BadInputError, match=r"cls.pth cannot initialise vgg-16.*conv5_3.bias"):
         start_fcn(small_fcn("fcn8s"), convolutions, "cls.pth")
 
 

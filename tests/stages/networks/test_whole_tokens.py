@@ -83,7 +83,9 @@ class TestCam:
             "images/02.png: 36 x 31 pixels are too few for fan-micro: each side needs at least 32 pixels"
             in heard.warned
         )
-        assert heard.text.count("fan-micro pads 5 of 7 images with the mean colour") == 1
+        assert (
+            heard.text.count("fan-micro pads 5 of 7 images at the right and bottom with the mean colour") == 1
+        )
 
     def test_at_the_smallest_scale(self, data: Path, tmp_path: Path, classifier: Path) -> None:
         Image.open(data / "images/00.png").resize((64, 63)).save(data / "images/00.png")
@@ -119,7 +121,7 @@ class TestPredict:
     def test_small_images_fail_alone(self, data: Path, tmp_path: Path, arch: str, how: str) -> None:
         heard, failed = run(predict, data, tmp_path, weights=segmenter(tmp_path / "seg.pth", arch))
         assert failed == ["02", "05"]
-        assert heard.text.count(f"fan-micro pads 5 of 7 images {how}") == 1
+        assert heard.text.count(f"fan-micro pads 5 of 7 images at the right and bottom {how}") == 1
 
     def test_too_small_for_the_gate(self, data: Path, tmp_path: Path, classifier: Path) -> None:
         weights = segmenter(tmp_path / "seg.pth", "segformer-tiny")
