@@ -83,9 +83,7 @@ class TestCam:
             "images/02.png: 36 x 31 pixels are too few for fan-micro: each side needs at least 32 pixels"
             in heard.warned
         )
-        assert (
-            heard.text.count("fan-micro pads 5 of 7 images at the right and bottom with the mean colour") == 1
-        )
+        assert heard.text.count("fan-micro pads 5 of 7 images at the right and bottom with the mean") == 1
 
     def test_at_the_smallest_scale(self, data: Path, tmp_path: Path, classifier: Path) -> None:
         Image.open(data / "images/00.png").resize((64, 63)).save(data / "images/00.png")

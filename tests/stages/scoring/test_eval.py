@@ -211,9 +211,7 @@ def test_missing_images_are_sought_where_the_message_says(tmp_path, monkeypatch)
     shutil.move("runs.h5", "runs/masks.h5")
     shutil.rmtree("data")
     places = f"'{tmp_path}/data' or '{tmp_path}/runs/data'"
-    with pytest.raises(
-        MissingInputError, match=f"^the images are not in {places} any more; name the ground-truth"
-    ):
+    with pytest.raises(MissingInputError, match=f"^the images are not in {places} any more; name the "):
         evaluate(["runs/masks.h5"])
     monkeypatch.setenv("WSSTOOL_IMAGES", "elsewhere")
     with pytest.raises(MissingInputError, match=f"^the images are not in '{tmp_path}/elsewhere' any more"):
