@@ -57,12 +57,13 @@ def token(
     if values not in VALUES:
         raise UsageError(f"values must be {' or '.join(VALUES)}, not '{values}'")
     if not isinstance(model, FanClassifier) or model.head.aux_head is None:
-        raise UsageError("token needs a network trained with a token head; gradcam takes any network")
+        raise UsageError("token needs a network trained with a token head; use gradcam for others")
     last = find_layer(model, model.default_layer)
     for name in layers:
         if find_layer(model, name) is not last:
             raise UsageError(
-                f"token reads the last layer through its head, not {name}; gradcam takes any layer"
+                f"token reads only the layer that feeds the token head, not {name}; "
+                "use gradcam for other layers"
             )
     with torch.inference_mode(), evaluating(model):
         logits, maps = model.with_token_maps(x)

@@ -1,4 +1,4 @@
-"""Start weights of classifiers: the backbone, and the class attention of a FAN."""
+"""Initial weights of classifiers: the backbone, and the class attention of a FAN."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ def load_start(
         kept = (*LAST_LAYERS, "norm.") if of_segmenter else LAST_LAYERS
         first = {k: v for k, v in found.items() if not k.startswith(LAST_LAYERS)}
         last = {k: v for k, v in own.items() if k.startswith(kept)}
-        load_state(classifier.head, first | last, f"{path} (start weights for {classifier.backbone.arch})")
+        load_state(classifier.head, first | last, f"{path} (initial weights for {classifier.backbone.arch})")
 
 
 def load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> None:
-    """Load start weights into a backbone.
+    """Load initial weights into a backbone.
 
     Accepts torchvision's state dict (without its classifier), weights of ours, the published stage 1 of
     WSSS-Tissue, and the MXNet file from which its training started.
@@ -57,4 +57,4 @@ def load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> Non
         state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
     state = {k: v for k, v in state.items() if not k.startswith(CLASSIFIER_PREFIXES)}
     what = f"{weights.meta['what']}; " if "what" in weights.meta else ""
-    load_state(backbone, state, f"{path} ({what}start weights for {backbone.arch})")
+    load_state(backbone, state, f"{path} ({what}initial weights for {backbone.arch})")

@@ -129,7 +129,7 @@ class TestRefusals:
         assert not (tmp_path / "x.h5").exists()
 
     def test_masks_of_boxes(self, data: Path, segmenter: Path, tmp_path: Path) -> None:
-        with pytest.raises(UsageError, match="--corruption has no meaning for masks of boxes"):
+        with pytest.raises(UsageError, match="--corruption does not apply to masks of boxes"):
             predict(data, weights=segmenter, output=tmp_path / "x.h5", boxes=Path("b.json"), **FOG)
 
     def test_frost_without_photographs(self, tmp_path: Path) -> None:

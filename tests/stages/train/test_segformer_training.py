@@ -69,7 +69,7 @@ def test_two_steps_and_a_prediction(data: Path, tmp_path: Path, drop_rates: list
     assert meta["params"].keys() & {"drop_path", "floored_positions", "init_ema", "ema"} == {"ema"}
     assert not torch.equal(before["decode_head.linear_pred.bias"], model.decode_head.linear_pred.bias)
     predict(data, weights=weights, output=tmp_path / "p.h5", device="cpu", messages=heard)
-    assert heard.text.count("fan-micro pads 8 of 8 images by repeating the border") == 1
+    assert heard.text.count("fan-micro pads 8 of 8 images at the right and bottom by repeating") == 1
     with store.open_records(tmp_path / "p.h5") as reader:
         assert {record.data.shape for record in reader.records()} == {(1, 40, 36), (1, 33, 50)}
     assert cotrain(data, output=weights, **{**FAST, "width": None})["up_to_date"]

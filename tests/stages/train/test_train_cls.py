@@ -299,7 +299,7 @@ def test_images_without_a_tag_as_negatives(data: Path, tmp_path: Path) -> None:
     table.write_text("\n".join([rows[0], *(row.split(",")[0] + "," for row in rows[1:9]), *rows[9:]]) + "\n")
     heard = Heard()
     left_out = train_cls(data, output=tmp_path / "a.pth", **FAST, messages=heard)
-    assert (left_out["images"], left_out["skipped"]) == (24, 8) and "8 images without a tag" in heard.text
+    assert (left_out["images"], left_out["skipped"]) == (24, 8) and "8 images without labels" in heard.text
     heard = Heard()
     used = train_cls(data, output=tmp_path / "b.pth", **FAST, negatives=True, messages=heard)
     assert (used["images"], used["skipped"]) == (32, 0) and "left out" not in heard.text

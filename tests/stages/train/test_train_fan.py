@@ -102,7 +102,7 @@ def test_the_token_head_survives(data: Path, tmp_path: Path) -> None:
         ({"attention": "progressive-dropout"}, "--attention needs a linear head"),
         ({"pool": "max"}, "--pool max: fan-micro uses a class token"),
         ({"output_stride": 8}, "possible are 16"),
-        ({"arch": "tiny", "token_head": True}, "tiny has no tokens, and so no token head"),
+        ({"arch": "tiny", "token_head": True}, "tiny has no tokens, so it cannot have a token head"),
     ],
 )
 def test_what_it_cannot_do(data: Path, tmp_path: Path, option: dict, says: str) -> None:
