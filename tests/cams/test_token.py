@@ -150,7 +150,7 @@ class TestRefusals:
         x, targets = batch(side=(48, 64))
         for network in (small_classifier(), build_classifier("fan-micro", 3)):
             with pytest.raises(
-                UsageError, match=r"^token needs a network trained with a token head; gradcam"
+                UsageError, match=r"^token needs a network trained with a token head; use gradcam"
             ):
                 token(network, x, targets)
 
