@@ -239,7 +239,7 @@ def start_from(
             classifier (``features.*``, ``layer1.*``, ...). The heads of classifiers are left out, except
             that of a FAN its class attention is copied if the segmenter has it.
         source: name of the weights in messages.
-        rows: output of the start weights for each class of an FCN, see ``start_fcn``.
+        rows: output of the initial weights for each class of an FCN, see ``start_fcn``.
 
     Returns:
         What was copied: ``"backbone and head"``, ``"all but the last layer"`` or ``"backbone"``; for FCNs
