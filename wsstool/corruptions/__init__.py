@@ -1,7 +1,11 @@
 """Corruptions of images, to measure robustness: ``f(image, severity, generator, **own) -> image``.
 
-Input and output images are (H, W, 3) uint8 of any size; severities are 1 to 5. ``named`` applies corruptions
-by name and defines groups and seeds; ``levels`` holds the common parts; ``elastic`` also warps masks.
+Input and output images are (H, W, 3) uint8 of any size, and severities are 1 to 5. All randomness comes from
+``generator``, which deterministic corruptions ignore. Each raises BadInputError if the image is not RGB, and
+UsageError for an unknown severity.
+
+``named`` applies corruptions by name and defines groups and seeds; ``levels`` holds the common parts;
+``elastic`` also warps masks.
 """
 
 from wsstool.corruptions.named import (

@@ -18,17 +18,6 @@ DEFOCUS = ((3, 0.1), (4, 0.5), (6, 0.5), (8, 0.5), (10, 0.5))
 def gaussian_blur(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Blur with a Gaussian; edge pixels repeat beyond the border.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: not used.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
-
     Source:
         Hendrycks and Dietterich, ICLR 2019 (extra corruptions). Written from the paper and a list of its
         constants.
@@ -54,17 +43,6 @@ def smoothed(image: np.ndarray, sigma: float) -> np.ndarray:
 
 def defocus_blur(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Blur with a disk, the image of a point out of focus; borders are mirrored.
-
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: not used.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.

@@ -19,17 +19,6 @@ def brightness(image: np.ndarray, severity: int, generator: np.random.Generator)
 
     The value is the largest channel, so all channels grow by the same factor.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: not used.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
-
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
     """
@@ -44,17 +33,6 @@ def brightness(image: np.ndarray, severity: int, generator: np.random.Generator)
 
 def saturate(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Decrease (severities 1 and 2) or increase (3 to 5) the saturation in HSV.
-
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: not used.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
 
     Notes:
         Grey has the hue 0 and turns red where an offset is added.
@@ -79,17 +57,6 @@ def saturate(image: np.ndarray, severity: int, generator: np.random.Generator) -
 
 def contrast(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Reduce contrast: move each channel towards its mean over the image, (x - m) c + m.
-
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: not used.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.

@@ -18,17 +18,6 @@ PIXELATE = (0.6, 0.5, 0.4, 0.3, 0.25)
 def jpeg_compression(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Compress to a JPEG of low quality and read it back.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: not used.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
-
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
     """
@@ -40,17 +29,6 @@ def jpeg_compression(image: np.ndarray, severity: int, generator: np.random.Gene
 
 def pixelate(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Shrink with a box filter and enlarge again without interpolation.
-
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: not used.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.

@@ -21,16 +21,7 @@ def elastic_transform(image: np.ndarray, severity: int, generator: np.random.Gen
     Objects move by a few pixels, so masks of the clean image do not fit the result. To score masks, draw the
     ``displacement`` from a generator with the same seed and apply ``warp_mask``.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: two uniform draws per pixel.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
+    Uses two uniform draws per pixel.
 
     Notes:
         The benchmark for images of 224 pixels applies an affine transform first. This is the later variant

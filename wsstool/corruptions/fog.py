@@ -13,16 +13,7 @@ FOG = ((1.5, 2.0), (2.0, 2.0), (2.5, 1.7), (2.5, 1.5), (3.0, 1.4))
 def fog(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Add plasma noise and rescale so that the brightest value stays in range.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: the draws of the plasma.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
+    Uses the draws of the plasma.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.

@@ -18,16 +18,7 @@ def glass_blur(image: np.ndarray, severity: int, generator: np.random.Generator)
     published program intends to swap the two pixels, but copies; so does this one. A margin as wide as the
     reach is not shuffled.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: two integer draws per pixel and round.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
+    Uses two integer draws per pixel and round.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.

@@ -15,16 +15,7 @@ MOTION = ((10, 3), (15, 5), (15, 8), (15, 12), (20, 15))
 def motion_blur(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Blur along a line at a random angle from -45 to 45 degrees, fading to one side.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: draws the angle.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
+    Uses one uniform draw, the angle.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.

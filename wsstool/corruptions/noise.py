@@ -19,16 +19,7 @@ SPECKLE = (0.15, 0.2, 0.35, 0.45, 0.6)
 def gaussian_noise(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Add normal noise, x + N(0, s), as in a sensor in low light.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: one normal draw per value.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
+    Uses one normal draw per value.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -40,16 +31,7 @@ def gaussian_noise(image: np.ndarray, severity: int, generator: np.random.Genera
 def shot_noise(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Add photon noise, Poisson(c x) / c, which is stronger in bright pixels.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: one Poisson draw per value.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
+    Uses one Poisson draw per value.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -61,16 +43,7 @@ def shot_noise(image: np.ndarray, severity: int, generator: np.random.Generator)
 def impulse_noise(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Replace a fraction of the values, half of them by 0 and half by 255 (salt and pepper).
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: one uniform draw per value.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
+    Uses one uniform draw per value.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
@@ -84,16 +57,7 @@ def impulse_noise(image: np.ndarray, severity: int, generator: np.random.Generat
 def speckle_noise(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Add noise proportional to the value, x + x N(0, s).
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: one normal draw per value.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
+    Uses one normal draw per value.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019 (extra corruptions). Written from the paper and a list of its

@@ -21,16 +21,7 @@ SNOW = (
 def snow(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Add snow: enlarged noise with a downward motion blur, once as drawn and once rotated by 180 degrees.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: one normal draw per pixel, then the angle of the streaks.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
+    Uses one normal draw per pixel, then the angle of the streaks.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.

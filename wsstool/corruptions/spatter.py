@@ -24,16 +24,7 @@ MUD = np.array([63, 42, 20], np.float32)
 def spatter(image: np.ndarray, severity: int, generator: np.random.Generator) -> np.ndarray:
     """Add drops where blurred noise is high: bright water (severities 1 to 3) or opaque mud (4 and 5).
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: one normal draw per pixel.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
+    Uses one normal draw per pixel.
 
     Source:
         Hendrycks and Dietterich, ICLR 2019 (extra corruptions). Written from the paper and a list of its

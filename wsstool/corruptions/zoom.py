@@ -17,17 +17,6 @@ def zoom_blur(image: np.ndarray, severity: int, generator: np.random.Generator) 
 
     The sharp image counts twice, as itself and as the copy of factor 1.
 
-    Args:
-        image: (H, W, 3) uint8.
-        severity: 1 to 5.
-        generator: not used.
-    Returns:
-        (H, W, 3) uint8.
-
-    Raises:
-        BadInputError: not an RGB image.
-        UsageError: an unknown severity.
-
     Source:
         Hendrycks and Dietterich, ICLR 2019. Written from the paper and a list of its constants.
     """
