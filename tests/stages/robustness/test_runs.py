@@ -30,6 +30,8 @@ from wsstool.stages.robustness.robustness import robustness
 from wsstool.stages.streams.merge import merge
 from wsstool.store import Writer
 
+pytestmark = pytest.mark.slow  # trainings and runs that are interrupted
+
 RUN: dict[str, Any] = {
     "corruption": ["gaussian-noise", "elastic-transform", "fog"],
     "severity": [1, 4],

@@ -22,6 +22,8 @@ from wsstool.stages.train.train_classifier import train_cls
 from wsstool.training.classification_task import ClassificationTask
 from wsstool.training.loop import fit
 
+pytestmark = pytest.mark.slow  # trainings and runs that are interrupted
+
 FAST = {
     "arch": "fan-micro",
     "token_head": True,
