@@ -218,7 +218,7 @@ class TestRefusals:
         ("options", "says"),
         [
             ({"settings": ["values=softmax"]}, "values must be probability or logits"),
-            ({"layer": ["blocks.1"]}, "gradcam takes any layer"),
+            ({"layer": ["blocks.1"]}, "use gradcam for other layers"),
             ({"settings": ["top_channels=3"]}, "'token' has no option 'top_channels'; it has: values"),
         ],
     )
