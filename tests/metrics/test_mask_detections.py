@@ -118,7 +118,7 @@ def test_what_is_refused(files, tmp_path):
     (tmp_path / "bare.json").write_text(json.dumps(bare))
     source, _ = files(in_runs(slice(0, 4), slice(0, 4)))
     assert evaluate(source, truth=tmp_path / "bare.json")["of"] == "box"
-    with pytest.raises(MissingInputError, match="1 of 2 objects"):
+    with pytest.raises(MissingInputError, match="1 of 2 ground-truth objects"):
         evaluate(source, truth=tmp_path / "bare.json", of="mask")
     with pytest.raises(UsageError, match="--of segm"):
         evaluate(source, truth=truth, of="segm")
