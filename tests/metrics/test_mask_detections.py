@@ -123,5 +123,5 @@ def test_what_is_refused(files, tmp_path):
     with pytest.raises(UsageError, match="--of segm"):
         evaluate(source, truth=truth, of="segm")
     (tmp_path / "masks").mkdir()
-    with pytest.raises(UsageError, match="--of is not for label maps"):
+    with pytest.raises(UsageError, match="--of does not apply to label maps"):
         evaluate([str(tmp_path / "masks")], of="mask")

@@ -71,7 +71,7 @@ class TestStartWeights:
         assert torch.equal(other.classify.weight, network.classify.weight)
 
     def test_of_another_network(self):
-        with pytest.raises(BadInputError, match=r"x .* do not fit tiny"):
+        with pytest.raises(BadInputError, match=r"x .* cannot initialise tiny"):
             start_contour(build_contour("tiny", width=8), build_backbone("resnet-18").state_dict(), "x")
 
     def test_frozen_parts_stay(self):

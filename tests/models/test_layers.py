@@ -71,7 +71,7 @@ def test_long_lists_are_cut() -> None:
             "layer 'head' comes after the last feature map; maps can be computed from: features.0 to",
         ),
         (["dropout"], "layer 'dropout' comes after the last feature map"),
-        ([""], "--layer '' names no layer; there are: features.0 to features.5"),
+        ([""], "--layer '': no such layer; there are: features.0 to features.5"),
         (["."], "--layer '.': no such layer"),
         (["features.3", "features.3"], "--layer features.3 and --layer features.3 are the same layer"),
         (

@@ -133,7 +133,7 @@ def test_no_state_dict(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [{}, {"state_dict": {}}])
 def test_an_empty_dictionary_is_called_so(tmp_path: Path, content: dict) -> None:
     torch.save(content, tmp_path / "x.pth")
-    with pytest.raises(BadInputError, match=r"x\.pth contains an empty dictionary and no weights$"):
+    with pytest.raises(BadInputError, match=r"x\.pth contains no weights, only an empty dictionary$"):
         load_weights(tmp_path / "x.pth")
 
 
@@ -163,7 +163,7 @@ def test_start_weights_of_a_backbone(tmp_path: Path, saved: Path, model) -> None
     backbone = build_backbone("resnet-18", output_stride=16)
     load_backbone(backbone, load_weights(tmp_path / "r.pth"), "r.pth")
     assert torch.equal(backbone.state_dict()["layer4.1.conv2.weight"], whole.layer4[1].conv2.weight)
-    with pytest.raises(BadInputError, match="start weights for mobilenet-v2"):
+    with pytest.raises(BadInputError, match="initial weights for mobilenet-v2"):
         load_backbone(build_backbone("mobilenet-v2"), load_weights(tmp_path / "r.pth"), "r.pth")
     tiny = build_backbone("tiny")
     load_backbone(tiny, load_weights(saved), saved)
@@ -197,7 +197,7 @@ def test_what_does_not_fit_the_description_is_named(tmp_path: Path, model, secon
     assert str(error.value) == (
         f"{tmp_path / 'x.pth'} (classification with tiny, {n} outputs{which}) does not fit this network; "
         f"missing: head.bias; not in the network: spare; "
-        f"of another shape: head.weight is (2,) instead of ({n}, 160, 1, 1)"
+        f"different shape: head.weight is (2,) instead of ({n}, 160, 1, 1)"
     )
 
 

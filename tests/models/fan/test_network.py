@@ -137,7 +137,7 @@ class TestClassifier:
             build_fan_classifier("fan-micro", 2).with_token_maps(images(1))
 
     def test_options_that_it_has_not(self) -> None:
-        with pytest.raises(UsageError, match="--pool max: fan-micro reads its class token"):
+        with pytest.raises(UsageError, match="--pool max: fan-micro uses a class token"):
             build_classifier("fan-micro", 2, pool="max")
         with pytest.raises(UsageError, match="tiny has no tokens"):
             build_classifier("tiny", 2, token_head=True)

@@ -201,7 +201,7 @@ class TestAnyBackbone:
         assert split_arch("fcn8s-at-once-resnet50") == ("fcn8s-at-once", "resnet-50")
         assert not set(FCN_HEADS) & {"fcn"}
         for wrong, said in (
-            ({"arch": "fcn32s-tiny"}, "stride 32, tiny has them at 8"),
+            ({"arch": "fcn32s-tiny"}, "stride 32, but those of tiny have stride 8"),
             ({"arch": "fcn8s-alexnet"}, "fcn32s"),
             ({"arch": "fcn-alexnet"}, "HEAD-BACKBONE"),
             ({"arch": "fcn8s-vgg-16", "output_stride": 16}, "--output-stride"),

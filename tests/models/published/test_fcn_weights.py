@@ -86,7 +86,7 @@ def test_start_without_fc_layers_and_with_foreign_ones() -> None:
     convolutions = {f"backbone.{k}": v for k, v in vgg.items() if k.startswith("features")}
     assert "without fc6" in start_fcn(small_fcn("fcn8s"), convolutions, "cls.pth")
     del convolutions["backbone.features.28.bias"]
-    with pytest.raises(BadInputError, match=r"cls.pth do not fit vgg-16.*conv5_3.bias"):
+    with pytest.raises(BadInputError, match=r"cls.pth cannot initialise vgg-16.*conv5_3.bias"):
         start_fcn(small_fcn("fcn8s"), convolutions, "cls.pth")
 
 
@@ -216,7 +216,7 @@ def test_at_once_by_an_explicit_switch(tmp_path: Path, monkeypatch: pytest.Monke
     network = build_fcn("fcn8s", "tiny", 2)
     meta = {"arch": "fcn8s-tiny", "task": "segmentation", "class_ids": [0, 1], "classes": ["a", "b"]}
     torch.save({"state_dict": network.state_dict(), "meta": meta}, own)
-    with pytest.raises(UsageError, match="says itself that it is fcn8s-tiny"):
+    with pytest.raises(UsageError, match="contains fcn8s-tiny"):
         open_segmenter(own, cpu, nothing, arch="fcn4s-tiny")
 
 

@@ -130,7 +130,7 @@ class TestEval:
             BadInputError, match=r"b.json' scores proposals, but '.*a.json' scores masks of boxes"
         ):
             evaluate([tmp_path / "a.json", tmp_path / "b.json"])
-        with pytest.raises(BadInputError, match="does not hold scores of label maps"):
+        with pytest.raises(BadInputError, match="does not contain scores of label maps"):
             read_counts(tmp_path / "a.json", LABEL_MAPS)
         content = json.loads((tmp_path / "a.json").read_text())
         for broken in (
