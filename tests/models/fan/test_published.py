@@ -112,7 +112,7 @@ class TestFiles:
         state = zeros(shared, "fan-tiny")
         torch.save({k: v for k, v in state.items() if not k.startswith("blocks.7.")}, tmp_path / "x.pth")
         with pytest.raises(
-            BadInputError, match=r"192 channels and 7 blocks, with 3 and 3 in.*fan-tiny 192 and 8"
+            BadInputError, match=r"192 channels and 7 blocks, with 3 and 3 blocks in.*fan-tiny 192 and 8"
         ):
             load_weights(tmp_path / "x.pth")
 

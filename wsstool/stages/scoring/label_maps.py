@@ -70,7 +70,7 @@ def count_images(
 
     Args:
         predictions: the source.
-        truth: its true masks.
+        truth: its ground-truth masks.
         chosen: indices to score; None: all.
         boundary: also count boundaries.
         sweep: also count for every background threshold.

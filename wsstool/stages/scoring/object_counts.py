@@ -21,7 +21,7 @@ class InstanceCounts:
 
     Args:
         source: name of the file.
-        truth: where the true masks are from, None: there are none.
+        truth: source of the ground-truth masks; None: there are none.
         classes: the class list.
         images: names of the images that were asked for; the rows number them in this order.
         failed: images that an earlier stage could not do.
