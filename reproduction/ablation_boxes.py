@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from tables import table
 
 from wsstool.stages.objects.contour import contour
 from wsstool.stages.objects.propose import propose
@@ -244,16 +245,6 @@ TABLES: dict[str, Callable[[Ablation], str]] = {
     "lambda": zero,
     "rates": rates,
 }
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Markdown; numbers with three digits."""
-
-    def shown(cell: object) -> str:
-        return "" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell)
-
-    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
-    return "\n".join("| " + " | ".join(shown(cell) for cell in line) + " |" for line in lines)
 
 
 def main() -> None:

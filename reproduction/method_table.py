@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 from steps import Steps
+from tables import slug
 
 from wsstool.report.overlays import stacked
 
@@ -70,10 +70,6 @@ ON_BACKGROUND = {
 SEGMENTERS = {"linear (recipe tags)": "tags", "pyramid (recipe masks)": "masks"}
 PARTS = ("refiners", "seeds", "objects", "segmenters", "second-round", "drawn")
 QUIET = ("--quiet", "--workers", "0")
-
-
-def slug(text: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower().replace("+", "p")).strip("-")
 
 
 class Table:

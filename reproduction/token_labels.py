@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 from steps import Steps
+from tables import slug, table
 
 CLASS_ONLY, LABELER = "class token only", "labeler"
 STUDENTS = {"student, Gumbel labels": "gumbel", "student, soft labels": "soft"}
@@ -106,15 +107,6 @@ def spread(values: Sequence[float]) -> str:
     if n < 2:
         return f"{mean:.3f}"
     return f"{mean:.3f} ± {t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5:.3f}"
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---", *["---:"] * (len(columns) - 1)], *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def slug(name: str) -> str:
-    return name.lower().replace(",", "").replace(" ", "-")
 
 
 def main() -> None:

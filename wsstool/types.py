@@ -12,6 +12,10 @@ from wsstool.errors import BadInputError
 IGNORE = 255
 """Label of an ignored pixel: void, uncertain, or failed. The same in every mask."""
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+"""Mean and standard deviation of the red, green and blue of photographs in [0, 1]."""
+
 
 @dataclass(frozen=True)
 class ClassList:

@@ -13,9 +13,10 @@ from wsstool.models.backbones import Backbone, build_backbone
 from wsstool.models.backbones.frozen import OnBackbone
 from wsstool.models.fan.sizes import SIZES as FAN_SIZES
 from wsstool.models.fan_classifier import FanClassifier, build_fan_classifier
+from wsstool.types import IMAGENET_MEAN, IMAGENET_STD
 
 NORMALIZATIONS: dict[str, tuple[list[float], list[float]]] = {
-    "imagenet": ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
+    "imagenet": (list(IMAGENET_MEAN), list(IMAGENET_STD)),
     "none": ([0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),
 }
 """Mean and standard deviation of the input channels, for images in [0, 1]."""
@@ -102,12 +103,6 @@ class Classifier(OnBackbone):
     def forward(self, x: Tensor) -> Tensor:
         """(B,3,H,W) -> logits (B,C)."""
         return self.logits(self.features(x))
-
-    @property
-    def default_layer(self) -> str:
-        """Name of the last feature layer, from which CAMs are usually computed."""
-        last = getattr(self.backbone, "last_stage", "")
-        return f"backbone.{last}" if last else "backbone"
 
 
 def build_classifier(

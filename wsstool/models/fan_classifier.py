@@ -7,7 +7,7 @@ from torch import Tensor
 from wsstool.errors import UsageError
 from wsstool.models.backbones import Backbone, build_backbone
 from wsstool.models.backbones.frozen import OnBackbone
-from wsstool.models.fan.class_head import ClassTokenHead
+from wsstool.models.fan.class_head import ClassTokenHead, combined_logits
 from wsstool.models.fan.drop_path import set_drop_path
 from wsstool.models.fan.sizes import SIZES, STRIDE
 from wsstool.models.fan.stem import LEAST_SIDE
@@ -58,10 +58,14 @@ class FanClassifier(OnBackbone):
         maps = token_logits.transpose(1, 2).unflatten(2, features.shape[-2:])
         return class_logits.float(), maps.float()
 
-    @property
-    def default_layer(self) -> str:
-        """Return the name of the last feature layer, the usual one for Grad-CAM."""
-        return f"backbone.{self.backbone.last_stage}"
+    def combined(self, x: Tensor) -> Tensor:
+        """Compute the logits (B,C) of the released evaluation from (B,3,H,W), see ``combined_logits``.
+
+        Raises:
+            UsageError: there is no token head.
+        """
+        class_logits, maps = self.with_token_maps(x)
+        return combined_logits(class_logits, maps.flatten(2).transpose(1, 2))
 
 
 def build_fan_classifier(

@@ -85,11 +85,6 @@ class Segmenter(OnBackbone):
         """Inputs are padded to a multiple of this, pixels, so that each feature has its own square."""
         return self.backbone.stride
 
-    @property
-    def default_layer(self) -> str:
-        """Name of the last feature layer."""
-        return f"backbone.{self.backbone.last_stage}"
-
 
 AnySegmenter = Segmenter | DeepLabV3Plus | SegFormer | FCN
 

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from wsstool.image_size import shrink, size_within
 from wsstool.metrics.classification import average_precisions, exact_match, mean_jaccard
 from wsstool.models.classifier import Classifier, normalise
-from wsstool.models.fan.class_head import combined_logits
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.losses.classification import class_loss
@@ -144,8 +143,7 @@ class ClassificationTask:
         if self.score == "class":
             return self.model(x)
         assert isinstance(self.model, FanClassifier)
-        class_logits, maps = self.model.with_token_maps(x)
-        return combined_logits(class_logits, maps.flatten(2).transpose(1, 2))
+        return self.model.combined(x)
 
     def _predicted(self, logits: Tensor) -> np.ndarray:
         """Return (N,K) bool: every class above one half, or only the best for single-label datasets."""

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from wsstool.data.augmentation.crops import PAPER, jittered
-from wsstool.data.augmentation.erasing import MEAN, STD, RandomErasing
+from wsstool.data.augmentation.erasing import RandomErasing
 from wsstool.data.augmentation.paired_views import PairedViews
 from wsstool.data.augmentation.rand_augment import RandAugment
 from wsstool.data.augmentation.transforms import RandomResizedCrop
 from wsstool.errors import UsageError
+from wsstool.types import IMAGENET_MEAN, IMAGENET_STD
 
 
 def coordinates(height: int = 90, width: int = 120) -> np.ndarray:
@@ -100,8 +101,8 @@ class TestErasing:
         rows, columns = np.nonzero((found != 255).any(-1))
         part = found[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].astype(float)
         assert (image == 255).all() and part.shape[0] * part.shape[1] > 1000
-        assert np.abs(part.mean((0, 1)) / 255 - MEAN).max() < 0.02
-        assert np.abs(part.std((0, 1)) / 255 - STD).max() < 0.02
+        assert np.abs(part.mean((0, 1)) / 255 - IMAGENET_MEAN).max() < 0.02
+        assert np.abs(part.std((0, 1)) / 255 - IMAGENET_STD).max() < 0.02
         outside = found.copy()
         outside[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1] = 255
         assert (outside == 255).all()

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from wsstool.errors import UsageError
+from wsstool.types import IMAGENET_MEAN, IMAGENET_STD
 
 ATTEMPTS = 10
-MEAN = np.array([0.485, 0.456, 0.406])
-STD = np.array([0.229, 0.224, 0.225])
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class RandomErasing:
             rows, columns = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
             if 0 < rows < height and 0 < columns < width:
                 top, left = rng.integers(height - rows + 1), rng.integers(width - columns + 1)
-                noise = 255 * rng.normal(MEAN, STD, (rows, columns, 3))
+                noise = 255 * rng.normal(IMAGENET_MEAN, IMAGENET_STD, (rows, columns, 3))
                 erased = image.copy()
                 erased[top : top + rows, left : left + columns] = noise.round().clip(0, 255)
                 return erased

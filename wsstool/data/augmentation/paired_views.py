@@ -36,7 +36,7 @@ class PairedViews:
 
     def __call__(self, image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """Draw the student's view alone: (H,W,3) uint8 -> (S,S,3) uint8."""
-        return self.pair(image, rng)[0]
+        return self._drawn(image, rng, with_clean=False)[0]
 
     def pair(self, image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Draw the student's and the teacher's view.
@@ -48,9 +48,17 @@ class PairedViews:
         Returns:
             Two (S,S,3) uint8.
         """
-        student, clean = self.crop.pair(image, rng)
+        student, clean = self._drawn(image, rng, with_clean=self.teacher == "clean")
+        return student, student if clean is None else clean
+
+    def _drawn(
+        self, image: np.ndarray, rng: np.random.Generator, *, with_clean: bool
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Draw the student's view and, if asked for, its clean copy; the draws are the same."""
+        student, crop = self.crop.pair(image, rng)
+        clean = crop if with_clean else None
         if self.rand_augment is not None:
             student, clean = self.rand_augment(student, clean, rng)
         if self.erasing is not None:
             student = self.erasing(student, rng)
-        return student, student if self.teacher == "full" else clean
+        return student, clean

@@ -61,35 +61,35 @@ class RandAugment:
             raise UsageError(f"RandAugment magnitude {self.magnitude:g} is not in [0, {MAX_MAGNITUDE:g}]")
 
     def __call__(
-        self, student: np.ndarray, teacher: np.ndarray, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Augment two copies of an image that differ in nothing but colour.
+        self, student: np.ndarray, teacher: np.ndarray | None, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Augment an image, and a copy of it that differs in nothing but colour, if there is one.
 
         The geometry is the same for both; the interpolation filters, bilinear or bicubic, are drawn for each.
 
         Args:
-            student, teacher: (H,W,3) uint8 RGB.
+            student: (H,W,3) uint8 RGB.
+            teacher: the copy, or None.
             rng: the only source of randomness; always draws the same numbers in the same order.
 
         Returns:
-            Two (H,W,3) uint8; outside the image they have the mean colour of photographs.
+            Two (H,W,3) uint8, or one and None; outside the image they have the mean colour of photographs.
         """
         names = rng.integers(len(OPERATIONS), size=LAYERS)
         magnitudes = rng.normal(self.magnitude, DEVIATION, LAYERS).clip(0, MAX_MAGNITUDE).tolist()
         draws = rng.random((LAYERS, 4))
-        first, second = Image.fromarray(student), Image.fromarray(teacher)
+        first, second = Image.fromarray(student), None if teacher is None else Image.fromarray(teacher)
         for number, magnitude, (applied, sign, *filters) in zip(names, magnitudes, draws, strict=True):
             if applied >= PROBABILITY:
                 continue
             name, signed = OPERATIONS[number], magnitude if sign < 0.5 else -magnitude
             if name in SPATIAL:
-                first, second = (
-                    spatial(name, image, signed, bicubic=bool(draw < 0.5))
-                    for image, draw in zip((first, second), filters, strict=True)
-                )
+                own, other = (bool(draw < 0.5) for draw in filters)
+                first = spatial(name, first, signed, bicubic=own)
+                second = None if second is None else spatial(name, second, signed, bicubic=other)
             else:
                 first = color(name, signed)(first)
-        return np.array(first), np.array(second)
+        return np.array(first), None if second is None else np.array(second)
 
 
 def spatial(name: str, image: Image.Image, signed: float, *, bicubic: bool = False) -> Image.Image:

@@ -14,6 +14,12 @@ class OnBackbone(nn.Module):
     backbone: nn.Module
     _frozen: tuple[nn.Module, ...] = ()  # a tuple, so that no module is registered twice
 
+    @property
+    def default_layer(self) -> str:
+        """Name of the last feature layer, from which class maps are usually computed."""
+        last = getattr(self.backbone, "last_stage", "")
+        return f"backbone.{last}" if last else "backbone"
+
     def freeze_backbone(self) -> None:
         """Train only the rest; passes through the backbone then need no graph."""
         self.backbone.requires_grad_(False)

@@ -140,11 +140,6 @@ class DeepLabV3Plus(OnBackbone):
         maps = self.class_maps(x).float()
         return F.interpolate(maps, x.shape[-2:], mode="bilinear", align_corners=True)
 
-    @property
-    def default_layer(self) -> str:
-        """Name of the last feature layer."""
-        return f"backbone.{self.backbone.last_stage}"
-
 
 def set_multi_grid(backbone: Backbone) -> None:
     """Dilate the 3x3 convolutions of a ResNet as in DeepLab; other backbones are unchanged.

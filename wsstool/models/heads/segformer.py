@@ -138,11 +138,6 @@ class SegFormer(OnBackbone):
         """Inputs are padded to a multiple of this, pixels."""
         return self.backbone.stride
 
-    @property
-    def default_layer(self) -> str:
-        """Name of the last feature layer."""
-        return f"backbone.{self.backbone.last_stage}"
-
 
 def default_width(arch: str) -> int:
     """Return the channels inside the head on this backbone.

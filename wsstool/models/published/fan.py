@@ -16,6 +16,7 @@ from torch import Tensor
 from wsstool.errors import BadInputError
 from wsstool.models.fan.sizes import SIZES, STRIDE, Size
 from wsstool.models.published.checkpoints import without_names
+from wsstool.types import IMAGENET_MEAN, IMAGENET_STD
 
 FIRST = "patch_embed.backbone.stem.0.weight"
 """A name that no other network has."""
@@ -27,7 +28,7 @@ _WIDTH = "pos_embed.token_projection.bias"
 """A name whose length is the number of channels of a token."""
 
 _FUSED = re.compile(r"(cls_attn_blocks\.\d+\.attn\.)qkv(\..+)")
-IMAGENET = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+IMAGENET = {"mean": list(IMAGENET_MEAN), "std": list(IMAGENET_STD)}
 
 
 def is_published(state_dict: Mapping[str, Tensor]) -> bool:

@@ -7,13 +7,10 @@ from pathlib import Path
 from wsstool.models.weights import Weights
 from wsstool.options import spelled
 from wsstool.stages.options.groups import PublishedWeights
-from wsstool.stages.options.trainers.training import StartWeights
 from wsstool.types import Messages
 
 
-def chosen_average(
-    options: PublishedWeights | StartWeights, files: dict[Path, Weights], messages: Messages
-) -> bool:
+def chosen_average(options: PublishedWeights, files: dict[Path, Weights], messages: Messages) -> bool:
     """Return the value of ``--ema`` for the key: True, the default, also where there is no choice.
 
     Args:

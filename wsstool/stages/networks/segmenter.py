@@ -11,6 +11,8 @@ import torch
 from torch import nn
 
 from wsstool.errors import BadInputError, UsageError
+from wsstool.models.class_probabilities import class_probabilities
+from wsstool.models.classifier import normalise
 from wsstool.models.fitting import check_fit
 from wsstool.models.recognise import foreign_weights_error
 from wsstool.models.segmenter import split_arch
@@ -39,6 +41,16 @@ class OpenedSegmenter:
     def input_multiple(self) -> int:
         """Inputs are padded to a multiple of this many pixels."""
         return int(self.networks[0].input_multiple)  # type: ignore[arg-type]
+
+    def probabilities(self, images: torch.Tensor, **how: Any) -> torch.Tensor:
+        """Compute class probabilities, (B,3,H,W) uint8 -> (B,C,H,W), see ``class_probabilities``.
+
+        Args:
+            images: on the device of the networks.
+            how: scales, flip and the like, as there.
+        """
+        x = normalise(images, self.meta["mean"], self.meta["std"])
+        return class_probabilities(self.networks, x, stride=self.input_multiple, **how)
 
     @property
     def names(self) -> tuple[str | None, ...]:

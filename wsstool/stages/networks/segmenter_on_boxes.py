@@ -12,8 +12,6 @@ import torch
 
 from wsstool.data.augmentation.box_windows import margin_window
 from wsstool.errors import BadInputError
-from wsstool.models.class_probabilities import class_probabilities
-from wsstool.models.classifier import normalise
 from wsstool.models.contour_maps import Window
 from wsstool.models.weights import Weights
 from wsstool.regions import Boxes
@@ -55,9 +53,7 @@ class ClassMapper:
             return []
         device = next(self.trained.networks[0].parameters()).device
         pixels = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0)[None].to(device)
-        x = normalise(pixels, self.meta["mean"], self.meta["std"])
-        stride = self.trained.input_multiple
-        probs = class_probabilities(self.trained.networks, x, flip=self.flip, stride=stride)[0].cpu().numpy()
+        probs = self.trained.probabilities(pixels, flip=self.flip)[0].cpu().numpy()
         found = []
         windows = self.windows(boxes, (image.shape[0], image.shape[1]))
         for class_id, (x0, y0, x1, y1) in zip(boxes.class_ids.tolist(), windows, strict=True):

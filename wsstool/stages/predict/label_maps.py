@@ -13,8 +13,7 @@ from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
-from wsstool.models.class_probabilities import class_probabilities, on_grid
-from wsstool.models.classifier import normalise
+from wsstool.models.class_probabilities import on_grid
 from wsstool.models.weights import load_weights
 from wsstool.parallel import map_in_threads
 from wsstool.registry import DENSE
@@ -129,14 +128,8 @@ class _Segmenter:
         may, factors = torch.from_numpy(allowed).to(self.device), None
         if self.gate:
             may, factors = self.gate(batch, may)
-        return class_probabilities(
-            self.trained.networks,
-            normalise(batch, self.trained.meta["mean"], self.trained.meta["std"]),
-            allowed=may,
-            factors=factors,
-            scales=self.scales,
-            flip=self.flip,
-            stride=self.trained.input_multiple,
+        return self.trained.probabilities(
+            batch, allowed=may, factors=factors, scales=self.scales, flip=self.flip
         )
 
 

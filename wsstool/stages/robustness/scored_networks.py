@@ -12,9 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from wsstool.metrics.confusion import count_pairs
-from wsstool.models.class_probabilities import class_probabilities
-from wsstool.models.classifier import normalise
-from wsstool.models.fan.class_head import combined_logits
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.segmenter import OpenedSegmenter
@@ -108,8 +105,7 @@ class PixelsOfEachClass:
     def __call__(self, pixels: list[np.ndarray], truths: Sequence[np.ndarray | None]) -> np.ndarray:
         trained = self.trained
         batch = torch.from_numpy(np.stack(pixels)).movedim(-1, 1).to(self.device)
-        x = normalise(batch, trained.meta["mean"], trained.meta["std"])
-        probs = class_probabilities(trained.networks, x, stride=trained.input_multiple)
+        probs = trained.probabilities(batch)
         masks = [mask for mask in truths if mask is not None]
         if probs.shape[-2:] != masks[0].shape:
             probs = F.interpolate(probs, size=masks[0].shape, mode="bilinear", align_corners=False)
@@ -125,8 +121,7 @@ def class_logits(classifier: ClassScores, pixels: list[np.ndarray], with_tokens:
     if not with_tokens:
         return model(x)
     assert isinstance(model, FanClassifier)
-    logits, maps = model.with_token_maps(x)
-    return combined_logits(logits, maps.flatten(2).transpose(1, 2))
+    return model.combined(x)
 
 
 def pixel_counts(labels: np.ndarray, truth: np.ndarray, n_classes: int) -> np.ndarray:

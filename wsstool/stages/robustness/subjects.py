@@ -15,7 +15,7 @@ from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.models.fan_classifier import FanClassifier
-from wsstool.models.weights import load_weights
+from wsstool.models.weights import Weights, load_weights
 from wsstool.runtime import pick_device
 from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.classifier import load_classifier
@@ -76,25 +76,28 @@ def open_subject(options: RobustnessOptions, views: Views, messages: Messages) -
     """
     if options.weights is None:
         raise UsageError("name the network with --weights")
-    task = load_weights(options.weights).meta.get("task")
+    loaded = load_weights(options.weights)
+    task = loaded.meta.get("task")
     if task == "contour":
         raise BadInputError(f"'{options.weights}' is a contour network; give a classifier or a segmenter")
     if task == "segmentation":
-        return _segmenter(options, options.weights, messages)
-    return _classifier(options, options.weights, views, messages)
+        return _segmenter(options, options.weights, loaded, messages)
+    return _classifier(options, options.weights, loaded, views, messages)
 
 
-def _classifier(options: RobustnessOptions, weights: Path, views: Views, messages: Messages) -> Subject:
+def _classifier(
+    options: RobustnessOptions, weights: Path, loaded: Weights, views: Views, messages: Messages
+) -> Subject:
     if options.truth is not None:
         raise UsageError(f"--truth names masks, and '{weights}' is a classifier; --labels names its tags")
     dataset = _images(options, messages)
     if dataset.labels is None or not dataset.classes.names:
         raise BadInputError(f"'{dataset.root}' has no tags to score a classifier; name them with --labels")
     if options.subset:  # the classes of the data are not those of the outputs
-        model, meta = load_classifier(weights, ClassList(()))
+        model, meta = load_classifier(weights, ClassList(()), weights=loaded)
     else:
         is_named = options.class_list is not None
-        model, meta = load_classifier(weights, dataset.classes, is_named=is_named)
+        model, meta = load_classifier(weights, dataset.classes, is_named=is_named, weights=loaded)
     model = model.to(pick_device(options.device), memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
     with_tokens = _with_tokens(options, model, messages)
     outputs, class_ids = _outputs(options, meta, dataset)
@@ -119,7 +122,7 @@ def _classifier(options: RobustnessOptions, weights: Path, views: Views, message
     return Subject(network, dataset, sizes, dataset.classes, dataset.labels, None, inputs, with_tokens)
 
 
-def _segmenter(options: RobustnessOptions, weights: Path, messages: Messages) -> Subject:
+def _segmenter(options: RobustnessOptions, weights: Path, loaded: Weights, messages: Messages) -> Subject:
     for is_given, what in (
         (options.subset, "--subset restricts the best class"),
         (options.crop, "--crop cuts out the square that is classified"),
@@ -128,7 +131,8 @@ def _segmenter(options: RobustnessOptions, weights: Path, messages: Messages) ->
         if is_given:
             raise UsageError(f"{what}, and '{weights}' is a segmenter")
     dataset, device = _images(options, SILENT), pick_device(options.device)
-    trained = open_segmenter(weights, device, dataset.classes, is_named=options.class_list is not None)
+    is_named = options.class_list is not None
+    trained = open_segmenter(weights, device, dataset.classes, is_named=is_named, loaded=loaded)
     if not mask_views(dataset.root, trained.classes):
         _check_known(dataset.classes, trained.classes, f"'{weights}'", f"'{dataset.root}'")
     truth = find_truth(dataset.names, dataset.root, trained.classes, options.truth)

@@ -59,7 +59,7 @@ def train_cls(options: TrainClsOptions, *, messages: Messages = SILENT) -> dict[
     )
     own = _attention_settings(options)
     options = _resolved(options, source)
-    start, averaged = read_start(options, messages)
+    start, averaged = (None, True) if options.averaged else read_start(options, messages)
     params = options.key_params(
         settings=setting_texts(own) or None, averaged=averaged, **corruption_params(corruption)
     )

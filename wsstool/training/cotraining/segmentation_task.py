@@ -13,7 +13,7 @@ from wsstool.errors import UsageError
 from wsstool.models.classifier import normalise
 from wsstool.training.losses.segmentation import PIXEL_LOSSES, layered_losses, layered_mean, layered_sum
 from wsstool.training.plan import Progress
-from wsstool.types import IGNORE, SILENT, Messages
+from wsstool.types import IGNORE, IMAGENET_MEAN, IMAGENET_STD, SILENT, Messages
 
 
 @dataclass(frozen=True)
@@ -48,8 +48,8 @@ class Setup:
         {"params": list(network.parameters())}
     ]
     validate: Callable[[nn.Module], Mapping[str, Any]] | None = None
-    mean: Sequence[float] = (0.485, 0.456, 0.406)
-    std: Sequence[float] = (0.229, 0.224, 0.225)
+    mean: Sequence[float] = IMAGENET_MEAN
+    std: Sequence[float] = IMAGENET_STD
     messages: Messages = SILENT
 
     @property
