@@ -132,6 +132,7 @@ class TestImports:
         assert loaded == ["wsstool.stages.options"]
 
 
+@cache
 def module_graph() -> dict[str, set[str]]:
     """Module -> the modules of this package that it imports, at whatever depth."""
     known = {module_name(p) for p in MODULES}

@@ -6,9 +6,9 @@ The stride is lowered by ``atrous``; that of FAN is fixed, since its tokens are.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -16,10 +16,11 @@ from torch import Tensor, nn
 
 from wsstool.errors import UsageError
 from wsstool.models.backbones.atrous import dilate
+from wsstool.models.backbones.layout import Layout, Stage, measured_layout
 from wsstool.models.backbones.resnet38d import resnet38d_layers
 from wsstool.models.backbones.tiny import tiny_features
 from wsstool.models.fan.sizes import SIZES as FAN_SIZES
-from wsstool.models.fan.trunk import EXPANDED, fan_layers
+from wsstool.models.fan.trunk import fan_layers
 
 TORCHVISION = {
     "mobilenet-v2": "mobilenet_v2",
@@ -53,20 +54,6 @@ BACKBONES = ("tiny", "resnet38d", *FAN_SIZES, *TORCHVISION)
 
 CLASSIFIER_PREFIXES = ("classifier.", "fc.", "fc8.")
 """Names of torchvision's ImageNet classifier and of ResNet-38d's head, which are not part of a backbone."""
-
-GROUPS = ("features", "trunk_output", *EXPANDED)
-"""Children whose own children are the parts of a backbone."""
-
-PROBE_SIZE = 256
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One named part of a backbone: name within the backbone, stride and channels of its output."""
-
-    name: str
-    stride: int
-    channels: int
 
 
 class Backbone(nn.Sequential):
@@ -142,23 +129,21 @@ def build_backbone(arch: str, *, output_stride: int | None = None) -> Backbone:
         >>> backbone(torch.zeros(1, 3, 65, 96)).shape
         torch.Size([1, 1280, 5, 6])
     """
-    probe = _probe(arch)
-    own_stride = _measure_stages(probe)[-1].stride
+    backbone = _plain_backbone(arch)
+    layout = _layout(arch, backbone)
+    own_stride = layout.stages[-1].stride
     wanted = own_stride if output_stride is None else output_stride
     possible = [own_stride] if arch in FAN_SIZES else [s for s in (32, 16, 8, 4) if s <= own_stride]
     if wanted not in possible:
         spelled = ", ".join(map(str, possible))
         raise UsageError(f"{arch} cannot have output stride {wanted}; possible are {spelled}")
-    backbone = _plain_backbone(arch)
     if wanted < own_stride:
-        strides = _input_strides(probe)
-        for network in (backbone, probe):
-            dilate(network, strides, wanted)
+        dilate(backbone, layout.input_strides, wanted)
     for module in backbone.modules():
         if hasattr(module, "inplace"):  # the output of a layer recorded for a CAM must not be overwritten
             module.inplace = False  # type: ignore[assignment]
     backbone.arch = arch
-    backbone.stages = _measure_stages(probe)
+    backbone.stages = tuple(replace(stage, stride=min(stage.stride, wanted)) for stage in layout.stages)
     return backbone
 
 
@@ -175,7 +160,7 @@ def rarefied_backbone(backbone: Backbone) -> Backbone:
     if backbone.arch in FAN_SIZES:
         raise UsageError(f"{backbone.arch} cannot have output stride 1: its tokens are at stride 16")
     dense = _plain_backbone(backbone.arch)
-    dilate(dense, _input_strides(_probe(backbone.arch)), 1)
+    dilate(dense, _layout(backbone.arch, dense).input_strides, 1)
     dense.load_state_dict(backbone.state_dict())
     dense.arch = backbone.arch
     dense.stages = tuple(Stage(stage.name, 1, stage.channels) for stage in backbone.stages)
@@ -184,7 +169,7 @@ def rarefied_backbone(backbone: Backbone) -> Backbone:
 
 def default_output_stride(arch: str, wanted: int = 16) -> int:
     """Return ``wanted``, or the network's own stride if that is smaller."""
-    return min(wanted, _measure_stages(_probe(arch))[-1].stride)
+    return min(wanted, _layout(arch).stages[-1].stride)
 
 
 def stage_before_last_stride(backbone: Backbone) -> Stage:
@@ -194,19 +179,30 @@ def stage_before_last_stride(backbone: Backbone) -> Stage:
 
 def scales_of(backbone: Backbone) -> list[Stage]:
     """Return the last part at each stride of the plain network, from fine to coarse, from ``backbone``."""
-    own = {stage.name: stage.stride for stage in _measure_stages(_probe(backbone.arch))}
+    own = {stage.name: stage.stride for stage in _layout(backbone.arch).stages}
     return list({own[stage.name]: stage for stage in backbone.stages}.values())
 
 
 def plain_shapes(arch: str) -> dict[str, tuple[int, ...]]:
     """Return the names and shapes of the state dict of a backbone."""
-    return {name: tuple(value.shape) for name, value in _probe(arch).state_dict().items()}
+    return dict(_layout(arch).shapes)
 
 
-def _probe(arch: str) -> Backbone:
-    """Build the plain network on the meta device: shapes without arithmetic."""
-    with on_meta(arch):
-        return _plain_backbone(arch).to("meta")
+_LAYOUTS: dict[str, Layout] = {}
+
+
+def _layout(arch: str, network: Backbone | None = None) -> Layout:
+    """Measure the plain network, built already or not, once per process."""
+    if arch not in _LAYOUTS:
+        _LAYOUTS[arch] = measured_layout(_unused(arch) if network is None else network)
+    return _LAYOUTS[arch]
+
+
+def _unused(arch: str) -> Backbone:
+    """Build a network for its layout alone; the random numbers of the caller stay what they are."""
+    # Arithmetic on the meta device loads torch's compiler, which torchvision loads anyway.
+    with torch.random.fork_rng(devices=[]), on_meta(arch) if arch in TORCHVISION else nullcontext():
+        return _plain_backbone(arch)
 
 
 def on_meta(arch: str) -> AbstractContextManager[Any]:
@@ -235,56 +231,3 @@ def _plain_backbone(arch: str) -> Backbone:
     whole = build(weights=None)
     kept = {n: m for n, m in whole.named_children() if n not in ("avgpool", "classifier", "fc")}
     return Backbone(OrderedDict(kept))
-
-
-def _stage_modules(backbone: Backbone) -> dict[str, nn.Module]:
-    """The parts by name, in order: the backbone's children, or what is inside those of ``GROUPS``."""
-
-    def below(prefix: str, group: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-        for key, child in group.named_children():
-            name = prefix + key
-            if name in GROUPS:
-                yield from below(f"{name}.", child)
-            else:
-                yield name, child
-
-    return dict(below("", backbone))
-
-
-def watch(
-    backbone: Backbone, watched: dict[str, nn.Module], note: Callable[[str, Any, Tensor], None]
-) -> None:
-    """Run a probe image through a backbone on the meta device, recording input and output of some modules."""
-
-    def hook_for(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        return lambda _, inputs, output: note(name, inputs, output)
-
-    hooks = [module.register_forward_hook(hook_for(name)) for name, module in watched.items()]
-    was_training = backbone.training
-    try:
-        backbone.eval()(torch.empty(1, 3, PROBE_SIZE, PROBE_SIZE, device="meta"))
-    finally:
-        backbone.train(was_training)
-        for hook in hooks:
-            hook.remove()
-
-
-def _measure_stages(probe: Backbone) -> tuple[Stage, ...]:
-    stages: list[Stage] = []
-
-    def note(name: str, inputs: Any, output: Tensor) -> None:
-        stages.append(Stage(name, PROBE_SIZE // output.shape[-1], output.shape[1]))
-
-    watch(probe, _stage_modules(probe), note)
-    return tuple(stages)
-
-
-def _input_strides(probe: Backbone) -> dict[str, int]:
-    """Return the input stride of every convolution and max pooling, by name."""
-    strides: dict[str, int] = {}
-
-    def note(name: str, inputs: Any, output: Tensor) -> None:
-        strides[name] = PROBE_SIZE // inputs[0].shape[-1]
-
-    watch(probe, {n: m for n, m in probe.named_modules() if isinstance(m, nn.Conv2d | nn.MaxPool2d)}, note)
-    return strides

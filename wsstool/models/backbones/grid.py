@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
 from wsstool.errors import UsageError
-from wsstool.models.backbones import PROBE_SIZE, Backbone, watch
+from wsstool.models.backbones import Backbone
+from wsstool.models.backbones.layout import PROBE_SIZE, watch
 
 
 @dataclass(frozen=True)
@@ -103,8 +103,7 @@ def stage_grids(backbone: Backbone) -> dict[str, Grid]:
         if name in stages:
             grids[name] = replace(grid, step=step)
 
-    probe = copy.deepcopy(backbone).to("meta")
     stages = {stage.name for stage in backbone.stages}
-    layers = {n: m for n, m in probe.named_modules() if isinstance(m, nn.Conv2d | nn.MaxPool2d)}
-    watch(probe, layers | {name: probe.get_submodule(name) for name in stages}, note)
+    layers = {n: m for n, m in backbone.named_modules() if isinstance(m, nn.Conv2d | nn.MaxPool2d)}
+    watch(backbone, layers | {name: backbone.get_submodule(name) for name in stages}, note)
     return grids

@@ -130,7 +130,7 @@ def known_size(state_dict: Mapping[str, Tensor], source: Path | str) -> str:
     known = ", ".join(f"{arch} {size.dim} and {size.depth}" for arch, size in SIZES.items())
     raise BadInputError(
         f"{source} is a FAN of no known size: {dim} channels and {depth} blocks, with "
-        f"{stem_depths[0]} and {stem_depths[1]} in the stem; known are: {known}"
+        f"{stem_depths[0]} and {stem_depths[1]} blocks in the stem; known are: {known}"
     )
 
 
