@@ -3,10 +3,10 @@
     python reproduction/token_labels.py --work FOLDER [DATA] [--seeds 0 1 2] [--epochs N] [--negatives]
 
 Four networks per seed, with one schedule: the class token alone (its token head reads the finished tokens
-and trains nothing else), a labeler, and students of that labeler by Gumbel and by soft labels. Prints two
-tables in Markdown: clean and robust accuracy, and the masks that the maps of each network give on the
-training images at their best threshold. Results of finished steps are kept in ``--work``. Without DATA the
-images are drawn.
+and trains nothing else: the stopped gradient of the paper), a labeler, and students of that labeler by Gumbel
+and by soft labels. Prints two tables in Markdown: clean and robust accuracy, and the masks that the maps of
+each network give on the test images at their best threshold. Results of finished steps are kept in
+``--work``. Without DATA the images are drawn.
 """
 
 from __future__ import annotations
@@ -21,10 +21,18 @@ import numpy as np
 from steps import Steps
 from tables import slug, table
 
+from wsstool.models.weights import load_weights, save_weights
+
 CLASS_ONLY, LABELER = "class token only", "labeler"
 STUDENTS = {"student, Gumbel labels": "gumbel", "student, soft labels": "soft"}
 NETWORKS = (CLASS_ONLY, LABELER, *STUDENTS)
-MAPS = {"token maps": ("--method", "token"), "Grad-CAM": ("--method", "gradcam")}
+BY_CLASS_HEAD = "tokens by the class head"
+MAPS = {
+    "token probabilities": ("--method", "token"),
+    "token logits": ("--method", "token", "--set", "values=logits"),
+    BY_CLASS_HEAD: ("--method", "token"),
+    "Grad-CAM": ("--method", "gradcam"),
+}
 
 
 @dataclass(frozen=True)
@@ -70,12 +78,26 @@ class Experiment:
         )
 
     def mask_score(self, name: str, maps: str, seed: str) -> float:
-        """mIoU of the training images at the best threshold on the maps of a network."""
+        """mIoU of the test images at the best threshold on the maps of a network."""
         stem = f"{slug(name)}-{seed}.{slug(maps)}"
-        words = ("cam", self.data, "--split", "train", "--weights", self.network(name, seed), *MAPS[maps])
+        weights = self.network(name, seed)
+        if maps == BY_CLASS_HEAD:
+            weights = class_head_on_tokens(weights)
+        words = ("cam", self.data, "--split", "test", "--weights", weights, *MAPS[maps])
         cams = self.steps.make(f"{stem}.h5", *words, "--workers", "0", "--quiet")
         found = self.steps.result(f"{stem}.json", "eval", cams, "--sweep", "--json", "--quiet")
         return float(found["rows"][0]["miou"])
+
+
+def class_head_on_tokens(weights: Path) -> Path:
+    """Write the network with its class head in place of the token head, which it then never had."""
+    found = load_weights(weights)
+    state = dict(found.state_dict)
+    for leaf in ("weight", "bias"):
+        state[f"head.aux_head.{leaf}"] = state[f"head.head.{leaf}"]
+    path = weights.with_suffix(".class-head.pth")
+    save_weights(path, state, found.meta)
+    return path
 
 
 def robustness_table(experiment: Experiment, seeds: Sequence[str]) -> str:

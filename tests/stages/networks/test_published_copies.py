@@ -22,6 +22,7 @@ from wsstool.models.segmenter import build_segmenter
 from wsstool.models.weights import load_weights
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
+from wsstool.stages.robustness.robustness import robustness
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.train_classifier import train_cls
 
@@ -174,3 +175,24 @@ def test_in_python(data: Path, tmp_path: Path) -> None:
     for ema, expected in ((True, average), (False, last)):
         network = ws.load_segmenter(tmp_path / "both.pth", ema=ema, device="cpu")
         assert torch.equal(network.state_dict()[name], expected[name])
+
+
+def test_robustness_of_either_copy(data: Path, tmp_path: Path) -> None:
+    last, average = (segmenter_state(seed) for seed in (1, 2))
+    torch.save({"state_dict": last, "state_dict_ema": average}, tmp_path / "both.pth")
+    torch.save(last, tmp_path / "last.pth")
+    heard = Heard()
+
+    def run(name: str, averaged: bool) -> list[np.ndarray]:
+        weights, output = tmp_path / f"{name}.pth", tmp_path / f"{name}-{averaged}.h5"
+        own: dict[str, Any] = {"corruption": ["brightness"], "severity": [5], "averaged": averaged}
+        robustness(data, weights=weights, output=output, device="cpu", messages=heard, **own)
+        with store.open_records(output) as reader:
+            return [record.data.copy() for record in reader.records()]
+
+    chosen, alone, other = run("both", False), run("last", True), run("both", True)
+    assert not heard.warned
+    assert all(np.array_equal(a, b) for a, b in zip(chosen, alone, strict=True))
+    assert any(not np.array_equal(a, b) for a, b in zip(chosen, other, strict=True))
+    run("last", False)
+    assert heard.warned == [NOTHING.format(tmp_path / "last.pth")]

@@ -17,6 +17,7 @@ from wsstool.stages.options.groups import (
     Frost,
     ImagesOfRecords,
     Inference,
+    PublishedWeights,
     RecordOutput,
     Shard,
 )
@@ -145,7 +146,7 @@ class EvalOptions(LabelMapScores):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RobustnessOptions(DataFolder, Shard, Frost, Inference, RecordOutput):
+class RobustnessOptions(DataFolder, Shard, Frost, PublishedWeights, Inference, RecordOutput):
     """Scores of a network on corrupted images."""
 
     data: Path = redeclared(

@@ -99,6 +99,7 @@ def _header(
         corruption=list(names),
         severity=severities if options.unused("severity_set") or options.severity_set == "all" else None,
         score=options.score if subject.with_tokens is not None else None,
+        averaged=subject.averaged,
     )
     return store.new_header(
         "score",

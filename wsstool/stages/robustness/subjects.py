@@ -19,6 +19,7 @@ from wsstool.models.weights import Weights, load_weights
 from wsstool.runtime import pick_device
 from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.classifier import load_classifier
+from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.segmenter import open_segmenter
 from wsstool.stages.networks.whole_tokens import say_padding
 from wsstool.stages.options.scoring import RobustnessOptions
@@ -48,6 +49,7 @@ class Subject:
         truth: ground-truth masks, for a segmenter.
         inputs: for the key and the history.
         with_tokens: whether the token head takes part; None: there is none.
+        averaged: whether the weights are the moving average, where a published file offers the choice.
     """
 
     network: ScoredNetwork
@@ -58,6 +60,7 @@ class Subject:
     truth: Truth | None
     inputs: list[store.Input]
     with_tokens: bool | None = None
+    averaged: bool = True
 
     def mask(self, i: int, size: tuple[int, int]) -> np.ndarray | None:
         """Return the ground-truth mask of image ``i``; see ``Truth.read``."""
@@ -76,13 +79,16 @@ def open_subject(options: RobustnessOptions, views: Views, messages: Messages) -
     """
     if options.weights is None:
         raise UsageError("name the network with --weights")
-    loaded = load_weights(options.weights)
+    loaded = load_weights(options.weights, averaged=options.averaged)
     task = loaded.meta.get("task")
     if task == "contour":
         raise BadInputError(f"'{options.weights}' is a contour network; give a classifier or a segmenter")
+    averaged = chosen_average(options, {options.weights: loaded}, messages)
     if task == "segmentation":
-        return _segmenter(options, options.weights, loaded, messages)
-    return _classifier(options, options.weights, loaded, views, messages)
+        subject = _segmenter(options, options.weights, loaded, messages)
+    else:
+        subject = _classifier(options, options.weights, loaded, views, messages)
+    return replace(subject, averaged=averaged)
 
 
 def _classifier(
