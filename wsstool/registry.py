@@ -27,6 +27,32 @@ EXPORTS = Registry(
     },
 )
 
+EXPRESSIONS = Registry(
+    "expressions",
+    {
+        "jsonl": Entry("wsstool.expressions.formats.jsonl:read", "JSON lines", "one file"),
+        "refer": Entry(
+            "wsstool.expressions.formats.refer:read",
+            "Kazemzadeh et al., EMNLP 2014",
+            "two files per data set",
+        ),
+        "coco": Entry("wsstool.expressions.formats.coco:read", "Lin et al., ECCV 2014", "one JSON file"),
+    },
+)
+
+EXPRESSION_EXPORTS = Registry(
+    "expression-exports",
+    {
+        "jsonl": Entry("wsstool.expressions.formats.jsonl:write", "JSON lines", "one file"),
+        "refer": Entry(
+            "wsstool.expressions.formats.refer:write",
+            "Kazemzadeh et al., EMNLP 2014",
+            "a folder of two files",
+        ),
+        "coco": Entry("wsstool.expressions.formats.coco:write", "Lin et al., ECCV 2014", "one JSON file"),
+    },
+)
+
 CAMS = Registry(
     "cams",
     {
@@ -339,5 +365,7 @@ REGISTRIES = (
     DENSE,
     CORRUPTIONS,
     EXPORTS,
+    EXPRESSIONS,
+    EXPRESSION_EXPORTS,
 )
 """All families, in the order of the pipeline."""
