@@ -34,7 +34,7 @@ EXPRESSIONS = Registry(
         "refer": Entry(
             "wsstool.expressions.formats.refer:read",
             "Kazemzadeh et al., EMNLP 2014",
-            "two files per data set",
+            "2 files",
         ),
         "coco": Entry("wsstool.expressions.formats.coco:read", "Lin et al., ECCV 2014", "one JSON file"),
     },
@@ -47,7 +47,7 @@ EXPRESSION_EXPORTS = Registry(
         "refer": Entry(
             "wsstool.expressions.formats.refer:write",
             "Kazemzadeh et al., EMNLP 2014",
-            "a folder of two files",
+            "2 files",
         ),
         "coco": Entry("wsstool.expressions.formats.coco:write", "Lin et al., ECCV 2014", "one JSON file"),
     },
@@ -258,90 +258,48 @@ DENSE = Registry(
     },
 )
 
+_IMAGENET_C = "Hendrycks and Dietterich, ICLR 2019"
+
 CORRUPTIONS = Registry(
     "corruptions",
     {
         "gaussian-noise": Entry(
-            "wsstool.corruptions.noise:gaussian_noise",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 normal draw a value",
+            "wsstool.corruptions.noise:gaussian_noise", _IMAGENET_C, "1 normal draw a value"
         ),
-        "shot-noise": Entry(
-            "wsstool.corruptions.noise:shot_noise",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 Poisson draw a value",
-        ),
+        "shot-noise": Entry("wsstool.corruptions.noise:shot_noise", _IMAGENET_C, "1 Poisson draw a value"),
         "impulse-noise": Entry(
-            "wsstool.corruptions.noise:impulse_noise",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 uniform draw a value",
+            "wsstool.corruptions.noise:impulse_noise", _IMAGENET_C, "1 uniform draw a value"
         ),
         "speckle-noise": Entry(
-            "wsstool.corruptions.noise:speckle_noise",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 normal draw a value",
+            "wsstool.corruptions.noise:speckle_noise", _IMAGENET_C, "1 normal draw a value"
         ),
         "gaussian-blur": Entry(
-            "wsstool.corruptions.blur:gaussian_blur",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "2 passes of 9 to 49 taps",
+            "wsstool.corruptions.blur:gaussian_blur", _IMAGENET_C, "2 passes of 9 to 49 taps"
         ),
         "motion-blur": Entry(
-            "wsstool.corruptions.motion:motion_blur",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "21 to 41 shifted copies",
+            "wsstool.corruptions.motion:motion_blur", _IMAGENET_C, "21 to 41 shifted copies"
         ),
-        "glass-blur": Entry(
-            "wsstool.corruptions.glass:glass_blur",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "2 blurs, 1 to 3 shuffles",
-        ),
+        "glass-blur": Entry("wsstool.corruptions.glass:glass_blur", _IMAGENET_C, "2 blurs, 1 to 3 shuffles"),
         "defocus-blur": Entry(
-            "wsstool.corruptions.blur:defocus_blur",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 Fourier transform and back a channel",
+            "wsstool.corruptions.blur:defocus_blur", _IMAGENET_C, "1 Fourier transform and back a channel"
         ),
-        "snow": Entry(
-            "wsstool.corruptions.snow:snow",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "21 to 25 shifted copies of one channel",
-        ),
+        "snow": Entry("wsstool.corruptions.snow:snow", _IMAGENET_C, "21 to 25 shifted copies of one channel"),
         "fog": Entry(
-            "wsstool.corruptions.fog:fog",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 uniform draw a pixel of the enclosing square",
+            "wsstool.corruptions.fog:fog", _IMAGENET_C, "1 uniform draw a pixel of the enclosing square"
         ),
-        "frost": Entry(
-            "wsstool.corruptions.frost:frost", "Hendrycks and Dietterich, ICLR 2019", "one pass; photographs"
-        ),
+        "frost": Entry("wsstool.corruptions.frost:frost", _IMAGENET_C, "one pass; photographs"),
         "frost-synthetic": Entry(
             "wsstool.corruptions.frost:frost_synthetic", "a texture of our own", "as fog"
         ),
         "spatter": Entry(
-            "wsstool.corruptions.spatter:spatter",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "1 normal draw a pixel, blurs, distances",
+            "wsstool.corruptions.spatter:spatter", _IMAGENET_C, "1 normal draw a pixel, blurs, distances"
         ),
-        "brightness": Entry(
-            "wsstool.corruptions.colour:brightness", "Hendrycks and Dietterich, ICLR 2019", "one pass"
-        ),
-        "contrast": Entry(
-            "wsstool.corruptions.colour:contrast", "Hendrycks and Dietterich, ICLR 2019", "one pass"
-        ),
-        "jpeg-compression": Entry(
-            "wsstool.corruptions.digital:jpeg_compression", "Hendrycks and Dietterich, ICLR 2019", "1 JPEG"
-        ),
-        "saturate": Entry(
-            "wsstool.corruptions.colour:saturate", "Hendrycks and Dietterich, ICLR 2019", "one pass"
-        ),
-        "pixelate": Entry(
-            "wsstool.corruptions.digital:pixelate", "Hendrycks and Dietterich, ICLR 2019", "2 resizings"
-        ),
-        "zoom-blur": Entry(
-            "wsstool.corruptions.zoom:zoom_blur",
-            "Hendrycks and Dietterich, ICLR 2019",
-            "10 to 15 enlargements",
-        ),
+        "brightness": Entry("wsstool.corruptions.colour:brightness", _IMAGENET_C, "one pass"),
+        "contrast": Entry("wsstool.corruptions.colour:contrast", _IMAGENET_C, "one pass"),
+        "jpeg-compression": Entry("wsstool.corruptions.digital:jpeg_compression", _IMAGENET_C, "1 JPEG"),
+        "saturate": Entry("wsstool.corruptions.colour:saturate", _IMAGENET_C, "one pass"),
+        "pixelate": Entry("wsstool.corruptions.digital:pixelate", _IMAGENET_C, "2 resizings"),
+        "zoom-blur": Entry("wsstool.corruptions.zoom:zoom_blur", _IMAGENET_C, "10 to 15 enlargements"),
         "elastic-transform": Entry(
             "wsstool.corruptions.elastic:elastic_transform",
             "Michaelis et al., 2019",

@@ -4,6 +4,7 @@ import collections
 import os
 import pickle
 import pickletools
+import re
 
 import numpy as np
 import pytest
@@ -15,6 +16,15 @@ VALUE = [
     {"ref_id": 1, "sent": "caf\u00e9", "raw": b"bytes", "score": -0.5, "big": 10**30, "none": None},
     [True, False, 2**31, -3, 255, 256, 70000, [], {}, "", {"a": {1: [2.5]}}],
 ]
+
+PLAIN = re.findall(
+    r"\w+",
+    """PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2
+    LONG LONG1 LONG4
+    FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE SHORT_BINUNICODE BINUNICODE8 BINBYTES
+    SHORT_BINBYTES BINBYTES8 EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT DICT SETITEM SETITEMS
+    PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET""",
+)
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
@@ -94,23 +104,12 @@ class TestRefused:
 
     def test_every_other_instruction_is_refused(self):
         """Each instruction of the standard library that is not plain, after some values to work on."""
-        plain = set(
-            "PROTO FRAME STOP MARK POP POP_MARK DUP NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2".split()
-        )
-        plain |= set(
-            "LONG LONG1 LONG4 FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE BINUNICODE".split()
-        )
-        plain |= set(
-            "SHORT_BINUNICODE BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 EMPTY_LIST LIST APPEND".split()
-        )
-        plain |= set("APPENDS EMPTY_DICT DICT SETITEM SETITEMS PUT BINPUT LONG_BINPUT MEMOIZE".split())
-        plain |= set("GET BINGET LONG_BINGET".split())
-        others = [op for op in pickletools.opcodes if op.name not in plain]
+        others = [op for op in pickletools.opcodes if op.name not in PLAIN]
         assert {"GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD", "INST", "EXT1", "PERSID"} <= {
             o.name for o in others
         }
         for op in others:
-            with pytest.raises(BadInputError, match="^file 'x' holds .*; only lists"):
+            with pytest.raises(BadInputError, match=r"^file 'x' holds .*; only lists"):
                 loads(b"(]]\x8c\x02os\x8c\x06system" + op.code.encode("latin-1") + b"a\nb\n.", "file 'x'")
 
     def test_an_instruction_that_asks_for_much_memory_fails(self):
@@ -122,7 +121,7 @@ class TestRefused:
         "content", [b"", b"\x80\x02]", b"\x80\x09.", b"hello", b"]K\x01s.", b"a.", b"\x80"]
     )
     def test_damaged_pickles(self, content):
-        with pytest.raises(BadInputError, match="^file 'x' (is no pickle|holds)"):
+        with pytest.raises(BadInputError, match=r"^file 'x' (is no pickle|holds)"):
             loads(content, "file 'x'")
 
     def test_every_cut_of_a_pickle(self):

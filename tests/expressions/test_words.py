@@ -85,7 +85,7 @@ class TestVocabulary:
 
     @pytest.mark.parametrize("text", ["", "  ", "."])
     def test_an_empty_sentence_is_refused(self, text):
-        with pytest.raises(BadInputError, match="has no words$"):
+        with pytest.raises(BadInputError, match=r"has no words$"):
             Vocabulary.of_sentences(self.sentences).encode(text)
 
     def test_travels_as_a_plain_list(self):
