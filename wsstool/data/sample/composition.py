@@ -9,11 +9,9 @@ from functools import lru_cache
 import numpy as np
 from scipy import ndimage
 
-from wsstool.data.sample.drawing import crop, grey, picture, relief, smooth_noise
+from wsstool.data.sample.drawing import crop, grey, picture, smooth_noise
 
 _PHOTOGRAPHS = ("astronaut", "coffee", "rocket", "camera", "hubble", "retina", "moon", "clock")
-_NEUTRAL = ("text", "page", "cell", "microaneurysms", "retina")
-_SHAPES = ("disc", "crate", "leaf", "star", "blob")
 
 
 @dataclass(frozen=True)
@@ -45,24 +43,6 @@ def background(generator: np.random.Generator, size: int, part: str) -> np.ndarr
         photograph += (grey(photograph)[..., None] - photograph) * generator.choice((0.0, 0.5, 1.0))
         image[where] = photograph[where]
     return image
-
-
-def clutter(
-    generator: np.random.Generator,
-    image: np.ndarray,
-    part: str,
-    *,
-    most: int,
-    shapes: tuple[str, ...] = _SHAPES,
-) -> None:
-    """Paste up to ``most`` objects that belong to no class: their surfaces are print, cells or a retina."""
-    size = image.shape[0]
-    for _ in range(generator.integers(0, most + 1)):
-        shape = str(generator.choice(shapes))
-        name = str(generator.choice(_NEUTRAL))
-        stamp = outline(generator, shape, round(size * generator.uniform(0.15, 0.32)), part)
-        surface = relief(generator, crop(generator, name, stamp.shape, 110.0, part=part))
-        lay(generator, image, stamp, tinted(generator, surface), place(generator, size, stamp))
 
 
 def outline(generator: np.random.Generator, shape: str, size: int, part: str) -> np.ndarray:

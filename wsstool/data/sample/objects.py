@@ -16,7 +16,6 @@ from scipy import ndimage
 from wsstool.data.sample.composition import (
     Thing,
     background,
-    clutter,
     lay,
     on_canvas,
     outline,
@@ -35,6 +34,7 @@ CLASSES = ClassList(
 _SURFACES = {"crate": ("brick", 100.0), "leaf": ("grass", 90.0), "star": ("gravel", 130.0)}
 _HUES = {"coin": -0.9, "crate": 0.7, "horse": -0.3, "leaf": -2.1, "star": 2.1}  # radians: red 0, green -2.1
 _FUR = (0.32, 0.05, 1.0, 1.0)  # where chelsea is fur and not wall
+_NEUTRAL = ("text", "page", "cell", "microaneurysms", "retina")
 _SMALLEST = 0.5  # share of an object that must stay visible
 
 
@@ -50,7 +50,12 @@ def draw(generator: np.random.Generator, size: int, part: str) -> tuple[np.ndarr
         image (size, size, 3) uint8, mask (size, size) uint8 class ids, and the objects in drawing order.
     """
     image = background(generator, size, part)
-    clutter(generator, image, part, most=3)
+    for _ in range(generator.integers(0, 4)):
+        shape = str(generator.choice(("disc", "crate", "leaf", "star", "blob")))
+        name = str(generator.choice(_NEUTRAL))
+        stamp = outline(generator, shape, round(size * generator.uniform(0.15, 0.32)), part)
+        surface = relief(generator, crop(generator, name, stamp.shape, 110.0, part=part))
+        lay(generator, image, stamp, tinted(generator, surface), place(generator, size, stamp))
     things: list[Thing] = []
     for _ in range(generator.choice((1, 2, 3), p=(0.35, 0.4, 0.25))):
         name = str(generator.choice(CLASSES.names[1:]))
