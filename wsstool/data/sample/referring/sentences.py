@@ -77,7 +77,7 @@ class _Scene:
         self.item = items[target]
 
     def pick(self, ways: Sequence[str]) -> str:
-        return str(ways[self.generator.integers(len(ways))])
+        return ways[int(self.generator.integers(len(ways)))]
 
     def truths(self, test: Callable[[Item], Truth]) -> list[Truth]:
         return [test(item) for item in self.items]
@@ -190,8 +190,8 @@ def _negated(scene: _Scene) -> Phrase:
         verb = scene.pick(("that is neither", "which is neither", "neither"))
         is_one = scene.truths(lambda one: one.colour in colours)
         return _without(scene, "colour", f"{verb} {colours[0]} nor {colours[1]}", is_one)
-    words = {"size": lexicon.SIZES, "colour": lexicon.COLOURS, "texture": lexicon.TEXTURES}[what]
-    word = scene.pick(tuple(words))
+    words = {"size": [*lexicon.SIZES], "colour": [*lexicon.COLOURS], "texture": [*lexicon.TEXTURES]}
+    word = scene.pick(words[what])
     text = f"{scene.pick(lexicon.NEGATIONS)} {scene.adjective(word)}"
     return _without(scene, what, text, scene.truths(lambda one: getattr(one, what) == word))
 
