@@ -69,6 +69,14 @@ def test_the_cvat_page_runs(read_along, tmp_path):
     assert 0 < good.count("<box ") == good.count("<mask ")
 
 
+def test_the_page_about_sentences_runs(read_along, tmp_path):
+    done = read_along("docs/howto/sentences.md")
+    assert "left out" not in done.stderr
+    assert (tmp_path / "refcoco" / "refs(wsstool).json").exists()
+    again, first = (tmp_path / name for name in ("again.jsonl", "data/referring.jsonl"))
+    assert len(again.read_text().splitlines()) == len(first.read_text().splitlines())
+
+
 @pytest.mark.slow
 def test_the_tissue_page_runs(read_along, tmp_path):
     done = read_along("docs/howto/tissue-patches.md")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from wsstool.data.formats.annotation_file import read_json
+from wsstool.annotation_file import read_json
 from wsstool.data.formats.coco import in_list
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape

@@ -14,8 +14,11 @@ from wsstool.stages.options.groups import (
     Completion,
     DataFolder,
     RecordOutput,
+    SentenceSource,
     Settings,
 )
+
+_SENTENCES = "file with sentences to convert (JSON lines, REFER, COCO), or its folder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +31,20 @@ class Like(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(Settings, Like, Completion):
-    """Label maps or instance masks in the formats of other programs; the output has no key."""
+class ExportOptions(Settings, Like, SentenceSource, Completion):
+    """Label maps, instance masks or sentences in the formats of other programs; the output has no key."""
 
     source: str | None = option(None, "input file; '-' or omitted: standard input", positional=True)
     output: Path = option(
-        ..., "folder (png, yolo, voc) or file to write", panel=OUTPUT, spelling=("--output", "-o")
+        ..., "folder (png, yolo, voc, refer) or file to write", panel=OUTPUT, spelling=("--output", "-o")
     )
     format: ExportFormat | None = option(
-        None, "png for mask files, all others for selection files; default: png or coco", panel=METHOD
+        None,
+        "png for mask files; jsonl, refer or coco for sentences; all others and coco for selection files; "
+        "default: png, jsonl or coco",
+        panel=METHOD,
     )
+    expressions: Path | None = redeclared(SentenceSource, "expressions", None, help=_SENTENCES)
     score_threshold: float = option(
         0.0, "minimum score of the instances to export", panel=METHOD, at_least=0, at_most=1
     )
@@ -55,12 +62,13 @@ class ExportOptions(Settings, Like, Completion):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportOptions(Like, RecordOutput):
-    """Instance masks from an annotation file of another program."""
+class ImportOptions(Like, SentenceSource, RecordOutput):
+    """Instance masks or sentences from an annotation file of another program."""
 
-    annotations: Path = option(
-        ..., "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip", positional=True
+    annotations: Path | None = option(
+        None, "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip", positional=True
     )
+    expressions: Path | None = redeclared(SentenceSource, "expressions", None, help=_SENTENCES)
     images: Path | None = option(
         None,
         "data folder for checking image names and sizes; default: as stated in the file",
