@@ -187,6 +187,11 @@ def default_output_stride(arch: str, wanted: int = 16) -> int:
     return min(wanted, _measure_stages(_probe(arch))[-1].stride)
 
 
+def plain_strides(arch: str) -> dict[str, int]:
+    """Return the stride of each part of the plain network, by name, whatever its output stride."""
+    return {stage.name: stage.stride for stage in _measure_stages(_probe(arch))}
+
+
 def stage_before_last_stride(backbone: Backbone) -> Stage:
     """Return the last part before the plain network halves its maps for the last time, from ``backbone``."""
     own = _measure_stages(_probe(backbone.arch))
