@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from wsstool.errors import UsageError
 from wsstool.models.referring.linguistic_attention import LinguisticAttention
 from wsstool.models.referring.position_attention import PositionAttention
+from wsstool.models.referring.spread import per_sentence
 from wsstool.models.referring.visual_attention import AsymmetricAttention
 from wsstool.models.referring.words import Sentences
 
@@ -95,5 +96,4 @@ class ResidualBCAM(nn.Module):
         """(S,C,h,w), or (B,C,h,w) with ``image_of``, -> (S,C,h,w)."""
         fused = self.expand(F.relu(self.bcam(x, sentences, image_of)))  # (S,P,C)
         words = F.normalize(fused, dim=2).mT.unflatten(2, x.shape[2:])
-        image = F.normalize(x, dim=1)
-        return (image if image_of is None else image[image_of]) + words
+        return per_sentence(F.normalize(x, dim=1), image_of) + words

@@ -8,6 +8,8 @@ from itertools import pairwise
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wsstool.models.referring.spread import per_sentence
+
 FIRST_BIAS = -2.0
 """Bias of the logits: maps start low, so that foreground must be learned."""
 
@@ -65,7 +67,7 @@ class PyramidDecoder(nn.Module):
         for level, x in enumerate(reversed(maps)):
             lateral = self.laterals[level](x)
             if level >= len(maps) - shared:
-                lateral = lateral[image_of]
+                lateral = per_sentence(lateral, image_of)
             if y is not None:
                 above = self.reduce[level - 1](y)
                 above = F.interpolate(above, lateral.shape[2:], mode="bilinear", align_corners=False)

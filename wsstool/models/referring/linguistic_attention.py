@@ -7,6 +7,7 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from wsstool.models.referring.coordinates import CHANNELS, coordinates
+from wsstool.models.referring.spread import per_sentence
 from wsstool.models.referring.words import Sentences
 
 
@@ -59,10 +60,8 @@ class LinguisticAttention(nn.Module):
             sentences: encoded.
             image_of: (S,) int64 image of each sentence, or None.
         """
-        seen = self.visual(x) + self.place(coordinates(size, x))  # (B or S,P,D)
-        if image_of is not None:
-            seen = seen[image_of]
-        features = seen + self.sentence(sentences.state)[:, None]
+        seen = self.visual(x) + self.place(coordinates(size, x.dtype, x.device))  # (B or S,P,D)
+        features = per_sentence(seen, image_of) + self.sentence(sentences.state)[:, None]
         words = self.word(sentences.words)  # (S,T,D)
         scores = features @ words.mT  # (S,P,T)
         share = scores.masked_fill(~sentences.known[:, None], float("-inf")).softmax(2)
