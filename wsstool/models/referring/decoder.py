@@ -71,7 +71,7 @@ class PyramidDecoder(nn.Module):
             if y is not None:
                 above = self.reduce[level - 1](y)
                 above = F.interpolate(above, lateral.shape[2:], mode="bilinear", align_corners=False)
-                lateral = self.smooth[level - 1](lateral + above)
-            y = F.relu(lateral)
+                lateral = self.smooth[level - 1](above.add_(lateral))
+            y = lateral.relu_()
             logits.append(self.classify[level](y).float())
         return logits
