@@ -183,8 +183,9 @@ def rarefied_backbone(backbone: Backbone) -> Backbone:
 
 
 def default_output_stride(arch: str, wanted: int = 16) -> int:
-    """Return ``wanted``, or the network's own stride if that is smaller."""
-    return min(wanted, _measure_stages(_probe(arch))[-1].stride)
+    """Return ``wanted``, or the network's own stride if that is smaller or cannot be changed."""
+    own = _measure_stages(_probe(arch))[-1].stride
+    return own if arch in FAN_SIZES else min(wanted, own)
 
 
 def plain_strides(arch: str) -> dict[str, int]:

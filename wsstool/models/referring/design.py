@@ -40,7 +40,7 @@ class Design:
     image_size: int
 
     def __post_init__(self) -> None:
-        for name in ("word_channels", "hidden", "width", "decoder_width", "image_size"):
+        for name in ("width", "decoder_width", "word_channels", "hidden", "image_size"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} {getattr(self, name)} of {self.arch}: give 1 or more")
         if self.n_words < 2:
