@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -66,15 +67,16 @@ class BCAM(nn.Module):
 
 
 class ResidualBCAM(nn.Module):
-    """BCAM inside an encoder: normalise(c) + normalise(BCAM(c) brought back to the channels of c).
+    """BCAM inside an encoder: c + |c| normalise(BCAM(c), brought back to the channels of c).
 
-    Both norms are L2 over the channels of each position, so words and image have equal weight.
+    The norms are L2 over the channels of each position, so image and words have equal weight everywhere.
 
     Args:
         channels, width, word_channels, state_channels, attention, size: see ``BCAM``.
     Notes:
-        The normalisation changes the magnitude of the features that the next stage sees: its batch norms must
-        be trained, even with pre-trained weights.
+        The published sum is normalise(c) + normalise(BCAM(c)): this one has the same direction at every
+        position and keeps the magnitude of c, to which pre-trained weights and frozen batch norms of the next
+        stage are tuned, and which separates objects from background for the decoder.
     Source:
         Feng et al., CVPR 2021 (encoder fusion) and TNNLS 2021. Written from notes on the papers.
     """
@@ -96,4 +98,5 @@ class ResidualBCAM(nn.Module):
         """(S,C,h,w), or (B,C,h,w) with ``image_of``, -> (S,C,h,w)."""
         fused = self.expand(F.relu(self.bcam(x, sentences, image_of)))  # (S,P,C)
         words = F.normalize(fused, dim=2).mT.unflatten(2, x.shape[2:])
-        return per_sentence(F.normalize(x, dim=1), image_of) + words
+        magnitude = torch.linalg.vector_norm(x, dim=1, keepdim=True)
+        return per_sentence(x, image_of) + per_sentence(magnitude, image_of) * words

@@ -48,6 +48,12 @@ class PyramidDecoder(nn.Module):
         self.reduce = nn.ModuleList(nn.Conv2d(above, w, 1, bias=False) for above, w in steps)
         self.smooth = nn.ModuleList(nn.Conv2d(w, w, 3, padding=1) for w in widths[1:])
         self.classify = nn.ModuleList(nn.Conv2d(w, 1, 1) for w in widths)
+        for layer in (
+            *self.laterals,
+            *self.reduce,
+            *self.smooth,
+        ):  # else words fade on the way to fine scales
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")  # type: ignore[arg-type]
         for layer in self.classify:
             nn.init.constant_(layer.bias, FIRST_BIAS)  # type: ignore[arg-type]
 
