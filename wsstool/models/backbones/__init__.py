@@ -183,8 +183,14 @@ def rarefied_backbone(backbone: Backbone) -> Backbone:
 
 
 def default_output_stride(arch: str, wanted: int = 16) -> int:
-    """Return ``wanted``, or the network's own stride if that is smaller."""
-    return min(wanted, _measure_stages(_probe(arch))[-1].stride)
+    """Return ``wanted``, or the network's own stride if that is smaller or cannot be changed."""
+    own = _measure_stages(_probe(arch))[-1].stride
+    return own if arch in FAN_SIZES else min(wanted, own)
+
+
+def plain_strides(arch: str) -> dict[str, int]:
+    """Return the stride of each part of the plain network, by name, whatever its output stride."""
+    return {stage.name: stage.stride for stage in _measure_stages(_probe(arch))}
 
 
 def stage_before_last_stride(backbone: Backbone) -> Stage:
