@@ -69,6 +69,11 @@ class SentenceCounts:
         union = self.union
         return np.where(union > 0, self.intersection / np.maximum(union, 1), 1.0)
 
+    @classmethod
+    def joined(cls, parts: Sequence[SentenceCounts]) -> SentenceCounts:
+        """Join the counts of several sets of images."""
+        return cls(*(np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(cls)))
+
     def of(self, chosen: np.ndarray) -> SentenceCounts:
         """Return the counts of some sentences, by a bool mask or by numbers."""
         return SentenceCounts(*(getattr(self, one.name)[chosen] for one in fields(self)))

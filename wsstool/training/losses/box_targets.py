@@ -67,6 +67,7 @@ def box_target(
     slack: float = 0.0,
     mask: torch.Tensor | None = None,
     done: float = 1.0,
+    image_of: torch.Tensor | None = None,
 ) -> BoxTarget:
     """Build the target of a batch of crops.
 
@@ -81,6 +82,8 @@ def box_target(
             loose: rows and columns of that border band are not valid; [0, 0.5).
         mask: (B,S,T) uint8 of the crop: 1 object, 0 not, 255 unknown; or None.
         done: see ``BoxTarget``.
+        image_of: (B,) int64 number of the image of each box, if several boxes share one; else box k belongs
+            to image k.
 
     Raises:
         UsageError: ``slack`` outside its range.
@@ -98,13 +101,14 @@ def box_target(
     columns, columns_count = _line(boxes[:, 0::2], extents[:, 1], width, view_columns / width, slack)
     real_rows = _centres(height, view_rows, boxes) < extents[:, :1]
     real_columns = _centres(width, view_columns, boxes) < extents[:, 1:]
+    small = F.adaptive_avg_pool2d(images.float() / 255, size)
     return BoxTarget(
         rows,
         columns,
         rows_count,
         columns_count,
         real_rows[:, :, None] & real_columns[:, None, :],
-        F.adaptive_avg_pool2d(images.float() / 255, size),
+        small if image_of is None else small[image_of],
         None if mask is None else _coverage(mask, size),
         done,
     )
