@@ -18,6 +18,8 @@ def write_part(whole, path, chosen, shard=None, stage="made-up", inputs=(), **pa
     old = whole.header
     columns = {}
     for name, (_, index, _) in SCHEMA_KINDS[old.payload].head.items():
+        if name not in old.columns:
+            continue
         column = old.columns[name]
         if index == "image + 1":
             columns[name] = np.concatenate([[0], np.cumsum(np.diff(column)[chosen])])
