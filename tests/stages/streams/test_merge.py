@@ -66,7 +66,7 @@ def test_all_parts_are_one_pass(kind, tmp_path):
     )
     assert set(header.columns) == set(expected.columns)
     for name, column in expected.columns.items():
-        assert np.array_equal(header.columns[name], column), name
+        np.testing.assert_array_equal(header.columns[name], column, name)
     for a, b in zip(records, expected_records, strict=True):
         assert a.name == b.name and np.array_equal(a.data, b.data, equal_nan=True)
     for name in set(tail) - {"crc32"}:
