@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 
 from tests.expressions.rows import ROWS
+from wsstool.expressions.expression import numbered
 from wsstool.expressions.formats import coco, jsonl, refer
-from wsstool.expressions.formats.numbering import numbered
 from wsstool.expressions.recognise import read_expressions
 
 

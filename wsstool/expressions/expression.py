@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from wsstool.errors import BadInputError
@@ -31,6 +31,8 @@ class Expression:
         split: ``train``, ``val``, ``testA``, ...
         dataset: name of the data set, where a file holds several.
         size: rows and columns of the image as stated by the source.
+        number: of the object, unique in its source: the id, the annotation id, or its place from 1; the
+            first of them that is a whole number for all objects, and different for each.
     """
 
     image: str
@@ -46,6 +48,7 @@ class Expression:
     split: str | None = None
     dataset: str | None = None
     size: tuple[int, int] | None = None
+    number: int = field(default=0, compare=False)
 
     def inside(self, size: tuple[int, int]) -> Expression | None:
         """Return the object with its box cut at the border of the image; None if nothing of it is inside.
@@ -108,7 +111,29 @@ def collect(rows: Iterable[Expression], source: str, format: str) -> Expressions
         found[key] = _joined(found[key], kept, source) if key in found else kept
     if not found:
         raise BadInputError(f"{source} holds no sentence")
-    return Expressions(source, format, tuple(found.values()), tuple(empty))
+    rows = list(found.values())
+    return Expressions(source, format, _numbered(rows), tuple(empty))
+
+
+def numbered(known: Sequence[Id | None], first: int = 1) -> list[int]:
+    """Return ids that are whole numbers, each once.
+
+    Example:
+        >>> numbered([7, 9]), numbered([7, 7]), numbered(["a", None], first=0)
+        ([7, 9], [1, 2], [0, 1])
+    """
+    return _whole(known) or list(range(first, first + len(known)))
+
+
+def _numbered(rows: Sequence[Expression]) -> tuple[Expression, ...]:
+    numbers = _whole([row.id for row in rows]) or numbered([row.annotation_id for row in rows])
+    return tuple(replace(row, number=number) for row, number in zip(rows, numbers, strict=True))
+
+
+def _whole(known: Sequence[Id | None]) -> list[int] | None:
+    """Return the ids if all are whole numbers that differ and fit a column of a file."""
+    whole = [one for one in known if isinstance(one, int) and 0 <= one < 1 << 63]
+    return whole if len(set(whole)) == len(known) else None
 
 
 def _chosen(row: Expression, texts: list[int]) -> Expression:

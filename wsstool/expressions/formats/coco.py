@@ -9,7 +9,7 @@ from typing import Any
 
 from wsstool.annotation_file import read_json
 from wsstool.errors import BadInputError
-from wsstool.expressions.expression import Box, Expression, Expressions, collect
+from wsstool.expressions.expression import Box, Expression, Expressions, collect, numbered
 from wsstool.expressions.formats.fields import (
     FieldError,
     expression,
@@ -20,7 +20,7 @@ from wsstool.expressions.formats.fields import (
     text_of,
     written_box,
 )
-from wsstool.expressions.formats.numbering import category_numbers, image_numbers, numbered
+from wsstool.expressions.formats.numbering import category_numbers, image_numbers
 
 
 def read(path: Path) -> Expressions:

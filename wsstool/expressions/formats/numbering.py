@@ -1,23 +1,10 @@
-"""Ids for formats that demand whole numbers, each once: the known ones where they are such."""
+"""Ids of images and categories for formats that demand whole numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from wsstool.expressions.expression import Expression, Id
-
-
-def numbered(known: Sequence[Id | None], first: int = 1) -> list[int]:
-    """Return ids that are whole numbers, each once.
-
-    Example:
-        >>> numbered([7, 9]), numbered([7, 7]), numbered(["a", None], first=0)
-        ([7, 9], [1, 2], [0, 1])
-    """
-    whole = [one for one in known if isinstance(one, int) and one >= 0]
-    if len(set(whole)) == len(known):
-        return whole
-    return list(range(first, first + len(known)))
+from wsstool.expressions.expression import Expression, Id, numbered
 
 
 def image_numbers(rows: Iterable[Expression]) -> dict[str, int]:

@@ -9,7 +9,7 @@ from typing import Any
 from wsstool.annotation_file import as_json, read_bytes, read_json
 from wsstool.errors import BadInputError
 from wsstool.expressions import restricted_pickle
-from wsstool.expressions.expression import Expression, Expressions, Id, collect
+from wsstool.expressions.expression import Expression, Expressions, Id, collect, numbered
 from wsstool.expressions.formats import coco
 from wsstool.expressions.formats.fields import (
     FieldError,
@@ -21,7 +21,7 @@ from wsstool.expressions.formats.fields import (
     size_of,
     text_of,
 )
-from wsstool.expressions.formats.numbering import category_numbers, image_numbers, numbered
+from wsstool.expressions.formats.numbering import category_numbers, image_numbers
 from wsstool.expressions.tokenizer import tokenize
 
 INSTANCES = "instances.json"

@@ -108,6 +108,10 @@ def _boxes(
         if box_format != "auto":
             raise UsageError("--box-format applies to box files, but the boxes are those of the contour file")
         return BoxColumns.of_header(inputs.maps.header), ()
+    if inputs.maps is not None and inputs.maps.header.sentences is not None:
+        raise UsageError(
+            "--boxes does not apply to maps of sentences, whose boxes are those of the contour file"
+        )
     more = []
     if inputs.folder is not None:
         source = open_box_dataset(
