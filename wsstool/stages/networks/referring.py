@@ -62,6 +62,14 @@ def reads(loaded: Weights) -> bool:
     return loaded.meta.get("task") == TASK
 
 
+def no_language(weights: Path, option: str) -> str:
+    """Return the error message for an option that needs a network that reads sentences."""
+    return (
+        f"{option} needs a network that reads sentences, which '{weights}' is not; train one with "
+        "'wsstool train-contour --arch bcam-mobilenet-v2'"
+    )
+
+
 def open_sentence_mapper(
     weights: Path, loaded: Weights, device: torch.device, *, ensemble: bool = False, batch_size: int = 32
 ) -> SentenceMapper:
@@ -75,14 +83,8 @@ def open_sentence_mapper(
         batch_size: sentences per pass.
 
     Raises:
-        BadInputError: a network without language, weights without vocabulary or damaged ones, or one network
-            where two are asked for.
+        BadInputError: weights without vocabulary or damaged ones, or one network where two are asked for.
     """
-    if not reads(loaded):
-        raise BadInputError(
-            f"'{weights}' is not a network that reads sentences; train one with 'wsstool train-contour "
-            "--arch bcam-mobilenet-v2'"
-        )
     states = [loaded.state_dict]
     if ensemble:
         if loaded.state_dict_2 is None:

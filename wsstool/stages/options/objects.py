@@ -21,6 +21,7 @@ from wsstool.stages.options.groups import (
     Inference,
     PublishedWeights,
     RecordOutput,
+    SentenceSource,
     Settings,
     Shard,
 )
@@ -63,8 +64,10 @@ class ProposeOptions(ImageFolder, Shard, Settings, Execution, RecordOutput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContourOptions(ImageFolder, Shard, BoxSource, BoxWindows, PublishedWeights, Inference, RecordOutput):
-    """Maps of all boxes of a data folder, computed by a trained network."""
+class ContourOptions(
+    ImageFolder, Shard, BoxSource, SentenceSource, BoxWindows, PublishedWeights, Inference, RecordOutput
+):
+    """Maps of all boxes or sentences of a data folder, computed by a trained network."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)
     class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
