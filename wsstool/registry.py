@@ -35,11 +35,7 @@ EXPRESSIONS = Registry(
     "format of sentences",
     {
         "jsonl": Entry("wsstool.expressions.formats.jsonl:read", "JSON lines", "one file"),
-        "refer": Entry(
-            "wsstool.expressions.formats.refer:read",
-            "Kazemzadeh et al., EMNLP 2014",
-            "2 files",
-        ),
+        "refer": Entry("wsstool.expressions.formats.refer:read", "Kazemzadeh et al., EMNLP 2014", "2 files"),
         "coco": Entry("wsstool.expressions.formats.coco:read", "Lin et al., ECCV 2014", "one JSON file"),
     },
 )
@@ -49,11 +45,7 @@ EXPRESSION_EXPORTS = Registry(
     "format of sentences",
     {
         "jsonl": Entry("wsstool.expressions.formats.jsonl:write", "JSON lines", "one file"),
-        "refer": Entry(
-            "wsstool.expressions.formats.refer:write",
-            "Kazemzadeh et al., EMNLP 2014",
-            "2 files",
-        ),
+        "refer": Entry("wsstool.expressions.formats.refer:write", "Kazemzadeh et al., EMNLP 2014", "2 files"),
         "coco": Entry("wsstool.expressions.formats.coco:write", "Lin et al., ECCV 2014", "one JSON file"),
     },
 )

@@ -128,7 +128,7 @@ class TestRefusals:
 
     def test_masks_that_are_not_there(self, tmp_path):
         data = draw(tmp_path / "data", masks=False)
-        with pytest.raises(BadInputError, match="no object of .* has a mask, from which to learn"):
+        with pytest.raises(BadInputError, match=r"no object of .* has a mask, from which to learn"):
             train_contour(data, output=tmp_path / "c.pth", loss=["mask=1"], **QUICK)
         with pytest.raises(BadInputError, match="has no masks that could select the best epoch"):
             train_contour(data, output=tmp_path / "c.pth", val_split="val", **QUICK)

@@ -58,6 +58,11 @@ class BRINet(OnBackbone):
         for layer in self.classify:
             nn.init.constant_(layer.bias, FIRST_BIAS)  # type: ignore[arg-type]
 
+    @property
+    def n_outputs(self) -> int:
+        """Number of scales at which ``forward`` returns logits."""
+        return len(self.classify)
+
     def forward(self, images: Tensor, words: Tensor, image_of: Tensor) -> tuple[Tensor, ...]:
         """Return the logits of each stage, deepest first, and of their fusion; see ``EncoderFusion.forward``.
 

@@ -49,6 +49,11 @@ class EncoderFusion(OnBackbone):
         )
         self.decoder = PyramidDecoder([group.channels for group in self.groups], design.decoder_width)
 
+    @property
+    def n_outputs(self) -> int:
+        """Number of scales at which ``forward`` returns logits."""
+        return len(self.groups)
+
     def forward(self, images: Tensor, words: Tensor, image_of: Tensor) -> tuple[Tensor, ...]:
         """Return the logits of each sentence at several scales.
 
