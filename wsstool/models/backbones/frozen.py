@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 from torch import nn
 
@@ -55,7 +55,8 @@ class OnBackbone(nn.Module):
                 third of all work.
         """
         norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
-        first = [self.backbone.get_submodule(s.name) for s in self.backbone.stages if s.stride <= stride]
+        stages: Any = self.backbone.stages
+        first = [self.backbone.get_submodule(s.name) for s in stages if s.stride <= stride]
         self.freeze([*norms, *first])
         fold_norms(self.backbone)
 

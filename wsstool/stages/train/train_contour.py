@@ -59,9 +59,7 @@ def train_contour(options: TrainContourOptions, *, messages: Messages = SILENT) 
     if options.selection is not None and not learns_masks:
         raise UsageError("--selection is used only by the loss 'mask'; add --loss mask")
     if reads_sentences(options.arch):
-        start = read_start(options, messages)
-        options = replace(options, backbone_rate=backbone_rate(options))
-        return train_on_sentences(options, Losses(terms, described, own), start, messages)
+        return train_on_sentences(options, Losses(terms, described, own), messages)
     if options.expressions is not None:
         raise UsageError(
             f"--arch {options.arch} does not read sentences; --expressions needs a network such as "

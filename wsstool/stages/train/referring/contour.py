@@ -14,7 +14,12 @@ from wsstool.expressions.vocabulary import Vocabulary
 from wsstool.models.referring.build import describe_referring
 from wsstool.stages.inputs.named_objects import NamedObjects, open_named_objects
 from wsstool.stages.options.trainers.train_contour import TrainContourOptions
-from wsstool.stages.train.initial_weights import init_input, start_normalisation
+from wsstool.stages.train.initial_weights import (
+    backbone_rate,
+    init_input,
+    read_start,
+    start_normalisation,
+)
 from wsstool.stages.train.referring.masks import NamedMasks
 from wsstool.stages.train.referring.networks import NetworkBuilder, network_builder
 from wsstool.stages.train.referring.validation import OverallIou
@@ -41,15 +46,12 @@ class Losses:
     settings: list[str]
 
 
-def train_on_sentences(
-    options: TrainContourOptions, losses: Losses, start: tuple[Any, bool], messages: Messages
-) -> dict[str, Any]:
+def train_on_sentences(options: TrainContourOptions, losses: Losses, messages: Messages) -> dict[str, Any]:
     """Train a network on sentences and the boxes, or masks, of the objects that they name.
 
     Args:
         options: those of ``train-contour``; automatic values are resolved here.
         losses: the losses.
-        start: initial weights, or None, and the value of ``--init-ema`` for the key.
         messages: receives what is left out.
 
     Returns:
@@ -68,14 +70,15 @@ def train_on_sentences(
     uses_masks = any(term.name == "mask" for term in losses.terms)
     source = _usable(source, only_masks=[term.name for term in losses.terms] == ["mask"], messages=messages)
     valid = _validation(options, messages)
+    start, averaged = read_start(options, messages)
     options = _resolved(options, source)
     masks = NamedMasks(source) if uses_masks else None
-    builder = network_builder(options, Vocabulary.of_sentences(source.sentences), start[0], messages)
+    builder = network_builder(options, Vocabulary.of_sentences(source.sentences), start, messages)
     inputs = [*source.inputs, *([masks.input] if masks else []), *builder.inputs]
-    inputs += init_input(options.init, start[0])
+    inputs += init_input(options.init, start)
     if valid is not None:
         inputs += [*valid.inputs, NamedMasks(valid).input]
-    params = options.key_params(loss=losses.described, settings=losses.settings or None, averaged=start[1])
+    params = options.key_params(loss=losses.described, settings=losses.settings or None, averaged=averaged)
     run = TrainingRun("train-contour", "referring", options, params, inputs, messages)
     return run.result(lambda: _Training(run, options, source, losses, masks, valid, builder).trained())
 
@@ -109,7 +112,7 @@ def _validation(options: TrainContourOptions, messages: Messages) -> NamedObject
 def _resolved(options: TrainContourOptions, source: NamedObjects) -> TrainContourOptions:
     """Return the options with automatic values resolved."""
     epochs = options.epochs or max(1, round((options.views or VIEWS) / len(source.sentences)))
-    return replace(options, epochs=epochs, split=source.split)
+    return replace(options, epochs=epochs, split=source.split, backbone_rate=backbone_rate(options))
 
 
 @dataclass(frozen=True)

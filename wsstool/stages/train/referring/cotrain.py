@@ -119,7 +119,7 @@ class _Training:
             layer_weights=options.scale_weight or [1.0] * scales,
             noise_rate=None if isinstance(self.noise_rate, str) else self.noise_rate,
             groups=partial(_groups, options=options),
-            validate=(lambda network: check(network.network)) if check else None,
+            validate=partial(_checked, check) if check else None,
             mean=mean,
             std=std,
             messages=self.run.messages,
@@ -189,6 +189,10 @@ class _Training:
         if len(objects) < 2:
             raise BadInputError(f"training needs at least 2 usable sentences, not {len(objects)}")
         return images, objects
+
+
+def _checked(check: OverallIou, network: nn.Module) -> dict[str, Any]:
+    return check(network.network)  # type: ignore[arg-type]
 
 
 def _groups(network: nn.Module, options: CotrainOptions) -> list[dict[str, Any]]:
