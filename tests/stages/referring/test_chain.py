@@ -15,6 +15,8 @@ from wsstool.stages.objects.contour import contour
 from wsstool.stages.objects.select import select
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.predict.predict import predict
+from wsstool.stages.pseudo_masks.cam import cam
+from wsstool.stages.robustness.robustness import robustness
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.referring.selected import open_masked_sentences
 from wsstool.stages.train.train_contour import train_contour
@@ -283,3 +285,11 @@ class TestPredict:
         save_weights(tmp_path / "seg.pth", network.state_dict(), meta)
         with pytest.raises(BadInputError, match=r"needs a network that reads sentences, which .* is not"):
             predict(trained / "data", weights=tmp_path / "seg.pth", output=tmp_path / "p.h5", **own)
+
+
+@pytest.mark.parametrize("stage", [cam, robustness])
+def test_commands_for_other_networks_say_what_this_one_is(trained, stage, tmp_path):
+    data = trained / "data"
+    (data / "labels.csv").write_text("image,labels\n" + "".join(f"{i}.png,disc\n" for i in range(8)))
+    with pytest.raises(BadInputError, match="is a network that reads sentences, not a classifier"):
+        stage(data, weights=trained / "c.pth", output=tmp_path / "x.h5")
