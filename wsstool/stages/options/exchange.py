@@ -75,5 +75,12 @@ class ImportOptions(Like, SentenceSource, RecordOutput):
         panel=INPUT,
         key=False,
     )
+    shuffle: int | None = option(
+        None,
+        "for sentences: exchange them between images at random, with this seed (for eval --shuffled)",
+        panel=METHOD,
+        key=False,
+        at_least=0,
+    )
     class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
     force: bool = redeclared(Completion, "force", False)

@@ -18,6 +18,7 @@ from wsstool.stages.options.groups import (
     ImagesOfRecords,
     Inference,
     RecordOutput,
+    SentenceSource,
     Shard,
 )
 from wsstool.stages.options.metrics import choices
@@ -70,7 +71,7 @@ class LabelMapScores(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalOptions(LabelMapScores):
+class EvalOptions(LabelMapScores, SentenceSource):
     """Scores of predictions."""
 
     sources: list[str] | None = option(
@@ -86,6 +87,19 @@ class EvalOptions(LabelMapScores):
         None,
         "class file of a folder of masks; default: found beside the masks or the ground truth",
         panel=INPUT,
+    )
+    expressions: Path | None = redeclared(
+        SentenceSource,
+        "expressions",
+        None,
+        help="for masks of sentences: file with the sentences and ground-truth masks, or its folder; "
+        "default: found in the data folder",
+    )
+    shuffled: Path | None = option(
+        None,
+        "for masks of sentences: predictions of the same network for shuffled sentences (import --shuffle), "
+        "as a baseline",
+        panel=METHOD,
     )
     normalise: Literal["auto", "joint", "class", "minmax", "probability", "none"] = option(
         "auto",

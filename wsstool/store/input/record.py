@@ -55,8 +55,8 @@ class Record:
 
     @property
     def windows(self) -> list[np.ndarray]:
-        """One (h, w) array per box of a ``contour`` or ``selection`` record, the size of the box window."""
-        bounds = self.header.columns["window"][self.header.rows(self.index, "box")]
+        """One (h, w) array per box or sentence, the size of its window, see ``Header.windows``."""
+        bounds = self.header.windows[self.header.rows(self.index, "box")]
         return self._cut([(int(y1 - y0), int(x1 - x0)) for x0, y0, x1, y1 in bounds])
 
     @property
