@@ -100,16 +100,14 @@ def test_overlays_show_image_mask_and_sentence(root, file, tmp_path):
     export(file, output=tmp_path / "out", format="overlay")
     names = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     assert len(names) == 9
-    picture = np.asarray(Image.open(root / "images/p0.png")).astype(int)
+    picture = np.asarray(Image.open(root / "images/p0.png"))
     for name, truth in (("p0-00.png", truths()[0]), ("p0-03.png", truths()[3])):
         shown = np.asarray(Image.open(tmp_path / "out" / name))
         factor = 8  # 40 rows become 320
         title, rest = shown[: -SIZE[0] * factor], shown[-SIZE[0] * factor :]
         assert title.shape[0] == 18 and title.min() < 100 and title.max() == 255  # text on white
-        small = rest[::factor, ::factor].astype(int)
-        changed = (small != picture).any(2)
-        assert not (changed & ~truth & ~np.roll(truth, -1, 0) & ~np.roll(truth, -1, 1)).any()
-        assert changed[truth].mean() > 0.95 if truth.any() else not changed.any()
+        changed = (rest[::factor, ::factor] != picture).any(2)  # outlines are at the end of a pixel's square
+        assert not changed[~truth].any() and changed[truth].sum() >= 0.95 * truth.sum()
 
 
 def test_refusals(root, tmp_path):

@@ -45,11 +45,9 @@ def sentence_entries(record: store.Record) -> Iterator[Entry]:
         return
     header = record.header
     rows = header.rows(record.index, "box")
-    for k, (row, mask) in enumerate(zip(range(rows.start, rows.stop), record.windows, strict=True)):
-        x0, y0, x1, y1 = header.windows[row].tolist()
-        whole = np.zeros(record.size, np.uint8)
-        whole[y0:y1, x0:x1] = mask
-        yield Entry(k, row, header.sentences[row], int(header.columns["box_id"][row]), whole)  # type: ignore[index]
+    numbers, sentences = header.columns["box_id"][rows].tolist(), (header.sentences or ())[rows]
+    for k, (number, text, mask) in enumerate(zip(numbers, sentences, record.placed, strict=True)):
+        yield Entry(k, rows.start + k, text, number, mask)
 
 
 def write_expressions(
@@ -138,9 +136,9 @@ def _pixels(path: Path, size: Sequence[int]) -> np.ndarray:
 
 def _overlay(image: np.ndarray, entry: Entry) -> np.ndarray:
     palette = np.array([*_MASK.palette, *[(0, 0, 0)] * 254], np.uint8)
-    shown = blend(image, entry.mask, palette, background=0)
-    factor = max(1, -(-_HEIGHT // shown.shape[0]))
-    return titled(shown.repeat(factor, 0).repeat(factor, 1), entry.sentence)
+    factor = max(1, -(-_HEIGHT // image.shape[0]))
+    large, mask = (one.repeat(factor, 0).repeat(factor, 1) for one in (image, entry.mask))
+    return titled(blend(large, mask, palette, background=0), entry.sentence)
 
 
 def check_format(format: str) -> None:

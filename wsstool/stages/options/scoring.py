@@ -223,7 +223,7 @@ class RobustnessOptions(DataFolder, Shard, Frost, Inference, RecordOutput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions(LabelMapScores):
+class ReportOptions(LabelMapScores, SentenceSource):
     """A page with the scores and images of a whole pipeline."""
 
     sources: list[str] = option(
@@ -239,6 +239,13 @@ class ReportOptions(LabelMapScores):
         None,
         help="folder with the images of the input files; default: the folder they were made from",
     )
+    expressions: Path | None = redeclared(
+        SentenceSource,
+        "expressions",
+        None,
+        help="for masks of sentences: file with the sentences and ground-truth masks, or its folder; "
+        "default: found in the data folder",
+    )
     twin: str | None = option(
         None, "mask file of the fully supervised reference: FILE or NAME=FILE", panel=INPUT
     )
@@ -246,7 +253,8 @@ class ReportOptions(LabelMapScores):
     strips: Path | None = option(None, "folder for one PNG strip per image or object shown", panel=OUTPUT)
     samples: int = option(
         3,
-        "number of images of each kind (worst, typical, best); for masks of boxes, four objects per image",
+        "number of images of each kind (worst, typical, best); for masks of boxes and of sentences, four "
+        "masks per image",
         panel=OUTPUT,
         at_least=0,
     )

@@ -29,6 +29,7 @@ class SentenceScores:
         missing: sentences of these images that were not predicted.
         without_truth: sentences whose object has no known mask.
         unshuffled: sentences that are the same in the shuffled predictions.
+        entries: number of each sentence in the record file; not in score files.
         root: data folder of the images, where it is known; not in score files.
     """
 
@@ -41,13 +42,15 @@ class SentenceScores:
     missing: int = 0
     without_truth: int = 0
     unshuffled: int = 0
+    entries: list[int] = field(default_factory=list)
     root: Path | None = None
 
     def __len__(self) -> int:
         return len(self.columns["image"])
 
-    def add(self, values: dict[str, Any], pixels: dict[str, tuple[int, int]]) -> None:
-        """Append a sentence: its columns, and (intersection, predicted) of each predictor."""
+    def add(self, entry: int, values: dict[str, Any], pixels: dict[str, tuple[int, int]]) -> None:
+        """Append a sentence: its number, its columns, and (intersection, predicted) of each predictor."""
+        self.entries.append(entry)
         for name, column in self.columns.items():
             column.append(values[name])
         for predictor, (intersection, predicted) in pixels.items():

@@ -36,7 +36,13 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> Sentenc
         mask for a sentence with a target, and as a wrong one for a sentence without.
     """
     reader = source.records
-    truth, root = find_sentences(reader.header, source.path, options)
+    truth, root = find_sentences(
+        reader.header,
+        source.path,
+        expressions=options.expressions,
+        truth=options.truth,
+        split=options.split,
+    )
     shuffled = None
     if options.shuffled is not None:
         shuffled = ShuffledMasks(options.shuffled, reader.header, str(source.path))
@@ -47,7 +53,7 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> Sentenc
         )
     found = SentenceScores(source_name(source.path), truth.source, [], root=root)
     for record in tracked(reader.records(), messages, len(reader.header), "images"):
-        _count_image(record, truth, shuffled, found)
+        count_image(record, truth, found, shuffled)
     return found
 
 
@@ -109,23 +115,22 @@ def _same_objects(header: store.Header, rows: slice, other: store.Header, others
 
 
 def entries(record: store.Record) -> Iterator[tuple[int, str, np.ndarray]]:
-    """Yield number of the object, sentence and (H, W) bool mask of every entry; empty if the image failed."""
+    """Yield number of the object, sentence and (H, W) bool mask of every entry of an image."""
     header = record.header
-    assert header.sentences is not None
     rows = header.rows(record.index, "box")
-    failed = record.failed
-    for k, mask in zip(range(rows.start, rows.stop), record.windows, strict=True):
-        whole = np.zeros(record.size, bool)
-        if not failed:
-            x0, y0, x1, y1 = header.windows[k].tolist()
-            whole[y0:y1, x0:x1] = mask == 1
-        yield int(header.columns["box_id"][k]), header.sentences[k], whole
+    numbers, sentences = header.columns["box_id"][rows].tolist(), (header.sentences or ())[rows]
+    for number, text, mask in zip(numbers, sentences, record.placed, strict=True):
+        yield number, text, mask == 1
 
 
-def _count_image(
-    record: store.Record, truth: SentenceTruth, shuffled: ShuffledMasks | None, found: SentenceScores
+def count_image(
+    record: store.Record, truth: SentenceTruth, found: SentenceScores, shuffled: ShuffledMasks | None = None
 ) -> None:
-    """Add the sentences of an image that are to be scored."""
+    """Add the sentences of an image that are to be scored.
+
+    Raises:
+        BadInputError: a sentence that the set does not have, or a mask of another size.
+    """
     rows = record.header.rows(record.index, "box")
     waiting = _waiting(truth.rows.get(record.name, ()))
     wanted = sum(len(row.sentences) for row in truth.rows.get(record.name, ()) if row.number in truth.chosen)
@@ -136,7 +141,8 @@ def _count_image(
     guesses = _guesses(objects.objects)
     others = shuffled.of(record) if shuffled is not None else [None] * (rows.stop - rows.start)
     image, scored, failed = len(found.images), 0, record.failed
-    for (number, text, mask), other in zip(entries(record), others, strict=True):
+    predicted = zip(range(rows.start, rows.stop), entries(record), others, strict=True)
+    for entry, (number, text, mask), other in predicted:
         if not (same := waiting[number, text]):
             raise BadInputError(
                 f"{truth.source} has no sentence {text!r} about object {number} of '{record.name}'; name the "
@@ -158,6 +164,7 @@ def _count_image(
             pixels[SHUFFLED] = _overlap(other[1], target)
             found.unshuffled += other[0] == text
         found.add(
+            entry,
             {
                 "image": image,
                 "truth": 0 if target is None else int(target.sum()),

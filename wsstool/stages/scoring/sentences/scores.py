@@ -7,7 +7,7 @@ from typing import Any
 
 from wsstool.metrics.referring import referring_scores, scores_by
 from wsstool.stages.options.metrics import METRICS
-from wsstool.stages.options.scoring import EvalOptions
+from wsstool.stages.options.scoring import EvalOptions, LabelMapScores
 from wsstool.stages.scoring.scorer import Scorer, Table
 from wsstool.stages.scoring.sentences.counts import SentenceScores
 from wsstool.stages.scoring.sentences.measure import CENTRAL, LARGEST, MASKS, SHUFFLED, measure
@@ -19,7 +19,7 @@ BASELINES = {
     SHUFFLED: "the same network, with sentences about other images",
 }
 """Baseline -> its definition; none of them has read the sentence."""
-_TITLES = {
+TITLES = {
     "overall_iou": "overall IoU",
     "mean_iou": "mean IoU",
     **{f"prec_{limit}": f"Prec@.{limit // 10}" for limit in (50, 60, 70, 80, 90)},
@@ -27,7 +27,7 @@ _TITLES = {
 
 
 def summarise(
-    counts: SentenceScores, options: EvalOptions, *, groups: Mapping[str, str] | None = None
+    counts: SentenceScores, options: LabelMapScores, *, groups: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
     """Return the scores of all sentences.
 
@@ -68,7 +68,7 @@ def summarise(
 
 def _baseline(found: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
     own, theirs = row["overall_iou"], found["overall_iou"]
-    kept = {name: found[name] for name in _TITLES}
+    kept = {name: found[name] for name in TITLES}
     return {**kept, "gain": own / theirs if own is not None and theirs else None}
 
 
@@ -98,9 +98,7 @@ def columns(summary: dict[str, Any]) -> list[Table | str]:
     """Return all scores with their definitions, the baselines, and the scores of parts."""
     (row,) = summary["rows"]
     defined, interval = summary["definitions"], row.get("interval", {})
-    scores = [
-        (title, row[name], *_ends(interval.get(name)), defined[name]) for name, title in _TITLES.items()
-    ]
+    scores = [(title, row[name], *_ends(interval.get(name)), defined[name]) for name, title in TITLES.items()]
     baselines = [
         (
             name,

@@ -17,7 +17,6 @@ from wsstool.errors import BadInputError, MissingInputError, WsstoolError
 from wsstool.expressions.expression import Expression
 from wsstool.expressions.recognise import read_expressions
 from wsstool.stages.inputs.sentences import image_names, rows_of_split
-from wsstool.stages.options.scoring import EvalOptions
 from wsstool.stages.scoring.predictions import data_folder
 from wsstool.types import ClassList
 
@@ -92,14 +91,23 @@ class SentenceTruth:
             raise BadInputError(f"the mask of object {row.number} in {self.source}: {error}") from None
 
 
-def find_sentences(header: store.Header, source: object, options: EvalOptions) -> tuple[SentenceTruth, Path]:
+def find_sentences(
+    header: store.Header,
+    source: object,
+    *,
+    expressions: Path | None = None,
+    truth: Path | None = None,
+    split: str | None = None,
+) -> tuple[SentenceTruth, Path]:
     """Read the sentences that the entries of a file are compared with.
 
     Args:
         header: of the file.
         source: its path.
-        options: ``expressions`` names the sentences, ``truth`` them or their data folder; without either they
-            are those of the data folder of the file. ``split`` is by default the one that was predicted.
+        expressions: the file with the sentences, or its folder.
+        truth: the same, or the data folder; without either the sentences are those of the data folder of the
+            file.
+        split: of the objects to score; by default the one that was predicted.
 
     Returns:
         The sentences, and the data folder.
@@ -109,29 +117,28 @@ def find_sentences(header: store.Header, source: object, options: EvalOptions) -
         UsageError: several files fit, or no such split.
         BadInputError: a malformed file, or one about other images.
     """
-    named = options.expressions or options.truth
-    root = data_folder(header, source, options.truth)
+    named = expressions or truth
+    root = data_folder(header, source, truth)
     if named is None and not root.is_dir():
         raise MissingInputError(
             f"the images are not in '{root}' any more; name the sentences with --expressions"
         )
-    expressions = read_expressions(named or root)
-    found = image_names(expressions, header.images)
-    split = options.split or header.params.get("split")
-    chosen = rows_of_split(expressions, root if root.is_dir() else None, split)
+    read = read_expressions(named or root)
+    found = image_names(read, header.images)
+    split = split or header.params.get("split")
+    chosen = rows_of_split(read, root if root.is_dir() else None, split)
     rows: dict[str, list[Expression]] = {}
-    for row in expressions.rows:
+    for row in read.rows:
         if (name := found[row.image]) is not None:
             rows.setdefault(name, []).append(row)
     if not rows:
         raise BadInputError(
-            f"{expressions.source} names none of the {len(header)} predicted images, but "
-            f"{expressions.rows[0].image!r}"
+            f"{read.source} names none of the {len(header)} predicted images, but {read.rows[0].image!r}"
         )
     numbers = frozenset(row.number for row in chosen)
     elsewhere = sum(len(row.sentences) for row in chosen if found[row.image] is None)
     table = _annotated_objects(header, root)
-    return SentenceTruth(expressions.source, rows, numbers, table, elsewhere), root
+    return SentenceTruth(read.source, rows, numbers, table, elsewhere), root
 
 
 def _annotated_objects(header: store.Header, root: Path) -> BoxTable | None:
