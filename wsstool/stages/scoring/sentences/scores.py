@@ -14,8 +14,8 @@ from wsstool.stages.scoring.sentences.measure import CENTRAL, LARGEST, MASKS, SH
 
 KIND, NAME = "sentences", "masks of sentences"
 BASELINES = {
-    LARGEST: "ground-truth mask of the largest object of the image, for every sentence",
-    CENTRAL: "ground-truth mask of the object nearest to the centre of the image, for every sentence",
+    LARGEST: "ground-truth mask of the largest annotated object of the image, for every sentence",
+    CENTRAL: "ground-truth mask of the annotated object nearest to the centre, for every sentence",
     SHUFFLED: "the same network, with sentences about other images",
 }
 """Baseline -> its definition; none of them has read the sentence."""
