@@ -42,7 +42,7 @@ class PositionAttention(nn.Module):
     def forward(self, reading: Reading, size: tuple[int, int]) -> Tensor:
         """Return f: (S,P,D)."""
         features, share, words = reading
-        position = self.position
+        position: Tensor = self.position
         if position.shape[1:] != size:
             position = F.interpolate(position[None], size=size, mode="bilinear", align_corners=False)[0]
         asked = (share @ self.word(words) + self.visual(features)).tanh()  # (S,P,D)

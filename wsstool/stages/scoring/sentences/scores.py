@@ -40,7 +40,7 @@ def summarise(
     """
     ordered = counts.ordered()
     drawn = None if groups is None else [groups[name] for name in ordered.images]
-    options_of = {"bootstrap": options.bootstrap, "groups": drawn, "seed": options.seed}
+    options_of: dict[str, Any] = {"bootstrap": options.bootstrap, "groups": drawn, "seed": options.seed}
     row: dict[str, Any] = {"name": MASKS, **referring_scores(ordered.of(MASKS), **options_of)}
     names = ordered.columns["dataset"]
     if any(names):
