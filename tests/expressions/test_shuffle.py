@@ -19,7 +19,8 @@ ROWS = [
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_sentence_is_of_another_image_of_its_split(seed):
-    found = shuffled(ROWS, seed)
+    found, kept = shuffled(ROWS, seed)
+    assert not kept
     for before, after in zip(ROWS, found, strict=True):
         assert replace(after, sentences=before.sentences) == before
         for text in after.sentences:
@@ -34,10 +35,11 @@ def test_the_seed_decides():
 
 
 def test_half_of_the_sentences_about_one_image_is_the_most():
-    half = [
-        Expression("a.jpg", ("a", "b"), dataset="x"),
-        *(Expression(f"{k}.jpg", (k,), dataset="x") for k in "cd"),
-    ]
-    assert sorted(shuffled(half, 0)[0].sentences) == ["c", "d"]
-    with pytest.raises(UsageError, match="one image has more than half of the 3 sentences of x"):
+    half = [Expression("a.jpg", ("a", "b"), dataset="x")]
+    half += [Expression(f"{name}.jpg", (name,), dataset="x") for name in "cd"]
+    assert sorted(shuffled(half, 0)[0][0].sentences) == ["c", "d"]
+    alone = [Expression("a.jpg", ("a", "b"), dataset="y", split="val"), Expression("b.jpg", ("c",))]
+    rows, kept = shuffled([*half, *alone], 0)
+    assert rows[3:] == tuple(alone) and kept == ["y val", "all"]
+    with pytest.raises(UsageError, match="in every split one image has more than half of the sentences"):
         shuffled(half[:2], 0)

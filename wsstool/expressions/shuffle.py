@@ -11,7 +11,7 @@ from wsstool.errors import UsageError
 from wsstool.expressions.expression import Expression
 
 
-def shuffled(rows: Sequence[Expression], seed: int) -> tuple[Expression, ...]:
+def shuffled(rows: Sequence[Expression], seed: int) -> tuple[tuple[Expression, ...], list[str]]:
     """Exchange the sentences between images, at random within each data set and split.
 
     Every object keeps its place, its ids and the number of its sentences; each of these comes from another
@@ -21,12 +21,18 @@ def shuffled(rows: Sequence[Expression], seed: int) -> tuple[Expression, ...]:
         rows: the objects.
         seed: of the exchange; the same seed gives the same sentences.
 
+    Returns:
+        The objects, and the names of the data sets and splits whose sentences stay where they are, since one
+        image has more than half of them.
+
     Raises:
-        UsageError: a data set and split in which one image has more than half of the sentences.
+        UsageError: all sentences would stay where they are.
     """
     rng = np.random.default_rng(seed)
+    kept: list[str] = []
     texts = [[*row.sentences] for row in rows]
-    for part in dict.fromkeys((row.dataset, row.split) for row in rows):
+    parts = dict.fromkeys((row.dataset, row.split) for row in rows)
+    for part in parts:
         places = [
             (i, k)
             for i, row in enumerate(rows)
@@ -35,17 +41,16 @@ def shuffled(rows: Sequence[Expression], seed: int) -> tuple[Expression, ...]:
         ]
         image = np.unique([rows[i].image for i, _ in places], return_inverse=True)[1]
         if 2 * np.bincount(image).max() > len(image):
-            what = " ".join(name for name in part if name) or "the file"
-            raise UsageError(
-                f"--shuffle: one image has more than half of the {len(image)} sentences of {what}"
-            )
+            kept.append(" ".join(name for name in part if name) or "all")
+            continue
         order = _exchanged(image, rng)
         for (i, k), source in zip(places, order, strict=True):
             j, other = places[source]
             texts[i][k] = rows[j].sentences[other]
-    return tuple(
-        replace(row, sentences=tuple(own), sentence_ids=()) for row, own in zip(rows, texts, strict=True)
-    )
+    if len(kept) == len(parts):
+        raise UsageError("--shuffle: in every split one image has more than half of the sentences")
+    made = zip(rows, texts, strict=True)
+    return tuple(replace(row, sentences=tuple(own), sentence_ids=()) for row, own in made), kept
 
 
 def _exchanged(image: np.ndarray, rng: np.random.Generator) -> list[int]:

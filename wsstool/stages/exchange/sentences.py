@@ -76,7 +76,13 @@ def import_sentences(options: ImportOptions, messages: Messages) -> dict[str, An
     output = Path(options.output)
     check_output(output, options.force)
     expressions = open_sentences(options.images, Path(str(options.expressions)), messages=messages)
-    rows = expressions.rows if options.shuffle is None else shuffled(expressions.rows, options.shuffle)
+    rows = expressions.rows
+    if options.shuffle is not None:
+        rows, kept = shuffled(rows, options.shuffle)
+        if kept:
+            messages.warn(
+                f"one image has more than half of the sentences of {', '.join(kept)}; these stay as they are"
+            )
     with atomic_file(output) as part:
         jsonl.write(rows, part)
     return {
