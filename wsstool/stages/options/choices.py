@@ -42,7 +42,7 @@ else:  # the names become choices, completion and error texts
     Cotrainer = Literal[COTRAINERS.names()]
     DenseMethod = Literal[DENSE.names()]
     ExportFormat = Literal[
-        tuple(dict.fromkeys(("png", "overlay", *EXPORTS.names(), *EXPRESSION_EXPORTS.names())))
+        tuple(dict.fromkeys(("png", *EXPORTS.names(), *EXPRESSION_EXPORTS.names(), "overlay")))
     ]
     NmsMethod = Literal[NMS.names()]
     Proposer = Literal[PROPOSALS.names()]

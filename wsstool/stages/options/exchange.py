@@ -44,9 +44,8 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
     )
     format: ExportFormat | None = option(
         None,
-        "png for mask files; jsonl, refer or coco for sentences; all others and coco for selection files; "
-        "of masks of sentences coco, coco-results, jsonl, refer, png, or overlay on the images; default: "
-        "png, jsonl or coco",
+        "png for mask files; jsonl, refer or coco for sentences; these, coco-results or overlay for masks of "
+        "sentences; all others and coco for selection files; default: png, jsonl or coco",
         panel=METHOD,
     )
     images: Path | None = redeclared(
