@@ -30,7 +30,7 @@ def written_rows() -> list[dict]:
     rows = []
     for k, (image, which, sentences, split, dataset) in enumerate(ROWS):
         row = {
-            "image": f"images/p{image}.png", "ref_id": 50 + k, "sentences": sentences, "split": split,
+            "image": f"images/p{image}.png", "ref_id": 50 + k, "sentences": [*sentences], "split": split,
             "dataset": dataset, "width": SIZE[1], "height": SIZE[0],
         }  # fmt: skip
         if which is None:
@@ -53,6 +53,7 @@ def write_sentences(root: Path, **changes) -> Path:
 
 
 def entries(root: Path, indices=range(5), margin: float | None = 0.25) -> BoxColumns:
+    """The columns for the sentences of a folder or file."""
     names = tuple(f"images/p{i}.png" for i in indices)
     rows = read_expressions(root).rows
     return BoxColumns.of_sentences(names, np.array([SIZE] * len(names), np.int32), rows, margin=margin)
@@ -78,16 +79,21 @@ def write_entries(
     indices=range(5),
     failed: tuple[int, ...] = (),
     margin: float | None = None,
+    sentences: Path | None = None,
+    **header_fields,
 ) -> Path:
     """A file with the mask of every sentence: ``change(number of the entry, true mask)``."""
-    found = entries(root, indices, margin)
+    found = entries(sentences or root, indices, margin)
     fields = found.mask_fields() if kind == "mask" else found.header_fields()
     header = store.new_header(
         kind,
         stage={"selection": "predict", "contour": "contour", "mask": "pseudo-mask"}[kind],
-        params={},
-        inputs=[store.Input("data", {"fingerprint": "0" * 32}, str(root))],
-        image_root=root,
+        **{
+            "params": {},
+            "inputs": [store.Input("data", {"fingerprint": "0" * 32}, str(root))],
+            "image_root": root,
+            **header_fields,
+        },
         **fields,
     )
     masks = [change(k, mask) for k, mask in enumerate(truths(indices))]

@@ -79,6 +79,15 @@ class Header:
         column = self.columns.get("sentence")
         return None if column is None else tuple(text.decode() for text in column.tolist())
 
+    @cached_property
+    def windows(self) -> np.ndarray:
+        """(B, 4) xyxy of the part of the image that each entry of the box columns shows; in a ``mask`` file,
+        where each entry is a sentence, all of it."""
+        if "window" in self.columns:
+            return self.columns["window"]
+        whole = np.concatenate([np.zeros_like(self.sizes), self.sizes[:, ::-1]], 1)
+        return np.repeat(whole, np.diff(self.columns["box_offset"]), axis=0)
+
     @property
     def schema(self) -> int:
         """The first schema version that has all columns of the file."""

@@ -1,12 +1,17 @@
 """Sentences pass through ``select`` and ``pseudo-mask``: one mask per sentence, in the same order."""
 
+import shlex
+from pathlib import Path
+
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.messages import Heard
 from tests.stages.object_sets import SIZE, write_proposals
 from tests.stages.sentence_sets import entries, truths, write_entries, write_sentences
 from wsstool import store
+from wsstool.cli.app import app
 from wsstool.errors import BadInputError, UsageError
 from wsstool.stages.inputs.label_maps import label_maps_in_records
 from wsstool.stages.objects.select import select
@@ -113,3 +118,72 @@ def test_label_maps_are_not_made_of_masks_of_sentences(root):
     path = write_entries(root.parent / "m.h5", root, "mask")
     with pytest.raises(BadInputError, match="has one mask per sentence; cotrain reads one per image"):
         label_maps_in_records(path, None, "cotrain")
+
+
+class TestFromBoxes:
+    """Without maps: one mask per sentence from the boxes of a file with sentences."""
+
+    def test_a_folder(self, root):
+        heard, out = Heard(), root.parent / "s.h5"
+        done = select(
+            root,
+            expressions=root / "referring.jsonl",
+            method="box",
+            fallback="box",
+            output=out,
+            messages=heard,
+        )
+        header = header_of(out)
+        assert header.sentences == tuple(
+            text for text in SENTENCES if text not in ("the purple star", "a disc")
+        )
+        assert header.images == tuple(f"images/p{i}.png" for i in (0, 1, 2, 4)) and done["objects"] == 7
+        assert header.columns["box_id"].tolist() == [50, 50, 51, 53, 54, 56, 56]
+        source = root / "referring.jsonl"
+        assert heard.said[0] == f"2 sentences of sentence file '{source}' have no box and are left out"
+        for mask, (x0, y0, x1, y1) in zip(masks_of(out), header.columns["box"].astype(int), strict=True):
+            expected = np.zeros(SIZE, np.uint8)
+            expected[y0:y1, x0:x1] = 1
+            assert np.array_equal(mask, expected)
+
+    def test_proposals_and_a_split(self, root):
+        proposals, out = write_proposals(root.parent / "p.h5", root), root.parent / "s.h5"
+        select(
+            proposals, expressions=root, split="testB", method="greedy", settings=["guide=box"], output=out
+        )
+        header = header_of(out)
+        assert header.sentences == ("left one", "round and red") and len(header.images) == 5
+        truth = truths()[-1]
+        for mask in masks_of(out):
+            assert ((mask == 1) & truth).sum() / ((mask == 1) | truth).sum() > 0.6
+
+    def test_other_sentences_make_another_key(self, root):
+        keys = set()
+        for name in ("the disc", "the plate"):
+            text = (root / "referring.jsonl").read_text().replace("the disc", name)
+            source = root.parent / "sentences.jsonl"
+            source.write_text(text)
+            keys.add(select(root, expressions=source, method="box", output=root.parent / "s.h5")["key"])
+        assert len(keys) == 2
+
+    def test_the_rebuilt_command_makes_the_same_file(self, root, monkeypatch, tmp_path):
+        source, out = root / "referring.jsonl", tmp_path / "s.h5"
+        select(root, expressions=source, split="test", method="ellipse", output=out)
+        command = shlex.split(header_of(out).provenance[-1]["command"])
+        assert ["--expressions", str(source)] == command[3:5]
+        monkeypatch.chdir(tmp_path)
+        assert CliRunner().invoke(app, command[1:]).exit_code == 0
+        assert Path(command[-1]).read_bytes() == out.read_bytes()
+
+    def test_refusals(self, root, maps):
+        own = {"expressions": root, "output": root.parent / "s.h5"}
+        with pytest.raises(UsageError, match="--expressions does not apply with maps"):
+            select(contour=maps, method="grabcut-map", **own)
+        with pytest.raises(UsageError, match="give --boxes or --expressions, not both"):
+            select(root, boxes=root / "boxes.json", method="box", **own)
+        empty = root.parent / "empty.jsonl"
+        empty.write_text('{"image": "p0.png", "sentence": "a thing"}\n')
+        with pytest.raises(BadInputError, match="has no box for any of its sentences"):
+            select(root, expressions=empty, method="box", output=root.parent / "s.h5")
+        with pytest.raises(UsageError, match="no split 'nowhere'"):
+            select(root, split="nowhere", method="box", **own)

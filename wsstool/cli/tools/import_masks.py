@@ -16,6 +16,7 @@ def import_masks(options: ImportOptions) -> None:
         wsstool import annotations.xml --images data/ -o masks.h5
         wsstool import results.json --like instances.json | wsstool export --format cvat -o for-cvat.xml
         wsstool import --expressions 'refs(unc).p' --images data/ -o referring.jsonl
+        wsstool import --expressions data/ --shuffle 0 -o shuffled.jsonl
     """
     found = call("exchange.import_masks:import_masks", options)
     what = "sentences" if options.expressions else "masks"

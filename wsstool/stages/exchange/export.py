@@ -15,7 +15,9 @@ from wsstool.registry import EXPORTS
 from wsstool.stages.exchange.instances import write_instances
 from wsstool.stages.exchange.label_maps import write_label_maps
 from wsstool.stages.exchange.output import check_output, put
+from wsstool.stages.exchange.sentence_masks import PICTURES, check_format, write_expressions, write_pictures
 from wsstool.stages.exchange.sentences import export_sentences
+from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.exchange import ExportOptions
 from wsstool.types import SILENT, Messages
 
@@ -26,6 +28,8 @@ LABEL_MAPS = "png"
 @takes(ExportOptions)
 def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     """Write a ``mask`` file as palette PNGs, a ``selection`` file or sentences for another program.
+
+    Masks of sentences are written with their sentences, as annotations or as pictures.
 
     Nothing appears at ``output`` before the input was read completely and verified. Several layers go to one
     folder each.
@@ -43,8 +47,9 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
         return export_sentences(options, messages)
     output = Path(options.output)
     check_output(output, options.force)
-    with store.open_records(options.source, kinds=("mask", "selection"), command="export") as reader:
-        write, format = _writer(reader.header.payload, options)
+    kinds = ("mask", "selection")
+    with store.open_records(options.source, kinds=kinds, command="export", sentences=True) as reader:
+        write, format = _writer(reader.header, options)
         with scratch_folder(output) as staging:
             written = write(reader, staging / "export", messages=messages)
             put(staging / "export", output)
@@ -56,14 +61,18 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
     return {"output": str(output), "format": format, "written": written, "failed": failed}
 
 
-def _writer(payload: str, options: ExportOptions) -> tuple[Callable[..., int], str]:
+def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[..., int], str]:
     """Return the writer for files of this kind, and its format.
 
     Raises:
         UsageError: an option that this kind does not have.
     """
-    are_label_maps = payload == "mask"
+    if header.sentences is not None:
+        return _sentence_writer(header, options)
+    payload, are_label_maps = header.payload, header.payload == "mask"
     format = options.format or (LABEL_MAPS if are_label_maps else "coco")
+    if format == "overlay":
+        raise UsageError("--format overlay is for masks of sentences; 'wsstool report' shows all others")
     if format != LABEL_MAPS and format not in EXPORTS.names():
         raise UsageError(f"--format {format} is for sentences; --expressions names their file")
     if are_label_maps is not (format == LABEL_MAPS):
@@ -79,11 +88,30 @@ def _writer(payload: str, options: ExportOptions) -> tuple[Callable[..., int], s
         ), format
     if options.layer is not None or options.prefix is not None:
         raise UsageError("--layer and --prefix are for mask files; a selection file has no layers")
-    return partial(
-        write_instances,
-        format=format,
-        settings=options.settings or (),
-        like=options.like,
-        score_threshold=options.score_threshold,
-        flat=options.flat,
-    ), format
+    return partial(write_instances, **_instance_options(options, format)), format
+
+
+def _instance_options(options: ExportOptions, format: str) -> dict[str, Any]:
+    return {
+        "format": format,
+        "settings": options.settings or (),
+        "like": options.like,
+        "score_threshold": options.score_threshold,
+        "flat": options.flat,
+    }
+
+
+def _sentence_writer(header: store.Header, options: ExportOptions) -> tuple[Callable[..., int], str]:
+    """Return the writer for masks of sentences, and its format."""
+    format = options.format or "coco"
+    check_format(format)
+    if options.layer is not None or options.prefix is not None:
+        raise UsageError("--layer and --prefix are for label maps; the input has one mask per sentence")
+    if format in EXPORTS.names():
+        return partial(write_instances, **_instance_options(options, format)), format
+    if options.settings or options.like or options.score_threshold:
+        raise UsageError("--set, --like and --score-threshold apply to --format coco and coco-results")
+    if format not in PICTURES:
+        return partial(write_expressions, format=format, flat=options.flat), format
+    folder = image_folder(header, options.images, options.source) if format == "overlay" else None
+    return partial(write_pictures, format=format, folder=folder, flat=options.flat), format

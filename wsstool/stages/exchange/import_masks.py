@@ -46,6 +46,8 @@ def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict
         return import_sentences(options, messages)
     if options.annotations is None:
         raise UsageError("name a file with masks, or one with sentences by --expressions")
+    if options.shuffle is not None:
+        raise UsageError("--shuffle is for sentences; --expressions names their file")
     written = read_box_file(Path(options.annotations), options.like)
     dataset = _images(written, options.images, options.class_list, messages)
     _check_labels(written, dataset.classes)

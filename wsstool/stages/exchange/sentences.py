@@ -9,6 +9,7 @@ from wsstool.atomic import atomic_file, scratch_folder
 from wsstool.errors import UsageError
 from wsstool.expressions.formats import jsonl
 from wsstool.expressions.recognise import read_expressions
+from wsstool.expressions.shuffle import shuffled
 from wsstool.registry import EXPRESSION_EXPORTS
 from wsstool.stages.exchange.output import check_output, put
 from wsstool.stages.inputs.sentences import open_sentences, report
@@ -54,6 +55,7 @@ def import_sentences(options: ImportOptions, messages: Messages) -> dict[str, An
 
     With ``images`` they are checked against the images of that folder: names are spelled as there, sizes are
     added, boxes are cut at the border, and objects that have no image or whose box is outside are left out.
+    With ``shuffle`` every object gets sentences about other images, see ``expressions.shuffle``.
 
     Returns:
         ``output``, ``images``, ``objects`` and ``sentences``.
@@ -74,11 +76,18 @@ def import_sentences(options: ImportOptions, messages: Messages) -> dict[str, An
     output = Path(options.output)
     check_output(output, options.force)
     expressions = open_sentences(options.images, Path(str(options.expressions)), messages=messages)
+    rows = expressions.rows
+    if options.shuffle is not None:
+        rows, kept = shuffled(rows, options.shuffle)
+        if kept:
+            messages.warn(
+                f"one image has more than half of the sentences of {', '.join(kept)}; these stay as they are"
+            )
     with atomic_file(output) as part:
-        jsonl.write(expressions.rows, part)
+        jsonl.write(rows, part)
     return {
         "output": str(output),
-        "images": len({row.image for row in expressions.rows}),
-        "objects": len(expressions),
-        "sentences": sum(len(row.sentences) for row in expressions.rows),
+        "images": len({row.image for row in rows}),
+        "objects": len(rows),
+        "sentences": sum(len(row.sentences) for row in rows),
     }

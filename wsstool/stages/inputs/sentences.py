@@ -94,11 +94,9 @@ def report(expressions: Expressions, messages: Messages) -> None:
 def _named(expressions: Expressions, root: Path, messages: Messages) -> list[Expression]:
     """Return the objects whose image is in the folder, with its name there."""
     names = find_images(root)
-    lookup = Lookup(names)
-    spelled = dict.fromkeys(row.image for row in expressions.rows)
-    found = {name: _find(name, lookup, expressions.source) for name in spelled}
-    rows = [replace(row, image=names[i]) for row in expressions.rows if (i := found[row.image]) is not None]
-    absent = [name for name, i in found.items() if i is None]
+    found = image_names(expressions, names)
+    rows = [replace(row, image=name) for row in expressions.rows if (name := found[row.image]) is not None]
+    absent = [spelled for spelled, name in found.items() if name is None]
     if not rows:
         raise BadInputError(
             f"{expressions.source} names none of the {len(names)} images in {str(root)!r}, but {absent[0]!r}"
@@ -110,6 +108,18 @@ def _named(expressions: Expressions, root: Path, messages: Messages) -> list[Exp
             f"with {lost} sentences"
         )
     return rows
+
+
+def image_names(expressions: Expressions, names: Sequence[str]) -> dict[str, str | None]:
+    """Return image name in the file -> name among ``names``; None where there is none.
+
+    Raises:
+        BadInputError: a name that fits several images.
+    """
+    lookup = Lookup(names)
+    spelled = dict.fromkeys(row.image for row in expressions.rows)
+    found = {name: _find(name, lookup, expressions.source) for name in spelled}
+    return {name: None if i is None else names[i] for name, i in found.items()}
 
 
 def _find(name: str, lookup: Lookup, source: str) -> int | None:

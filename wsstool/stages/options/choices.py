@@ -41,7 +41,9 @@ else:  # the names become choices, completion and error texts
     CamMethod = Literal[CAMS.names()]
     Cotrainer = Literal[COTRAINERS.names()]
     DenseMethod = Literal[DENSE.names()]
-    ExportFormat = Literal[tuple(dict.fromkeys(("png", *EXPORTS.names(), *EXPRESSION_EXPORTS.names())))]
+    ExportFormat = Literal[
+        tuple(dict.fromkeys(("png", *EXPORTS.names(), *EXPRESSION_EXPORTS.names(), "overlay")))
+    ]
     NmsMethod = Literal[NMS.names()]
     Proposer = Literal[PROPOSALS.names()]
     Refiner = Literal[REFINERS.names()]

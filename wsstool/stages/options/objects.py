@@ -78,8 +78,8 @@ class ContourOptions(
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectOptions(BoxSource, ImagesOfRecords, Settings, Execution, RecordOutput):
-    """One mask per box, from proposals, from contour maps, or from the boxes alone."""
+class SelectOptions(BoxSource, SentenceSource, ImagesOfRecords, Settings, Execution, RecordOutput):
+    """One mask per box or sentence, from proposals, from contour maps, or from the boxes alone."""
 
     source: str | None = option(
         None,
@@ -97,11 +97,18 @@ class SelectOptions(BoxSource, ImagesOfRecords, Settings, Execution, RecordOutpu
         help="box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: the boxes of the contour "
         "file, or those in the data folder",
     )
+    expressions: Path | None = redeclared(
+        SentenceSource,
+        "expressions",
+        None,
+        help="file with sentences and boxes, or its folder: one mask per sentence, of its box; without "
+        "--contour, whose file has its own sentences",
+    )
     split: str | None = redeclared(
         ImageFolder,
         "split",
         None,
-        help="part of a data folder, by name or as a file of image names; default: all",
+        help="part of a data folder or of the sentences, by name or as a file of image names; default: all",
     )
     method: Selection = option(
         "greedy",

@@ -17,6 +17,7 @@ from wsstool.errors import UsageError
 from wsstool.expressions.counts import count
 from wsstool.expressions.expression import Expression, Expressions
 from wsstool.expressions.recognise import candidates
+from wsstool.expressions.tokenizer import MAX_WORDS, tokenize
 from wsstool.stages.inputs.sentences import is_split_of_images, open_sentences, rows_of_split
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -42,7 +43,8 @@ def info(
 
     Returns:
         For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images per
-        class if labels are known, and ``commands``, oldest first: run in order, they reproduce the file.
+        class if labels are known, ``expressions`` (counts) of a file with sentences, and ``commands``, oldest
+        first: run in order, they reproduce the file.
         For weights: the result of ``wsstool.models.recognise.describe_weights``, and ``commands``.
         For sentences: ``file``, ``format``, and the result of ``wsstool.expressions.counts.count``; a data
         folder has them as ``expressions``.
@@ -91,9 +93,25 @@ def info(
         if header.labels is not None:
             counts = header.labels.sum(0).tolist()
             found["images_by_class"] = {n: int(c) for n, c in zip(names, counts, strict=True) if c}
+        if header.sentences is not None:
+            found["expressions"] = _sentences(header)
         found["inputs"] = list(header.inputs)
         found["commands"] = [step["command"] for step in header.provenance]
         return found
+
+
+def _sentences(header: store.Header) -> dict[str, int]:
+    """Count the sentences of a record file, as those of a data folder are."""
+    lengths = [len(tokenize(text)) for text in header.sentences or ()]
+    image = np.repeat(np.arange(len(header)), np.diff(header.columns["box_offset"]))
+    return {
+        "images": len(np.unique(image)),
+        "objects": len(set(zip(image.tolist(), header.columns["box_id"].tolist(), strict=True))),
+        "sentences": len(lengths),
+        "words": sum(lengths),
+        "sentences_cut": sum(n > MAX_WORDS for n in lengths),
+        "sentences_without_box": int(np.isnan(header.columns["box"]).any(1).sum()),
+    }
 
 
 def _folder(
