@@ -69,6 +69,19 @@ def test_the_cvat_page_runs(read_along, tmp_path):
     assert 0 < good.count("<box ") == good.count("<mask ")
 
 
+def test_the_page_about_sentences_runs(read_along, tmp_path):
+    done = read_along("docs/howto/sentences.md")
+    assert "left out" not in done.stderr
+    assert (tmp_path / "refcoco" / "refs(wsstool).json").exists()
+    again, first = (tmp_path / name for name in ("again.jsonl", "data/referring.jsonl"))
+    assert len(again.read_text().splitlines()) == len(first.read_text().splitlines())
+    (row,) = json.loads((tmp_path / "scores.json").read_text())["rows"]
+    assert row["overall_iou"] > 2 * row["baselines"]["largest object"]["overall_iou"]
+    shown = (tmp_path / "overlays/sentences.jsonl").read_text().splitlines()
+    assert len(shown) == row["sentences"] == len(list((tmp_path / "overlays").glob("*.png")))
+    assert list((tmp_path / "strips").glob("boxes-worst-000-*.png"))
+
+
 @pytest.mark.slow
 def test_the_tissue_page_runs(read_along, tmp_path):
     done = read_along("docs/howto/tissue-patches.md")

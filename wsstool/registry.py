@@ -30,6 +30,26 @@ EXPORTS = Registry(
     },
 )
 
+EXPRESSIONS = Registry(
+    "expressions",
+    "format of sentences",
+    {
+        "jsonl": Entry("wsstool.expressions.formats.jsonl:read", "JSON lines", "one file"),
+        "refer": Entry("wsstool.expressions.formats.refer:read", "Kazemzadeh et al., EMNLP 2014", "2 files"),
+        "coco": Entry("wsstool.expressions.formats.coco:read", "Lin et al., ECCV 2014", "one JSON file"),
+    },
+)
+
+EXPRESSION_EXPORTS = Registry(
+    "expression-exports",
+    "format of sentences",
+    {
+        "jsonl": Entry("wsstool.expressions.formats.jsonl:write", "JSON lines", "one file"),
+        "refer": Entry("wsstool.expressions.formats.refer:write", "Kazemzadeh et al., EMNLP 2014", "2 files"),
+        "coco": Entry("wsstool.expressions.formats.coco:write", "Lin et al., ECCV 2014", "one JSON file"),
+    },
+)
+
 CAMS = Registry(
     "cams",
     "CAM method",

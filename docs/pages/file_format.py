@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, KINDS, SCHEMA, Kind
+from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, FIRST_SCHEMA, KINDS, SENTENCE_SCHEMA, Kind
 
 _ATTRIBUTES = {
-    "wsstool_schema": f"{SCHEMA}; readers refuse a larger number and accept unknown attributes and columns",
+    "wsstool_schema": f"{FIRST_SCHEMA}, or {SENTENCE_SCHEMA} in files with the column `sentence`; readers "
+    "refuse a larger number than they know and accept unknown attributes and columns",
     "stage": "the command that wrote the file",
     "payload": "the kind of file, and the name of the streamed dataset",
     "key": "32 hex digits: BLAKE2b-128 over schema, stage, its version, `params` and `inputs`",

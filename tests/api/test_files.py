@@ -7,6 +7,7 @@ import pytest
 
 import wsstool as ws
 from tests.stages.chain import CLASSES, predicted, write_cams, write_data, write_masks
+from tests.stages.sentence_sets import truths, write_entries, write_sentences
 from tests.store.records import example
 from wsstool import store
 from wsstool.data.images import read_image
@@ -95,6 +96,18 @@ def test_windows_stand_in_their_place(kind):
         ):
             assert np.array_equal(one[y0:y1, x0:x1], window, equal_nan=kind == "contour")
             assert np.nansum(one) == pytest.approx(np.nansum(window.astype(one.dtype)), rel=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["selection", "contour", "mask"])
+def test_sentences_stand_with_their_masks(kind, tmp_path):
+    root = write_sentences(tmp_path / "data")
+    record = ws.open(write_entries(tmp_path / "s.h5", root, kind))["p0.png"]
+    assert record.sentences[1] == "the round thing on the left" and len(record.sentences) == 4
+    assert np.array_equal(record.data, np.stack(truths()[:4]))
+    assert record.ids.tolist() == [50, 50, 51, 52] and np.isnan(record.boxes).any(1).tolist() == [0, 0, 0, 1]
+    assert repr(record) == f"<{kind} of 'images/p0.png', 40 x 56: 4 sentences>"
+    assert hasattr(record, "scores") is (kind != "mask")
+    assert ws.open(GOLDEN / "v1-selection.h5")["b/000000-ü.jpg"].sentences == ()
 
 
 def test_proposals_are_masks_in_boxes(root, tmp_path):

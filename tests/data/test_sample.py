@@ -35,7 +35,7 @@ def test_layout(made):
     kind, folder = made
     data = open_dataset(folder)
     assert len(data) == 20 and data.layout == "table"
-    assert data.classes.background == (0 if kind == "objects" else -1)
+    assert data.classes.background == (-1 if kind == "tissue" else 0)
     assert (data.sizes() == 96).all()
     assert [len(open_dataset(folder, split=s)) for s in ("train", "val", "test")] == [12, 3, 5]
 

@@ -6,8 +6,9 @@ import torch
 
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import build_backbone
-from wsstool.models.contour import build_contour, start_contour
+from wsstool.models.contour import build_contour
 from wsstool.models.contour_maps import ObjectCrop, joined, view_maps
+from wsstool.models.initial_weights import start_network
 from wsstool.models.weights import build_from_weights, save_weights
 
 
@@ -63,16 +64,16 @@ class TestStartWeights:
         backbone = build_backbone("resnet-18")
         network = build_contour("resnet-18", width=8)
         assert (
-            start_contour(network, {**backbone.state_dict(), "fc.weight": torch.zeros(3)}, "x") == "backbone"
+            start_network(network, {**backbone.state_dict(), "fc.weight": torch.zeros(3)}, "x") == "backbone"
         )
         assert torch.equal(network.backbone.conv1.weight, backbone.conv1.weight)
         other = build_contour("resnet-18", width=8)
-        assert start_contour(other, network.state_dict(), "x") == "network"
+        assert start_network(other, network.state_dict(), "x") == "network"
         assert torch.equal(other.classify.weight, network.classify.weight)
 
     def test_of_another_network(self):
         with pytest.raises(BadInputError, match=r"x .* cannot initialise tiny"):
-            start_contour(build_contour("tiny", width=8), build_backbone("resnet-18").state_dict(), "x")
+            start_network(build_contour("tiny", width=8), build_backbone("resnet-18").state_dict(), "x")
 
     def test_frozen_parts_stay(self):
         network = build_contour("tiny", width=8)

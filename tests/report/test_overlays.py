@@ -16,6 +16,7 @@ from wsstool.report.overlays import (
     label_borders,
     stacked,
     strip,
+    titled,
 )
 
 PALETTE = np.zeros((256, 3), np.uint8)
@@ -83,3 +84,18 @@ def test_very_oblong_pictures_stay_within_what_a_jpeg_holds():
     for size in ((3, 2000), (2000, 3), (1, 9000)):
         shown = fitted(np.zeros((*size, 3), np.uint8), 200)
         assert max(shown.shape) <= WIDEST and min(shown.shape[:2]) >= 1 and jpeg(shown)
+
+
+def test_a_title_takes_the_lines_that_it_needs():
+    image = np.full((30, 120, 3), 7, np.uint8)
+    heights = []
+    for words in (1, 12, 24):
+        sheet = titled(image, "word " * words)
+        assert sheet.shape[1] == 120 and np.array_equal(sheet[-30:], image)
+        title = sheet[:-30]
+        assert title.min() < 100 and (title[:, -2:] == 255).all()  # text that ends before the border
+        heights.append(len(title))
+    assert heights[0] == 18 and heights[1] % 18 == heights[2] % 18 == 0
+    assert heights[0] < heights[1] < heights[2]
+    assert titled(image, "unbreakable" * 9).shape == (48, 120, 3)  # cut, not stretched
+    assert titled(image, "").shape == (48, 120, 3)

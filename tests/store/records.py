@@ -12,7 +12,11 @@ from wsstool import store
 from wsstool.types import ClassList
 
 CLASSES = ClassList(("background", "cat", "dog"), 0, ((0, 0, 0), (200, 30, 30), (30, 30, 200)))
-KINDS = ("cam", "cam-3-layers", "mask", "contour", "selection", "proposal", "box", "score")
+KINDS = (
+    *("cam", "cam-3-layers", "mask", "contour", "selection", "proposal", "box", "score"),
+    *("contour-sentences", "selection-sentences", "mask-sentences"),
+)
+SENTENCES = ("the red cat", "кот слева 🐈", "x")
 ENVIRONMENT = '{"python":"any"}'
 
 
@@ -73,6 +77,13 @@ def example(
         attributes = {"layers": layers}
         data = [r.random(count, np.float32) for count in elements]
         tails = [{"scale": r.random(len(layers)), "score": r.random(count)} for count in k]
+    elif kind == "mask-sentences":
+        counts = np.where(readable, r.integers(0, 3, n), 0)
+        shapes = np.concatenate([counts[:, None], sizes], 1)
+        columns = _sentences(counts, r)
+        columns["box"][::2] = np.nan
+        data = [r.integers(0, 2, shape).astype(np.uint8) for shape in shapes]
+        elements, attributes = shapes.prod(1), {"layers": ["sentences"]}
     elif payload == "mask":
         shapes = np.concatenate([np.ones((n, 1), int), sizes], 1)
         data = [r.integers(0, 3, shape).astype(np.uint8) for shape in shapes]
@@ -88,6 +99,8 @@ def example(
             "box_id": np.arange(b.sum()) + (1 << 40),
             "window": window,
         }
+        if kind.endswith("-sentences"):
+            columns["sentence"] = _sentences(b, r)["sentence"]
         elements = np.diff(ends(height * 3)[ends(b)])
         shapes = np.stack([b, np.full(n, -1), np.full(n, -1)], 1)
         data = [
@@ -132,6 +145,19 @@ def example(
     )
     good = [None if i in failed or not readable[i] else one for i, one in enumerate(data)]
     return Example(header, good, tails)
+
+
+def _sentences(counts: np.ndarray, r: np.random.Generator) -> dict[str, np.ndarray]:
+    """The box columns of a mask file with sentences."""
+    total = int(counts.sum())
+    corner = r.integers(0, 3, (total, 2))
+    return {
+        "box_offset": ends(counts),
+        "box": np.concatenate([corner, corner + 2], 1).astype(np.float32),
+        "box_class": r.integers(1, 3, total),
+        "box_id": np.arange(total) // 2,
+        "sentence": store.text_column([SENTENCES[k % len(SENTENCES)] for k in range(total)]),
+    }
 
 
 def ends(counts: np.ndarray) -> np.ndarray:

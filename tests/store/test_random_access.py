@@ -19,7 +19,7 @@ from wsstool.errors import BadInputError, MissingInputError
 def test_the_same_records_as_in_order(kind, tmp_path):
     example(kind, 8).write(tmp_path / "a.h5")
     header, records, tail = read(tmp_path / "a.h5")
-    opened = store.open_random(tmp_path / "a.h5", kinds=(header.payload,))
+    opened = store.open_random(tmp_path / "a.h5", kinds=(header.payload,), sentences=True)
     assert len(opened) == 8 and opened.header.key == header.key
     for i in (7, 0, 3, 3, 1):
         assert np.array_equal(opened[i].data, records[i].data, equal_nan=True)

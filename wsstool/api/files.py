@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from wsstool import store
-from wsstool.api.records import KINDS, ImageRecord
+from wsstool.api.records import KINDS, EntryRecord, ImageRecord
 from wsstool.argument_types import checked
 from wsstool.errors import ArgumentError, UnknownImageError
 from wsstool.stages.inputs.image_folder import image_folder
@@ -58,7 +58,9 @@ class RecordFile(Mapping[str, ImageRecord]):
                 count = f"{len(found)} images are" if found else "no image is"
                 raise UnknownImageError(f"{count} called '{name}' in '{self.path}'")
             number = found[0]
-        return KINDS[self.kind](self._records[number], self._tail, self.image_folder)
+        is_entry = self.kind == "mask" and self._header.sentences is not None
+        kind = EntryRecord if is_entry else KINDS[self.kind]
+        return kind(self._records[number], self._tail, self.image_folder)
 
     def image_folder(self) -> Path:
         """Return the folder of the images.
@@ -105,7 +107,8 @@ def open(path: str | os.PathLike[str], images: str | os.PathLike[str] | None = N
         - ``cam``: ``maps`` (``ClassMaps``), ``data`` (K, h, w) float32, ``class_ids``, ``scores`` (K,);
           ``layer(NAME)`` the maps of another layer.
         - ``selection``, ``contour``: ``boxes`` (B, 4) xyxy pixels, ``class_ids``, ``scores`` and ``data``
-          (B, H, W): masks (1 object, 0 not, 255 unsure), or maps in [0, 1].
+          (B, H, W): masks (1 object, 0 not, 255 unsure), or maps in [0, 1]; ``ids`` (B,), and ``sentences``
+          if there is one per mask. A ``mask`` file with sentences has the same, without ``scores``.
         - ``proposal``: ``data`` (P, H, W) bool, ``boxes`` (P, 4), best first.
         - ``box``: ``boxes`` (R, 4), ``scores``, ``class_ids``, ``data`` (R, F) and ``columns``.
         - ``score``: ``data`` (M, K, F), ``conditions`` (M texts such as "fog 3") and ``measure``.

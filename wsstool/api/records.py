@@ -145,36 +145,52 @@ class CamRecord(ImageRecord):
         return "maps of " + (", ".join(self._names(self.class_ids)) or "no class")
 
 
-class ObjectRecord(ImageRecord):
-    """One mask or map per box of an image."""
+class EntryRecord(ImageRecord):
+    """One mask or map per box or sentence of an image."""
 
     @property
     def boxes(self) -> np.ndarray:
-        """(B, 4) float32 xyxy, pixels."""
+        """(B, 4) float32 xyxy, pixels; NaN for a sentence without a box."""
         return self._rows("box", "box")
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """The sentence of each mask or map; empty if they are of boxes."""
+        rows = self._header.rows(self._record.index, "box")
+        return (self._header.sentences or ())[rows]
+
+    @property
+    def ids(self) -> np.ndarray:
+        """(B,) int64: number of each object; sentences about one object share it."""
+        return self._rows("box_id", "box")
 
     @property
     def class_ids(self) -> np.ndarray:
         """(B,) int64."""
         return self._rows("box_class", "box").astype(np.int64)
 
+    @cached_property
+    def data(self) -> np.ndarray:  # type: ignore[override]
+        """(B, H, W): each window in its place, zero around it."""
+        found = np.zeros((len(self.boxes), *self.size), self._record.data.dtype)
+        for one, placed in zip(found, self._record.placed, strict=True):
+            one[...] = placed
+        return found
+
+    def _says(self) -> str:
+        if self._header.sentences is not None:
+            return f"{len(self.sentences)} sentences"
+        names = ", ".join(self._names(self.class_ids))
+        return f"{len(self.boxes)} objects" + (f" ({names})" if names else "")
+
+
+class ObjectRecord(EntryRecord):
+    """One mask or map per box or sentence of an image, with its quality."""
+
     @property
     def scores(self) -> np.ndarray:
         """(B,) float32: quality of each mask or map, in [0, 1]."""
         return self._rows("score", "box")
-
-    @cached_property
-    def data(self) -> np.ndarray:  # type: ignore[override]
-        """(B, H, W): each window in its place, zero around it."""
-        windows = self._record.windows
-        found = np.zeros((len(windows), *self.size), self._record.data.dtype)
-        for one, window, (x0, y0, x1, y1) in zip(found, windows, self._rows("window", "box"), strict=True):
-            one[y0:y1, x0:x1] = window
-        return found
-
-    def _says(self) -> str:
-        names = ", ".join(self._names(self.class_ids))
-        return f"{len(self.boxes)} objects" + (f" ({names})" if names else "")
 
 
 class ProposalRecord(ImageRecord):
@@ -249,4 +265,4 @@ KINDS: dict[str, type[ImageRecord]] = {
     "box": BoxRecord,
     "score": ScoreRecord,
 }
-"""Kind of file -> its records."""
+"""Kind of file -> its records; in a ``mask`` file with sentences they are ``EntryRecord``."""

@@ -10,16 +10,18 @@ import typer
 from wsstool.cli.declared import annotation
 from wsstool.stages.options.groups import METHOD as METHOD
 from wsstool.stages.options.groups import OUTPUT as OUTPUT
-from wsstool.stages.options.groups import DataFolder, Execution, RecordInput, RecordOutput
+from wsstool.stages.options.groups import DataFolder, Execution, RecordInput, RecordOutput, SentenceSource
 
 if TYPE_CHECKING:
     ClassListFile = Path | None
+    Expressions = Path | None
     Force = bool
     Output = Path | None
     Source = str | None
     Split = str | None
 else:
     ClassListFile = annotation(DataFolder, "class_list")
+    Expressions = annotation(SentenceSource, "expressions")
     Force = annotation(Execution, "force")
     Output = annotation(RecordOutput, "output")
     Source = annotation(RecordInput, "source")

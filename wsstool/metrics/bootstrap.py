@@ -117,12 +117,35 @@ def mean_interval(
     Notes:
         Images without an object are not drawn: they would change no mean.
     """
+    values = np.asarray(values)
+    ones = np.ones(len(values))
+    return ratio_interval(values, ones, image, groups=groups, samples=samples, level=level, seed=seed)
+
+
+def ratio_interval(
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    image: np.ndarray,
+    *,
+    groups: Sequence[object] | None = None,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Percentile bootstrap of a ratio of two sums over objects; images (or groups) are drawn whole.
+
+    Args:
+        numerators, denominators: (R,) one per object, at least one; resamples whose denominators are all 0
+            are left out.
+        image, groups, samples, level, seed: as in :func:`mean_interval`.
+    """
     units = image if groups is None else np.unique([str(g) for g in groups], return_inverse=True)[1][image]
     _, unit = np.unique(units, return_inverse=True)
     n = int(unit.max()) + 1
-    total, count = np.bincount(unit, values, minlength=n), np.bincount(unit, minlength=n)
-    means = np.concatenate([(drawn @ total) / (drawn @ count) for drawn in _draws(n, samples, seed)])
-    return _percentiles(means, level, samples, n)
+    above, below = (np.bincount(unit, one, minlength=n) for one in (numerators, denominators))
+    with np.errstate(invalid="ignore"):
+        ratios = np.concatenate([(drawn @ above) / (drawn @ below) for drawn in _draws(n, samples, seed)])
+    return _percentiles(ratios, level, samples, n)
 
 
 def _percentiles(scores: np.ndarray, level: float, samples: int, units: int) -> Interval:

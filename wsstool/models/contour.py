@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from wsstool.errors import BadInputError, UsageError
-from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone, build_backbone
-from wsstool.models.backbones.folded import fold_norms
+from wsstool.errors import UsageError
+from wsstool.models.backbones import Backbone, build_backbone
 from wsstool.models.backbones.frozen import OnBackbone
 from wsstool.models.segmenter import without_expansion
 
@@ -108,18 +105,6 @@ class ContourNet(OnBackbone):
         steering = self.steer(self.embed(condition))
         return steering.view(len(steering), len(self.laterals), 2, -1)
 
-    def freeze_start(self, stride: int) -> None:
-        """Freeze the batch norms of the backbone, and its first parts completely.
-
-        Args:
-            stride: freeze parts up to this stride; their large maps then need no backward pass, which saves a
-                third of all work.
-        """
-        norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
-        first = [self.backbone.get_submodule(s.name) for s in self.backbone.stages if s.stride <= stride]
-        self.freeze([*norms, *first])
-        fold_norms(self.backbone)
-
 
 def build_contour(
     arch: str, *, width: int = 64, condition: str = "none", condition_size: int = 0
@@ -138,30 +123,3 @@ def build_contour(
         torch.Size([2, 17, 20])
     """
     return ContourNet(without_expansion(build_backbone(arch)), width, condition, condition_size)
-
-
-def start_contour(network: ContourNet, state_dict: Mapping[str, torch.Tensor], source: str) -> str:
-    """Copy start weights: a whole contour network, or the backbone of any other file.
-
-    Returns:
-        ``"network"`` or ``"backbone"``.
-
-    Raises:
-        BadInputError: a layer of the backbone is missing or has another shape.
-    """
-    own = network.state_dict()
-    if own.keys() == state_dict.keys() and all(own[k].shape == v.shape for k, v in state_dict.items()):
-        network.load_state_dict(dict(state_dict))
-        return "network"
-    bare = {k.removeprefix("backbone."): v for k, v in state_dict.items()}
-    wanted = network.backbone.state_dict()
-    found = {k: bare[k] for k, v in wanted.items() if k in bare and bare[k].shape == v.shape}
-    missing = [k for k in wanted if k not in found and not k.endswith("num_batches_tracked")]
-    if missing:
-        kept = [k for k in bare if not k.startswith(CLASSIFIER_PREFIXES)]
-        raise BadInputError(
-            f"{source} ({len(kept)} tensors) cannot initialise {network.backbone.arch}: {len(missing)} of "
-            f"its {len(wanted)} tensors are missing or have a different shape, such as '{missing[0]}'"
-        )
-    network.backbone.load_state_dict(found, strict=False)
-    return "backbone"

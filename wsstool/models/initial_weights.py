@@ -1,10 +1,15 @@
-"""Initial weights of classifiers: the backbone, and the class attention of a FAN."""
+"""Initial weights: whole networks, backbones, and the class attention of a FAN."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from torch import Tensor
+
+from wsstool.errors import BadInputError
 from wsstool.models.backbones import CLASSIFIER_PREFIXES, Backbone
+from wsstool.models.backbones.frozen import OnBackbone
 from wsstool.models.classifier import Classifier
 from wsstool.models.fan.class_head import LAST_LAYERS
 from wsstool.models.fan_classifier import FanClassifier
@@ -58,3 +63,30 @@ def load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> Non
     state = {k: v for k, v in state.items() if not k.startswith(CLASSIFIER_PREFIXES)}
     what = f"{weights.meta['what']}; " if "what" in weights.meta else ""
     load_state(backbone, state, f"{path} ({what}initial weights for {backbone.arch})")
+
+
+def start_network(network: OnBackbone, state_dict: Mapping[str, Tensor], source: str) -> str:
+    """Copy initial weights: a whole network of the same form, or the backbone of any other file.
+
+    Returns:
+        ``"network"`` or ``"backbone"``.
+
+    Raises:
+        BadInputError: a layer of the backbone is missing or has another shape.
+    """
+    own = network.state_dict()
+    if own.keys() == state_dict.keys() and all(own[k].shape == v.shape for k, v in state_dict.items()):
+        network.load_state_dict(dict(state_dict))
+        return "network"
+    bare = {k.removeprefix("backbone."): v for k, v in state_dict.items()}
+    wanted = network.backbone.state_dict()
+    found = {k: bare[k] for k, v in wanted.items() if k in bare and bare[k].shape == v.shape}
+    missing = [k for k in wanted if k not in found and not k.endswith("num_batches_tracked")]
+    if missing:
+        kept = [k for k in bare if not k.startswith(CLASSIFIER_PREFIXES)]
+        raise BadInputError(
+            f"{source} ({len(kept)} tensors) cannot initialise {network.backbone.arch}: {len(missing)} of "
+            f"its {len(wanted)} tensors are missing or have a different shape, such as '{missing[0]}'"
+        )
+    network.backbone.load_state_dict(found, strict=False)
+    return "backbone"

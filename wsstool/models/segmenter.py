@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -105,16 +105,20 @@ def split_arch(arch: str) -> tuple[str, str]:
     """
     heads = [head for head in (*HEADS, *FCN_HEADS) if arch.startswith(f"{head}-")]
     head = max(heads, key=len, default="")
-    spelled = arch.removeprefix(f"{head}-")
     known = {*BACKBONES, *TRUNKS} if head in FCN_HEADS else {*BACKBONES}
-    joined = {name.replace("-", ""): name for name in known}  # as spelled by the published programs
-    backbone = spelled if spelled in known else joined.get(spelled, "")
+    backbone = full_backbone_name(arch.removeprefix(f"{head}-"), known)
     if not head or not backbone:
         raise UsageError(
             f"no segmenter '{arch}'; give HEAD-BACKBONE, with a head of {', '.join((*HEADS, *FCN_HEADS))} "
             f"and a backbone of {', '.join(BACKBONES)}"
         )
     return head, backbone
+
+
+def full_backbone_name(spelled: str, known: Collection[str]) -> str:
+    """Return the name of a backbone of ``known``, also if spelled without dashes; "" if there is none."""
+    joined = {name.replace("-", ""): name for name in known}  # as spelled by the published programs
+    return spelled if spelled in known else joined.get(spelled, "")
 
 
 def build_segmenter(

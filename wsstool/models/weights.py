@@ -261,6 +261,10 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
         UndescribedError: the metadata is incomplete.
         BadInputError: unknown task.
     """
+    if meta.get("task") == "referring":
+        from wsstool.models.referring.build import build_described
+
+        return build_described(meta, source)
     try:
         arch, task, class_ids = meta["arch"], meta["task"], meta["class_ids"]
     except KeyError as error:
@@ -299,7 +303,7 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
             condition_size=meta.get("condition_size", 0),
         )
     raise BadInputError(
-        f"{source} is for the task '{task}'; there are: classification, segmentation, contour"
+        f"{source} is for the task '{task}'; there are: classification, segmentation, contour, referring"
     )
 
 

@@ -12,6 +12,7 @@ from wsstool.types import IGNORE
 
 _GAP = 4
 _CAPTION = 18
+_FONT = 13
 
 
 def blend(
@@ -130,13 +131,40 @@ def strip(panels: Sequence[np.ndarray], captions: Sequence[str] = (), *, height:
     width = sum(p.width for p in images) + _GAP * (len(images) - 1)
     sheet = Image.new("RGB", (width, height + top), "white")
     draw = ImageDraw.Draw(sheet)
-    font = ImageFont.load_default(13)
+    font = ImageFont.load_default(_FONT)
     left = 0
     for k, image in enumerate(images):
         if captions:
             draw.text((left + 2, 1), captions[k], fill=(40, 40, 40), font=font)
         sheet.paste(image, (left, top))
         left += image.width + _GAP
+    return np.asarray(sheet)
+
+
+def titled(image: np.ndarray, text: str) -> np.ndarray:
+    """Place a text above an image, in as many lines as its width demands.
+
+    Args:
+        image: (H, W, 3) uint8.
+        text: broken between words; characters that the font lacks appear as boxes.
+
+    Returns:
+        (rows, columns, 3) uint8 on white.
+    """
+    font, width = ImageFont.load_default(_FONT), image.shape[1] - 4
+    lines = [""]
+    for word in text.split():
+        longer = f"{lines[-1]} {word}".strip()
+        if font.getlength(longer) <= width or not lines[-1]:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    top = _CAPTION * len(lines)
+    sheet = Image.new("RGB", (image.shape[1], image.shape[0] + top), "white")
+    draw = ImageDraw.Draw(sheet)
+    for k, line in enumerate(lines):
+        draw.text((2, 1 + k * _CAPTION), line, fill=(40, 40, 40), font=font)
+    sheet.paste(Image.fromarray(image), (0, top))
     return np.asarray(sheet)
 
 

@@ -5,6 +5,7 @@ Writing: ``new_header`` describes the file, ``create`` starts, resumes or skips 
 """
 
 from wsstool.store.build import new_header
+from wsstool.store.columns import stored_text, text_column
 from wsstool.store.header import Header
 from wsstool.store.input.reader import ChecksumError, Reader, open_records
 from wsstool.store.input.record import Record
@@ -36,4 +37,6 @@ __all__ = [
     "open_records",
     "parse_shard",
     "shard_indices",
+    "stored_text",
+    "text_column",
 ]

@@ -21,13 +21,14 @@ def check_columns(header: Header) -> None:
     require(columns["image"].dtype.kind == "S", "image")
     layers = header.attributes.get("layers", [""])
     require(isinstance(layers, list | tuple) and all(isinstance(x, str) for x in layers) and layers, "layers")
+    absent = kind.optional if not any(name in columns for name in kind.optional) else ()
     for name, (dtype, index, _) in sorted(
         {**COMMON_HEAD, **kind.head}.items(), key=lambda item: not item[0].endswith("offset")
     ):
-        if name == "label" and name not in columns:
+        if name not in columns and (name == "label" or name in absent):
             continue
         column = columns[name]
-        require(dtype == "S" or column.dtype == dtype, name)
+        require(column.dtype.kind == "S" if dtype == "S" else column.dtype == dtype, name)
         require(column.shape == header.column_shape(index), name)
         if name.endswith("offset"):
             require(column[0] == 0 and bool(np.all(column[1:] >= column[:-1])), name)
@@ -62,6 +63,8 @@ def check_columns(header: Header) -> None:
         )
         require(measure in ("class", "scores", "pixels"), "measure")
         require(np.all((shapes[:, 0] == len(conditions)) | (counts == 0)), "shape")
+    if header.sentences is not None and header.payload == "mask":  # and all of them are decoded
+        require(np.all(shapes[:, 0] == np.diff(columns["box_offset"])), "box_offset")
     if "window" in columns:
         window = columns["window"].astype(float)
         require(np.all(window >= 0) and np.all(window[:, 2:] >= window[:, :2]), "window")

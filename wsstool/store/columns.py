@@ -6,8 +6,25 @@ from collections.abc import Sequence
 from typing import Any
 
 import h5py
+import numpy as np
 
 from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, KINDS
+
+
+def stored_text(one: str) -> str:
+    """Return a text as it comes back from a column."""
+    return one.encode(errors="replace").rstrip(b"\0").decode()
+
+
+def text_column(texts: Sequence[str]) -> np.ndarray:
+    """Return (B,) fixed-length UTF-8; characters that have no UTF-8 form become ``?``.
+
+    Example:
+        >>> text_column(["red car", "é"]).tolist()
+        [b'red car', b'\\xc3\\xa9']
+    """
+    encoded = [stored_text(one).encode() for one in texts]
+    return np.array(encoded, f"S{max([1, *map(len, encoded)])}")
 
 
 def text(value: Any) -> Any:

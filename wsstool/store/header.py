@@ -12,7 +12,7 @@ import numpy as np
 
 from wsstool.store.layout import Layout, plan
 from wsstool.store.provenance import Input, canonical_json
-from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, KINDS, SCHEMA
+from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, FIRST_SCHEMA, KINDS, SENTENCE_SCHEMA
 from wsstool.types import ClassList
 
 ENVIRONMENT_BYTES = 1024
@@ -73,6 +73,26 @@ class Header:
     def layers(self) -> tuple[str, ...]:
         return tuple(self.attributes.get("layers", ("",)))
 
+    @cached_property
+    def sentences(self) -> tuple[str, ...] | None:
+        """The sentence of each entry of the box columns; None: the entries are objects."""
+        column = self.columns.get("sentence")
+        return None if column is None else tuple(text.decode() for text in column.tolist())
+
+    @cached_property
+    def windows(self) -> np.ndarray:
+        """(B, 4) xyxy of the part of the image that each entry of the box columns shows; in a ``mask`` file,
+        where each entry is a sentence, all of it."""
+        if "window" in self.columns:
+            return self.columns["window"]
+        whole = np.concatenate([np.zeros_like(self.sizes), self.sizes[:, ::-1]], 1)
+        return np.repeat(whole, np.diff(self.columns["box_offset"]), axis=0)
+
+    @property
+    def schema(self) -> int:
+        """The first schema version that has all columns of the file."""
+        return FIRST_SCHEMA if "sentence" not in self.columns else SENTENCE_SCHEMA
+
     @property
     def normalisation(self) -> str | None:
         """Normalisation that suits the maps of a ``cam`` file; None: maps of any scale, as CAMs are."""
@@ -116,7 +136,7 @@ class Header:
     def root_attributes(self) -> dict[str, Any]:
         """Return the root attributes as stored in the file, sorted by name."""
         attributes: dict[str, Any] = {
-            "wsstool_schema": SCHEMA,
+            "wsstool_schema": self.schema,
             "stage": self.stage,
             "payload": self.payload,
             "key": self.key,

@@ -14,7 +14,7 @@ from typing import Any
 from wsstool import __version__
 from wsstool.errors import MissingInputError
 from wsstool.store.command_line import command_line
-from wsstool.store.schema import SCHEMA
+from wsstool.store.schema import FIRST_SCHEMA
 
 #: Incremented when a stage's results change for equal options; part of every key.
 STAGE_VERSIONS: dict[str, int] = {}
@@ -47,7 +47,7 @@ def digest(text: str) -> str:
 def make_key(stage: str, params: Mapping[str, Any], inputs: list[dict[str, str]]) -> str:
     """Return the key of a result: stage and its version, options that change results, inputs."""
     version = STAGE_VERSIONS.get(stage, 1)
-    pre_image = {"type": "wsstool-key", "schema": SCHEMA, "stage": stage, "stage_version": version}
+    pre_image = {"type": "wsstool-key", "schema": FIRST_SCHEMA, "stage": stage, "stage_version": version}
     return digest(canonical_json({**pre_image, "params": dict(params), "inputs": inputs}))
 
 

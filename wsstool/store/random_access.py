@@ -70,7 +70,9 @@ def _stamp(path: Path) -> tuple[int, int, int]:
     return status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def open_random(source: object = None, *, kinds: tuple[str, ...] = (), command: str = "") -> RandomAccess:
+def open_random(
+    source: object = None, *, kinds: tuple[str, ...] = (), command: str = "", sentences: bool = False
+) -> RandomAccess:
     """Open a record file for reading in any order. A pipe or a repacked file is spooled first.
 
     The spooled copy is removed when the process that made it no longer needs it; workers only map it.
@@ -78,7 +80,7 @@ def open_random(source: object = None, *, kinds: tuple[str, ...] = (), command: 
     Raises:
         BadInputError: as in ``open_records``; the whole file is checked.
     """
-    with open_records(source, kinds=kinds, command=command) as reader:
+    with open_records(source, kinds=kinds, command=command, sentences=sentences) as reader:
         if reader.streamed and source is not None and str(source) != "-" and Path(str(source)).is_file():
             path = Path(str(source)).absolute()
             found = RandomAccess(path, reader.payload_start, reader.header, reader.tail)

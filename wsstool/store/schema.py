@@ -1,10 +1,14 @@
-"""Schema version 1: contents of each kind of file. The file-format page is generated from this module."""
+"""Contents of each kind of file. The file-format page is generated from this module."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-SCHEMA = 1
+SCHEMA = 2
+"""The newest version, and the largest that is read. A file states the first version that has all it holds."""
+FIRST_SCHEMA = 1
+SENTENCE_SCHEMA = 2
+"""Of files with a column ``sentence``: to readers of version 1, each of their entries would be an object."""
 
 #: Head columns of every kind: name -> (dtype, index, meaning). 'S' is fixed-length UTF-8.
 COMMON_HEAD = {
@@ -38,14 +42,20 @@ class Kind:
     tail: dict[str, tuple[str, str, str]]
     attributes: dict[str, str]
     failed: float | None  #: fill value of a failed record; None: it has no rows
+    optional: tuple[str, ...] = ()  #: head columns that a file has all of, or none
 
 
-_WINDOWS = {
+_BOXES = {
     "box_offset": ("int64", "image + 1", "first box of each image, and the end of the last"),
-    "box": ("float32", "box x 4", "xyxy in pixels"),
+    "box": ("float32", "box x 4", "xyxy in pixels; NaN: a sentence whose object has no box"),
     "box_class": ("uint16", "box", "class id"),
-    "box_id": ("int64", "box", "id in the annotation file"),
+    "box_id": ("int64", "box", "id in the annotation file; sentences about one object share it"),
+}
+_SENTENCE = {"sentence": ("S", "box", "optional, schema 2; the sentence that names the object")}
+_WINDOWS = {
+    **_BOXES,
     "window": ("int32", "box x 4", "xyxy of the crop that the record's window covers"),
+    **_SENTENCE,
 }
 
 KINDS: dict[str, Kind] = {
@@ -74,12 +84,14 @@ KINDS: dict[str, Kind] = {
         Kind(
             "mask",
             ("uint8",),
-            "(L, H, W) label maps, 255 = ignore",
+            "(L, H, W) label maps, 255 = ignore. With sentences, which bring the box columns: one mask per "
+            "sentence, 1 object, 0 not, 255 uncertain",
             "wsstool pseudo-mask",
+            {**_BOXES, **_SENTENCE},
             {},
-            {},
-            {"layers": "names"},
+            {"layers": "names; `sentences` where each map is that of a sentence"},
             255,
+            (*_BOXES, *_SENTENCE),
         ),
         Kind(
             "contour",
@@ -90,6 +102,7 @@ KINDS: dict[str, Kind] = {
             {"score": ("float32", "box", "quality of each map")},
             {},
             float("nan"),
+            tuple(_SENTENCE),
         ),
         Kind(
             "selection",
@@ -103,6 +116,7 @@ KINDS: dict[str, Kind] = {
             },
             {},
             255,
+            tuple(_SENTENCE),
         ),
         Kind(
             "proposal",

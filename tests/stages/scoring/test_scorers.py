@@ -8,6 +8,7 @@ import pytest
 from tests.messages import Heard
 from tests.stages.chain import write_cams, write_data, write_masks
 from tests.stages.object_sets import write_maps, write_objects, write_proposals
+from tests.stages.sentence_sets import write_entries, write_sentences
 from wsstool.errors import UsageError
 from wsstool.stages.objects.select import select
 from wsstool.stages.options.metrics import METRICS, choices
@@ -29,7 +30,10 @@ def scored(tmp_path_factory):
         for one in objects
     ]
     (folder / "found.json").write_text(json.dumps(rows))
+    named = write_sentences(folder / "named")
+    predicted = write_entries(folder / "named.h5", named, change=lambda k, mask: mask & (k != 2))
     return {
+        "masks of sentences": (predicted, {}),
         "label maps": (maps, {"boundary": True}),
         "masks of boxes": (folder / "s.h5", {"ap": True}),
         "proposals": (write_proposals(folder / "p.h5", root), {}),
@@ -77,6 +81,7 @@ def test_options_of_other_scorers_are_refused_before_anything_is_read(scored, na
     source, options = scored[name]
     own = next(scorer.options for scorer in SCORERS.values() if scorer.name == name)
     values = {"sweep": True, "boundary": True, "ap": True, "of": "box", "group": "x", "against": source}
+    values |= {"expressions": source, "shuffled": source}
     for option in set(values) - own:
         with pytest.raises(UsageError, match=f"--{option} does not apply to {name}"):
             evaluate(source, **{**options, option: values[option]})
@@ -96,8 +101,9 @@ def test_options_of_other_scorers_are_refused_before_anything_is_read(scored, na
         (
             "proposals",
             {"bootstrap": 0},
-            "--bootstrap does nothing without label maps, class maps or masks of boxes",
+            "--bootstrap does nothing without label maps, class maps, masks of boxes or masks of sentences",
         ),
+        ("masks of sentences", {"min_area": 5}, "--min-area does nothing without masks of boxes"),
         (
             "detections",
             {"ignored_prediction": "skip"},

@@ -9,6 +9,8 @@ from typer.testing import CliRunner
 from tests.data.folders import picture
 from tests.messages import Heard
 from tests.models.published.tissue import published_state
+from tests.stages.object_sets import write_maps
+from tests.stages.sentence_sets import write_entries, write_sentences
 from wsstool.cli.app import app
 from wsstool.errors import UsageError
 from wsstool.models.classifier import build_classifier
@@ -68,3 +70,20 @@ def test_classes_of_a_published_file_are_those_that_its_name_says(tmp_path):
     torch.save(published_state(), tmp_path / "stage1_checkpoint_trained_on_luad.pth")
     meta = info(tmp_path / "stage1_checkpoint_trained_on_luad.pth")["meta"]
     assert [meta["classes"][i] for i in meta["class_ids"]] == ["TE", "NEC", "LYM", "TAS"]
+
+
+def test_a_file_with_sentences(tmp_path):
+    root = write_sentences(tmp_path / "data")
+    for kind in ("contour", "selection", "mask"):
+        found = info(write_entries(tmp_path / f"{kind}.h5", root, kind))
+        assert found["kind"] == kind and found["expressions"] == {
+            "images": 5,
+            "objects": 7,
+            "sentences": 9,
+            "words": 34,
+            "sentences_cut": 0,
+            "sentences_without_box": 2,
+        }
+    assert "expressions" not in info(write_maps(tmp_path / "plain.h5", root))
+    done = CliRunner().invoke(app, ["info", str(tmp_path / "mask.h5")])
+    assert done.exit_code == 0 and "sentences=9" in done.stdout

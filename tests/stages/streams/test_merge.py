@@ -18,6 +18,8 @@ def write_part(whole, path, chosen, shard=None, stage="made-up", inputs=(), **pa
     old = whole.header
     columns = {}
     for name, (_, index, _) in SCHEMA_KINDS[old.payload].head.items():
+        if name not in old.columns:
+            continue
         column = old.columns[name]
         if index == "image + 1":
             columns[name] = np.concatenate([[0], np.cumsum(np.diff(column)[chosen])])
@@ -64,7 +66,7 @@ def test_all_parts_are_one_pass(kind, tmp_path):
     )
     assert set(header.columns) == set(expected.columns)
     for name, column in expected.columns.items():
-        assert np.array_equal(header.columns[name], column), name
+        np.testing.assert_array_equal(header.columns[name], column, name)
     for a, b in zip(records, expected_records, strict=True):
         assert a.name == b.name and np.array_equal(a.data, b.data, equal_nan=True)
     for name in set(tail) - {"crc32"}:

@@ -26,12 +26,14 @@ def evaluate(options: EvalCommand) -> None:
 
     Label maps and class maps are compared with the blind baseline, which assigns one image-level label of an
     image to all its pixels; proposals, masks of boxes and detections are scored against annotated objects.
+    In files with sentences every sentence is a sample, compared with the baselines that do not read it.
     Prints a table on a terminal, else JSON; with -q and -o nothing unless --json is given. Score files (-o)
     of parts of a data set are merged.
 
     Examples:
         wsstool pseudo-mask cams.h5 | wsstool eval
         wsstool eval masks.h5 --truth data/masks --fail-under 0.6
+        wsstool eval predicted.h5 --expressions referring.jsonl --shuffled shuffled.h5
         wsstool eval kept.json --truth instances_val.json --of mask
         wsstool eval part-0.json part-1.json
     """

@@ -18,6 +18,7 @@ def info(
     source: options.Source = None,
     split: options.Split = None,
     class_list: options.ClassListFile = None,
+    expressions: options.Expressions = None,
     script: Annotated[
         bool,
         typer.Option(
@@ -28,16 +29,19 @@ def info(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Describe a record file, a weights file or a data folder.
+    """Describe a record file, weights, a data folder or sentences.
 
-    For a file, the description includes the commands that made it.
+    For a record file or weights, the description includes the commands that made it. Sentences are counted
+    in a data folder that has some, and in a file of JSON lines, REFER or COCO.
 
     Examples:
         wsstool info data/
         wsstool info data/ --split val
+        wsstool info 'refcoco/refs(unc).p' --split testA
         wsstool info masks.h5 --script > again.sh
     """
-    found = call("streams.info:info", {"source": source, "split": split, "class_list": class_list})
+    given = {"source": source, "split": split, "class_list": class_list, "expressions": expressions}
+    found = call("streams.info:info", given)
     if json:
         print_json(found)
     elif script:

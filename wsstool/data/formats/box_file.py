@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wsstool.annotation_file import as_json, as_xml, read_bytes
 from wsstool.data.formats import Tags, WrittenBoxes, coco, cvat, label_studio
-from wsstool.data.formats.annotation_file import as_json, as_xml, read_bytes
 from wsstool.errors import BadInputError
 from wsstool.types import ClassList
 

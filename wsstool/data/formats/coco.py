@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
+from wsstool.annotation_file import read_json
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes
-from wsstool.data.formats.annotation_file import read_json
 from wsstool.data.images import MAX_PIXELS
 from wsstool.errors import BadInputError, UsageError
 from wsstool.types import ClassList

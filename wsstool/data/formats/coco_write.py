@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from wsstool.data.formats.annotation_file import read_json
+from wsstool.annotation_file import read_json
 from wsstool.data.formats.coco import in_list
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape
@@ -38,7 +38,8 @@ def write_instances(
         BadInputError: ``like`` lacks an image or a category.
 
     Notes:
-        Annotations keep the ids of the boxes unless one occurs twice; then all are numbered from 1.
+        Annotations keep the ids of the boxes unless one occurs twice; then all are numbered from 1. The mask
+        of a sentence is an annotation with ``sentences`` and ``ann_id``, the id of its object.
 
     Source: Lin et al., ECCV 2014, and the description of the format at cocodataset.org; written from it.
     """
@@ -136,6 +137,7 @@ def _annotations(images: Sequence[AnnotatedImage], ids: _Ids, shape: str) -> Ite
                 "area": int(instance.mask.sum()),
                 "segmentation": _segmentation(instance, image.size, shape),
                 "score": instance.score,
+                **({"sentences": [instance.sentence], "ann_id": instance.id} if instance.sentence else {}),
             }
 
 

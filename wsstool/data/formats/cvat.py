@@ -14,9 +14,9 @@ from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
 
+from wsstool.annotation_file import read_xml
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
-from wsstool.data.formats.annotation_file import read_xml
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape, extent, paste
 from wsstool.data.images import MAX_PIXELS

@@ -13,9 +13,9 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import numpy as np
 
+from wsstool.annotation_file import read_json
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes, brush
-from wsstool.data.formats.annotation_file import read_json
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape
 from wsstool.data.geometry.polygons import joined

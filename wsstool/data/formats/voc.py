@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree import ElementTree
 
+from wsstool.annotation_file import read_xml
 from wsstool.data.classlist import class_list, with_background
 from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes
-from wsstool.data.formats.annotation_file import read_xml
 from wsstool.data.palettes import voc_palette
 from wsstool.errors import MissingInputError
 from wsstool.types import ClassList

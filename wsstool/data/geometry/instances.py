@@ -26,6 +26,7 @@ class Instance:
         window: xyxy in pixels, the area covered by the mask.
         packed: the (h, w) uint8 mask of the window, compressed.
         score: quality of the mask, 0 to 1.
+        sentence: that names the object; empty: none.
     """
 
     label: str
@@ -34,6 +35,7 @@ class Instance:
     window: Window
     packed: bytes = field(repr=False)
     score: float = 1.0
+    sentence: str = ""
 
     @classmethod
     def of(
@@ -44,12 +46,15 @@ class Instance:
         id: int,
         window: Sequence[int],
         score: float = 1,
+        sentence: str = "",
     ) -> Instance:
         """Build an object from its (h, w) uint8 window mask: 1 object, 0 not, 255 uncertain."""
         x0, y0, x1, y1 = (_short(v) for v in box)
         left, top, right, bottom = (int(v) for v in window)
         packed = zlib.compress(np.asarray(mask, np.uint8).tobytes(), 1)
-        return cls(label, (x0, y0, x1, y1), int(id), (left, top, right, bottom), packed, _short(score))
+        return cls(
+            label, (x0, y0, x1, y1), int(id), (left, top, right, bottom), packed, _short(score), sentence
+        )
 
     def with_score(self, score: float) -> Instance:
         """Return the same object with another score."""

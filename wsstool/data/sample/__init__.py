@@ -1,10 +1,12 @@
-"""Write a small dataset: images, masks, tags, boxes, class list and splits."""
+"""Write a small dataset: images, masks, tags, boxes, sentences, class list and splits."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -12,12 +14,19 @@ from PIL import Image
 from wsstool.data.classlist import write_class_list
 from wsstool.data.masks import write_mask
 from wsstool.data.sample import objects as sample_objects
+from wsstool.data.sample import referring as sample_referring
 from wsstool.data.sample import tissue as sample_tissue
-from wsstool.data.sample.objects import Thing
+from wsstool.data.sample.composition import Thing
 from wsstool.types import IGNORE, ClassList
 
-KINDS = ("objects", "tissue")
+KINDS = ("objects", "tissue", "referring")
 PARTS = ("train", "val", "test")
+
+_MODULES: dict[str, ModuleType] = {
+    "objects": sample_objects,
+    "tissue": sample_tissue,
+    "referring": sample_referring,
+}
 
 # The split of an image follows from its number, so that a larger sample begins with the smaller: of twenty,
 # 12 are for training, 3 for validation and 5 for test.
@@ -29,7 +38,7 @@ def write_sample(folder: Path, *, kind: str, count: int, size: int, seed: int) -
 
     Args:
         folder: an existing, empty folder.
-        kind: ``objects`` or ``tissue``.
+        kind: ``objects``, ``tissue`` or ``referring``.
         count: number of images, 1 or more; 60 % for training, 15 % for validation, 25 % for test.
         size: rows and columns of an image, pixels, 32 or more.
         seed: image i depends only on kind, seed, size and i.
@@ -37,7 +46,7 @@ def write_sample(folder: Path, *, kind: str, count: int, size: int, seed: int) -
     Yields:
         the number of the image just written.
     """
-    classes = sample_objects.CLASSES if kind == "objects" else sample_tissue.CLASSES
+    classes = _MODULES[kind].CLASSES
     for name in ("images", "masks", "splits"):
         (folder / name).mkdir()
     write_class_list(folder / "classes.txt", classes)
@@ -47,10 +56,10 @@ def write_sample(folder: Path, *, kind: str, count: int, size: int, seed: int) -
         generator = np.random.default_rng([seed, KINDS.index(kind), i])
         part, stem = _TURN[i % len(_TURN)], f"{i:05d}"
         things: list[Thing] = []
-        if kind == "objects":
-            image, mask, things = sample_objects.draw(generator, size, part)
-        else:
+        if kind == "tissue":
             image, mask = sample_tissue.draw(generator, size, part)
+        else:
+            image, mask, things = _MODULES[kind].draw(generator, size, part)
         Image.fromarray(image).save(folder / "images" / f"{stem}.jpg", quality=92, subsampling=0)
         write_mask(folder / "masks" / f"{stem}.png", mask, classes)
         present = [c for c in np.unique(mask).tolist() if c not in (IGNORE, classes.background)]
@@ -63,18 +72,51 @@ def write_sample(folder: Path, *, kind: str, count: int, size: int, seed: int) -
         (folder / "splits" / f"{part}.txt").write_text(
             "".join(f"{stem}\n" for stem in stems), encoding="utf-8"
         )
-    if kind == "objects":
-        boxes = json.dumps(_coco(instances, classes, size), separators=(",", ":"))
-        (folder / "boxes.json").write_text(boxes + "\n", encoding="utf-8")
+    if kind == "tissue":
+        return
+    boxes = _coco(instances, classes, size)
+    (folder / "boxes.json").write_text(_json(boxes), encoding="utf-8")
+    if kind == "referring":
+        lines = _sentences(instances, boxes["annotations"], classes, size)
+        (folder / "referring.jsonl").write_text("".join(map(_json, lines)), encoding="utf-8")
 
 
-def _coco(instances: list[list[Thing]], classes: ClassList, size: int) -> dict[str, list[dict[str, object]]]:
+def _json(value: object) -> str:
+    return json.dumps(value, separators=(",", ":")) + "\n"
+
+
+def _sentences(
+    instances: list[list[Thing]], annotations: list[dict[str, Any]], classes: ClassList, size: int
+) -> Iterator[dict[str, object]]:
+    """Yield the objects that have sentences, with what the annotation file says of them."""
+    numbered = iter(annotations)
+    for i, things in enumerate(instances):
+        for thing in things:
+            annotation = next(numbered)
+            if thing.sentences:
+                yield {
+                    "image": f"{i:05d}.jpg",
+                    "image_id": i + 1,
+                    "width": size,
+                    "height": size,
+                    "split": _TURN[i % len(_TURN)],
+                    "ref_id": annotation["id"],
+                    "ann_id": annotation["id"],
+                    "category": classes.names[thing.class_id],
+                    "box": annotation["bbox"],
+                    "mask": annotation["segmentation"],
+                    "no_target": False,
+                    "sentences": list(thing.sentences),
+                }
+
+
+def _coco(instances: list[list[Thing]], classes: ClassList, size: int) -> dict[str, list[dict[str, Any]]]:
     """Return the objects as COCO instances: tight boxes of visible parts, masks as plain run lengths."""
     images = [
         {"id": i + 1, "file_name": f"{i:05d}.jpg", "width": size, "height": size}
         for i in range(len(instances))
     ]
-    annotations: list[dict[str, object]] = []
+    annotations: list[dict[str, Any]] = []
     for i, things in enumerate(instances):
         for thing in things:
             rows, columns = (
@@ -91,9 +133,10 @@ def _coco(instances: list[list[Thing]], classes: ClassList, size: int) -> dict[s
                     "area": int(thing.visible.sum()),
                     "iscrowd": 0,
                     "segmentation": {"size": [size, size], "counts": run_lengths(thing.visible)},
+                    **({"attributes": dict(thing.attributes)} if thing.attributes else {}),
                 }
             )
-    categories: list[dict[str, object]] = [{"id": c, "name": classes.names[c]} for c in classes.foreground]
+    categories: list[dict[str, Any]] = [{"id": c, "name": classes.names[c]} for c in classes.foreground]
     return {"images": images, "annotations": annotations, "categories": categories}
 
 

@@ -168,8 +168,14 @@ def rarefied_backbone(backbone: Backbone) -> Backbone:
 
 
 def default_output_stride(arch: str, wanted: int = 16) -> int:
-    """Return ``wanted``, or the network's own stride if that is smaller."""
-    return min(wanted, _layout(arch).stages[-1].stride)
+    """Return ``wanted``, or the network's own stride if that is smaller or cannot be changed."""
+    own = _layout(arch).stages[-1].stride
+    return own if arch in FAN_SIZES else min(wanted, own)
+
+
+def plain_strides(arch: str) -> dict[str, int]:
+    """Return the stride of each part of the plain network, by name, whatever its output stride."""
+    return {stage.name: stage.stride for stage in _layout(arch).stages}
 
 
 def stage_before_last_stride(backbone: Backbone) -> Stage:
@@ -179,7 +185,7 @@ def stage_before_last_stride(backbone: Backbone) -> Stage:
 
 def scales_of(backbone: Backbone) -> list[Stage]:
     """Return the last part at each stride of the plain network, from fine to coarse, from ``backbone``."""
-    own = {stage.name: stage.stride for stage in _layout(backbone.arch).stages}
+    own = plain_strides(backbone.arch)
     return list({own[stage.name]: stage for stage in backbone.stages}.values())
 
 

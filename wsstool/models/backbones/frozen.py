@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 from torch import nn
+
+from wsstool.models.backbones.folded import fold_norms
 
 
 class OnBackbone(nn.Module):
@@ -44,6 +46,19 @@ class OnBackbone(nn.Module):
             part.requires_grad_(False)
         self._frozen = tuple(frozen)
         self.train(self.training)
+
+    def freeze_start(self, stride: int) -> None:
+        """Freeze the batch norms of the backbone, and its first parts completely.
+
+        Args:
+            stride: freeze parts up to this stride; their large maps then need no backward pass, which saves a
+                third of all work.
+        """
+        norms = [m for m in self.backbone.modules() if isinstance(m, nn.BatchNorm2d)]
+        stages: Any = self.backbone.stages
+        first = [self.backbone.get_submodule(s.name) for s in stages if s.stride <= stride]
+        self.freeze([*norms, *first])
+        fold_norms(self.backbone)
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)

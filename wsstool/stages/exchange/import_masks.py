@@ -1,4 +1,4 @@
-"""``import``: the instance masks of an annotation file of another program as a ``selection`` file."""
+"""``import``: the instance masks of another program as a ``selection`` file, sentences as JSON lines."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ from wsstool.data.formats.box_file import read_box_file
 from wsstool.data.geometry.instances import Window, around, extent
 from wsstool.data.label_views import find_view
 from wsstool.data.listing import Lookup
-from wsstool.errors import BadInputError
+from wsstool.errors import BadInputError, UsageError
 from wsstool.options import takes
 from wsstool.regions import Boxes
+from wsstool.stages.exchange.sentences import import_sentences
 from wsstool.stages.objects.columns import BoxColumns
 from wsstool.stages.options.exchange import ImportOptions
 from wsstool.stages.records import Payload, write_all
@@ -30,6 +31,7 @@ from wsstool.types import SILENT, ClassList, Messages, tracked
 def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     """Read masks and polygons of COCO, CVAT or Label Studio into a ``selection`` file.
 
+    With ``expressions`` instead of ``annotations``, sentences become JSON lines, see ``import_sentences``.
     With ``images`` names and sizes are checked against the images of that folder, and spelled as there.
 
     Returns:
@@ -40,6 +42,12 @@ def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict
             another size than stated.
         MissingInputError: no such file or folder.
     """
+    if options.expressions is not None:
+        return import_sentences(options, messages)
+    if options.annotations is None:
+        raise UsageError("name a file with masks, or one with sentences by --expressions")
+    if options.shuffle is not None:
+        raise UsageError("--shuffle is for sentences; --expressions names their file")
     written = read_box_file(Path(options.annotations), options.like)
     dataset = _images(written, options.images, options.class_list, messages)
     _check_labels(written, dataset.classes)
@@ -64,7 +72,7 @@ def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict
 
 
 def _inputs(options: ImportOptions, table: BoxTable, dataset: Dataset) -> list[store.Input]:
-    found = [store.Input.of_file(options.annotations, role="input")]
+    found = [store.Input.of_file(Path(str(options.annotations)), role="input")]
     if options.like:
         found.append(store.Input.of_file(options.like, role="like"))
     if options.images is not None:  # only names and sizes are taken from there

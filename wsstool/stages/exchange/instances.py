@@ -1,4 +1,4 @@
-"""The instances of a ``selection`` file in the formats of annotation tools."""
+"""The masks of objects or sentences in the formats of annotation tools."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wsstool import store
-from wsstool.data.geometry.instances import AnnotatedImage, Instance
+from wsstool.data.geometry.instances import AnnotatedImage, Instance, extent
 from wsstool.errors import UsageError
 from wsstool.registry import EXPORTS
 from wsstool.stages.exchange.file_names import names_for_others
@@ -72,21 +72,39 @@ def _instances(record: store.Record) -> list[Instance]:
         return []
     columns, rows = record.header.columns, record.header.rows(record.index, "box")
     names = record.header.classes.names
+    sentences = record.header.sentences
     return [
-        Instance.of(names[int(class_id)], mask, box, int(number), window, 0.0)
-        for mask, box, class_id, number, window in zip(
+        Instance.of(
+            names[int(class_id)],
+            mask,
+            _around(mask, window) if np.isnan(box).any() else box,
+            int(number),
+            window,
+            0.0,
+            "" if sentences is None else sentences[row],
+        )
+        for row, mask, box, class_id, number, window in zip(
+            range(rows.start, rows.stop),
             record.windows,
             columns["box"][rows],
             columns["box_class"][rows],
             columns["box_id"][rows],
-            columns["window"][rows],
+            record.header.windows[rows],
             strict=True,
         )
     ]
 
 
+def _around(mask: np.ndarray, window: np.ndarray) -> Sequence[float]:
+    """Return the box around a mask, in pixels of the image; of an empty mask that of its window."""
+    tight = extent(mask == 1)
+    return window.tolist() if tight is None else (np.array(tight) + np.tile(window[:2], 2)).tolist()
+
+
 def _scored(instances: Sequence[Instance], reader: store.Reader, i: int) -> tuple[Instance, ...]:
     if not instances:
         return ()
+    if "score" not in reader.tail:  # masks of sentences in a mask file
+        return tuple(one.with_score(1.0) for one in instances)
     scores = np.nan_to_num(reader.tail["score"][reader.header.rows(i, "box")])
     return tuple(one.with_score(value) for one, value in zip(instances, scores, strict=True))

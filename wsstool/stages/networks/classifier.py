@@ -34,7 +34,12 @@ def load_classifier(
     except UndescribedError as error:
         raise foreign_weights_error(path, "wsstool train-cls DATA --arch {}", "a classifier") from error
     if meta["task"] != "classification":
-        what = {"segmentation": "a segmenter", "contour": "a contour network"}.get(meta["task"], meta["task"])
+        others = {
+            "segmentation": "a segmenter",
+            "contour": "a contour network",
+            "referring": "a network that reads sentences",
+        }
+        what = others.get(meta["task"], meta["task"])
         raise BadInputError(f"'{path}' is {what}, not a classifier; train one with 'wsstool train-cls'")
     named, ids = named_outputs(meta, classes, path, is_named=is_named)
     return model, {

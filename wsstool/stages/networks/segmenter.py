@@ -91,6 +91,10 @@ def open_segmenter(
         raise BadInputError(
             f"'{weights}' is a contour network, which segments the objects in boxes; add --boxes"
         )
+    if task == "referring":
+        raise BadInputError(
+            f"'{weights}' is a network that reads sentences, not a segmenter; see 'wsstool predict'"
+        )
     if task != "segmentation":
         raise BadInputError(
             f"'{weights}' is a classifier, but predict needs a segmenter; train one with 'wsstool cotrain'"

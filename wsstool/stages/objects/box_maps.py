@@ -7,20 +7,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from wsstool import store
-from wsstool.errors import WsstoolError
-from wsstool.models.weights import load_weights
+from wsstool.errors import BadInputError, WsstoolError
+from wsstool.models.weights import Weights, load_weights
 from wsstool.regions import box_in_window
 from wsstool.runtime import pick_device
 from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
 from wsstool.stages.inputs.image_batches import dataset_batches
 from wsstool.stages.networks.contour_network import DEFAULT_MARGINS, ContourMapper, open_contour_mapper
 from wsstool.stages.networks.published_copies import chosen_average
+from wsstool.stages.networks.referring import no_language, reads
 from wsstool.stages.networks.segmenter_on_boxes import ClassMapper, open_class_mapper
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.objects.columns import BoxColumns
+from wsstool.stages.objects.maps import BoxMaps
+from wsstool.stages.objects.sentence_maps import MappedSentences, open_mapped_boxes
 from wsstool.stages.options.objects import ContourOptions
 from wsstool.stages.options.predict import ObjectMaskOptions
 from wsstool.types import Messages
@@ -91,28 +92,31 @@ class MappedDataset:
             yield BoxMaps(self.mapper(image, boxes), placed, pixels)
 
 
-@dataclass(frozen=True)
-class BoxMaps:
-    """The maps of one image.
+def open_contour_maps(options: ContourOptions, messages: Messages) -> MappedDataset | MappedSentences:
+    """Open boxes, or for a network that reads them sentences, and the network that maps them.
 
-    Attributes:
-        maps: (h, w) float in [0, 1], one per box.
-        boxes: (4,) xyxy each, in pixels of its window.
-        pixels: (h, w, 3) uint8, each window of the image.
+    Raises:
+        UsageError: ``expressions`` with a network without language. Others: see ``open_maps`` and
+            ``open_mapped_boxes``.
     """
+    loaded = load_weights(Path(options.weights), averaged=options.averaged)
+    if reads(loaded):
+        return open_mapped_boxes(options, loaded, messages)
+    if options.expressions is not None:
+        raise BadInputError(no_language(options.weights, "--expressions"))
+    return open_maps(options, messages, loaded)
 
-    maps: list[np.ndarray]
-    boxes: list[np.ndarray]
-    pixels: list[np.ndarray]
 
-
-def open_maps(options: ContourOptions | ObjectMaskOptions, messages: Messages) -> MappedDataset:
+def open_maps(
+    options: ContourOptions | ObjectMaskOptions, messages: Messages, loaded: Weights | None = None
+) -> MappedDataset:
     """Open the boxes of a data folder and the network that maps them.
 
     Args:
         options: of the command; without ``margin``, ``DEFAULT_MARGINS``. Margins have no effect on a network
             that sees the whole image; the largest is that of the record's windows.
         messages: receives what is left out.
+        loaded: content of the weights file, if it has been read already.
 
     Raises:
         BadInputError: weights of another network or for other classes, boxes that do not fit. Others: see the
@@ -130,7 +134,7 @@ def open_maps(options: ContourOptions | ObjectMaskOptions, messages: Messages) -
     )
     where, classes = pick_device(options.device), source.table.classes
     weights, flip = Path(options.weights), options.flip
-    loaded = load_weights(weights, averaged=options.averaged)
+    loaded = loaded or load_weights(weights, averaged=options.averaged)
     averaged = chosen_average(options, {weights: loaded}, messages)
     mapper: ContourMapper | ClassMapper
     if loaded.meta.get("task") == "segmentation":

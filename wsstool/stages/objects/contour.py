@@ -10,7 +10,8 @@ import numpy as np
 from wsstool.errors import WsstoolError
 from wsstool.options import takes
 from wsstool.selection.confidence import quality
-from wsstool.stages.objects.box_maps import BoxMaps, open_maps
+from wsstool.stages.objects.box_maps import open_contour_maps
+from wsstool.stages.objects.maps import BoxMaps
 from wsstool.stages.options.objects import ContourOptions
 from wsstool.stages.records import Payload, create, write_all
 from wsstool.types import SILENT, Messages
@@ -21,12 +22,13 @@ FOREGROUND = 0.5
 
 @takes(ContourOptions)
 def contour(options: ContourOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """Map the object in every box and write the maps as a ``contour`` file.
+    """Map the object in every box, or of every sentence, and write the maps as a ``contour`` file.
 
-    The weights are those of a contour network, or of a segmenter: see ``networks.segmenter_on_boxes``.
+    The weights are those of a contour network, of a segmenter (see ``networks.segmenter_on_boxes``), or of a
+    network that reads sentences.
 
     Returns:
-        ``images``, ``objects``, ``dropped`` (boxes, by reason), ``failed`` and ``key``.
+        ``images``, ``objects``, ``dropped`` (boxes, by reason), ``failed`` and ``key``; also ``sentences``.
 
     Raises:
         BadInputError: weights of another network or for other classes. Others: see the parts.
@@ -35,7 +37,7 @@ def contour(options: ContourOptions, *, messages: Messages = SILENT) -> dict[str
         The score of a map is how well the box of its foreground pixels fits the given one, times how sure it
         is of them, see ``selection.confidence.quality``.
     """
-    opened = open_maps(options, messages)
+    opened = open_contour_maps(options, messages)
     header = opened.header("contour", "contour")
     payload = partial(_payload, guide="contour" if opened.mapper.meta.get("draws") == "outline" else "region")
     with create(header, options, messages) as writer:

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 
 from wsstool import store
-from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
+from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.family import setting_texts
 from wsstool.options import takes
 from wsstool.parallel import map_in_threads
-from wsstool.stages.inputs.boxes import open_box_dataset
 from wsstool.stages.inputs.image_batches import read_sized_image
-from wsstool.stages.objects.columns import BoxColumns, boxes_of
 from wsstool.stages.objects.mask_maker import MaskMaker, ObjectMask, make_masks
+from wsstool.stages.objects.select_boxes import boxes_to_mask
 from wsstool.stages.objects.select_inputs import (
     ImageTask,
     SelectInputs,
@@ -39,7 +38,8 @@ def select(options: SelectOptions, *, messages: Messages = SILENT) -> dict[str, 
     """Choose one mask for every box and write them as a ``selection`` file.
 
     Without ``boxes`` the boxes are those of the contour file, else those in the data folder; with both, a map
-    belongs to the box of its number. Either the proposals or the maps may come from a pipe.
+    belongs to the box of its number. With ``expressions``, or maps of sentences, there is one mask per
+    sentence. Either the proposals or the maps may come from a pipe.
 
     Returns:
         ``images``, ``failed``, ``key``, ``objects``, ``fallbacks`` (reason -> objects), ``score`` (mean
@@ -58,7 +58,7 @@ def select(options: SelectOptions, *, messages: Messages = SILENT) -> dict[str, 
         _require_inputs(maker, inputs)
         needs_images = maker.takes_image or options.fallback == "grabcut"
         folder = pixel_folder(inputs, options.images, needed=needs_images)
-        boxes, more = _boxes(inputs, folder, options, messages)
+        boxes, more = boxes_to_mask(inputs, folder, options, messages)
         fallbacks = _fallbacks(options.fallback, maker, inputs, folder)
         baselines = _baselines(maker, inputs, folder) if options.baselines else []
         params = options.key_params(
@@ -95,40 +95,6 @@ def _require_inputs(maker: MaskMaker, inputs: SelectInputs) -> None:
         raise UsageError(
             f"method '{maker.name}' needs a map for every box; name the contour file with --contour"
         )
-
-
-def _boxes(
-    inputs: SelectInputs, folder: Path | None, options: SelectOptions, messages: Messages
-) -> tuple[BoxColumns, tuple[store.Input, ...]]:
-    """Return the boxes and their inputs beyond the open files."""
-    given, box_format = options.boxes, options.box_format
-    if options.split is not None and inputs.folder is None:
-        raise UsageError("--split applies to data folders, not to files")
-    if inputs.maps is not None and given is None:
-        if box_format != "auto":
-            raise UsageError("--box-format applies to box files, but the boxes are those of the contour file")
-        return BoxColumns.of_header(inputs.maps.header), ()
-    more = []
-    if inputs.folder is not None:
-        source = open_box_dataset(
-            inputs.folder, boxes=given, box_format=box_format, split=options.split, messages=messages
-        )
-        boxes = BoxColumns.of_table(source.dataset.names, source.table.sizes, source.table)
-        more = [source.inputs[0]]
-    else:
-        if folder is None:
-            raise MissingInputError(
-                "the boxes are stored with the images, which were not found; name their folder with --images"
-            )
-        header = inputs.header
-        assert header is not None
-        boxes, table = boxes_of(
-            folder, header.images, header.sizes, header.classes, given,
-            box_format=box_format, messages=messages,
-        )  # fmt: skip
-        if not header.params.get("shard"):
-            table.check_usable()
-    return boxes, (*more, store.Input("boxes", {"fingerprint": boxes.digest()}, str(given or "")))
 
 
 def _fallbacks(fallback: str, maker: MaskMaker, inputs: SelectInputs, folder: Path | None) -> list[MaskMaker]:

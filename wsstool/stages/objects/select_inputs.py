@@ -53,7 +53,7 @@ def open_inputs(source: str | None, contour: str | None, maker: MaskMaker, stack
     """
 
     def read(name: str | None, *kinds: str) -> store.Reader:
-        return stack.enter_context(store.open_records(name, kinds=kinds, command="select"))
+        return stack.enter_context(store.open_records(name, kinds=kinds, command="select", sentences=True))
 
     if contour is None:
         if source is not None and Path(source).is_dir():
@@ -129,6 +129,7 @@ def image_tasks(
     """Yield the images in order; the streams are read side by side, to their ends."""
     proposals = inputs.proposals.records() if inputs.proposals else iter(())
     maps = inputs.maps.records(start) if inputs.maps else None
+    given = boxes.given_boxes
     for i in range(start, len(boxes)):
         name, size = boxes.images[i], boxes.sizes[i]
         record = next(maps) if maps else None
@@ -139,7 +140,7 @@ def image_tasks(
             continue
         objects = ImageObjects(
             (int(size[0]), int(size[1])),
-            boxes.columns["box"][rows],
+            given[rows],
             boxes.columns["window"][rows],
             _maps(record, boxes, i) if record else [None] * (rows.stop - rows.start),
             regions.proposals if regions else None,

@@ -11,6 +11,7 @@ from wsstool.registry import (
     COTRAINERS,
     DENSE,
     EXPORTS,
+    EXPRESSION_EXPORTS,
     FILLERS,
     NMS,
     PROPOSALS,
@@ -40,7 +41,9 @@ else:  # the names become choices, completion and error texts
     CamMethod = Literal[CAMS.names()]
     Cotrainer = Literal[COTRAINERS.names()]
     DenseMethod = Literal[DENSE.names()]
-    ExportFormat = Literal[("png", *EXPORTS.names())]
+    ExportFormat = Literal[
+        tuple(dict.fromkeys(("png", *EXPORTS.names(), *EXPRESSION_EXPORTS.names(), "overlay")))
+    ]
     NmsMethod = Literal[NMS.names()]
     Proposer = Literal[PROPOSALS.names()]
     Refiner = Literal[REFINERS.names()]

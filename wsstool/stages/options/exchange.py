@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsstool.options import Options, option, redeclared
+from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import ExportFormat
 from wsstool.stages.options.groups import (
     INPUT,
@@ -13,9 +13,13 @@ from wsstool.stages.options.groups import (
     OUTPUT,
     Completion,
     DataFolder,
+    ImagesOfRecords,
     RecordOutput,
+    SentenceSource,
     Settings,
 )
+
+_SENTENCES = "file with sentences to convert (JSON lines, REFER, COCO), or its folder"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,16 +32,30 @@ class Like(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(Settings, Like, Completion):
-    """Label maps or instance masks in the formats of other programs; the output has no key."""
+class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion):
+    """Label maps, instance masks or sentences in the formats of other programs; the output has no key."""
 
     source: str | None = option(None, "input file; '-' or omitted: standard input", positional=True)
     output: Path = option(
-        ..., "folder (png, yolo, voc) or file to write", panel=OUTPUT, spelling=("--output", "-o")
+        ...,
+        "folder (png, overlay, yolo, voc, refer) or file to write",
+        panel=OUTPUT,
+        spelling=("--output", "-o"),
     )
     format: ExportFormat | None = option(
-        None, "png for mask files, all others for selection files; default: png or coco", panel=METHOD
+        None,
+        "png for mask files; jsonl, refer or coco for sentences; these, coco-results or overlay for masks of "
+        "sentences; all others and coco for selection files; default: png, jsonl or coco",
+        panel=METHOD,
     )
+    images: Path | None = redeclared(
+        ImagesOfRecords,
+        "images",
+        None,
+        help="for overlays: folder with the images of the input file; default: the folder it was made from",
+        unused=Unused(lambda o: o.format != "overlay", "without --format overlay"),
+    )
+    expressions: Path | None = redeclared(SentenceSource, "expressions", None, help=_SENTENCES)
     score_threshold: float = option(
         0.0, "minimum score of the instances to export", panel=METHOD, at_least=0, at_most=1
     )
@@ -55,17 +73,25 @@ class ExportOptions(Settings, Like, Completion):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImportOptions(Like, RecordOutput):
-    """Instance masks from an annotation file of another program."""
+class ImportOptions(Like, SentenceSource, RecordOutput):
+    """Instance masks or sentences from an annotation file of another program."""
 
-    annotations: Path = option(
-        ..., "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip", positional=True
+    annotations: Path | None = option(
+        None, "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip", positional=True
     )
+    expressions: Path | None = redeclared(SentenceSource, "expressions", None, help=_SENTENCES)
     images: Path | None = option(
         None,
         "data folder for checking image names and sizes; default: as stated in the file",
         panel=INPUT,
         key=False,
+    )
+    shuffle: int | None = option(
+        None,
+        "for sentences: exchange them between images at random, with this seed (for eval --shuffled)",
+        panel=METHOD,
+        key=False,
+        at_least=0,
     )
     class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
     force: bool = redeclared(Completion, "force", False)

@@ -65,6 +65,30 @@ class BoxSource(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SentenceSource(Options):
+    """The source of the sentences that name objects."""
+
+    expressions: Path | None = option(
+        None,
+        "file with sentences (JSON lines, REFER, COCO) or its folder; default: found in DATA",
+        panel=INPUT,
+        key=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WordEmbedding(Options):
+    """The start of the word embedding of a network that reads sentences."""
+
+    word_vectors: Path | None = option(
+        None,
+        "word vectors in GloVe's text format to start the word embedding from; default: random",
+        panel=MODEL,
+        key=False,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class BoxWindows(Options):
     """The windows around boxes that a network maps."""
 

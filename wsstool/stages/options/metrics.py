@@ -28,6 +28,16 @@ METRICS: dict[str, dict[str, str]] = {
         "ap": "COCO's mask AP; needs --ap",
         "ap_50": "COCO's mask AP at IoU 0.50; needs --ap",
     },
+    "masks of sentences": {
+        "overall_iou": "sum of all intersections by sum of all unions, which favours large objects",
+        "mean_iou": "mean over sentences of the IoU",
+        "prec_50": "share of sentences with an IoU of at least 0.50",
+        "prec_60": "share of sentences with an IoU of at least 0.60",
+        "prec_70": "share of sentences with an IoU of at least 0.70",
+        "prec_80": "share of sentences with an IoU of at least 0.80",
+        "prec_90": "share of sentences with an IoU of at least 0.90",
+        "no_target_accuracy": "share of sentences without a target whose mask is empty; in no other score",
+    },
     "detections": {
         "ap": "COCO's AP: mean over classes, IoU 0.50, 0.55 ... 0.95 and 101 recalls",
         "ap50": "AP at IoU 0.50",

@@ -21,6 +21,7 @@ from wsstool.stages.options.groups import (
     Inference,
     PublishedWeights,
     RecordOutput,
+    SentenceSource,
     Settings,
     Shard,
 )
@@ -63,8 +64,10 @@ class ProposeOptions(ImageFolder, Shard, Settings, Execution, RecordOutput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ContourOptions(ImageFolder, Shard, BoxSource, BoxWindows, PublishedWeights, Inference, RecordOutput):
-    """Maps of all boxes of a data folder, computed by a trained network."""
+class ContourOptions(
+    ImageFolder, Shard, BoxSource, SentenceSource, BoxWindows, PublishedWeights, Inference, RecordOutput
+):
+    """Maps of all boxes or sentences of a data folder, computed by a trained network."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)
     class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
@@ -75,8 +78,8 @@ class ContourOptions(ImageFolder, Shard, BoxSource, BoxWindows, PublishedWeights
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectOptions(BoxSource, ImagesOfRecords, Settings, Execution, RecordOutput):
-    """One mask per box, from proposals, from contour maps, or from the boxes alone."""
+class SelectOptions(BoxSource, SentenceSource, ImagesOfRecords, Settings, Execution, RecordOutput):
+    """One mask per box or sentence, from proposals, from contour maps, or from the boxes alone."""
 
     source: str | None = option(
         None,
@@ -94,11 +97,18 @@ class SelectOptions(BoxSource, ImagesOfRecords, Settings, Execution, RecordOutpu
         help="box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: the boxes of the contour "
         "file, or those in the data folder",
     )
+    expressions: Path | None = redeclared(
+        SentenceSource,
+        "expressions",
+        None,
+        help="file with sentences and boxes, or its folder: one mask per sentence, of its box; without "
+        "--contour, whose file has its own sentences",
+    )
     split: str | None = redeclared(
         ImageFolder,
         "split",
         None,
-        help="part of a data folder, by name or as a file of image names; default: all",
+        help="part of a data folder or of the sentences, by name or as a file of image names; default: all",
     )
     method: Selection = option(
         "greedy",

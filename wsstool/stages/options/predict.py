@@ -1,4 +1,4 @@
-"""The options of ``predict``: for label maps, for object masks, and shared."""
+"""The options of ``predict``: for label maps, for masks of boxes and of sentences, and shared."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from wsstool.options import Unused, option, redeclared
+from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import DenseMethod
 from wsstool.stages.options.groups import (
+    INPUT,
     METHOD,
     MODEL,
     OUTPUT,
@@ -21,6 +22,7 @@ from wsstool.stages.options.groups import (
     PublishedWeights,
     RecordOutput,
     Refinement,
+    SentenceSource,
     Shard,
 )
 
@@ -40,7 +42,29 @@ class Prediction(ImageFolder, Shard, Refinement, PublishedWeights, Inference, Re
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelMapOptions(Prediction, DataFolder, Corruption):
+class Ensemble(Options):
+    """Which of the networks of the weights are used."""
+
+    ensemble: bool = option(
+        False, "average the two networks of a coteaching run", panel=METHOD, spelling="--ensemble"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapThreshold(Options):
+    """From maps to masks of objects."""
+
+    threshold: float = option(
+        0.5,
+        "masks of boxes and sentences only: map value from which a pixel belongs to the object",
+        panel=METHOD,
+        above=0,
+        below=1,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelMapOptions(Prediction, DataFolder, Corruption, Ensemble):
     """A segmenter that labels whole images."""
 
     probabilities: bool = option(
@@ -54,9 +78,6 @@ class LabelMapOptions(Prediction, DataFolder, Corruption):
     )
     scale: list[float] | None = option(
         None, "image scale; repeatable, the results are averaged; default 1", panel=METHOD, above=0, at_most=8
-    )
-    ensemble: bool = option(
-        False, "average the two networks of a coteaching run", panel=METHOD, spelling="--ensemble"
     )
     arch: str | None = option(
         None,
@@ -106,18 +127,24 @@ class LabelMapOptions(Prediction, DataFolder, Corruption):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ObjectMaskOptions(Prediction, BoxSource, BoxWindows):
+class ObjectMaskOptions(Prediction, BoxSource, BoxWindows, MapThreshold):
     """A network that masks the objects of boxes."""
 
-    threshold: float = option(
-        0.5,
-        "masks of boxes only: map value from which a pixel belongs to the object",
-        panel=METHOD,
-        above=0,
-        below=1,
+
+@dataclass(frozen=True, kw_only=True)
+class SentenceMaskOptions(Prediction, SentenceSource, MapThreshold, Ensemble):
+    """A network that masks the objects that sentences name."""
+
+    data: Path = redeclared(Prediction, "data", ..., help="data folder; for sentences also an image file")
+    expression: list[str] | None = option(
+        None,
+        "sentence that names an object, asked about every image; repeatable; default: --expressions",
+        panel=INPUT,
+        metavar="TEXT",
+        key=False,
     )
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictOptions(LabelMapOptions, ObjectMaskOptions):
-    """Label maps, or the masks of boxes: the weights and ``boxes`` decide."""
+class PredictOptions(SentenceMaskOptions, LabelMapOptions, ObjectMaskOptions):
+    """Label maps, or the masks of boxes or sentences: the weights and ``boxes`` decide."""

@@ -15,9 +15,10 @@ class SampleOptions(Options):
     """A small synthetic data set."""
 
     output: Path = option(..., "folder to create", panel=OUTPUT, spelling=("--output", "-o"))
-    kind: Literal["objects", "tissue"] = option(
+    kind: Literal["objects", "tissue", "referring"] = option(
         "objects",
-        "objects: five classes in clutter, with boxes; tissue: four textures, no background",
+        "objects: five classes in clutter, with boxes; tissue: four textures, no background; referring: "
+        "objects that sentences tell apart, with boxes",
         panel=INPUT,
     )
     count: int = option(400, "number of images", panel=INPUT, at_least=1, at_most=100_000)

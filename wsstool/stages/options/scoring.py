@@ -19,6 +19,7 @@ from wsstool.stages.options.groups import (
     Inference,
     PublishedWeights,
     RecordOutput,
+    SentenceSource,
     Shard,
 )
 from wsstool.stages.options.metrics import choices
@@ -71,7 +72,7 @@ class LabelMapScores(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvalOptions(LabelMapScores):
+class EvalOptions(LabelMapScores, SentenceSource):
     """Scores of predictions."""
 
     sources: list[str] | None = option(
@@ -87,6 +88,19 @@ class EvalOptions(LabelMapScores):
         None,
         "class file of a folder of masks; default: found beside the masks or the ground truth",
         panel=INPUT,
+    )
+    expressions: Path | None = redeclared(
+        SentenceSource,
+        "expressions",
+        None,
+        help="for masks of sentences: file with the sentences and ground-truth masks, or its folder; "
+        "default: found in the data folder",
+    )
+    shuffled: Path | None = option(
+        None,
+        "for masks of sentences: predictions of the same network for shuffled sentences (import --shuffle), "
+        "as a baseline",
+        panel=METHOD,
     )
     normalise: Literal["auto", "joint", "class", "minmax", "probability", "none"] = option(
         "auto",
@@ -210,7 +224,7 @@ class RobustnessOptions(DataFolder, Shard, Frost, PublishedWeights, Inference, R
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportOptions(LabelMapScores):
+class ReportOptions(LabelMapScores, SentenceSource):
     """A page with the scores and images of a whole pipeline."""
 
     sources: list[str] = option(
@@ -226,6 +240,13 @@ class ReportOptions(LabelMapScores):
         None,
         help="folder with the images of the input files; default: the folder they were made from",
     )
+    expressions: Path | None = redeclared(
+        SentenceSource,
+        "expressions",
+        None,
+        help="for masks of sentences: file with the sentences and ground-truth masks, or its folder; "
+        "default: found in the data folder",
+    )
     twin: str | None = option(
         None, "mask file of the fully supervised reference: FILE or NAME=FILE", panel=INPUT
     )
@@ -233,7 +254,8 @@ class ReportOptions(LabelMapScores):
     strips: Path | None = option(None, "folder for one PNG strip per image or object shown", panel=OUTPUT)
     samples: int = option(
         3,
-        "number of images of each kind (worst, typical, best); for masks of boxes, four objects per image",
+        "number of images of each kind (worst, typical, best); for masks of boxes and of sentences, four "
+        "masks per image",
         panel=OUTPUT,
         at_least=0,
     )

@@ -12,7 +12,8 @@ from wsstool.family import setting_texts
 from wsstool.regions import box_mask
 from wsstool.selection.confidence import quality
 from wsstool.selection.fillers.simple import ellipse
-from wsstool.stages.objects.box_maps import BoxMaps, open_maps
+from wsstool.stages.objects.box_maps import open_maps
+from wsstool.stages.objects.maps import BoxMaps
 from wsstool.stages.options.predict import ObjectMaskOptions
 from wsstool.stages.records import Payload, create, write_all
 from wsstool.stages.refiners import Refiner, find_refiner

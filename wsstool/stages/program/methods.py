@@ -14,6 +14,8 @@ from wsstool.registry import (
     COTRAINERS,
     DENSE,
     EXPORTS,
+    EXPRESSION_EXPORTS,
+    EXPRESSIONS,
     FILLERS,
     NMS,
     PROPOSALS,
@@ -39,6 +41,8 @@ PLACES: dict[str, Registry] = {
     "predict --dense": DENSE,
     "robustness --corruption": CORRUPTIONS,
     "export --format": EXPORTS,
+    "import --expressions": EXPRESSIONS,
+    "export --expressions --format": EXPRESSION_EXPORTS,
 }
 """The command and option -> the registry whose names it takes."""
 

@@ -21,8 +21,8 @@ def sample(options: SampleOptions, *, messages: Messages = SILENT) -> dict[str, 
 
     Args:
         output: the folder to create.
-        kind: ``objects`` (five classes in clutter, with boxes and masks) or ``tissue`` (four textures, no
-            background).
+        kind: ``objects`` (five classes in clutter, with boxes and masks), ``tissue`` (four textures, no
+            background) or ``referring`` (objects that sentences tell apart, with boxes and masks).
         count: number of images, 1..100000.
         size: rows and columns of an image, pixels, 32..1024.
         seed: of the generator.

@@ -16,12 +16,15 @@ from wsstool.stages.checks import only
 from wsstool.stages.options.pseudo_mask import ClassMapOptions, ObjectOptions, PseudoMaskOptions
 from wsstool.stages.pseudo_masks.masks_of_class_maps import Records, label_class_maps
 from wsstool.stages.pseudo_masks.masks_of_objects import label_objects
+from wsstool.stages.pseudo_masks.masks_of_sentences import mask_sentences
 from wsstool.types import SILENT, Messages
 
 
 @takes(PseudoMaskOptions)
 def pseudo_mask(options: PseudoMaskOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     """Turn the class maps of every image into one label map per layer, or the masks of its boxes into one.
+
+    Masks of sentences become one mask of the whole image each.
 
     Returns:
         ``images``, ``failed``, ``key`` and ``background_threshold`` (one per layer; empty where not used);
@@ -40,14 +43,17 @@ def pseudo_mask(options: PseudoMaskOptions, *, messages: Messages = SILENT) -> d
     """
     with ExitStack() as stack:
         kinds = ("cam", "selection")
-        reader = stack.enter_context(store.open_records(options.source, kinds=kinds, command="pseudo-mask"))
+        reader = stack.enter_context(
+            store.open_records(options.source, kinds=kinds, command="pseudo-mask", sentences=True)
+        )
         reread = partial(_reread, reader, options.source, stack)
         if reader.header.payload == "selection":
             why = "applies to class maps, but the input holds masks of boxes"
             always_accepted = ("background_threshold", "background_threshold_low")
             of_objects = only(ObjectOptions, options, why, ignored=always_accepted)
             records, tail = reread()
-            return label_objects(reader.header, records, tail["score"], of_objects, messages)
+            write = label_objects if reader.header.sentences is None else mask_sentences
+            return write(reader.header, records, tail["score"], of_objects, messages)
         why = "applies to masks of boxes, but the input holds class maps"
         return label_class_maps(reader, reread, only(ClassMapOptions, options, why), messages)
 

@@ -13,7 +13,7 @@ from wsstool import store
 from wsstool.atomic import atomic_file
 from wsstool.data.palettes import class_palette
 from wsstool.errors import WsstoolError
-from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, strip
+from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, strip, titled
 from wsstool.report.page import Gallery, Panel, Sample
 from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
@@ -158,13 +158,14 @@ def _sized(image: np.ndarray) -> np.ndarray:
     return fitted(image, max(1, round(image.shape[0] * _WIDTH / image.shape[1])))
 
 
-def write_strip(folder: Path, name: str, captioned: Sequence[CaptionedImage]) -> None:
-    """Write images side by side under their captions as a PNG.
+def write_strip(folder: Path, name: str, captioned: Sequence[CaptionedImage], title: str = "") -> None:
+    """Write images side by side under their captions, and these under the title, as a PNG.
 
     Raises:
         CannotWriteError: no such place, no space, no permission.
     """
     sheet = strip([p for _, p in captioned], [caption for caption, _ in captioned])
+    sheet = titled(sheet, title) if title else sheet
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_file(folder / name) as part:
         Image.fromarray(sheet).save(part, format="PNG")

@@ -24,8 +24,8 @@ from wsstool.stages.scoring.predictions import data_folder
 from wsstool.types import SILENT, Messages
 
 PER_SAMPLE = 4  #: objects shown for every image that --samples asks for
-_HEIGHT = 200
-_BOX = (255, 220, 60)
+HEIGHT = 200
+BOX = (255, 220, 60)
 
 
 @dataclass
@@ -118,7 +118,7 @@ def _sample(
         captioned.append(("errors", errors(crop, made.astype(np.uint8), shown)))
         both = (made & (shown == 1)).sum()
         note += f", IoU {both / max(1, made.sum() + true.sum() - both):.2f}"
-    captioned = [(caption, fitted(panel, _HEIGHT)) for caption, panel in captioned]
+    captioned = [(caption, fitted(panel, HEIGHT)) for caption, panel in captioned]
     panels = [Panel(caption, jpeg(panel)) for caption, panel in captioned]
     return Sample(f"{record.name}, box {number}", note, panels), captioned
 
@@ -126,7 +126,7 @@ def _sample(
 def _boxed(crop: np.ndarray, box: np.ndarray) -> np.ndarray:
     """Return the crop with the outline of the box."""
     shown = crop.copy()
-    shown[label_borders(box_mask(box, crop.shape).astype(np.uint8))] = _BOX
+    shown[label_borders(box_mask(box, crop.shape).astype(np.uint8))] = BOX
     return shown
 
 

@@ -22,6 +22,12 @@ from wsstool.stages.options.scoring import ReportOptions
 from wsstool.stages.report.image_gallery import ImageFile, galleries
 from wsstool.stages.report.object_gallery import ObjectFile, object_galleries
 from wsstool.stages.report.robustness_curves import robustness_curves, robustness_fact
+from wsstool.stages.report.sentence_gallery import (
+    SentenceFile,
+    open_sentences,
+    sentence_fact,
+    sentence_galleries,
+)
 from wsstool.stages.robustness.summary import summarise as summarise_robustness
 from wsstool.stages.scoring.ground_truth import Truth, find_truth
 from wsstool.stages.scoring.label_map_counts import LabelMapCounts
@@ -29,6 +35,7 @@ from wsstool.stages.scoring.label_map_scores import Rules
 from wsstool.stages.scoring.label_maps import LABEL_MAPS, count_images, summarise
 from wsstool.stages.scoring.predictions import data_root, open_predictions
 from wsstool.stages.scoring.score_file import is_score_file, read_counts
+from wsstool.stages.scoring.sentences.scores import summarise as summarise_sentences
 from wsstool.types import SILENT, ClassList, Messages
 
 _CHARTS, _CONFUSIONS = 12, 8
@@ -43,6 +50,7 @@ class Part:
     records: store.RandomAccess | None
     truth: Truth | None = None
     scores: LabelMapCounts | None = None
+    sentences: SentenceFile | None = None
 
     @property
     def classes(self) -> ClassList:
@@ -67,7 +75,8 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
     Files of the same images share a gallery, in the order given: image, CAM, pseudo-mask, prediction, truth.
     Worst and best are by the per-image mIoU of the last mask file that is not the fully supervised reference.
     Masks of boxes (``selection`` files) are shown one by one, sorted by their own score, with the maps of
-    ``contour`` files. Score files of ``robustness`` become charts of score against severity.
+    ``contour`` files; masks of sentences likewise, sorted by their IoU. Score files of ``robustness`` become
+    charts of score against severity.
 
     Args:
         options: see ``wsstool report --help``.
@@ -96,11 +105,16 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
             raise BadInputError(f"'{part.name}' and '{parts[0].name}' have different classes")
         if part.scores is not None:
             summaries.append((part, summarise(part.scores, options)))
+    named = {part.name: _sentence_scores(part.sentences, options) for part in parts if part.sentences}
     palette = class_palette(classes)
     judged = next((p for p in reversed(parts) if p.scores and not p.is_twin), None)
     page = Page(
         title=options.title,
-        facts=[*_facts(parts), *((name, robustness_fact(one)) for name, one in robust.items())],
+        facts=[
+            *_facts(parts),
+            *((name, sentence_fact(one)) for name, one in named.items() if one),
+            *((name, robustness_fact(one)) for name, one in robust.items()),
+        ],
         classes=[(n, tuple(palette[i].tolist())) for i, n in enumerate(classes.names)],  # type: ignore[misc]
         shares=_shares(judged),
         background=classes.background,
@@ -116,7 +130,7 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
     text = render(page)
     write_text(Path(options.output), text)
     scores = [{**said, "source": part.name} for part, said in summaries]
-    scores += [{**said, "source": name} for name, said in robust.items()]
+    scores += [{**said, "source": name} for name, said in (*robust.items(), *named.items()) if said]
     return {"output": str(options.output), "bytes": len(text.encode()), "scores": scores}
 
 
@@ -140,12 +154,19 @@ def _galleries(
         for p in parts
         if p.records and not p.holds_objects
     ]
-    objects = [ObjectFile(p.name, p.records) for p in parts if p.records and p.holds_objects]
+    objects = [
+        ObjectFile(p.name, p.records) for p in parts if p.records and p.holds_objects and not p.sentences
+    ]
     masks, maps = (
         [one for one in objects if one.records.header.payload == payload]
         for payload in ("selection", "contour")
     )
-    return [*galleries(shown, options), *object_galleries(masks, maps, options, messages)]
+    sentences = [part.sentences for part in parts if part.sentences]
+    return [
+        *galleries(shown, options),
+        *object_galleries(masks, maps, options, messages),
+        *sentence_galleries(sentences, maps, options),
+    ]
 
 
 def _open(text: str, is_twin: bool) -> Part:
@@ -155,12 +176,18 @@ def _open(text: str, is_twin: bool) -> Part:
     if is_score_file(path):
         return Part(name or Path(path).stem, is_twin, None, None, read_counts(path, LABEL_MAPS))
     kinds = ("cam", "mask", "contour", "selection", *(() if is_twin else ("score",)))
-    records = store.open_random(path, kinds=kinds, command="report")
+    records = store.open_random(path, kinds=kinds, command="report", sentences=True)
     return Part(name or (records.header.stage if path == "-" else Path(path).stem), is_twin, records)
 
 
 def _score(part: Part, options: ReportOptions, messages: Messages) -> None:
     """Count a part against the ground truth; without any a report has images only."""
+    if (
+        part.records
+        and part.records.header.sentences is not None
+        and part.records.header.payload != "contour"
+    ):
+        part.sentences = open_sentences(part.name, part.records, options, messages)
     if part.records is None or part.holds_objects:
         return
     header, path = part.records.header, part.records.path
@@ -178,6 +205,11 @@ def _score(part: Part, options: ReportOptions, messages: Messages) -> None:
         command="report",
     ) as predictions:
         part.scores = count_images(predictions, part.truth, messages=messages)
+
+
+def _sentence_scores(file: SentenceFile, options: ReportOptions) -> dict[str, Any]:
+    """Return the scores of masks of sentences; empty without ground truth."""
+    return summarise_sentences(file.counts, options) if file.counts else {}
 
 
 def _row(part: Part, row: dict[str, Any], n: int) -> ScoreRow:
@@ -218,7 +250,9 @@ def _facts(parts: Sequence[Part]) -> list[tuple[str, str]]:
     for part in parts:
         n = len(part.records) if part.records else len(part.scores.images)  # type: ignore[union-attr]
         if part.holds_objects:
-            facts.append((part.name, f"{len(part.records.header.columns['box'])} objects in {n} images"))  # type: ignore[union-attr]
+            header = part.records.header  # type: ignore[union-attr]
+            what = "objects" if header.sentences is None else "sentences"
+            facts.append((part.name, f"{len(header.columns['box'])} {what} in {n} images"))
             continue
         failed = f", {part.scores.failed} failed" if part.scores and part.scores.failed else ""
         facts.append((part.name, f"{n} images{failed}"))

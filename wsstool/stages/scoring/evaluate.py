@@ -27,13 +27,16 @@ from wsstool.stages.scoring.score_file import (
     write_counts,
 )
 from wsstool.stages.scoring.scorer import Counts, Scorer, Source, Table
+from wsstool.stages.scoring.sentences.scores import SENTENCES
 from wsstool.types import SILENT, Messages
 
 SCORERS: dict[str, Scorer[Any]] = {
-    kind: scorer for scorer in (LABEL_MAPS, PROPOSALS, INSTANCES, DETECTIONS) for kind in scorer.kinds
+    kind: scorer
+    for scorer in (LABEL_MAPS, PROPOSALS, INSTANCES, DETECTIONS, SENTENCES)
+    for kind in scorer.kinds
 }
 SPECIFIC = frozenset[str]().union(*(scorer.options for scorer in SCORERS.values()))
-MEASURING = ("split", "of", "sweep", "boundary")
+MEASURING = ("split", "of", "sweep", "boundary", "expressions", "shuffled")
 """Options that say what is measured: score files come too late for them."""
 _OF_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "class maps": (("cam",), ("normalise", "background_threshold", "background")),
@@ -43,8 +46,8 @@ _OF_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
     "a folder of masks": (("folder",), ("class_list",)),
     "masks of boxes": (INSTANCES.kinds, ("min_area",)),
-    "label maps, class maps or masks of boxes": (
-        (*LABEL_MAPS.kinds, *INSTANCES.kinds),
+    "label maps, class maps, masks of boxes or masks of sentences": (
+        (*LABEL_MAPS.kinds, *INSTANCES.kinds, *SENTENCES.kinds),
         ("bootstrap", "seed"),
     ),
 }
@@ -58,7 +61,7 @@ def evaluate(options: EvalOptions, *, messages: Messages = SILENT) -> dict[str, 
     Args:
         options: see ``wsstool eval --help``. ``sources`` is one path or a list: a ``mask``, ``cam``, ``box``,
             ``proposal`` or ``selection`` file, a folder of masks, detections in a foreign format, or score
-            files; None or ``-``: standard input.
+            files; None or ``-``: standard input. Of files with sentences, every sentence is scored.
         messages: where progress and warnings go.
 
     Returns:
@@ -80,8 +83,9 @@ def evaluate(options: EvalOptions, *, messages: Messages = SILENT) -> dict[str, 
         kind = scorer.kinds[0]
     else:
         scorer, source = _open(sources)
-        without_reader = "folder" if scorer is LABEL_MAPS else scorer.kinds[0]
-        kind = source.reader.header.payload if source.reader else without_reader
+        kind = scorer.kinds[0]
+        if scorer is LABEL_MAPS:
+            kind = source.reader.header.payload if source.reader else "folder"
     _refuse(scorer, options, is_joined)
     for text in _idle(kind, options):
         messages.warn(text)
@@ -113,7 +117,10 @@ def _open(sources: list[object]) -> tuple[Scorer[Any], Source]:
     if is_foreign(sources[0]):
         return DETECTIONS, Source(sources[0])
     reader = open_scored(sources[0])
-    return LABEL_MAPS if reader is None else SCORERS[reader.header.payload], Source(sources[0], reader)
+    if reader is None:
+        return LABEL_MAPS, Source(sources[0])
+    kind = reader.header.payload if reader.header.sentences is None else SENTENCES.kinds[0]
+    return SCORERS[kind], Source(sources[0], reader)
 
 
 def _load_alike(paths: list[str]) -> tuple[Scorer[Any], list[dict[str, Any]]]:

@@ -1,7 +1,8 @@
-"""Describe a file and how it was made: record files, weights, data folders."""
+"""Describe a file and how it was made: record files, weights, data folders, sentences."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,18 @@ import numpy as np
 
 from wsstool import store
 from wsstool.data.dataset import open_dataset
+from wsstool.data.label_views import locate
+from wsstool.data.listing import find_images
 from wsstool.data.splits import split_names
 from wsstool.errors import UsageError
+from wsstool.expressions.counts import count
+from wsstool.expressions.expression import Expression, Expressions
+from wsstool.expressions.recognise import candidates
+from wsstool.expressions.tokenizer import MAX_WORDS, tokenize
+from wsstool.stages.inputs.sentences import is_split_of_images, open_sentences, rows_of_split
 from wsstool.types import SILENT, ClassList, Messages
+
+_SENTENCE_FILES = (".jsonl", ".json", ".p", ".pkl", ".pickle")
 
 
 def info(
@@ -19,23 +29,37 @@ def info(
     *,
     split: str | None = None,
     class_list: Path | None = None,
+    expressions: Path | None = None,
     messages: Messages = SILENT,
 ) -> dict[str, Any]:
-    """Describe a record file (from its header alone), a weights file, or a data folder.
+    """Describe a record file (from its header alone), a weights file, a data folder, or sentences.
 
     Args:
         source: the file or folder; ``-`` or None: standard input.
-        split: split of a data folder; None: all of it.
+        split: split of a data folder or of sentences; None: all of it.
         class_list: of a data folder, see ``open_dataset``.
+        expressions: file with sentences; None: the source itself, or the one found in the data folder.
         messages: receives notes on the interpretation of the tags of a data folder.
 
     Returns:
         For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images per
-        class if labels are known, and ``commands``, oldest first: run in order, they reproduce the file.
+        class if labels are known, ``expressions`` (counts) of a file with sentences, and ``commands``, oldest
+        first: run in order, they reproduce the file.
         For weights: the result of ``wsstool.models.recognise.describe_weights``, and ``commands``.
+        For sentences: ``file``, ``format``, and the result of ``wsstool.expressions.counts.count``; a data
+        folder has them as ``expressions``.
     """
     if source is not None and Path(str(source)).is_dir():
-        return _folder(Path(str(source)), split, class_list, messages)
+        return _folder(Path(str(source)), split, class_list, expressions, messages)
+    if source is not None and Path(str(source)).suffix in _SENTENCE_FILES and expressions is None:
+        source, expressions = None, Path(str(source))
+    if expressions is not None:
+        if source is not None or class_list is not None:
+            raise UsageError(
+                "--expressions and --class-list are for a data folder; sentences have no classes"
+            )
+        found_sentences = open_sentences(None, expressions, messages=messages)
+        return _counts(found_sentences, rows_of_split(found_sentences, None, split), expressions)
     if split is not None or class_list is not None:
         raise UsageError("--split and --class-list apply to data folders, not to files")
     if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
@@ -69,13 +93,67 @@ def info(
         if header.labels is not None:
             counts = header.labels.sum(0).tolist()
             found["images_by_class"] = {n: int(c) for n, c in zip(names, counts, strict=True) if c}
+        if header.sentences is not None:
+            found["expressions"] = _sentences(header)
         found["inputs"] = list(header.inputs)
         found["commands"] = [step["command"] for step in header.provenance]
         return found
 
 
-def _folder(root: Path, split: str | None, class_list: Path | None, messages: Messages) -> dict[str, Any]:
-    dataset = open_dataset(root, split=split, class_list=class_list, untagged=True, messages=messages)
+def _sentences(header: store.Header) -> dict[str, int]:
+    """Count the sentences of a record file, as those of a data folder are."""
+    lengths = [len(tokenize(text)) for text in header.sentences or ()]
+    image = np.repeat(np.arange(len(header)), np.diff(header.columns["box_offset"]))
+    return {
+        "images": len(np.unique(image)),
+        "objects": len(set(zip(image.tolist(), header.columns["box_id"].tolist(), strict=True))),
+        "sentences": len(lengths),
+        "words": sum(lengths),
+        "sentences_cut": sum(n > MAX_WORDS for n in lengths),
+        "sentences_without_box": int(np.isnan(header.columns["box"]).any(1).sum()),
+    }
+
+
+def _folder(
+    root: Path, split: str | None, class_list: Path | None, expressions: Path | None, messages: Messages
+) -> dict[str, Any]:
+    names = find_images(root)
+    source = _source_of_sentences(root, expressions, messages)
+    if source is None:
+        return _images(root, split, None, class_list, messages)
+    sentences = open_sentences(root if names else None, source, messages=messages)
+    rows = rows_of_split(sentences, root, split)
+    counted = _counts(sentences, rows, source)
+    if not names:  # the files of REFER come without images
+        return {"folder": str(root), "images": 0, "expressions": counted}
+    is_of_images = split is None or is_split_of_images(root, split)
+    chosen = None if is_of_images else {row.image for row in rows}
+    return {**_images(root, split, chosen, class_list, messages), "expressions": counted}
+
+
+def _source_of_sentences(root: Path, expressions: Path | None, messages: Messages) -> Path | None:
+    """Return the file with sentences; None if there is none, or if several leave the choice open."""
+    if expressions is not None:
+        return locate(root, expressions) or expressions
+    found = candidates(root)
+    if len(found) > 1:
+        spelled = ", ".join(path.relative_to(root).as_posix() for path in found)
+        messages.warn(f"several files with sentences: {spelled}; count those of one with --expressions")
+    return found[0] if len(found) == 1 else None
+
+
+def _counts(sentences: Expressions, rows: Sequence[Expression], source: Path) -> dict[str, Any]:
+    return {"file": str(source), "format": sentences.format, **count(sentences, rows)}
+
+
+def _images(
+    root: Path, split: str | None, chosen: set[str] | None, class_list: Path | None, messages: Messages
+) -> dict[str, Any]:
+    """Describe the images of a split of the folder, or those that are ``chosen`` by name."""
+    named = split if chosen is None else None
+    dataset = open_dataset(root, split=named, class_list=class_list, untagged=True, messages=messages)
+    if chosen is not None:
+        dataset = dataset.subset(i for i, name in enumerate(dataset.names) if name in chosen)
     names = dataset.classes.names
     found: dict[str, Any] = {
         "folder": str(root),

@@ -170,6 +170,8 @@ def _header(
 
     columns = {}
     for name, (_, index, _) in kind.head.items():
+        if name not in first.columns:
+            continue
         if index == "image + 1":
             counts = [np.diff(header.columns[name]) for header in headers]
             columns[name] = np.concatenate([[0], np.cumsum([counts[part][i] for part, i in order])])

@@ -9,6 +9,7 @@ from typing import Any
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
 from wsstool.models.heads.fcn import FCN_HEADS
+from wsstool.models.referring import reads_sentences
 from wsstool.models.segmenter import NEED_TWO_IMAGES, split_arch
 from wsstool.models.weights import Weights
 from wsstool.options import takes
@@ -27,6 +28,7 @@ from wsstool.stages.train.initial_weights import (
 )
 from wsstool.stages.train.layer_weights import layer_weights
 from wsstool.stages.train.linear_probe import check_probe, solve
+from wsstool.stages.train.referring.cotrain import cotrain_on_sentences
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.stages.train.segmenter_training import by_steps, fitting_crop
 from wsstool.stages.train.validation import MeanIou
@@ -37,7 +39,7 @@ from wsstool.types import SILENT, Messages
 
 @takes(CotrainOptions)
 def cotrain(options: CotrainOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """Train a segmenter and write its weights; do nothing if they are up to date.
+    """Train a segmenter, or a network that reads sentences; do nothing if its weights are up to date.
 
     ``OUTPUT.part`` holds an unfinished run, ``OUTPUT.log.jsonl`` the metrics of each epoch. A last batch of a
     single image is left out.
@@ -52,6 +54,13 @@ def cotrain(options: CotrainOptions, *, messages: Messages = SILENT) -> dict[str
         SomeFailedError: more than ``max_failed`` images failed; the weights are written.
         UsageError, MissingInputError, BusyError, CannotWriteError: see the parts.
     """
+    if reads_sentences(options.arch) and not options.stage:
+        return cotrain_on_sentences(options, _noise_rate(options.noise_rate), messages)
+    if options.expressions is not None:
+        raise UsageError(
+            f"--arch {options.arch} does not read sentences; --expressions needs a network such as "
+            "bcam-mobilenet-v2"
+        )
     results = [_train(one, messages) for one in in_stages(options)]
     stages = {"stages": [one["output"] for one in results]} if options.stage else {}
     return {**results[-1], **stages}

@@ -109,7 +109,14 @@ class TrainingRun:
         return done
 
     def fit(
-        self, task: Task, images: Dataset[Any], *, select: str = "", drop_last: bool = False
+        self,
+        task: Task,
+        images: Dataset[Any],
+        *,
+        select: str = "",
+        drop_last: bool = False,
+        batch_size: int | None = None,
+        collate: Callable[[list[Any]], Any] | None = None,
     ) -> FitResult:
         """Train by gradient descent, resuming an interrupted run with the same key.
 
@@ -118,15 +125,18 @@ class TrainingRun:
             images: the training set, indexed by (epoch, item).
             select: score that selects the best epoch; empty: keep the last epoch.
             drop_last: leave out a last batch that is not full.
+            batch_size: items per step; None: as the options say.
+            collate: builds a batch from a list of items, see ``EpochLoader``.
         """
         options = self.options
         loader = EpochLoader(
             images,
-            options.batch_size,
+            batch_size or options.batch_size,
             seed=options.seed,
             workers=options.workers,
             drop_last=drop_last,
             pin_memory=self.device.type == "cuda",
+            collate=collate,
         )
         if loader.left_out and not drop_last:
             self.messages.say(

@@ -12,7 +12,9 @@ import torch
 from wsstool import store
 from wsstool.data.augmentation.box_windows import ObjectViews
 from wsstool.errors import BadInputError, UsageError
-from wsstool.models.contour import ContourNet, build_contour, start_contour
+from wsstool.models.contour import ContourNet, build_contour
+from wsstool.models.initial_weights import start_network
+from wsstool.models.referring import reads_sentences
 from wsstool.models.weights import Weights
 from wsstool.options import takes
 from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
@@ -20,6 +22,7 @@ from wsstool.stages.options.trainers.train_contour import TrainContourOptions
 from wsstool.stages.train.box_loss_terms import loss_terms
 from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start, start_normalisation
 from wsstool.stages.train.object_masks import GroundTruthMasks, SelectedMasks
+from wsstool.stages.train.referring.contour import Losses, train_on_sentences
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.training.contour_task import ContourTask, Term
@@ -31,6 +34,7 @@ DEFAULT_LOSSES = ("tightness=2", "pairwise=1")
 """Losses that fill the object; with ``zero`` instead of ``pairwise`` the map is its outline."""
 
 FEWEST_EPOCHS = 5
+VIEWS = 8000
 
 
 @takes(TrainContourOptions)
@@ -54,6 +58,13 @@ def train_contour(options: TrainContourOptions, *, messages: Messages = SILENT) 
     learns_masks = any(term.name == "mask" for term in terms)
     if options.selection is not None and not learns_masks:
         raise UsageError("--selection is used only by the loss 'mask'; add --loss mask")
+    if reads_sentences(options.arch):
+        return train_on_sentences(options, Losses(terms, described, own), messages)
+    if options.expressions is not None:
+        raise UsageError(
+            f"--arch {options.arch} does not read sentences; --expressions needs a network such as "
+            f"bcam-{options.arch}"
+        )
     view = _view(options)
     source = open_box_dataset(
         Path(options.data),
@@ -82,7 +93,8 @@ def _resolved(options: TrainContourOptions, source: BoxDataset) -> TrainContourO
     """Return the options with automatic values resolved."""
     epochs = options.epochs
     if epochs is None:
-        epochs = max(FEWEST_EPOCHS, round(options.views / max(1, int(source.table.counts.sum()))))
+        views = VIEWS if options.views is None else options.views
+        epochs = max(FEWEST_EPOCHS, round(views / max(1, int(source.table.counts.sum()))))
     return replace(options, epochs=epochs, split=source.split, backbone_rate=backbone_rate(options))
 
 
@@ -180,7 +192,7 @@ class _Training:
             options.arch, width=options.width, condition=options.condition, condition_size=size
         )
         if self.start is not None:
-            start_contour(network, self.start.state_dict, f"'{options.init}'")
+            start_network(network, self.start.state_dict, f"'{options.init}'")
             network.freeze_start(options.frozen_stride)
         if options.backbone_rate == 0:
             network.freeze_backbone()

@@ -64,6 +64,7 @@ def parse_header(
             attributes=own,
             more_tail=more_tail,
         )
+        require(int(attributes["wsstool_schema"]) == header.schema, "wsstool_schema and sentence")
         require(all(isinstance(name, str) for name in classes.names), "classes")
         require(-1 <= classes.background < len(classes), "background")
         require(isinstance(header.params, dict), "params")

@@ -299,13 +299,16 @@ class Reader:
                 raise ChecksumError(f"{self.name} is damaged ({error})") from None
 
 
-def open_records(source: object = None, *, kinds: Sequence[str] = (), command: str = "") -> Reader:
+def open_records(
+    source: object = None, *, kinds: Sequence[str] = (), command: str = "", sentences: bool = False
+) -> Reader:
     """Open a record file for one pass in order.
 
     Args:
         source: path, ``-`` or None (standard input); a FIFO works like standard input.
         kinds: payload kinds that the command reads; empty: any.
         command: name of the command, for messages.
+        sentences: whether a command that names its kinds also reads files whose entries are sentences.
     Raises:
         UsageError: standard input is a terminal.
         MissingInputError: no such file.
@@ -335,5 +338,11 @@ def open_records(source: object = None, *, kinds: Sequence[str] = (), command: s
         raise BadInputError(
             f"{name} is a {got} file (from '{reader.header.stage}'); {command} reads {' or '.join(kinds)} "
             f"files, made by {makers}"
+        )
+    if kinds and not sentences and reader.header.sentences is not None:
+        reader.close()
+        raise BadInputError(
+            f"{name} has one {reader.header.payload} per sentence; {command} reads one per "
+            f"{'image' if reader.header.payload == 'mask' else 'object'}"
         )
     return reader

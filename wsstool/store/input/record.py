@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,9 +56,18 @@ class Record:
 
     @property
     def windows(self) -> list[np.ndarray]:
-        """One (h, w) array per box of a ``contour`` or ``selection`` record, the size of the box window."""
-        bounds = self.header.columns["window"][self.header.rows(self.index, "box")]
+        """One (h, w) array per box or sentence, the size of its window, see ``Header.windows``."""
+        bounds = self.header.windows[self.header.rows(self.index, "box")]
         return self._cut([(int(y1 - y0), int(x1 - x0)) for x0, y0, x1, y1 in bounds])
+
+    @property
+    def placed(self) -> Iterator[np.ndarray]:
+        """Yield each of ``windows`` at its place in the image: (H, W), 0 outside the window."""
+        bounds = self.header.windows[self.header.rows(self.index, "box")].tolist()
+        for (x0, y0, x1, y1), values in zip(bounds, self.windows, strict=True):
+            whole = np.zeros(self.size, values.dtype)
+            whole[y0:y1, x0:x1] = values
+            yield whole
 
     @property
     def proposals(self) -> Proposals:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -14,6 +14,22 @@ from wsstool.models.classifier import normalise
 from wsstool.training.losses.segmentation import PIXEL_LOSSES, layered_losses, layered_mean, layered_sum
 from wsstool.training.plan import Progress
 from wsstool.types import IGNORE, IMAGENET_MEAN, IMAGENET_STD, SILENT, Messages
+
+
+class ImageBatches:
+    """How networks read a batch of images: (B,3,H,W) -> logits (B,C,H,W), one loss per label map."""
+
+    def normalised(self, inputs: Any, mean: Sequence[float], std: Sequence[float]) -> Any:
+        """Return the input of the networks from what the dataset gives."""
+        return normalise(inputs, list(mean), list(std))
+
+    def losses(self, logits: torch.Tensor, labels: torch.Tensor, kind: str) -> torch.Tensor:
+        """Return the loss per pixel and label map, (B,L,H,W)."""
+        return layered_losses(logits, labels, kind=kind)
+
+    def final(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the logits that are the prediction, (B,C,H,W)."""
+        return logits
 
 
 @dataclass(frozen=True)
@@ -34,6 +50,7 @@ class Setup:
         mean: of each colour, [0, 1]; images are uint8 and normalised on the device of the network.
         std: of each colour, > 0.
         messages: receives estimates and warnings.
+        form: how the networks read a batch.
     """
 
     build: Callable[[int], nn.Module]
@@ -51,6 +68,7 @@ class Setup:
     mean: Sequence[float] = IMAGENET_MEAN
     std: Sequence[float] = IMAGENET_STD
     messages: Messages = SILENT
+    form: ImageBatches = field(default_factory=ImageBatches)
 
     @property
     def main_layer(self) -> int:
@@ -161,11 +179,11 @@ class CoTraining:
         images, labels = batch
         if self.setup.excluded is not None:
             labels = self.setup.label_table(excluded).to(labels.device)[labels.long()]
-        return normalise(images, list(self.setup.mean), list(self.setup.std)), labels
+        return self.setup.form.normalised(images, self.setup.mean, self.setup.std), labels
 
     def losses(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Return the loss per pixel: (B,C,H,W), (B,L,H,W) -> (B,L,H,W)."""
-        return layered_losses(logits, labels, kind=self.loss_kind)
+        return self.setup.form.losses(logits, labels, self.loss_kind)
 
     def validate(self) -> dict[str, Any]:
         """Return the scores of the first network of ``trained`` at the end of an epoch."""

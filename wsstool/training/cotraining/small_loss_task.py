@@ -60,7 +60,8 @@ class Selecting(CoTraining):
         main, counted = labels[:, self.main_layer], valid.any(dim=1)
         done = progress.done
         if self.warmup / 2 <= done < self.warmup:  # before, the networks know too little for an estimate
-            probs = torch.stack([one.detach().float().softmax(dim=1) for one in logits]).mean(dim=0)
+            final = [self.setup.form.final(one.detach()).float() for one in logits]
+            probs = torch.stack([one.softmax(dim=1) for one in final]).mean(dim=0)
             self.joint.update(probs, main, valid[:, self.main_layer])
         rate = self.noise_rate
         share = keep_share(done - self.warmup, noise_rate=rate, ramp_steps=self.ramp)

@@ -67,6 +67,7 @@ def box_target(
     slack: float = 0.0,
     mask: torch.Tensor | None = None,
     done: float = 1.0,
+    image_of: torch.Tensor | None = None,
 ) -> BoxTarget:
     """Build the target of a batch of crops.
 
@@ -81,6 +82,8 @@ def box_target(
             loose: rows and columns of that border band are not valid; [0, 0.5).
         mask: (B,S,T) uint8 of the crop: 1 object, 0 not, 255 unknown; or None.
         done: see ``BoxTarget``.
+        image_of: (B,) int64 number of the image of each box, if several boxes share one; else box k belongs
+            to image k.
 
     Raises:
         UsageError: ``slack`` outside its range.
@@ -98,13 +101,14 @@ def box_target(
     columns, columns_count = _line(boxes[:, 0::2], extents[:, 1], width, view_columns / width, slack)
     real_rows = _centres(height, view_rows, boxes) < extents[:, :1]
     real_columns = _centres(width, view_columns, boxes) < extents[:, 1:]
+    small = _pooled(images.float() / 255, size)
     return BoxTarget(
         rows,
         columns,
         rows_count,
         columns_count,
         real_rows[:, :, None] & real_columns[:, None, :],
-        F.adaptive_avg_pool2d(images.float() / 255, size),
+        small if image_of is None else small[image_of],
         None if mask is None else _coverage(mask, size),
         done,
     )
@@ -132,9 +136,14 @@ def _line(
 def _coverage(mask: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """Return (B,H,W): the object share of the known part of each cell; NaN if nothing is known."""
     known = (mask != 255).float()[:, None]
-    covered = F.adaptive_avg_pool2d((mask == 1).float()[:, None] * known, size)
-    total = F.adaptive_avg_pool2d(known, size)
+    covered = _pooled((mask == 1).float()[:, None], size)
+    total = _pooled(known, size)
     return (covered / total)[:, 0]  # 0 / 0 is NaN
+
+
+def _pooled(values: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    """Return the means of (B,C,H,W) values over the cells of a grid."""
+    return values if values.shape[2:] == size else F.adaptive_avg_pool2d(values, size)
 
 
 def mean_counted(values: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:

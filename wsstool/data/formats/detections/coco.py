@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from wsstool.annotation_file import as_json, read_bytes
 from wsstool.data.detections import COLUMNS, Detections
-from wsstool.data.formats.annotation_file import as_json, read_bytes
 from wsstool.data.geometry.rle import decode
 from wsstool.errors import BadInputError
 

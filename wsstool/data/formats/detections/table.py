@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wsstool.annotation_file import read_bytes
 from wsstool.data.detections import COLUMNS, Detections
-from wsstool.data.formats.annotation_file import read_bytes
 from wsstool.errors import BadInputError
 
 CORNERS = ("x0", "y0", "x1", "y1")

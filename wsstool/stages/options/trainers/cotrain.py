@@ -9,6 +9,7 @@ from typing import Literal
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Cotrainer
 from wsstool.stages.options.groups import INPUT, METHOD, MODEL, ImagesOfRecords
+from wsstool.stages.options.trainers.sentences import WITH_SENTENCES, SentenceTraining
 from wsstool.stages.options.trainers.training import (
     WITH_PROBE,
     WITHOUT_FAN,
@@ -24,17 +25,24 @@ SELECTING = ("coteaching", "self-training")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CotrainOptions(TrainerOptions, Probe, StochasticDepth, ImagesOfRecords, TrainingImages):
-    """A segmenter from label maps."""
+class CotrainOptions(
+    TrainerOptions, Probe, StochasticDepth, ImagesOfRecords, TrainingImages, SentenceTraining
+):
+    """A segmenter from label maps, or a network that reads sentences from the mask of each."""
 
     source: str | None = option(
         None,
-        "mask file ('-' or omitted: standard input), or a data folder (ground truth, fully supervised)",
+        "mask file, with sentences selection file ('-' or omitted: standard input), or a data folder (ground "
+        "truth, fully supervised)",
         positional=True,
     )
     masks: Path | None = option(
-        None, "folder with the ground-truth masks of a data folder; default: found in it", panel=INPUT
+        None,
+        "folder with the ground-truth masks of a data folder; default: found in it",
+        unused=WITH_SENTENCES,
+        panel=INPUT,
     )
+    class_list: Path | None = redeclared(TrainingImages, "class_list", None, unused=(WITH_SENTENCES,))
     val: Path | None = option(
         None,
         "data folder whose ground truth selects the best epoch; default: keep the last epoch",
@@ -64,18 +72,20 @@ class CotrainOptions(TrainerOptions, Probe, StochasticDepth, ImagesOfRecords, Tr
         None,
         "weight of each label map of an image, in order or by name; repeatable; default: equal",
         metavar="[LAYER=]WEIGHT",
+        unused=WITH_SENTENCES,
         panel=METHOD,
     )
     ignore_class: str | None = option(
         None,
         "class to exclude from training, by name or id (white background): it gets no output",
+        unused=WITH_SENTENCES,
         panel=METHOD,
     )
     arch: str = option(
         "deeplabv3-mobilenet-v2",
         "HEAD-BACKBONE with a head of deeplabv3plus, deeplabv3, segformer, lraspp, pyramid, fcn, linear; "
         "or fcn32s, fcn16s, fcn8s, fcn8s-at-once, on vgg-16 as published, and fcn4s, fcn2s on backbones "
-        "with finer maps; fcn-tiny is the smallest",
+        "with finer maps; fcn-tiny is the smallest; or bcam-BACKBONE, brinet-BACKBONE for sentences",
         unused=Unused(lambda o: bool(o.stage), "with --stage, which names the networks"),
         panel=MODEL,
     )
@@ -97,7 +107,7 @@ class CotrainOptions(TrainerOptions, Probe, StochasticDepth, ImagesOfRecords, Tr
         "channels inside the head; default 256 (deeplabs, segformer), 768 (segformer on fan-tiny to large), "
         "192 (pyramid), 128 (lraspp), a quarter (fcn), 4096 (fcn8s-vgg-16 and the like)",
         at_least=1,
-        unused=WITH_PROBE,
+        unused=(WITH_PROBE, WITH_SENTENCES),
         panel=MODEL,
     )
     normalization: Literal["auto", "imagenet", "none", "caffe"] = option(
@@ -110,7 +120,7 @@ class CotrainOptions(TrainerOptions, Probe, StochasticDepth, ImagesOfRecords, Tr
         "fixed",
         "upsampling of fcn8s and the like: bilinear, or learned except for the last step",
         key="changed",
-        unused=WITH_PROBE,
+        unused=(WITH_PROBE, WITH_SENTENCES),
         panel=MODEL,
     )
     floored_positions: bool | None = option(
@@ -128,11 +138,19 @@ class CotrainOptions(TrainerOptions, Probe, StochasticDepth, ImagesOfRecords, Tr
         "side of the training crops in pixels, 0: whole images; default: fits half of them, at most 320",
         at_least=0,
     )
-    scale_min: float = step_option(0.5, "smallest random scale factor of an image", above=0)
-    scale_max: float = step_option(2.0, "largest random scale factor of an image", above=0)
+    scale_min: float = step_option(
+        0.5, "smallest random scale factor of an image", above=0, unused=(WITH_PROBE, WITH_SENTENCES)
+    )
+    scale_max: float = step_option(
+        2.0, "largest random scale factor of an image", above=0, unused=(WITH_PROBE, WITH_SENTENCES)
+    )
+    flip: bool = redeclared(TrainerOptions, "flip", True, unused=(WITH_PROBE, WITH_SENTENCES))
     color_jitter: float = redeclared(TrainerOptions, "color_jitter", 0.3)
     blur: float = step_option(
-        0.0, "largest radius in pixels of the blur applied to half of the crops, 0: none", at_least=0
+        0.0,
+        "largest radius in pixels of the blur applied to half of the crops, 0: none",
+        at_least=0,
+        unused=(WITH_PROBE, WITH_SENTENCES),
     )
     bias_rate: float | None = step_option(
         None,

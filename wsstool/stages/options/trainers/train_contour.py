@@ -9,6 +9,7 @@ from typing import Literal
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Optimizer
 from wsstool.stages.options.groups import METHOD, MODEL, BoxSource, DataFolder
+from wsstool.stages.options.trainers.sentences import WITH_SENTENCES, SentenceTraining
 from wsstool.stages.options.trainers.training import (
     TrainerOptions,
     TrainingImages,
@@ -19,13 +20,15 @@ WHOLE_IMAGE = Unused(lambda o: o.window == "image", "with --window image, which 
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainContourOptions(TrainerOptions, TrainingImages, BoxSource):
+class TrainContourOptions(TrainerOptions, TrainingImages, BoxSource, SentenceTraining):
     """A network that maps single objects, trained on boxes."""
 
     data: Path = redeclared(DataFolder, "data", ...)
+    boxes: Path | None = redeclared(BoxSource, "boxes", None, unused=(WITH_SENTENCES,))
     box_format: Literal["auto", "xywh", "xyxy", "cxcywh"] = redeclared(
-        BoxSource, "box_format", "auto", key="changed"
+        BoxSource, "box_format", "auto", key="changed", unused=(WITH_SENTENCES,)
     )
+    class_list: Path | None = redeclared(TrainingImages, "class_list", None, unused=(WITH_SENTENCES,))
     output: Path = redeclared(TrainerOptions, "output", Path("contour.pth"))
     loss: list[str] | None = option(
         None,
@@ -59,23 +62,44 @@ class TrainContourOptions(TrainerOptions, TrainingImages, BoxSource):
     window: Literal["box", "image"] = step_option(
         "box",
         "content of a training crop: the box with margins, or the whole image (then with a --condition)",
+        unused=WITH_SENTENCES,
     )
     margin_min: float = step_option(
-        0.05, "smallest margin around the box, as a fraction of its side", at_least=0, unused=WHOLE_IMAGE
+        0.05,
+        "smallest margin around the box, as a fraction of its side",
+        at_least=0,
+        unused=(WITH_SENTENCES, WHOLE_IMAGE),
     )
     margin_max: float = step_option(
         0.6,
         "largest margin; drawn at random per side, so that the network cannot learn to draw the box",
         at_least=0,
-        unused=WHOLE_IMAGE,
+        unused=(WITH_SENTENCES, WHOLE_IMAGE),
     )
-    crop_size: int = step_option(128, "side of the training crops in pixels", at_least=8)
+    crop_size: int = step_option(
+        128, "side of the training crops in pixels; with sentences, of the resized images", at_least=8
+    )
+    flip: bool = redeclared(TrainerOptions, "flip", True, unused=(WITH_SENTENCES,))
     color_jitter: float = redeclared(TrainerOptions, "color_jitter", 0.0)
     condition: Literal["none", "class"] = option(
-        "none", "additional input that identifies the object: nothing, or its class", panel=MODEL
+        "none",
+        "additional input that identifies the object: nothing, or its class",
+        unused=WITH_SENTENCES,
+        panel=MODEL,
     )
-    arch: str = option("mobilenet-v2", "backbone; 'wsstool methods' lists them", panel=MODEL)
-    width: int = option(64, "channels of the decoder, a multiple of 8", at_least=8, panel=MODEL)
+    arch: str = option(
+        "mobilenet-v2",
+        "backbone; or bcam-BACKBONE, brinet-BACKBONE, which map what a sentence names; 'wsstool methods' "
+        "lists them",
+        panel=MODEL,
+    )
+    width: int = option(
+        64,
+        "channels of the decoder, a multiple of 8",
+        at_least=8,
+        unused=WITH_SENTENCES,
+        panel=MODEL,
+    )
     frozen_stride: int = option(
         0,
         "with --init: freeze the backbone up to this stride, 0: no layer",
@@ -92,16 +116,16 @@ class TrainContourOptions(TrainerOptions, TrainingImages, BoxSource):
         TrainerOptions,
         "epochs",
         None,
-        help="passes over the objects; default: enough for --views, at least 5",
+        help="passes over the objects or sentences; default: enough for --views, of objects at least 5",
     )
-    views: int = step_option(
-        8000,
-        "total number of training crops",
+    views: int | None = step_option(
+        None,
+        "total number of training crops, default 8000; with sentences, of sentences, default 60000",
         at_least=1,
         key=False,
         unused=Unused(lambda o: o.epochs is not None, "with --epochs"),
     )
-    batch_size: int = redeclared(TrainerOptions, "batch_size", 16, help="objects per step")
+    batch_size: int = redeclared(TrainerOptions, "batch_size", 16, help="objects or sentences per step")
     lr: float = redeclared(TrainerOptions, "lr", 2e-3)
     optimizer: Optimizer = redeclared(TrainerOptions, "optimizer", "adamw")
     weight_decay: float = redeclared(TrainerOptions, "weight_decay", 1e-2)

@@ -1,0 +1,1 @@
+"""File formats with sentences, one per file: ``read(path) -> Expressions`` and ``write(rows, target)``."""

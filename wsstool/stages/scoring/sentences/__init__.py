@@ -1,0 +1,1 @@
+"""``eval`` of masks of sentences: every sentence is a sample."""

@@ -1,0 +1,1 @@
+"""Train networks that read sentences: ``train-contour`` and ``cotrain`` with ``--arch bcam-...``."""
