@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from pictures import picture
 from steps import Steps
 from tables import slug
-
-from wsstool.report.overlays import stacked
 
 ROOT = Path(__file__).parents[1]
 THREE_SCALES = ("--scale", "1", "--scale", "1.5", "--scale", "2")
@@ -243,19 +241,6 @@ def drawn(steps: Steps) -> Path:
         path = steps.make(name, "pseudo-mask", cams, "--images", data, *background, *own, *QUIET)
         shown.append(f"{refiner}={path}")
     return picture(steps, "strip-drawn", shown, data)
-
-
-def picture(steps: Steps, name: str, shown: Sequence[str], data: Path) -> Path:
-    """One PNG of six images: the two worst, two in the middle and the two best of the last file."""
-    strips = steps.make(
-        name,
-        *("report", *shown, "--images", data, "--samples", "2", "--quiet"),
-        *("-o", steps.folder / f"{name}.html"),
-        output=("--strips",),
-    )
-    path = steps.folder / f"{name}.png"
-    Image.fromarray(stacked([np.asarray(Image.open(p)) for p in sorted(strips.glob("*.png"))])).save(path)
-    return path
 
 
 def write(page: Path, tables: dict[str, str]) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pictures import picture
 from steps import Steps
 from tables import slug, table
 
@@ -79,14 +80,30 @@ class Experiment:
 
     def mask_score(self, name: str, maps: str, seed: str) -> float:
         """mIoU of the test images at the best threshold on the maps of a network."""
-        stem = f"{slug(name)}-{seed}.{slug(maps)}"
+        cams = self.maps(name, maps, seed)
+        found = self.steps.result(f"{cams.stem}.json", "eval", cams, "--sweep", "--json", "--quiet")
+        return float(found["rows"][0]["sweep"]["miou"])
+
+    def maps(self, name: str, maps: str, seed: str) -> Path:
+        """Class maps of the test images."""
         weights = self.network(name, seed)
         if maps == BY_CLASS_HEAD:
             weights = class_head_on_tokens(weights)
         words = ("cam", self.data, "--split", "test", "--weights", weights, *MAPS[maps])
-        cams = self.steps.make(f"{stem}.h5", *words, "--workers", "0", "--quiet")
-        found = self.steps.result(f"{stem}.json", "eval", cams, "--sweep", "--json", "--quiet")
-        return float(found["rows"][0]["miou"])
+        return self.steps.make(f"{slug(name)}-{seed}.{slug(maps)}.h5", *words, "--workers", "0", "--quiet")
+
+    def strips(self, seed: str) -> Path:
+        """Six test images with the maps of the labeler and of the class token alone."""
+        shown = [
+            f"{name}, {maps}={self.maps(name, maps, seed)}"
+            for name, maps in (
+                (CLASS_ONLY, BY_CLASS_HEAD),
+                (CLASS_ONLY, "token logits"),
+                (LABELER, "Grad-CAM"),
+                (LABELER, "token logits"),
+            )
+        ]
+        return picture(self.steps, "token-labels", shown, self.data)
 
 
 def class_head_on_tokens(weights: Path) -> Path:
@@ -155,7 +172,7 @@ def main() -> None:
     experiment = Experiment(steps, data, schedule, args.severity)
     print(robustness_table(experiment, args.seeds))
     if not args.no_masks:
-        print(mask_table(experiment, args.seeds), sep="\n")
+        print(mask_table(experiment, args.seeds), experiment.strips(args.seeds[0]), sep="\n")
 
 
 if __name__ == "__main__":

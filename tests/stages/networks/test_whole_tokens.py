@@ -22,6 +22,7 @@ from wsstool.models.segmenter import build_segmenter
 from wsstool.models.weights import save_weights
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
+from wsstool.stages.train.train_classifier import train_cls
 
 INPUT = {"mean": [0.5] * 3, "std": [0.2] * 3, "classes": list(CLASSES.names), "background": 0, "palette": []}
 
@@ -149,3 +150,15 @@ class TestPredict:
         )
         _, failed = run(predict, data, tmp_path, weights=segmenter(tmp_path / "seg.pth"), boxes=boxes)
         assert failed == ["02", "05"]
+
+
+def test_validation_images_that_are_too_small_are_left_out(data: Path, tmp_path: Path) -> None:
+    """Training crops are enlarged to --image-size; validation images are seen whole."""
+    for name, numbers in (("train", (0, 1, 2)), ("val", (3, 4, 5))):
+        (tmp_path / f"{name}.txt").write_text("".join(f"{i:02d}\n" for i in numbers))
+    heard = Heard()
+    options = {"arch": "fan-micro", "epochs": 1, "batch_size": 2, "image_size": 32, "workers": 0}
+    splits = {"split": str(tmp_path / "train.txt"), "val_split": str(tmp_path / "val.txt")}
+    train_cls(data, output=tmp_path / "m.pth", device="cpu", messages=heard, **options, **splits)
+    assert (tmp_path / "m.pth").exists()
+    assert "left out: 9 x 8 pixels are too few: each side needs at least 32 pixels (05.png)" in heard.warned

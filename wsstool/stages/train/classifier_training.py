@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wsstool.data.augmentation.erasing import RandomErasing
 from wsstool.data.augmentation.paired_views import PairedViews
 from wsstool.data.augmentation.rand_augment import RandAugment
 from wsstool.data.augmentation.transforms import RandomResizedCrop
 from wsstool.models.classifier import NORMALIZATIONS, Classifier
-from wsstool.models.fan_classifier import FanClassifier
+from wsstool.models.fan_classifier import LEAST_SIDE, FanClassifier
 from wsstool.registry import ATTENTIONS
 from wsstool.stages.inputs.tags import TaggedSource, usable_items
 from wsstool.stages.options.trainers.train_cls import TrainClsOptions
@@ -117,7 +117,7 @@ def by_steps(
         positive_weight=options.positive_weight,
         backbone_rate=options.backbone_rate,  # type: ignore[arg-type]
         attention=partial(ATTENTIONS.load(options.attention), **own) if options.attention else None,
-        validation=_validation(valid, options.negatives, lesson.run.messages) if valid else None,
+        validation=_validation(valid, model, options.negatives, lesson.run.messages) if valid else None,
         mixing=_mixing(options, len(lesson.items)),
         token_terms=token_terms(options, teacher, lesson.run.device),
         score=options.score if options.token_head else "class",
@@ -165,8 +165,10 @@ def _mixing(options: TrainClsOptions, n: int) -> Mixing | None:
 
 
 def _validation(
-    valid: TaggedSource, negatives: bool, messages: Messages
+    valid: TaggedSource, model: nn.Module, negatives: bool, messages: Messages
 ) -> tuple[DecodedImages, list[int], np.ndarray]:
-    images = DecodedImages(valid.paths, messages=messages, change=valid.change)
+    """Read the validation images; they are seen whole, so that some may be too small for the network."""
+    least = LEAST_SIDE if isinstance(model, FanClassifier) else 0
+    images = DecodedImages(valid.paths, messages=messages, change=valid.change, least_side=least)
     items, _ = usable_items(valid, images, messages, negatives=negatives)
     return images, items, valid.tags[items]

@@ -24,9 +24,10 @@ class DecodedImages:
         limit: bytes of decoded images to keep; later ones are read again whenever they are asked for.
         messages: shows the progress of reading.
         change: applied to each decoded image and its number.
+        least_side: images with a shorter side are left out, pixels.
 
     Attributes:
-        failed: number -> why the image cannot be read.
+        failed: number -> why the image cannot be used.
     """
 
     def __init__(
@@ -36,8 +37,10 @@ class DecodedImages:
         limit: int = CACHE_BYTES,
         messages: Messages = SILENT,
         change: Callable[[np.ndarray, int], np.ndarray] | None = None,
+        least_side: int = 0,
     ) -> None:
         self.paths, self._change = list(paths), change
+        self._least_side = least_side
         self.failed: dict[int, str] = {}
         self._kept: dict[int, np.ndarray] = {}
         left = limit
@@ -54,9 +57,14 @@ class DecodedImages:
 
     def _try(self, i: int) -> np.ndarray | str:
         try:
-            return self._read(i)
+            image = self._read(i)
         except WsstoolError as error:
             return str(error)
+        if min(image.shape[:2]) < self._least_side:
+            rows, columns = image.shape[:2]
+            least = self._least_side
+            return f"{columns} x {rows} pixels are too few: each side needs at least {least} pixels"
+        return image
 
     def __len__(self) -> int:
         return len(self.paths)
