@@ -60,7 +60,7 @@ def test_words_at_each_position(size):
         for p in range(positions):
             v = w @ torch.cat([x[s, p], heard.state[s], place[p]]) + layer.visual.bias
             torch.testing.assert_close(found.features[s, p], v)
-            share = softmax([float(v @ e) for e in words]) + [0.0] * (T - length)
+            share = softmax([float(v @ e) / D**0.5 for e in words]) + [0.0] * (T - length)
             torch.testing.assert_close(found.share[s, p], torch.tensor(share))
 
 

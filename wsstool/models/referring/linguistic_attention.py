@@ -29,7 +29,7 @@ class Reading(NamedTuple):
 
 
 class LinguisticAttention(nn.Module):
-    """v_p = w [x_p, h_T, s_p]; share_pt = softmax over t of v_p . e_t.
+    """v_p = w [x_p, h_T, s_p]; share_pt = softmax over t of v_p . e_t / sqrt(D).
 
     x_p are visual features, h_T the state of the sentence, s_p the coordinates, e_t the word vectors, which a
     linear layer brings to the width of v_p.
@@ -38,6 +38,10 @@ class LinguisticAttention(nn.Module):
         width: D.
         word_channels: E.
         state_channels: of h_T.
+    Notes:
+        The visual features have norm 1. With the usual initialisation they would hardly count beside the
+        coordinates, and a network would learn places long before colours: here the three parts of v_p start
+        with similar magnitude. The published scores have no divisor; it keeps the softmax flat at first.
     Source:
         Feng et al., TNNLS 2021, section III-B. Written from notes on the paper.
     """
@@ -48,6 +52,8 @@ class LinguisticAttention(nn.Module):
         self.sentence = nn.Linear(state_channels, width, bias=False)
         self.place = nn.Linear(CHANNELS, width, bias=False)
         self.word = nn.Linear(word_channels, width, bias=False)
+        for layer, deviation in ((self.visual, 1.0), (self.place, 0.4), (self.sentence, 0.5)):
+            nn.init.normal_(layer.weight, std=deviation)
 
     def forward(
         self, x: Tensor, size: tuple[int, int], sentences: Sentences, image_of: Tensor | None = None
@@ -63,6 +69,6 @@ class LinguisticAttention(nn.Module):
         seen = self.visual(x) + self.place(coordinates(size, x.dtype, x.device))  # (B or S,P,D)
         features = per_sentence(seen, image_of) + self.sentence(sentences.state)[:, None]
         words = self.word(sentences.words)  # (S,T,D)
-        scores = features @ words.mT  # (S,P,T)
+        scores = features @ words.mT * words.shape[2] ** -0.5  # (S,P,T)
         share = scores.masked_fill(~sentences.known[:, None], float("-inf")).softmax(2)
         return Reading(features, share, words)
