@@ -344,5 +344,7 @@ REGISTRIES = (
     DENSE,
     CORRUPTIONS,
     EXPORTS,
+    EXPRESSIONS,
+    EXPRESSION_EXPORTS,
 )
 """All families, in the order of the pipeline."""
