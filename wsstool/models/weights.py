@@ -9,6 +9,7 @@ import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -201,7 +202,7 @@ def _foreign(content: Mapping[str, Any], path: Path | str, averaged: bool) -> We
         meta,
         has_average=AVERAGED in copies,
         has_choice=AVERAGED in copies and len(copies) > 1,
-        trained={name: value for name, value in stated.items() if isinstance(value, int)},
+        trained={name: int(value) for name, value in stated.items() if isinstance(value, Integral)},
     )
 
 

@@ -84,6 +84,20 @@ class TestFiles:
         assert described["ema"] is False and "epoch" not in described
         assert described["what"] == "FAN-Hybrid micro, 5 classes"
 
+    def test_the_epoch_may_be_a_number_of_numpy(self, tmp_path: Path) -> None:
+        state = published_names(build_classifier("fan-micro", 5).state_dict())
+        torch.save({"state_dict": state, "epoch": np.int64(7)}, tmp_path / "x.pth.tar")
+        assert describe_weights(tmp_path / "x.pth.tar")["epoch"] == 7
+
+    def test_without_the_entry_that_its_width_is_read_from(self, tmp_path: Path) -> None:
+        state = published_names(build_classifier("fan-micro", 5).state_dict())
+        del state["pos_embed.token_projection.bias"]
+        torch.save(state, tmp_path / "x.pth")
+        with pytest.raises(
+            BadInputError, match=r"but has no 'pos_embed\.token_proj.*bias'"
+        ):
+            load_weights(tmp_path / "x.pth")
+
     def test_without_token_head(self, shared: Path, tmp_path: Path) -> None:
         state = {k: v for k, v in zeros(shared, "fan-tiny").items() if not k.startswith("aux_head.")}
         torch.save(state, tmp_path / "x.pth")

@@ -186,12 +186,16 @@ class TestTokenHeads:
         robustness(data, weights=weights, corruption=["fog"], severity=[1], output=tmp_path / "s.h5", **CPU)
         assert read(tmp_path / "s.h5")[0].params["score"] == "combined"
 
-    def test_a_network_without_tokens_warns(self, data: Path, classifier: Path) -> None:
+    @pytest.mark.parametrize("rule", ["class", "combined"])
+    def test_a_network_without_tokens_warns(self, data: Path, classifier: Path, rule: str) -> None:
         heard = Heard()
-        robustness(
-            data, weights=classifier, score="class", corruption=["fog"], severity=[1], messages=heard, **CPU
-        )
-        assert any("--score class does nothing" in text for text in heard.warned)
+        own: dict[str, Any] = {"corruption": ["fog"], "severity": [1], **CPU}
+        robustness(data, weights=classifier, score=rule, messages=heard, **own)
+        assert any(f"--score {rule} does nothing" in text for text in heard.warned)
+
+    def test_scores_that_are_not_kept_are_those_of_the_data(self, data: Path, classifier: Path) -> None:
+        found = robustness(data, weights=classifier, corruption=["fog"], severity=[1], **CPU)
+        assert found["source"] == str(data)
 
 
 class TestSubsets:

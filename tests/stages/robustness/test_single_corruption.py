@@ -22,6 +22,7 @@ from wsstool.stages.inputs.corruption import open_corruption
 from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
+from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
 from wsstool.stages.train.train_classifier import train_cls
 
 FOG = {"corruption": "fog", "severity": 4}
@@ -160,3 +161,13 @@ def test_photographs_of_frost_are_inputs_by_content(data: Path, tmp_path: Path) 
     image = np.full((20, 30, 3), 90, np.uint8)
     assert not np.array_equal(found[0](image, "a"), found[2](image, "a"))  # type: ignore[misc]
     assert photographs(str(tmp_path / "one")) == (tmp_path / "one" / "ice.png",)
+
+
+def test_a_refiner_that_reads_clean_images_warns(data: Path, tagger: Path, tmp_path: Path) -> None:
+    cam(data, weights=tagger, device="cpu", output=tmp_path / "c.h5", **FOG)
+    heard = Heard()
+    pseudo_mask(tmp_path / "c.h5", output=tmp_path / "plain.h5", messages=heard)
+    assert not any("fog" in text for text in heard.warned)
+    pseudo_mask(tmp_path / "c.h5", refine="crf", output=tmp_path / "crf.h5", messages=heard)
+    wanted = "the class maps are of images under fog, but --refine reads the images as they are"
+    assert wanted in heard.warned

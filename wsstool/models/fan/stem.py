@@ -93,7 +93,7 @@ def padded(x: Tensor) -> Tensor:
     height, width = x.shape[-2:]
     if min(height, width) < LEAST_SIDE:
         raise UsageError(
-            f"an image of {height} x {width} pixels is too small for FAN; both sides need at least "
+            f"an image of {width} x {height} pixels is too small for FAN; both sides need at least "
             f"{LEAST_SIDE} pixels"
         )
     below, right = -height % STRIDE, -width % STRIDE

@@ -122,8 +122,10 @@ def known_size(state_dict: Mapping[str, Tensor], source: Path | str) -> str:
     """Return the architecture whose trunk is in a state dict.
 
     Raises:
-        BadInputError: the widths and depths are those of no member of the family.
+        BadInputError: the widths and depths are those of no member of the family, or cannot be measured.
     """
+    if missing := [name for name in (FIRST, _WIDTH) if name not in state_dict]:
+        raise BadInputError(f"{source} looks like a FAN, but has no '{missing[0]}'")
     if arch := size_in(state_dict):
         return arch
     dim, depth, _, stem_depths = _measured(state_dict)

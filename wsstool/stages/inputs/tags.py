@@ -85,7 +85,7 @@ def open_validation(
     if data.is_file():
         raise UsageError("--val-split applies to data folders; a record file has no splits")
     dataset = open_dataset(data, split=split, labels=labels, class_list=class_list)
-    source = _of_folder(dataset, "val")
+    source = replace(_of_folder(dataset, "val"), split=split)
     classes.require_same(source.classes, f"the training images and the split '{split}' of '{data}'")
     if corruption is None:
         return source
@@ -154,5 +154,6 @@ def usable_items(
     names = [source.classes.names[c] for c in source.classes.foreground]
     unseen = [names[k] for k in np.flatnonzero(source.tags[items].sum(0) == 0)]
     if unseen:
-        messages.warn(f"no image has the label {', '.join(unseen)}")
+        of = f" of split '{source.split}'" if source.split else ""
+        messages.warn(f"no image{of} has the label {', '.join(unseen)}")
     return items, len(bare)

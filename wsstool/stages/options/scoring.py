@@ -209,9 +209,10 @@ class RobustnessOptions(DataFolder, Shard, Frost, PublishedWeights, Inference, R
         panel=MODEL,
         key=False,
     )
-    score: Literal["class", "combined"] = option(
+    score: Literal["class", "combined"] | None = option(
+        None,
+        "with a token head: logits of the class token, or those plus half the largest of any token; default: "
         "combined",
-        "with a token head: logits of the class token, or those plus half the largest of any token",
         panel=MODEL,
     )
     seed: int = option(0, "seed of the corruptions", panel=RUNTIME, at_least=0)

@@ -71,6 +71,8 @@ def label_class_maps(
         layer=[header.layers[i] for i in layers] if options.layer else None,
     )
     _say_what_is_missing(header, method, messages)
+    if method.reads_pixels and (name := header.params.get("corruption")):
+        messages.warn(f"the class maps are of images under {name}, but --refine reads the images as they are")
     out = _header(header, params, options, layers, thresholds)
     label_maps = partial(_label_maps, methods=methods, layers=layers, folder=folder)
     with create(out, options, messages) as writer:

@@ -58,7 +58,7 @@ def robustness(options: RobustnessOptions, *, messages: Messages = SILENT) -> di
         with nullcontext() if options.output else TemporaryDirectory(prefix="wsstool-") as folder:
             path = options.output or Path(str(folder), "scores.h5")
             _measure(options, Path(path), messages)
-            found = summarise(path)
+            found = summarise(path, source=options.output or options.data)
     if len(found["failed"]) > options.max_failed:
         raise SomeFailedError(
             f"{len(found['failed'])} of {found['images'] + len(found['failed'])} images failed and were not "
@@ -98,7 +98,7 @@ def _header(
     params = options.key_params(
         corruption=list(names),
         severity=severities if options.unused("severity_set") or options.severity_set == "all" else None,
-        score=options.score if subject.with_tokens is not None else None,
+        score={True: "combined", False: "class", None: None}[subject.with_tokens],
         averaged=subject.averaged,
     )
     return store.new_header(

@@ -132,7 +132,7 @@ def _segmenter(options: RobustnessOptions, weights: Path, loaded: Weights, messa
     for is_given, what in (
         (options.subset, "--subset restricts the best class"),
         (options.crop, "--crop cuts out the square that is classified"),
-        (options.score != "combined", "--score chooses among logits of the image"),
+        (options.score, "--score chooses among logits of the image"),
     ):
         if is_given:
             raise UsageError(f"{what}, and '{weights}' is a segmenter")
@@ -192,8 +192,8 @@ def _check_known(classes: ClassList, known: ClassList, network: str, data: str) 
 
 def _with_tokens(options: RobustnessOptions, model: nn.Module, messages: Messages) -> bool | None:
     if isinstance(model, FanClassifier) and model.head.aux_head is not None:
-        return options.score == "combined"
-    if options.score != "combined":
+        return options.score != "class"
+    if options.score:
         messages.warn(f"--score {options.score} does nothing: '{options.weights}' has no token head")
     return None
 

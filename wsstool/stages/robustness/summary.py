@@ -37,8 +37,12 @@ DEFINITIONS = {
 }
 
 
-def summarise(path: Path | str) -> dict[str, Any]:
+def summarise(path: Path | str, *, source: Path | str | None = None) -> dict[str, Any]:
     """Compute all scores of a score file.
+
+    Args:
+        path: the file.
+        source: what the scores are of, for messages and in the result; None: the file.
 
     Returns:
         ``metric`` and its ``definition``; ``clean``, ``robust`` (mean over severities, then corruptions),
@@ -51,12 +55,13 @@ def summarise(path: Path | str) -> dict[str, Any]:
     Raises:
         MissingInputError, BadInputError: no score file, or a damaged one.
     """
+    source = path if source is None else source
     with store.open_records(path, kinds=("score",), command="robustness") as reader:
         header = reader.header
         by_metric = _by_condition(header, reader)
         failed = [header.images[i] for i in np.flatnonzero(reader.tail["status"] != store.DONE)]
     if len(failed) == len(header):
-        raise BadInputError(f"all {len(header)} images of '{path}' failed")
+        raise BadInputError(f"all {len(header)} images of '{source}' failed")
     conditions = [Condition.of(text) for text in header.attributes["conditions"]]
     main, *others = METRICS[header.attributes["measure"]]
     scores = {metric: _scores(conditions, by_metric[metric]) for metric in (main, *others)}
@@ -64,7 +69,7 @@ def summarise(path: Path | str) -> dict[str, Any]:
     for name, one in error.pop("ce").items():
         scores[main]["corruptions"][name]["ce"] = one
     return {
-        "source": str(path),
+        "source": str(source),
         "kind": "score",
         "metric": main,
         "definition": DEFINITIONS[main],
