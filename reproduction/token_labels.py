@@ -94,15 +94,13 @@ class Experiment:
 
     def strips(self, seed: str) -> Path:
         """Six test images with the maps of the labeler and of the class token alone."""
-        shown = [
-            f"{name}, {maps}={self.maps(name, maps, seed)}"
-            for name, maps in (
-                (CLASS_ONLY, BY_CLASS_HEAD),
-                (CLASS_ONLY, "token logits"),
-                (LABELER, "Grad-CAM"),
-                (LABELER, "token logits"),
-            )
-        ]
+        chosen = {
+            "tokens by class head": (CLASS_ONLY, BY_CLASS_HEAD),
+            "stopped gradient": (CLASS_ONLY, "token logits"),
+            "labeler": (LABELER, "token logits"),
+            "labeler, Grad-CAM": (LABELER, "Grad-CAM"),
+        }
+        shown = [f"{caption}={self.maps(name, maps, seed)}" for caption, (name, maps) in chosen.items()]
         return picture(self.steps, "token-labels", shown, self.data)
 
 

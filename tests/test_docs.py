@@ -69,6 +69,7 @@ def test_the_cvat_page_runs(read_along, tmp_path):
     assert 0 < good.count("<box ") == good.count("<mask ")
 
 
+@pytest.mark.slow
 def test_the_page_about_sentences_runs(read_along, tmp_path):
     done = read_along("docs/howto/sentences.md")
     assert "left out" not in done.stderr

@@ -6,9 +6,10 @@ The stride is lowered by ``atrous``; that of FAN is fixed, since its tokens are.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -189,9 +190,11 @@ def scales_of(backbone: Backbone) -> list[Stage]:
     return list({own[stage.name]: stage for stage in backbone.stages}.values())
 
 
-def plain_shapes(arch: str) -> dict[str, tuple[int, ...]]:
+@cache
+def plain_shapes(arch: str) -> Mapping[str, tuple[int, ...]]:
     """Return the names and shapes of the state dict of a backbone."""
-    return dict(_layout(arch).shapes)
+    with on_meta(arch):
+        return {name: tuple(value.shape) for name, value in _plain_backbone(arch).state_dict().items()}
 
 
 _LAYOUTS: dict[str, Layout] = {}

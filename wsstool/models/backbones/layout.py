@@ -34,12 +34,10 @@ class Layout:
     Attributes:
         stages: its parts, in the order in which they run.
         input_strides: input stride of every convolution and max pooling, by name.
-        shapes: shape of every entry of its state dict, by name.
     """
 
     stages: tuple[Stage, ...]
     input_strides: Mapping[str, int]
-    shapes: Mapping[str, tuple[int, ...]]
 
 
 def measured_layout(network: nn.Module) -> Layout:
@@ -56,8 +54,7 @@ def measured_layout(network: nn.Module) -> Layout:
             stages.append(Stage(name, PROBE_SIZE // output.shape[-1], output.shape[1]))
 
     watch(network, parts | layers, note)
-    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    return Layout(tuple(stages), strides, shapes)
+    return Layout(tuple(stages), strides)
 
 
 def watch(
