@@ -112,7 +112,7 @@ class TestStem:
 
     @pytest.mark.parametrize("size", [(31, 64), (64, 16)])
     def test_small_sides(self, size: tuple[int, int]) -> None:
-        with pytest.raises(UsageError, match=f"{size[0]} x {size[1]} pixels is too small"):
+        with pytest.raises(UsageError, match=f"{size[1]} x {size[0]} pixels is too small"):
             padded(torch.zeros(1, 3, *size))
 
 
