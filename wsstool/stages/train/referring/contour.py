@@ -22,7 +22,7 @@ from wsstool.stages.train.initial_weights import (
 )
 from wsstool.stages.train.referring.masks import NamedMasks
 from wsstool.stages.train.referring.networks import NetworkBuilder, network_builder
-from wsstool.stages.train.referring.validation import OverallIou
+from wsstool.stages.train.referring.validation import OverallIou, open_validation, validation_inputs
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.training.contour_task import Term
 from wsstool.training.images.decoded_images import DecodedImages
@@ -69,15 +69,14 @@ def train_on_sentences(options: TrainContourOptions, losses: Losses, messages: M
     )
     uses_masks = any(term.name == "mask" for term in losses.terms)
     source = _usable(source, only_masks=[term.name for term in losses.terms] == ["mask"], messages=messages)
-    valid = _validation(options, messages)
+    valid = open_validation(options, options.data, messages)
     start, averaged = read_start(options, messages)
     options = _resolved(options, source)
     masks = NamedMasks(source) if uses_masks else None
     builder = network_builder(options, Vocabulary.of_sentences(source.sentences), start, messages)
     inputs = [*source.inputs, *([masks.input] if masks else []), *builder.inputs]
     inputs += init_input(options.init, start)
-    if valid is not None:
-        inputs += [*valid.inputs, NamedMasks(valid).input]
+    inputs += validation_inputs(valid)
     params = options.key_params(loss=losses.described, settings=losses.settings or None, averaged=averaged)
     run = TrainingRun("train-contour", "referring", options, params, inputs, messages)
     return run.result(lambda: _Training(run, options, source, losses, masks, valid, builder).trained())
@@ -92,21 +91,6 @@ def _usable(source: NamedObjects, *, only_masks: bool, messages: Messages) -> Na
     if not all(has):
         messages.say(f"left out {has.count(False)} objects of {source.source} without a {what}")
     return source.only(np.array(has, bool))
-
-
-def _validation(options: TrainContourOptions, messages: Messages) -> NamedObjects | None:
-    """Open the sentences whose masks select the best epoch; None without a folder or a split."""
-    if options.val is None and options.val_split is None:
-        return None
-    folder = Path(options.val or options.data)
-    is_same = folder.resolve() == Path(options.data).resolve()
-    return open_named_objects(
-        folder,
-        options.expressions if is_same else None,
-        split=options.val_split,
-        role="val",
-        messages=messages,
-    )
 
 
 def _resolved(options: TrainContourOptions, source: NamedObjects) -> TrainContourOptions:

@@ -10,21 +10,19 @@ from typing import Any
 
 from torch import nn
 
-from wsstool import store
 from wsstool.data.augmentation.whole_images import WholeImages
 from wsstool.errors import BadInputError, UsageError
 from wsstool.expressions.vocabulary import Vocabulary
 from wsstool.family import setting_texts
 from wsstool.models.referring.build import describe_referring
 from wsstool.registry import COTRAINERS
-from wsstool.stages.inputs.named_objects import NamedObjects, open_named_objects
+from wsstool.stages.inputs.named_objects import NamedObjects
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start, start_normalisation
 from wsstool.stages.train.referring.contour import CLASSES
-from wsstool.stages.train.referring.masks import NamedMasks
 from wsstool.stages.train.referring.networks import NetworkBuilder, network_builder
 from wsstool.stages.train.referring.selected import MaskedSentences, open_masked_sentences
-from wsstool.stages.train.referring.validation import OverallIou
+from wsstool.stages.train.referring.validation import OverallIou, open_validation, validation_inputs
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.stages.train.segmenter_training import fitting_crop
 from wsstool.training.cotraining.segmentation_task import Setup
@@ -59,37 +57,17 @@ def cotrain_on_sentences(
     own = COTRAINERS.settings(options.method, options.settings or ())
     start, averaged = read_start(options, messages)
     data = open_masked_sentences(options, messages)
-    valid = _validation(options, messages)
+    folder = Path(options.source) if options.source and Path(options.source).is_dir() else None
+    valid = open_validation(options, folder, messages)
     size = fitting_crop(options, data.sizes)
     options = replace(options, backbone_rate=backbone_rate(options), split=data.split, crop_size=size)
     vocabulary = Vocabulary.of_sentences(one.text for one in data.sentences)
     builder = network_builder(options, vocabulary, start, messages)
-    inputs = [*data.inputs, *builder.inputs, *init_input(options.init, start), *_validation_inputs(valid)]
+    inputs = [*data.inputs, *builder.inputs, *init_input(options.init, start), *validation_inputs(valid)]
     params = options.key_params(settings=setting_texts(own), noise_rate=noise_rate, averaged=averaged)
     run = TrainingRun("cotrain", "referring", options, params, inputs, messages)
     training = _Training(run, options, data, valid, builder, own, noise_rate)
     return run.result(training.trained)
-
-
-def _validation(options: CotrainOptions, messages: Messages) -> NamedObjects | None:
-    """Open the sentences whose masks select the best epoch; None without a folder or a split."""
-    if options.val is None and options.val_split is None:
-        return None
-    if options.val is None and (options.source is None or not Path(options.source).is_dir()):
-        raise UsageError("--val-split needs --val, the data folder with the ground-truth masks")
-    folder = Path(options.val or str(options.source))
-    is_same = options.source is not None and Path(options.source).resolve() == folder.resolve()
-    return open_named_objects(
-        folder,
-        options.expressions if is_same else None,
-        split=options.val_split,
-        role="val",
-        messages=messages,
-    )
-
-
-def _validation_inputs(valid: NamedObjects | None) -> list[store.Input]:
-    return [] if valid is None else [*valid.inputs, NamedMasks(valid).input]
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,60 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from torch import nn
 
+from wsstool import store
 from wsstool.data.images import read_image
-from wsstool.errors import BadInputError, WsstoolError
+from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.expressions.tokenizer import tokenize
 from wsstool.expressions.vocabulary import Vocabulary
 from wsstool.metrics.referring import SentenceCounts, referring_scores, sentence_counts
-from wsstool.stages.inputs.named_objects import NamedObjects
+from wsstool.stages.inputs.named_objects import NamedObjects, open_named_objects
 from wsstool.stages.networks.referring import SentenceMapper
+from wsstool.stages.options.trainers.cotrain import CotrainOptions
+from wsstool.stages.options.trainers.train_contour import TrainContourOptions
+from wsstool.stages.train.referring.masks import NamedMasks
+from wsstool.types import Messages
 
 THRESHOLD = 0.5
 """Probability from which a pixel belongs to the object."""
+
+
+def open_validation(
+    options: TrainContourOptions | CotrainOptions, data: Path | None, messages: Messages
+) -> NamedObjects | None:
+    """Open the sentences whose masks select the best epoch; None if neither folder nor split is given.
+
+    Args:
+        options: ``val``, ``val_split``, and ``expressions``, which count if the folder is ``data``.
+        data: the folder of the training images, used without ``val``; None: they are not in a data folder.
+        messages: receives what is left out.
+
+    Raises:
+        UsageError: a split without a folder.
+    """
+    if options.val is None and options.val_split is None:
+        return None
+    folder = options.val or data
+    if folder is None:
+        raise UsageError("--val-split needs --val, the data folder with the ground-truth masks")
+    is_same = data is not None and folder.resolve() == data.resolve()
+    return open_named_objects(
+        folder,
+        options.expressions if is_same else None,
+        split=options.val_split,
+        role="val",
+        messages=messages,
+    )
+
+
+def validation_inputs(valid: NamedObjects | None) -> list[store.Input]:
+    """Return images, sentences and masks of the validation as inputs of the run."""
+    return [] if valid is None else [*valid.inputs, NamedMasks(valid).input]
 
 
 class OverallIou:
