@@ -93,9 +93,7 @@ class TestFiles:
         state = published_names(build_classifier("fan-micro", 5).state_dict())
         del state["pos_embed.token_projection.bias"]
         torch.save(state, tmp_path / "x.pth")
-        with pytest.raises(
-            BadInputError, match=r"but has no 'pos_embed\.token_proj.*bias'"
-        ):
+        with pytest.raises(BadInputError, match=r"but has no 'pos_embed\.token_proj.*bias'"):
             load_weights(tmp_path / "x.pth")
 
     def test_without_token_head(self, shared: Path, tmp_path: Path) -> None:
