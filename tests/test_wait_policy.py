@@ -72,5 +72,6 @@ def test_doctor_reports_that_torch_came_first():
     assert "OMP_WAIT_POLICY=PASSIVE" in found  # what to do
 
 
+@pytest.mark.slow
 def test_doctor_has_that_line():
     assert "ok    waiting: " in run("-m", "wsstool", "doctor")

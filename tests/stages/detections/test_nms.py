@@ -9,10 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from tests.messages import Heard
 from tests.stages.detection_files import ROWS
 from wsstool import store
+from wsstool.cli.app import app
 from wsstool.errors import (
     BelowThresholdError,
     CannotWriteError,
@@ -260,12 +262,14 @@ def test_pipes(results, truth, tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["scores"]["ap"] == 1
-    done = shell("wsstool nms results.json", tmp_path)
-    assert done.returncode == 0 and len(json.loads(done.stdout)) == 3
     done = shell("cat results.json | wsstool nms - -o a.csv && wsstool nms <a.csv", tmp_path)
     assert done.returncode == 0, done.stderr
     assert len(list(csv.DictReader(done.stdout.decode().splitlines()))) == 3
-    done = shell("head -c 99 /dev/zero | wsstool nms", tmp_path)
-    assert done.returncode == 65 and b"HDF5" in done.stderr
-    done = shell("wsstool nms results.json --method adaptive", tmp_path)
-    assert done.returncode == 2 and done.stderr.count(b"\n") == 1 and b"density" in done.stderr
+
+
+def test_bad_input_gets_one_sentence_and_its_code(results, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["nms"], input=b"\0" * 99)
+    assert done.exit_code == 65 and "HDF5" in done.stderr
+    done = CliRunner().invoke(app, ["nms", "results.json", "--method", "adaptive"])
+    assert done.exit_code == 2 and done.stderr.count("\n") == 1 and "density" in done.stderr
