@@ -17,10 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from pictures import picture
 from steps import Steps
-from tables import slug, table
+from tables import slug, spread, table
 
 from wsstool.models.weights import load_weights, save_weights
 
@@ -129,21 +128,6 @@ def mask_table(experiment: Experiment, seeds: Sequence[str]) -> str:
         for name in NETWORKS
     ]
     return table(("network", *MAPS), rows)
-
-
-def spread(values: Sequence[float]) -> str:
-    """Return mean and 95 % interval over seeds, by the t distribution.
-
-    Example:
-        >>> spread([0.5, 0.6, 0.7])
-        '0.600 ± 0.248'
-    """
-    from scipy.stats import t
-
-    mean, n = float(np.mean(values)), len(values)
-    if n < 2:
-        return f"{mean:.3f}"
-    return f"{mean:.3f} ± {t.ppf(0.975, n - 1) * np.std(values, ddof=1) / n**0.5:.3f}"
 
 
 def main() -> None:

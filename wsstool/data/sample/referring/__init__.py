@@ -25,7 +25,7 @@ CLASSES = ClassList(
 )
 
 _OUTLINES = {"ball": "disc"}  # the other kinds have the name of their outline
-_SIDES = {"small": (0.2, 0.25), "large": (0.36, 0.42)}  # of an outline, as a share of the image
+_SIDES = {"small": (0.24, 0.3), "large": (0.42, 0.5)}  # of an outline, as a share of the image
 _GRAINS = ("brick", "grass", "gravel")
 _FEWEST = 4  # pixels of an object
 _TRIES = 40
@@ -75,12 +75,12 @@ def draw(generator: np.random.Generator, size: int, part: str) -> tuple[np.ndarr
 
 
 def _planned(generator: np.random.Generator, shared: str) -> list[Item]:
-    """Return two to four objects of one kind and up to three others; half of them repeat a colour."""
-    others = [str(generator.choice(list(KINDS))) for _ in range(generator.integers(1, 4))]
+    """Return two or three objects of one kind and up to two others; two in five repeat a colour."""
+    others = [str(generator.choice(list(KINDS))) for _ in range(generator.integers(0, 3))]
     planned: list[Item] = []
-    for kind in [shared] * int(generator.integers(2, 5)) + others:
+    for kind in [shared] * int(generator.integers(2, 4)) + others:
         colour, texture, size = (str(generator.choice(list(words))) for words in (COLOURS, TEXTURES, SIZES))
-        if planned and generator.random() < 0.5:
+        if planned and generator.random() < 0.4:
             colour = planned[generator.integers(len(planned))].colour
         planned.append(Item(kind, colour, texture, size, 0.5, 0.5, 0.0))
     return planned
