@@ -1,6 +1,7 @@
 """Sentences pass through ``select`` and ``pseudo-mask``: one mask per sentence, in the same order."""
 
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from wsstool import store
 from wsstool.cli.app import app
 from wsstool.errors import BadInputError, UsageError
 from wsstool.stages.inputs.label_maps import label_maps_in_records
+from wsstool.stages.objects.mask_maker import ImageObjects, MaskMaker, make_masks
 from wsstool.stages.objects.select import select
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
 
@@ -187,3 +189,20 @@ class TestFromBoxes:
             select(root, expressions=empty, method="box", output=root.parent / "s.h5")
         with pytest.raises(UsageError, match="no split 'nowhere'"):
             select(root, split="nowhere", method="box", **own)
+
+
+def test_sentences_about_one_box_share_the_work():
+    """Without a map there is one mask per box; with maps each sentence has its own."""
+    made = []
+
+    def fill(size, box, prior=None):
+        made.append(box)
+        return np.ones(size, np.uint8)
+
+    boxes = np.array([[1, 1, 5, 5], [1, 1, 5, 5], [2, 2, 6, 6], [1, 1, 5, 5]], np.float32)
+    windows = np.array([[0, 0, 8, 8]] * 4, np.int32)
+    box = MaskMaker.of("box")
+    for maps, calls in (([None] * 4, 2), ([np.ones((8, 8), np.float32)] * 4, 4)):
+        made.clear()
+        found = make_masks(ImageObjects((8, 8), boxes, windows, maps), replace(box, function=fill), [box])
+        assert len(found) == 4 and len(made) == calls

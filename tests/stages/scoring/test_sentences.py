@@ -123,6 +123,17 @@ def test_a_split_is_by_object(predicted):
     )
 
 
+@pytest.mark.parametrize("folder", ["", "images/"])
+def test_a_split_may_be_a_file_of_image_names(root, predicted, tmp_path, folder):
+    """The sentences may name images without their folder."""
+    (tmp_path / "some.txt").write_text("p0\np4\n")
+    rows = [{**row, "image": folder + row["image"].removeprefix("images/")} for row in written_rows()]
+    (tmp_path / "named.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    given = {"expressions": tmp_path / "named.jsonl", "split": str(tmp_path / "some.txt")}
+    row = evaluate(predicted, **given)["rows"][0]
+    assert (row["sentences"], row["no_target"]["sentences"]) == (5, 1)
+
+
 def test_the_split_that_was_predicted_is_the_default(root, tmp_path):
     path = write_entries(tmp_path / "s.h5", root, change=moved, params={"split": "val"})
     assert evaluate(path)["rows"][0]["sentences"] == 3

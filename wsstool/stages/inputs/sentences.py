@@ -63,7 +63,8 @@ def rows_of_split(expressions: Expressions, data: Path | None, split: str | None
         return of_split(expressions.rows, split, expressions.source)
     names = find_images(data)
     chosen = {names[i] for i in split_indices(data, names, Lookup(names), split)}
-    among = [row for row in expressions.rows if row.image in chosen]
+    found = image_names(expressions, names)
+    among = [row for row in expressions.rows if found[row.image] in chosen]
     return tuple(row for row in among if row.split is None or _is_file(split))
 
 

@@ -173,8 +173,14 @@ def make_masks(
         baselines: methods whose quality is measured too.
     """
     canvas = np.zeros(image.size, np.float32)
-    found = []
+    found: list[ObjectMask] = []
+    first: dict[bytes, int] = {}  # sentences about one object share its box and, without maps, its mask
     for k in range(len(image.boxes)):
+        if image.maps[k] is None:
+            same = first.setdefault(image.boxes[k].tobytes() + image.windows[k].tobytes(), k)
+            if same < k:
+                found.append(found[same])
+                continue
         mask, reason = maker.mask(image, k, canvas)
         for other in fallbacks if reason else ():
             mask, why = other.mask(image, k, canvas)

@@ -75,12 +75,12 @@ def draw(generator: np.random.Generator, size: int, part: str) -> tuple[np.ndarr
 
 
 def _planned(generator: np.random.Generator, shared: str) -> list[Item]:
-    """Return two or three objects of one kind and up to two others; two in five repeat a colour."""
-    others = [str(generator.choice(list(KINDS))) for _ in range(generator.integers(0, 3))]
+    """Return two or three objects of one kind and up to one other; a third repeats a colour."""
+    others = [str(generator.choice(list(KINDS))) for _ in range(generator.integers(0, 2))]
     planned: list[Item] = []
     for kind in [shared] * int(generator.integers(2, 4)) + others:
         colour, texture, size = (str(generator.choice(list(words))) for words in (COLOURS, TEXTURES, SIZES))
-        if planned and generator.random() < 0.4:
+        if planned and generator.random() < 0.3:
             colour = planned[generator.integers(len(planned))].colour
         planned.append(Item(kind, colour, texture, size, 0.5, 0.5, 0.0))
     return planned
