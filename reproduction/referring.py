@@ -2,10 +2,11 @@
 
     python reproduction/referring.py --work FOLDER [DATA] [--seeds 0 1 2] [--count N] [--views N]
 
-Per seed, with one schedule: the twin learns from true masks, the chain from boxes (outlines, selection,
-co-training of two networks). Prints overall IoU, mean IoU and Prec@.5 on the test sentences with intervals
-over seeds, each network's own score with sentences about other images, and the shares that the project aims
-at. Results of finished steps are kept in ``--work``. Without DATA the scenes are drawn.
+Per seed, with one schedule: the twin learns from true masks, the chain from boxes (GrabCut in each box or,
+with ``--greedy``, learned outlines that choose proposals; then co-training of two networks). Prints overall
+IoU, mean IoU and Prec@.5 of the test sentences with intervals over seeds, each network's own score with
+sentences about other images, and the share of the twin. Results of finished steps are kept in ``--work``.
+Without DATA the scenes are drawn.
 """
 
 from __future__ import annotations
@@ -18,12 +19,11 @@ from typing import Any
 
 from pictures import picture
 from steps import Steps
-from tables import spread, table
+from tables import slug, spread, table
 
-TWIN, CHAIN, BOTH = "true masks", "boxes, first network", "boxes, both networks"
-NETWORKS = (TWIN, CHAIN, BOTH)
+TWIN, GRABCUT, GREEDY = "true masks", "GrabCut in boxes", "outlines, greedy selection"
+MASKS = (TWIN, GRABCUT)
 OUTLINES = ("tightness=1", "zero=0.05")
-GUIDE = "region"
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,14 @@ class Referring:
     size: str
     epochs: str
     views: str
-    noise_rate: str = "0.05"
+    noise_rate: str = "0.02"
 
-    def network(self, name: str, seed: str) -> Path:
-        """Train a network that reads sentences."""
-        if name == TWIN:
+    def network(self, masks: str, seed: str) -> Path:
+        """Train a network, or two by co-training, on one kind of masks."""
+        if masks == TWIN:
             return self.trained(f"twin-{seed}", self.data, ("--split", "train"), seed)
         own = ("--images", self.data, "--method", "coteaching", "--noise-rate", self.noise_rate)
-        return self.trained(f"chain-{seed}", self.selection(seed), own, seed)
+        return self.trained(f"{slug(masks)}-{seed}", self.selection(masks, seed), own, seed)
 
     def trained(self, name: str, source: Path, own: Sequence[str | Path], seed: str) -> Path:
         """Train on the masks of a data folder or of a selection."""
@@ -80,17 +80,16 @@ class Referring:
         given = (self.data, "--split", "train", "--weights", weights, "--workers", "0", "--quiet")
         return self.steps.make(f"{name}-{seed}.h5", "contour", *given)
 
-    def selection(self, seed: str, guide: str = GUIDE, contours: Path | None = None) -> Path:
-        """One mask per training sentence, chosen among proposals."""
-        maps = contours or self.contours(seed)
+    def selection(self, masks: str, seed: str) -> Path:
+        """One mask per training sentence: GrabCut in its box, or proposals chosen by its outline."""
+        if masks == GRABCUT:
+            given = ("select", self.data, "--expressions", self.data, "--split", "train")
+            return self.steps.make("grabcut.h5", *given, "--method", "grabcut", "--workers", "0", "--quiet")
         proposals = self.steps.make(
             "proposals.h5", "propose", self.data, "--split", "train", "--workers", "0", "--quiet"
         )
-        return self.steps.make(
-            f"{maps.stem}.{guide}.selection.h5",
-            *("select", proposals, "--contour", maps, "--images", self.data, "--set", f"guide={guide}"),
-            *("--workers", "0", "--quiet"),
-        )
+        given = ("select", proposals, "--contour", self.contours(seed), "--images", self.data)
+        return self.steps.make(f"greedy-{seed}.h5", *given, "--workers", "0", "--quiet")
 
     def selected(self, selection: Path) -> dict[str, Any]:
         """Score the masks of the training sentences."""
@@ -105,9 +104,9 @@ class Referring:
             *("--weights", weights, *own, "--workers", "0", "--quiet"),
         )
 
-    def score(self, name: str, seed: str) -> dict[str, Any]:
+    def score(self, masks: str, seed: str, *own: str) -> dict[str, Any]:
         """Score the masks of the test sentences, beside those of shuffled ones."""
-        weights, own = self.network(name, seed), ("--ensemble",) if name == BOTH else ()
+        weights = self.network(masks, seed)
         shuffled = self.steps.make(
             "shuffled.jsonl", "import", "--expressions", self.data, "--images", self.data, "--shuffle", "0"
         )
@@ -116,23 +115,26 @@ class Referring:
         return self.steps.result(f"{found.stem}.json", *words)["rows"][0]
 
 
-def score_table(on: Referring, seeds: Sequence[str]) -> str:
-    rows = []
-    for name in NETWORKS:
-        runs = [on.score(name, seed) for seed in seeds]
-        blind = [run["baselines"]["shuffled sentences"] for run in runs]
-        twins = [on.score(TWIN, seed) for seed in seeds]
-        rows.append(
-            (
-                name,
-                *(spread([run[key] for run in runs]) for key in ("overall_iou", "mean_iou", "prec_50")),
-                spread([one["overall_iou"] for one in blind]),
-                spread([share(run, one) for run, one in zip(runs, blind, strict=True)]),
-                spread([share(run, twin) for run, twin in zip(runs, twins, strict=True)]),
-            )
-        )
+def score_table(on: Referring, masks: Sequence[str], seeds: Sequence[str]) -> str:
+    twins = [on.score(TWIN, seed) for seed in seeds]
+    rows = [_row(TWIN, twins, twins)]
+    for name in masks:
+        for title, own in ((name, ()), (f"{name}, both networks", ("--ensemble",))):
+            if name != TWIN:
+                rows.append(_row(title, [on.score(name, seed, *own) for seed in seeds], twins))
     head = ("masks learned from", "overall IoU", "mean IoU", "Prec@.5", "shuffled", "gain", "of the twin")
     return table(head, rows)
+
+
+def _row(title: str, runs: Sequence[dict[str, Any]], twins: Sequence[dict[str, Any]]) -> tuple[str, ...]:
+    blind = [run["baselines"]["shuffled sentences"] for run in runs]
+    return (
+        title,
+        *(spread([run[key] for run in runs]) for key in ("overall_iou", "mean_iou", "prec_50")),
+        spread([one["overall_iou"] for one in blind]),
+        spread([share(run, one) for run, one in zip(runs, blind, strict=True)]),
+        spread([share(run, twin) for run, twin in zip(runs, twins, strict=True)]),
+    )
 
 
 def share(run: dict[str, Any], other: dict[str, Any]) -> float:
@@ -140,21 +142,26 @@ def share(run: dict[str, Any], other: dict[str, Any]) -> float:
     return run["overall_iou"] / (other["overall_iou"] or float("nan"))
 
 
-def selection_table(on: Referring, seeds: Sequence[str]) -> str:
-    runs = [on.selected(on.selection(seed)) for seed in seeds]
-    row = [spread([run[key] for run in runs]) for key in ("overall_iou", "mean_iou", "prec_50")]
-    return table(("training masks", "overall IoU", "mean IoU", "Prec@.5"), [("selected from boxes", *row)])
+def selection_table(on: Referring, masks: Sequence[str], seeds: Sequence[str]) -> str:
+    rows = []
+    for name in masks:
+        if name != TWIN:
+            runs = [on.selected(on.selection(name, seed)) for seed in seeds]
+            keys = ("overall_iou", "mean_iou", "prec_50")
+            rows.append((name, *(spread([run[key] for run in runs]) for key in keys)))
+    return table(("training masks", "overall IoU", "mean IoU", "Prec@.5"), rows)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     add_options(parser)
     parser.add_argument("--seeds", nargs="+", default=["0", "1", "2"])
+    parser.add_argument("--greedy", action="store_true", help="also learn from outlines and proposals")
     args = parser.parse_args()
-    on = experiment(args)
-    print(score_table(on, args.seeds), selection_table(on, args.seeds), sep="\n\n")
-    shown = {name: on.predicted(on.network(name, args.seeds[0])) for name in (TWIN, CHAIN)}
-    print(picture(on.steps, "referring", [f"{name}={path}" for name, path in shown.items()], on.data))
+    on, masks = experiment(args), (*MASKS, *([GREEDY] if args.greedy else []))
+    print(score_table(on, masks, args.seeds), selection_table(on, masks, args.seeds), sep="\n\n")
+    shown = [f"{name}={on.predicted(on.network(name, args.seeds[0]))}" for name in MASKS]
+    print(picture(on.steps, "referring", shown, on.data))
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -164,7 +171,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", default="6000", help="scenes to draw")
     parser.add_argument("--arch", default="bcam-tiny")
     parser.add_argument("--size", default="64")
-    parser.add_argument("--epochs", default="4")
+    parser.add_argument("--epochs", default="3")
     parser.add_argument("--views", default="60000")
 
 

@@ -108,6 +108,34 @@ def test_boxes_makefile(run, tmp_path):
     assert "Nothing to be done" in run(make).stdout
 
 
+REFERRING = """
+[train-contour]
+arch = "bcam-tiny"
+crop-size = 64
+views = 200
+batch-size = 8
+[cotrain]
+arch = "bcam-tiny"
+crop-size = 64
+epochs = 1
+batch-size = 8
+"""
+
+
+@pytest.mark.slow
+def test_referring_makefile(run, tmp_path):
+    (tmp_path / "referring.toml").write_text(REFERRING)
+    run("wsstool sample --kind referring -o named --count 30 --size 64")
+    make = f"make -f {ROOT}/examples/Makefile.referring -j 2 DATA=named RECIPE=referring.toml"
+    run(make)
+    (row,) = json.loads((tmp_path / "selection.json").read_text())["rows"]
+    assert row["mean_iou"] > 0.3
+    (row,) = json.loads((tmp_path / "scores.json").read_text())["rows"]
+    assert row["sentences"] and "shuffled sentences" in row["baselines"]
+    assert "red" in (tmp_path / "prediction.html").read_text()
+    assert "Nothing to be done" in run(make).stdout
+
+
 @pytest.mark.slow
 def test_ci_script(run, tmp_path):
     script = f"{ROOT}/examples/ci-reproduce.sh data $PWD/quick.toml"
