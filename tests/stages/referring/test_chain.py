@@ -212,7 +212,9 @@ class TestPredict:
         image = trained / "data/images/7.png"
         source = trained / "data/referring.jsonl"
         predict(image, weights=weights, expressions=source, output=tmp_path / "p.h5")
-        assert len(opened(tmp_path / "p.h5")[0].sentences) == 4
+        header = opened(tmp_path / "p.h5")[0]
+        assert len(header.sentences) == 4
+        assert f"--expressions {source}" in header.provenance[-1]["command"]
         write_rows(tmp_path, [row for row in read_rows(trained / "data") if row["image"] == "1.png"])
         with pytest.raises(BadInputError, match=r"has no sentence about '7\.png'"):
             predict(

@@ -32,6 +32,7 @@ class NamedObjects:
         source: the file, for messages.
         split: the part that was taken, None for all.
         role: of the images among the inputs.
+        file: the file as the user named it, None: found in the folder.
     """
 
     dataset: Dataset
@@ -40,6 +41,7 @@ class NamedObjects:
     source: str
     split: str | None
     role: str = "data"
+    file: Path | None = None
 
     @property
     def sentences(self) -> list[str]:
@@ -50,7 +52,11 @@ class NamedObjects:
     def inputs(self) -> list[store.Input]:
         """The images and the sentences, for the key and the history; masks have no part in them."""
         content = [[row.image, row.sentences, row.box] for row in self.rows]
-        named = store.Input(f"{self.role}-sentences", {"fingerprint": digest(canonical_json(content))})
+        identity = {"fingerprint": digest(canonical_json(content))}
+        if self.role == "data":
+            named = store.Input("expressions", identity, str(self.file or ""))
+        else:
+            named = store.Input(f"{self.role}-sentences", identity)
         return [store.Input.of_folder(self.dataset.root, self.dataset.names, role=self.role), named]
 
     def only(self, kept: np.ndarray) -> NamedObjects:
@@ -120,4 +126,4 @@ def open_named_objects(
     place = {name: i for i, name in enumerate(dataset.names)}
     rows = tuple(sorted((row for row in rows if row.image in place), key=lambda row: place[row.image]))
     image_of = np.array([place[row.image] for row in rows], np.int64)
-    return NamedObjects(dataset, rows, image_of, found.source, split, role)
+    return NamedObjects(dataset, rows, image_of, found.source, split, role, expressions)

@@ -126,7 +126,8 @@ def _in_records(options: CotrainOptions, messages: Messages) -> MaskedSentences:
     if options.expressions is not None:
         sentences = _matched(columns, folder, options.expressions, messages)
         content = [[one.image, one.mask, one.text] for one in sentences]
-        inputs.append(store.Input("sentences", {"fingerprint": digest(canonical_json(content))}))
+        identity = {"fingerprint": digest(canonical_json(content))}
+        inputs.append(store.Input("expressions", identity, str(options.expressions)))
     elif columns.sentences is None:
         raise BadInputError(
             f"'{options.source or '-'}' has no sentences; name a file with the sentences of its boxes with "
