@@ -85,11 +85,15 @@ class Referring:
         if masks == GRABCUT:
             given = ("select", self.data, "--expressions", self.data, "--split", "train")
             return self.steps.make("grabcut.h5", *given, "--method", "grabcut", "--workers", "0", "--quiet")
+        return self.chosen(self.contours(seed), f"greedy-{seed}")
+
+    def chosen(self, maps: Path, name: str, guide: str = "contour") -> Path:
+        """Masks chosen among proposals by maps."""
         proposals = self.steps.make(
             "proposals.h5", "propose", self.data, "--split", "train", "--workers", "0", "--quiet"
         )
-        given = ("select", proposals, "--contour", self.contours(seed), "--images", self.data)
-        return self.steps.make(f"greedy-{seed}.h5", *given, "--workers", "0", "--quiet")
+        given = ("select", proposals, "--contour", maps, "--images", self.data, "--set", f"guide={guide}")
+        return self.steps.make(f"{name}.h5", *given, "--workers", "0", "--quiet")
 
     def selected(self, selection: Path) -> dict[str, Any]:
         """Score the masks of the training sentences."""
