@@ -93,7 +93,7 @@ def selection(of: Ablation) -> str:
         GRABCUT: of.filled("grabcut"),
         "greedy by outline": of.greedy("tightness + zero", LOSSES["tightness + zero"]),
     }
-    rows = [(name, of.selected(path), of.tested(f"plain {name}", path)) for name, path in masks.items()]
+    rows = [(name, of.selected(path), of.tested(name, path)) for name, path in masks.items()]
     return table(("masks", "training masks", "test sentences"), rows)
 
 
@@ -101,7 +101,7 @@ def methods(of: Ablation) -> str:
     """Learning from wrong masks: plain, self-training, EMA teacher, co-training of two networks."""
     source = of.filled("grabcut")
     noise = ("--noise-rate", of.on.noise_rate)
-    rows = [("plain", of.tested(f"plain {GRABCUT}", source))]
+    rows = [("plain", of.tested(GRABCUT, source))]
     for name in ("self-training", "ema-teacher", "coteaching"):
         own = ("--method", name, *(noise if name != "ema-teacher" else ()))
         rows.append((name, of.tested(f"{name} masks", source, *own)))
