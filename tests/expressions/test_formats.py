@@ -44,6 +44,23 @@ class TestJsonLines:
         with pytest.raises(BadInputError, match=r"has two objects with the id 1, in 'a.jpg'"):
             read_expressions(lines(tmp_path, one, one | other))
 
+    @pytest.mark.parametrize("other", [{"image": "b.jpg"}, {"box": [5, 6, 3, 4]}])
+    def test_two_objects_of_one_annotation_are_refused(self, tmp_path, other):
+        one = {"image": "a.jpg", "ann_id": 7, "box": [1, 2, 3, 4], "sentence": "x"}
+        assert len(read_expressions(lines(tmp_path, one, {**one, "box": [1, 2, 3, 3]}))) == 2
+        with pytest.raises(BadInputError, match=r"two objects with the annotation id 7, in 'a\.jpg'"):
+            read_expressions(lines(tmp_path, one, {**one, **other}))
+
+    @pytest.mark.parametrize("field", ["sentence", "split", "image"])
+    def test_half_a_character_is_no_text(self, tmp_path, field):
+        row = {"image": "a.jpg", "sentence": "x", field: "\ud83d"}
+        with pytest.raises(BadInputError, match=r"line 1: .* not a text"):
+            read_expressions(lines(tmp_path, row))
+
+    def test_no_target_is_true_or_false(self, tmp_path):
+        with pytest.raises(BadInputError, match="'no_target' is 'yes', neither true nor false"):
+            read_expressions(lines(tmp_path, {"image": "a.jpg", "sentence": "x", "no_target": "yes"}))
+
     def test_empty_sentences_are_left_out(self, tmp_path):
         rows = [
             {"image": "a.jpg", "sentences": ["", "red", "."], "ref_id": 1},

@@ -112,7 +112,28 @@ def collect(rows: Iterable[Expression], source: str, format: str) -> Expressions
     if not found:
         raise BadInputError(f"{source} holds no sentence")
     rows = list(found.values())
+    _check_annotations(rows, source)
     return Expressions(source, format, _numbered(rows), tuple(empty))
+
+
+def _check_annotations(rows: Sequence[Expression], source: str) -> None:
+    """Raise BadInputError for one annotation id in two images, or of two boxes that do not meet."""
+    first: dict[Any, Expression] = {}
+    for row in rows:
+        if row.annotation_id is None:
+            continue
+        one = first.setdefault((row.dataset, row.annotation_id), row)
+        if one.image != row.image or not _meet(one.box, row.box):
+            where = f"in {one.image!r}" + ("" if one.image == row.image else f" and in {row.image!r}")
+            raise BadInputError(
+                f"{source} has two objects with the annotation id {row.annotation_id!r}, {where}"
+            )
+
+
+def _meet(one: Box | None, other: Box | None) -> bool:
+    if one is None or other is None:
+        return True
+    return all(max(one[k], other[k]) < min(one[k + 2], other[k + 2]) for k in (0, 1)) or one == other
 
 
 def numbered(known: Sequence[Id | None], first: int = 1) -> list[int]:

@@ -59,7 +59,7 @@ def loads(content: bytes, source: str) -> Any:
         raise
     except Exception as error:  # the instructions of a damaged pickle fail in every way
         raise BadInputError(
-            f"{source} is no pickle that can be read ({error or type(error).__name__})"
+            f"{source} is no pickle that can be read ({str(error) or type(error).__name__})"
         ) from None
 
 

@@ -14,6 +14,20 @@ _SKIN_TONES = ("\U0001f3fb", "\U0001f3ff")
 _WITHOUT_SPACES = (("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\U00020000", "\U0003ffff"))
 
 
+def is_unicode(text: str) -> bool:
+    """Return whether a text can be stored: bytes that are not UTF-8, and halves of characters, cannot.
+
+    Example:
+        >>> is_unicode("🙂"), is_unicode("\ud83d")
+        (True, False)
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def tokenize(sentence: str) -> list[str]:
     """Return the words of a sentence, all of them.
 

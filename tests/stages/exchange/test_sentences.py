@@ -202,6 +202,14 @@ class TestConversion:
             "sentences": ["red star"],
         }  # fmt: skip
 
+    @pytest.mark.parametrize("mask", [{"size": [4, 4], "counts": [16]}, {"size": [20, 30], "counts": "a"}])
+    def test_masks_that_cannot_be_those_of_the_images(self, tmp_path, data, mask):
+        path = lines(tmp_path, {"image": "a.png", "sentence": "x", "mask": mask})
+        import_masks(expressions=path, output=tmp_path / "out.jsonl")  # nothing to compare with
+        with pytest.raises(BadInputError, match=r"the mask of an object of '.*a\.png'"):
+            import_masks(expressions=path, images=data, output=tmp_path / "again.jsonl")
+        assert not (tmp_path / "again.jsonl").exists()
+
     def test_from_the_command_line(self, tmp_path):
         path = refer_folder(tmp_path / "refcoco", [ref()])
         done = CliRunner().invoke(

@@ -17,6 +17,8 @@ from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
 from wsstool.stages.robustness.robustness import robustness
+from wsstool.stages.scoring.evaluate import evaluate
+from wsstool.stages.streams.merge import merge
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.referring.selected import open_masked_sentences
 from wsstool.stages.train.train_contour import train_contour
@@ -202,6 +204,7 @@ class TestPredict:
         predict(image, weights=weights, expression=texts, output=tmp_path / "one.h5")
         header, records, _ = opened(tmp_path / "one.h5")
         assert header.sentences == tuple(texts) and header.images == ("7.png",)
+        assert f"predict {image} " in header.provenance[-1]["command"]
         assert np.isnan(header.columns["box"]).all()
         predict(trained / "data", weights=weights, expression=texts, output=tmp_path / "all.h5")
         everything, others, _ = opened(tmp_path / "all.h5")
@@ -220,6 +223,33 @@ class TestPredict:
             predict(
                 image, weights=weights, expressions=tmp_path / "referring.jsonl", output=tmp_path / "q.h5"
             )
+
+    def test_a_sentence_that_is_listed_twice(self, trained, weights, tmp_path):
+        """Predicted twice and scored once, it would be lost without a word."""
+        rows = read_rows(trained / "data")
+        write_rows(tmp_path, [*rows, *rows])
+        given = {"weights": weights, "split": "val", "output": tmp_path / "p.h5"}
+        predict(trained / "data", expressions=tmp_path / "referring.jsonl", **given)
+        assert evaluate(tmp_path / "p.h5", expressions=tmp_path / "referring.jsonl")["rows"][0]["sentences"]
+        with pytest.raises(BadInputError, match="was predicted more often than"):
+            evaluate(tmp_path / "p.h5", expressions=trained / "data")
+
+    @pytest.mark.parametrize("own", [{}, {"expression": ["the red disc"]}])
+    def test_shards_merge_to_what_one_run_predicts(self, trained, weights, tmp_path, own):
+        given = {"weights": weights, "workers": 0, **own}
+        predict(trained / "data", output=tmp_path / "all.h5", **given)
+        names = opened(tmp_path / "all.h5")[0].images
+        parts = [f"{k}/3" for k in range(3) if store.shard_indices(names, f"{k}/3")]
+        assert len(parts) > 1
+        for part in parts:
+            predict(trained / "data", shard=part, output=tmp_path / f"{part[0]}.h5", **given)
+        merge(
+            [str(tmp_path / f"{part[0]}.h5") for part in parts], output=tmp_path / "merged.h5", partial=True
+        )
+        (one, masks, _), (other, others, _) = opened(tmp_path / "all.h5"), opened(tmp_path / "merged.h5")
+        assert one.sentences == other.sentences and one.images == other.images
+        for (_, a), (_, b) in zip(masks, others, strict=True):
+            np.testing.assert_array_equal(a, b)
 
     def test_the_sentence_is_part_of_the_key(self, trained, weights, tmp_path):
         image = trained / "data/images/7.png"
@@ -252,6 +282,7 @@ class TestPredict:
             ({"expression": ["disc", " \t"]}, BadInputError, r"the sentence ' \\t' has no words"),
             ({}, UsageError, "name what to segment in .* with --expression or --expressions"),
             ({"expression": ["disc"], "expressions": "x"}, UsageError, "not both"),
+            ({"expression": ["disc\udcff"]}, UsageError, "not valid UTF-8"),
             ({"expression": ["disc"], "flip": True}, UsageError, "--flip does not apply to sentences"),
             ({"expression": ["disc"], "split": "val"}, UsageError, "is an image"),
             ({"expression": ["disc"], "scale": [0.5]}, UsageError, "--scale does not apply to masks of sent"),
@@ -267,6 +298,13 @@ class TestPredict:
         train_contour(trained / "data", output=tmp_path / "o.pth", loss=loss, **QUICK)
         with pytest.raises(BadInputError, match="predicts outlines; make masks"):
             predict(trained / "data", weights=tmp_path / "o.pth", output=tmp_path / "p.h5")
+
+    @pytest.mark.parametrize("words", [5, ["<pad>", "<unk>", "red", "red"], ["red"], ["<pad>", "<unk>", 3]])
+    def test_weights_with_a_damaged_vocabulary(self, trained, weights, tmp_path, words):
+        loaded = load_weights(weights)
+        save_weights(tmp_path / "w.pth", loaded.state_dict, {**loaded.meta, "vocabulary": words})
+        with pytest.raises(BadInputError, match=r"w\.pth"):
+            predict(trained / "data", weights=tmp_path / "w.pth", output=tmp_path / "p.h5")
 
     def test_weights_without_a_vocabulary(self, trained, weights, tmp_path):
         loaded = load_weights(weights)

@@ -93,6 +93,7 @@ def test_what_does_not_belong_together(tmp_path):
     whole = example("mask", 9)
     first = write_part(whole, tmp_path / "a.h5", [0, 1, 2], "0/2")
     weights = store.Input("weights", {"fingerprint": "x"})
+    frost = store.Input("frost", {"fingerprint": "x"})
     others = {
         "missing: 1/2": write_part(whole, tmp_path / "b.h5", [3], "0/2"),
         "different numbers of shards": write_part(whole, tmp_path / "c.h5", [3], "1/3"),
@@ -100,6 +101,7 @@ def test_what_does_not_belong_together(tmp_path):
         "differ in stage": write_part(whole, tmp_path / "e.h5", [3], "1/2", stage="other"),
         "differ in options": write_part(whole, tmp_path / "f.h5", [3], "1/2", scale=2),
         "differ in weights": write_part(whole, tmp_path / "g.h5", [3], "1/2", inputs=[weights]),
+        "differ in frost": write_part(whole, tmp_path / "i.h5", [3], "1/2", inputs=[frost]),
         "differ in kind": write_part(example("box", 9), tmp_path / "h.h5", [3], "1/2"),
     }
     for words, other in others.items():

@@ -27,6 +27,7 @@ def methods(json: options.Json = False) -> None:
     print()
     print("train-cls --arch BACKBONE:", ", ".join(found["backbones"]))
     print("cotrain --arch HEAD-BACKBONE, HEAD one of:", ", ".join(found["heads"]))
+    print("train-contour, cotrain --arch READER-BACKBONE, READER one of:", ", ".join(found["readers"]))
 
 
 def _settings(own: dict[str, object]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from wsstool.errors import BadInputError
 from wsstool.expressions.expression import Box, Expression, Id
+from wsstool.expressions.tokenizer import is_unicode
 
 Row = Mapping[str, Any]
 
@@ -43,7 +44,7 @@ def expression(row: Row, **known: Any) -> Expression:
         "sentence_ids": ids,
         "box": box,
         "mask": mask,
-        "no_target": bool(row.get("no_target", is_stated_empty and box is None and mask is None)),
+        "no_target": _no_target(row, is_stated_empty and box is None and mask is None),
         "id": id_of(row, "ref_id"),
         "annotation_id": id_of(row, "ann_id", "annotation_id"),
         "image_id": id_of(row, "image_id"),
@@ -53,6 +54,13 @@ def expression(row: Row, **known: Any) -> Expression:
         "size": size_of(row),
     }
     return Expression(**{**found, **known})
+
+
+def _no_target(row: Row, otherwise: bool) -> bool:
+    value = row.get("no_target", otherwise)
+    if value not in (True, False, None):
+        raise FieldError(f"'no_target' is {_short(value)}, neither true nor false")
+    return bool(value)
 
 
 def has_sentences(row: Row) -> bool:
@@ -71,7 +79,7 @@ def sentences(row: Row) -> tuple[tuple[str, ...], tuple[Id, ...]]:
     for value in values:
         ids.append(id_of(value, "sent_id") if isinstance(value, Mapping) else None)
         text = value.get("sent", value.get("raw")) if isinstance(value, Mapping) else value
-        if not isinstance(text, str):
+        if not isinstance(text, str) or not is_unicode(text):
             raise FieldError(f"{name!r} holds {_short(text)}, which is not a text")
         texts.append(text)
     known = tuple(one for one in ids if one is not None)
@@ -109,7 +117,7 @@ def id_of(row: Row, *names: str) -> Id | None:
 def text_of(row: Row, name: str) -> str | None:
     """Return a text; None if it is missing."""
     value = row.get(name)
-    if value is not None and not isinstance(value, str):
+    if value is not None and not (isinstance(value, str) and is_unicode(value)):
         raise FieldError(f"{name!r} is {_short(value)} and not a text")
     return value or None
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from wsstool.atomic import atomic_file, scratch_folder
-from wsstool.errors import UsageError
+from wsstool.data.geometry.shapes import shape_mask
+from wsstool.errors import BadInputError, UsageError
+from wsstool.expressions.expression import Expression
 from wsstool.expressions.formats import jsonl
 from wsstool.expressions.recognise import read_expressions
 from wsstool.expressions.shuffle import shuffled
@@ -54,7 +57,8 @@ def import_sentences(options: ImportOptions, messages: Messages) -> dict[str, An
     """Write the sentences of a file as JSON lines.
 
     With ``images`` they are checked against the images of that folder: names are spelled as there, sizes are
-    added, boxes are cut at the border, and objects that have no image or whose box is outside are left out.
+    added, boxes are cut at the border, objects that have no image or whose box is outside are left out, and
+    masks must be readable and of the size of their image.
     With ``shuffle`` every object gets sentences about other images, see ``expressions.shuffle``.
 
     Returns:
@@ -77,6 +81,8 @@ def import_sentences(options: ImportOptions, messages: Messages) -> dict[str, An
     check_output(output, options.force)
     expressions = open_sentences(options.images, Path(str(options.expressions)), messages=messages)
     rows = expressions.rows
+    if options.images is not None:
+        _check_masks(rows, expressions.source)
     if options.shuffle is not None:
         rows, kept = shuffled(rows, options.shuffle)
         if kept:
@@ -91,3 +97,13 @@ def import_sentences(options: ImportOptions, messages: Messages) -> dict[str, An
         "objects": len(rows),
         "sentences": sum(len(row.sentences) for row in rows),
     }
+
+
+def _check_masks(rows: Iterable[Expression], source: str) -> None:
+    for row in rows:
+        if row.mask is None or row.size is None:
+            continue
+        try:
+            shape_mask(row.mask, row.size)
+        except BadInputError as error:
+            raise BadInputError(f"the mask of an object of {row.image!r} in {source}: {error}") from None

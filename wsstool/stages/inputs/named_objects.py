@@ -33,6 +33,7 @@ class NamedObjects:
         split: the part that was taken, None for all.
         role: of the images among the inputs.
         file: the file as the user named it, None: found in the folder.
+        image: the only image, if the user named that instead of a folder.
     """
 
     dataset: Dataset
@@ -42,6 +43,7 @@ class NamedObjects:
     split: str | None
     role: str = "data"
     file: Path | None = None
+    image: Path | None = None
 
     @property
     def sentences(self) -> list[str]:
@@ -57,7 +59,8 @@ class NamedObjects:
             named = store.Input("expressions", identity, str(self.file or ""))
         else:
             named = store.Input(f"{self.role}-sentences", identity)
-        return [store.Input.of_folder(self.dataset.root, self.dataset.names, role=self.role), named]
+        images = store.Input.of_folder(self.dataset.root, self.dataset.names, role=self.role)
+        return [images if self.image is None else replace(images, path=str(self.image)), named]
 
     def only(self, kept: np.ndarray) -> NamedObjects:
         """Return the objects for which ``kept``, (R,) bool, is true, and their images."""

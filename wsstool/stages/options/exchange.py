@@ -94,4 +94,12 @@ class ImportOptions(Like, SentenceSource, RecordOutput):
         at_least=0,
     )
     class_list: Path | None = redeclared(DataFolder, "class_list", None, key=True)
-    force: bool = redeclared(Completion, "force", False)
+    output: Path | None = redeclared(
+        RecordOutput,
+        "output",
+        None,
+        help="output file, written atomically; default for masks: standard output; sentences need a file",
+    )
+    force: bool = redeclared(
+        Completion, "force", False, help="recompute masks that are up to date; write over a file of sentences"
+    )

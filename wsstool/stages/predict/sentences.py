@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.expressions.expression import Expression
-from wsstool.expressions.tokenizer import MAX_WORDS, tokenize
+from wsstool.expressions.tokenizer import MAX_WORDS, is_unicode, tokenize
 from wsstool.family import setting_texts
 from wsstool.models.weights import Weights
 from wsstool.selection.confidence import agreement
@@ -113,12 +114,14 @@ def _sentences(options: SentenceMaskOptions, messages: Messages) -> NamedObjects
     is_here = np.array([row.image == data.name for row in found.rows], bool)
     if not is_here.any():
         raise BadInputError(f"{found.source} has no sentence about '{data.name}'")
-    return found.only(is_here)
+    return replace(found.only(is_here), image=data)
 
 
 def _typed(options: SentenceMaskOptions, texts: list[str], messages: Messages) -> NamedObjects:
     """Return sentences from the command line, each about every image."""
     for text in texts:
+        if not is_unicode(text):
+            raise UsageError(f"--expression {text!r} is not valid UTF-8")
         n_words = len(tokenize(text))
         if not n_words:
             raise BadInputError(f"the sentence {text!r} has no words")
@@ -134,4 +137,5 @@ def _typed(options: SentenceMaskOptions, texts: list[str], messages: Messages) -
         dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
     rows = [Expression(name, (text,), number=k + 1) for name in dataset.names for k, text in enumerate(texts)]
     image_of = np.repeat(np.arange(len(dataset)), len(texts))
-    return NamedObjects(dataset, tuple(rows), image_of, "the command line", options.split)
+    found = NamedObjects(dataset, tuple(rows), image_of, "the command line", options.split)
+    return replace(found, image=data) if data.is_file() else found

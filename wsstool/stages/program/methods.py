@@ -55,10 +55,12 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
     Returns:
         ``methods``: one ``{place, name, summary, paper, cost, options}`` each, in the order of the
         registries. ``place`` is the command and option that accepts the name, ``options`` the method's
-        options for ``--set`` (name -> default). ``backbones`` and ``heads``: the parts of network names.
+        options for ``--set`` (name -> default). ``backbones``, ``heads`` and ``readers`` (of
+        sentences): the parts of network names.
     """
     from wsstool.models.backbones import BACKBONES
     from wsstool.models.heads.fcn import FCN_HEADS
+    from wsstool.models.referring import NAMES
     from wsstool.models.segmenter import HEADS
 
     found = []
@@ -79,4 +81,9 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
                     "options": {key: parameter.default for key, parameter in own.items()},
                 }
             )
-    return {"methods": found, "backbones": list(BACKBONES), "heads": [*HEADS, *FCN_HEADS]}
+    return {
+        "methods": found,
+        "backbones": list(BACKBONES),
+        "heads": [*HEADS, *FCN_HEADS],
+        "readers": list(NAMES),
+    }

@@ -18,6 +18,8 @@ from wsstool.errors import BadInputError, UsageError
 from wsstool.store.schema import COMMON_HEAD, KINDS
 from wsstool.types import SILENT, Messages
 
+_OF_A_PART = ("data", "input", "expressions")
+
 
 def merge(
     sources: Sequence[str],
@@ -85,16 +87,17 @@ def _check_alike(headers: Sequence[store.Header], names: Sequence[str], messages
             "version of wsstool": (_version(first), _version(header)),
             "options": (_options(first), _options(header)),
             "classes": (first.classes, header.classes),
-            "weights": (_fixed_inputs(first), _fixed_inputs(header)),
             "number format": (first.dtype, header.dtype),
             "attributes": (first.attributes, header.attributes),
             "columns": (set(first.columns), set(header.columns)),
         }
-        for what, (one, other) in pairs.items():
-            if one != other:
-                raise BadInputError(
-                    f"'{name}' and '{names[0]}' differ in {what}; only parts of the same run can be merged"
-                )
+        different = [what for what, (one, other) in pairs.items() if one != other]
+        different += _different_inputs(first, header)
+        if different:
+            raise BadInputError(
+                f"'{name}' and '{names[0]}' differ in {different[0]}; "
+                "only parts of the same run can be merged"
+            )
         if header.image_root != first.image_root:
             messages.warn(f"'{name}' was made from '{header.image_root}', not from '{first.image_root}'")
 
@@ -107,9 +110,16 @@ def _options(header: store.Header) -> dict[str, Any]:
     return {name: value for name, value in header.params.items() if name != "shard"}
 
 
-def _fixed_inputs(header: store.Header) -> list[Any]:
-    """Return the inputs common to all parts; their images, or the records of those, differ."""
-    return [one for one in header.inputs if one["role"] not in ("data", "input")]
+def _different_inputs(one: store.Header, other: store.Header) -> list[str]:
+    """Return the roles of inputs that should be common to all parts and are not.
+
+    Images, the records of those, and the sentences about them belong to a part.
+    """
+    known = [
+        {given["role"]: given for given in header.inputs if given["role"] not in _OF_A_PART}
+        for header in (one, other)
+    ]
+    return [role for role in sorted({*known[0], *known[1]}) if known[0].get(role) != known[1].get(role)]
 
 
 def _shard(header: store.Header) -> tuple[int, int] | None:

@@ -143,10 +143,16 @@ def count_image(
     image, scored, failed = len(found.images), 0, record.failed
     predicted = zip(range(rows.start, rows.stop), entries(record), others, strict=True)
     for entry, (number, text, mask), other in predicted:
-        if not (same := waiting[number, text]):
+        same = waiting.get((number, text))
+        if same is None:
             raise BadInputError(
                 f"{truth.source} has no sentence {text!r} about object {number} of '{record.name}'; name the "
                 "sentences of the predictions with --expressions"
+            )
+        if not same:
+            raise BadInputError(
+                f"the sentence {text!r} about object {number} of '{record.name}' was predicted more often "
+                f"than {truth.source} has it"
             )
         row = same.pop(0)
         if number not in truth.chosen:
