@@ -61,7 +61,7 @@ def test_every_sentence_names_its_object_and_no_other(rows, scenes):
         for row, sentence in pairs(rows)
         if [one.number for one in objects_named(sentence, scenes[row["image"]])] != [row["ann_id"]]
     ]
-    assert len(pairs(rows)) > 1200 and not wrong
+    assert len(pairs(rows)) > 900 and not wrong
 
 
 def test_sentences_of_other_scenes_rarely_hold(rows, scenes):
@@ -125,7 +125,7 @@ def test_words_of_test_sentences_are_known(folder):
     from wsstool.stages.streams.info import info
 
     counts = info(folder, split="test")["expressions"]
-    assert counts["objects"] > 100 and counts["unknown_words"] <= 0.01 * counts["words"]
+    assert counts["objects"] > 80 and counts["unknown_words"] <= 0.01 * counts["words"]
 
 
 def test_smallest_images(tmp_path):

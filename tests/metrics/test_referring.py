@@ -219,7 +219,7 @@ class TestBlindBaselines:
                 words=[3] * len(every),
             )
             found = referring_scores(counts, bootstrap=0)
-            assert found["sentences"] > 600 and found["mean_iou"] < 0.3 and found["overall_iou"] < 0.4
+            assert found["sentences"] > 450 and found["mean_iou"] < 0.4 and found["overall_iou"] < 0.4
 
 
 def test_a_smoke_run_on_human_sentences(shared):

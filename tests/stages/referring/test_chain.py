@@ -333,3 +333,10 @@ def test_commands_for_other_networks_say_what_this_one_is(trained, stage, tmp_pa
     (data / "labels.csv").write_text("image,labels\n" + "".join(f"{i}.png,disc\n" for i in range(8)))
     with pytest.raises(BadInputError, match="is a network that reads sentences, not a classifier"):
         stage(data, weights=trained / "c.pth", output=tmp_path / "x.h5")
+
+
+def test_the_boxes_of_a_selection_are_read_once(trained):
+    """Per sentence it would be once more over all sentences: minutes and gigabytes for tens of thousands."""
+    options = CotrainOptions(source=str(trained / "s.h5"), **COTRAIN)
+    boxes = [one.box for one in open_masked_sentences(options, Heard()).sentences]
+    assert len(boxes) > 8 and len({id(box.base) for box in boxes}) == 1
