@@ -43,12 +43,11 @@ class Ablation:
         given = ("--images", self.on.data, *own)
         weights = self.on.trained(f"{slug(name)}-{self.seed}", source, given, self.seed)
         found = self.on.predicted(weights, *(["--ensemble"] if ensemble else []))
-        row = self.on.steps.result(f"{found.stem}.json", "eval", found, "--json", "--quiet")["rows"][0]
-        return float(row["overall_iou"])
+        return self.selected(found)
 
-    def selected(self, selection: Path) -> float:
-        """Overall IoU of the masks of the training sentences."""
-        return float(self.on.selected(selection)["overall_iou"])
+    def selected(self, masks: Path) -> float:
+        """Overall IoU of the masks of the sentences in a file."""
+        return float(self.on.selected(masks)["overall_iou"])
 
     def filled(self, method: str, expressions: Path | None = None, name: str = "") -> Path:
         """Masks from boxes alone."""
@@ -74,15 +73,10 @@ def losses(of: Ablation) -> str:
 
 def weight(of: Ablation) -> str:
     """Lambda, the weight of the zero loss."""
-    rows = [
-        (
-            one,
-            of.selected(
-                of.greedy(f"lambda {one}", ("tightness=1", *([f"zero={one}"] if one != "0" else [])))
-            ),
-        )
-        for one in LAMBDA
-    ]
+    rows = []
+    for one in LAMBDA:
+        given = ("tightness=1",) if one == "0" else ("tightness=1", f"zero={one}")
+        rows.append((one, of.selected(of.greedy(f"lambda {one}", given))))
     return table(("lambda", "greedy by outline"), rows)
 
 

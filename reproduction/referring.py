@@ -1,12 +1,12 @@
 """Referring segmentation from boxes against the same network on true masks, over several seeds.
 
-    python reproduction/referring.py --work FOLDER [DATA] [--seeds 0 1 2] [--count N] [--views N]
+    python reproduction/referring.py --work FOLDER [DATA] [--seeds 0 1 2] [--cotrained 0] [--greedy]
 
-Per seed, with one schedule: the twin learns from true masks, the chain from boxes (GrabCut in each box or,
-with ``--greedy``, learned outlines that choose proposals; then co-training of two networks). Prints overall
-IoU, mean IoU and Prec@.5 of the test sentences with intervals over seeds, each network's own score with
-sentences about other images, and the share of the twin. Results of finished steps are kept in ``--work``.
-Without DATA the scenes are drawn.
+Per seed, with one schedule: the twin learns from true masks, the chain from boxes: GrabCut in each box or,
+with ``--greedy``, learned outlines that choose proposals. For the seeds of ``--cotrained`` two networks learn
+from the masks of the chain by co-training as well. Prints overall IoU, mean IoU and Prec@.5 of the test
+sentences with intervals over seeds, each network's own score with sentences about other images, and the share
+of the twin. Results of finished steps are kept in ``--work``. Without DATA the scenes are drawn.
 """
 
 from __future__ import annotations
@@ -61,12 +61,12 @@ class Referring:
     def trained(self, name: str, source: Path, own: Sequence[str | Path], seed: str) -> Path:
         """Train on the masks of a data folder or of a selection."""
         schedule = ("--epochs", self.epochs, "--optimizer", "adamw", "--weight-decay", "0.01")
-        return self.steps.make(f"{name}.pth", "cotrain", source, *own, *schedule, *self.common(seed, "0.004"))
+        return self.steps.make(f"{name}.pth", "cotrain", source, *own, *schedule, *self.common(seed))
 
-    def common(self, seed: str, lr: str) -> tuple[str, ...]:
+    def common(self, seed: str) -> tuple[str, ...]:
         """The part of the schedule that all trainings share."""
         return (
-            *("--arch", self.arch, "--crop-size", self.size, "--lr", lr, "--clip", "5", "--ema", "0.99"),
+            *("--arch", self.arch, "--crop-size", self.size, "--lr", "0.004", "--clip", "5", "--ema", "0.99"),
             *("--batch-size", "32", "--sentences-per-image", "4", "--workers", "0"),
             *("--seed", seed, "--quiet"),
         )
@@ -78,7 +78,7 @@ class Referring:
             f"{name}-{seed}.pth",
             *("train-contour", self.data, "--split", "train", "--views", self.views),
             *words,
-            *self.common(seed, "0.004"),
+            *self.common(seed),
         )
         given = (self.data, "--split", "train", "--weights", weights, "--workers", "0", "--quiet")
         return self.steps.make(f"{name}-{seed}.h5", "contour", *given)
@@ -99,8 +99,10 @@ class Referring:
         return self.steps.make(f"{name}.h5", *given, "--workers", "0", "--quiet")
 
     def selected(self, selection: Path) -> dict[str, Any]:
-        """Score the masks of the training sentences."""
-        return self.steps.result(f"{selection.stem}.json", "eval", selection, "--json", "--quiet")["rows"][0]
+        """Score the masks of the sentences in a file, without shuffled ones."""
+        return self.steps.result(f"{selection.stem}.alone.json", "eval", selection, "--json", "--quiet")[
+            "rows"
+        ][0]
 
     def predicted(self, weights: Path, *own: str, expressions: Path | None = None) -> Path:
         """Masks of the test sentences, or of those in ``expressions``."""

@@ -124,10 +124,12 @@ def _check_annotations(rows: Sequence[Expression], source: str) -> None:
             continue
         one = first.setdefault((row.dataset, row.annotation_id), row)
         if one.image != row.image or not _meet(one.box, row.box):
-            where = f"in {one.image!r}" + ("" if one.image == row.image else f" and in {row.image!r}")
-            raise BadInputError(
-                f"{source} has two objects with the annotation id {row.annotation_id!r}, {where}"
-            )
+            raise _two_objects(one, row, f"annotation id {row.annotation_id!r}", source)
+
+
+def _two_objects(one: Expression, other: Expression, what: str, source: str) -> BadInputError:
+    where = f"in {one.image!r}" + ("" if one.image == other.image else f" and in {other.image!r}")
+    return BadInputError(f"{source} has two objects with the {what}, {where}")
 
 
 def _meet(one: Box | None, other: Box | None) -> bool:
@@ -164,9 +166,7 @@ def _chosen(row: Expression, texts: list[int]) -> Expression:
 
 def _joined(one: Expression, other: Expression, source: str) -> Expression:
     if (one.image, one.box, one.mask) != (other.image, other.box, other.mask):
-        where = f"in {one.image!r}"
-        where += "" if one.image == other.image else f" and in {other.image!r}"
-        raise BadInputError(f"{source} has two objects with the id {one.id!r}, {where}")
+        raise _two_objects(one, other, f"id {one.id!r}", source)
     has_ids = bool(one.sentence_ids) and bool(other.sentence_ids)
     return replace(
         one,

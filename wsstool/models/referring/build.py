@@ -147,7 +147,8 @@ def build_described(meta: Mapping[str, Any], source: Path | str) -> ReferringNet
     Raises:
         BadInputError: without vocabulary, or other fields missing.
     """
-    if not meta.get("vocabulary"):
+    vocabulary = meta.get("vocabulary")
+    if not isinstance(vocabulary, list | tuple) or len(vocabulary) < 2:  # <pad> and <unk>
         raise BadInputError(
             f"{source} has no vocabulary; a network that reads sentences needs the one it learned"
         )
@@ -156,4 +157,4 @@ def build_described(meta: Mapping[str, Any], source: Path | str) -> ReferringNet
     if missing:
         raise BadInputError(f"{source} does not describe its network (no '{missing[0]}' in its metadata)")
     options = {name: meta[name] for name in names if name != "arch"}
-    return build_referring(meta["arch"], len(meta["vocabulary"]), **options)
+    return build_referring(meta["arch"], len(vocabulary), **options)

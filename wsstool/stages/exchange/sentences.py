@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from wsstool.atomic import atomic_file, scratch_folder
-from wsstool.data.geometry.shapes import shape_mask
-from wsstool.errors import BadInputError, UsageError
-from wsstool.expressions.expression import Expression
+from wsstool.errors import UsageError
 from wsstool.expressions.formats import jsonl
 from wsstool.expressions.recognise import read_expressions
 from wsstool.expressions.shuffle import shuffled
 from wsstool.registry import EXPRESSION_EXPORTS
 from wsstool.stages.exchange.output import check_output, put
-from wsstool.stages.inputs.sentences import open_sentences, report
+from wsstool.stages.inputs.sentences import open_sentences, report, true_mask
 from wsstool.stages.options.exchange import ExportOptions, ImportOptions
 from wsstool.types import Messages
 
@@ -82,7 +79,8 @@ def import_sentences(options: ImportOptions, messages: Messages) -> dict[str, An
     expressions = open_sentences(options.images, Path(str(options.expressions)), messages=messages)
     rows = expressions.rows
     if options.images is not None:
-        _check_masks(rows, expressions.source)
+        for row in rows:
+            true_mask(row, expressions.source)  # raises what is wrong with it
     if options.shuffle is not None:
         rows, kept = shuffled(rows, options.shuffle)
         if kept:
@@ -97,13 +95,3 @@ def import_sentences(options: ImportOptions, messages: Messages) -> dict[str, An
         "objects": len(rows),
         "sentences": sum(len(row.sentences) for row in rows),
     }
-
-
-def _check_masks(rows: Iterable[Expression], source: str) -> None:
-    for row in rows:
-        if row.mask is None or row.size is None:
-            continue
-        try:
-            shape_mask(row.mask, row.size)
-        except BadInputError as error:
-            raise BadInputError(f"the mask of an object of {row.image!r} in {source}: {error}") from None

@@ -9,11 +9,10 @@ import numpy as np
 
 from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
-from wsstool.data.geometry.shapes import shape_mask
 from wsstool.errors import BadInputError
 from wsstool.expressions.expression import Expression
 from wsstool.expressions.splits import in_split
-from wsstool.stages.inputs.sentences import open_sentences, rows_of_split
+from wsstool.stages.inputs.sentences import open_sentences, rows_of_split, true_mask
 from wsstool.stages.inputs.tags import has_train_split
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import Messages
@@ -69,18 +68,8 @@ class NamedObjects:
         return replace(self, dataset=self.dataset.subset(used), rows=rows, image_of=image_of)
 
     def mask(self, number: int) -> np.ndarray | None:
-        """Return the ground-truth mask of an object, (H,W) bool; None if there is none.
-
-        Raises:
-            BadInputError: an unreadable shape, or one of another size than the image.
-        """
-        row = self.rows[number]
-        if row.mask is None or row.size is None:
-            return None
-        try:
-            return shape_mask(row.mask, row.size)
-        except BadInputError as error:
-            raise BadInputError(f"the mask of an object of {row.image!r} in {self.source}: {error}") from None
+        """Return the ground-truth mask of an object, see ``true_mask``."""
+        return true_mask(self.rows[number], self.source)
 
 
 def open_named_objects(

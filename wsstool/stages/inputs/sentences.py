@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
+import numpy as np
+
+from wsstool.data.geometry.shapes import shape_mask
 from wsstool.data.images import image_size
 from wsstool.data.listing import Lookup, find_images
 from wsstool.data.splits import split_indices, split_names
@@ -109,6 +112,24 @@ def _named(expressions: Expressions, root: Path, messages: Messages) -> list[Exp
             f"with {lost} sentences"
         )
     return rows
+
+
+def true_mask(row: Expression, source: str) -> np.ndarray | None:
+    """Return the ground-truth mask of an object, (H,W) bool; None if there is none.
+
+    Args:
+        row: the object, with the size of its image.
+        source: the file, for messages.
+
+    Raises:
+        BadInputError: an unreadable shape, or one of another size than the image.
+    """
+    if row.mask is None or row.size is None:
+        return None
+    try:
+        return shape_mask(row.mask, row.size)
+    except BadInputError as error:
+        raise BadInputError(f"the mask of an object of {row.image!r} in {source}: {error}") from None
 
 
 def image_names(expressions: Expressions, names: Sequence[str]) -> dict[str, str | None]:

@@ -85,7 +85,6 @@ def open_sentence_mapper(
     Raises:
         BadInputError: weights without vocabulary or damaged ones, or one network where two are asked for.
     """
-    vocabulary = _vocabulary(loaded, weights)
     states = [loaded.state_dict]
     if ensemble:
         if loaded.state_dict_2 is None:
@@ -98,13 +97,8 @@ def open_sentence_mapper(
         network = build_model(loaded.meta, weights)
         load_state(network, state, weights)
         networks.append(network.eval().to(device=device, memory_format=torch.channels_last))  # type: ignore[call-overload]
-    return SentenceMapper(networks, loaded.meta, vocabulary, batch_size)
-
-
-def _vocabulary(loaded: Weights, weights: Path) -> Vocabulary:
-    if "vocabulary" not in loaded.meta:
-        raise BadInputError(f"'{weights}' has no vocabulary; a network that reads sentences needs its own")
     try:
-        return Vocabulary.from_list(loaded.meta["vocabulary"])
+        vocabulary = Vocabulary.from_list(loaded.meta["vocabulary"])
     except BadInputError as error:
         raise BadInputError(f"'{weights}' is damaged: {error}") from None
+    return SentenceMapper(networks, loaded.meta, vocabulary, batch_size)

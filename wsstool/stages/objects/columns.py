@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,13 @@ class BoxColumns:
             "attributes": {"layers": [SENTENCE_LAYER]},
         }
 
-    @property
+    @cached_property
     def sentences(self) -> tuple[str, ...] | None:
         """The sentence of each entry; None: the entries are objects."""
         column = self.columns.get("sentence")
         return None if column is None else tuple(text.decode() for text in column.tolist())
 
-    @property
+    @cached_property
     def given_boxes(self) -> np.ndarray:
         """(B, 4) boxes; the whole image for a sentence without one."""
         counts = np.diff(self.columns["box_offset"])

@@ -137,5 +137,5 @@ def _typed(options: SentenceMaskOptions, texts: list[str], messages: Messages) -
         dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
     rows = [Expression(name, (text,), number=k + 1) for name in dataset.names for k, text in enumerate(texts)]
     image_of = np.repeat(np.arange(len(dataset)), len(texts))
-    found = NamedObjects(dataset, tuple(rows), image_of, "the command line", options.split)
-    return replace(found, image=data) if data.is_file() else found
+    image = data if data.is_file() else None
+    return NamedObjects(dataset, tuple(rows), image_of, "the command line", options.split, image=image)

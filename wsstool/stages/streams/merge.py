@@ -115,11 +115,12 @@ def _different_inputs(one: store.Header, other: store.Header) -> list[str]:
 
     Images, the records of those, and the sentences about them belong to a part.
     """
-    known = [
-        {given["role"]: given for given in header.inputs if given["role"] not in _OF_A_PART}
-        for header in (one, other)
-    ]
-    return [role for role in sorted({*known[0], *known[1]}) if known[0].get(role) != known[1].get(role)]
+
+    def of_role(header: store.Header, role: str) -> list[Any]:
+        return [given for given in header.inputs if given["role"] == role]
+
+    roles = {given["role"] for given in (*one.inputs, *other.inputs)} - {*_OF_A_PART}
+    return [role for role in sorted(roles) if of_role(one, role) != of_role(other, role)]
 
 
 def _shard(header: store.Header) -> tuple[int, int] | None:

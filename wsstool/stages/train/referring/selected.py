@@ -128,15 +128,16 @@ def _in_records(options: CotrainOptions, messages: Messages) -> MaskedSentences:
         content = [[one.image, one.mask, one.text] for one in sentences]
         identity = {"fingerprint": digest(canonical_json(content))}
         inputs.append(store.Input("expressions", identity, str(options.expressions)))
-    elif (texts := columns.sentences) is None:
+    elif columns.sentences is None:
         raise BadInputError(
             f"'{options.source or '-'}' has no sentences; name a file with the sentences of its boxes with "
             "--expressions"
         )
     else:
-        boxes = columns.given_boxes  # once: like the texts it is computed from all rows
         sentences = [
-            Sentence(i, row, boxes[row], texts[row]) for i in range(len(columns)) for row in columns.rows(i)
+            Sentence(i, row, columns.given_boxes[row], columns.sentences[row])
+            for i in range(len(columns))
+            for row in columns.rows(i)
         ]
     sentences = [one for one in sentences if done[one.image]]
     if not sentences:
