@@ -10,7 +10,7 @@ from wsstool.data.dataset import open_dataset
 from wsstool.data.geometry.shapes import shape_mask
 from wsstool.expressions.recognise import read_expressions
 from wsstool.expressions.tokenizer import tokenize
-from wsstool.metrics.bootstrap import mean_interval, ratio_interval
+from wsstool.metrics.bootstrap import mean_interval, ratio_difference_interval, ratio_interval
 from wsstool.metrics.referring import (
     SentenceCounts,
     central_object,
@@ -156,6 +156,20 @@ class TestInterval:
         assert (found.low, found.high) == (0.5, 0.5)
         nothing = ratio_interval(np.zeros(2), np.zeros(2), np.array([0, 1]))
         assert math.isnan(nothing.low)
+
+    def test_a_difference_is_drawn_in_pairs(self):
+        """As resampled by hand: narrower than the intervals of the two ratios together."""
+        rng = np.random.default_rng(3)
+        image, above = np.arange(40) // 2, rng.random(40)
+        below, other = 1 + rng.random(40), above + 0.1 * rng.random(40)
+        found = ratio_difference_interval((above, other), (below, below), image, samples=2000)
+        by_hand = []
+        for _ in range(2000):
+            rows = np.concatenate([np.flatnonzero(image == i) for i in rng.choice(20, 20)])
+            by_hand.append((above[rows].sum() - other[rows].sum()) / below[rows].sum())
+        assert [found.low, found.high] == pytest.approx(np.quantile(by_hand, [0.025, 0.975]), abs=0.002)
+        alone = ratio_interval(above, below, image)
+        assert found.high - found.low < (alone.high - alone.low) / 3
 
 
 class TestRefusals:

@@ -139,13 +139,51 @@ def ratio_interval(
             are left out.
         image, groups, samples, level, seed: as in :func:`mean_interval`.
     """
+    ratios, n = _ratios(numerators, denominators, image, groups, samples, seed)
+    return _percentiles(ratios, level, samples, n)
+
+
+def ratio_difference_interval(
+    numerators: tuple[np.ndarray, np.ndarray],
+    denominators: tuple[np.ndarray, np.ndarray],
+    image: np.ndarray,
+    *,
+    groups: Sequence[object] | None = None,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Interval:
+    """Paired percentile bootstrap of the difference of two such ratios on the *same* objects.
+
+    Args:
+        numerators, denominators: of the one method and of the other, (R,) each, see :func:`ratio_interval`.
+        image, groups, samples, level, seed: as in :func:`mean_interval`.
+
+    Source:
+        As :func:`difference_interval`.
+    """
+    (first, n), (second, _) = (
+        _ratios(above, below, image, groups, samples, seed)  # the same resamples
+        for above, below in zip(numerators, denominators, strict=True)
+    )
+    return _percentiles(first - second, level, samples, n)
+
+
+def _ratios(
+    numerators: np.ndarray,
+    denominators: np.ndarray,
+    image: np.ndarray,
+    groups: Sequence[object] | None,
+    samples: int,
+    seed: int,
+) -> tuple[np.ndarray, int]:
+    """Return the ratio of the sums of each resample, NaN where it has none, and the number of units."""
     units = image if groups is None else np.unique([str(g) for g in groups], return_inverse=True)[1][image]
     _, unit = np.unique(units, return_inverse=True)
     n = int(unit.max()) + 1
     above, below = (np.bincount(unit, one, minlength=n) for one in (numerators, denominators))
     with np.errstate(invalid="ignore"):
-        ratios = np.concatenate([(drawn @ above) / (drawn @ below) for drawn in _draws(n, samples, seed)])
-    return _percentiles(ratios, level, samples, n)
+        return np.concatenate([(drawn @ above) / (drawn @ below) for drawn in _draws(n, samples, seed)]), n
 
 
 def _percentiles(scores: np.ndarray, level: float, samples: int, units: int) -> Interval:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from wsstool.metrics.bootstrap import mean_interval, ratio_interval
+from wsstool.metrics.bootstrap import mean_interval, ratio_difference_interval, ratio_interval
 from wsstool.metrics.sizes import SIZES
 
 PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
@@ -167,6 +167,44 @@ def referring_scores(
         options: dict[str, Any] = {"groups": groups, "samples": bootstrap, "seed": seed}
         overall = ratio_interval(targets.intersection, targets.union, targets.image, **options)
         mean = mean_interval(targets.iou, targets.image, **options)
+        found["interval"] = {"overall_iou": vars(overall), "mean_iou": vars(mean)}
+    return found
+
+
+def referring_difference(
+    counts: SentenceCounts,
+    others: SentenceCounts,
+    *,
+    bootstrap: int = 1000,
+    groups: Sequence[object] | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return the scores of one method minus those of another on the same sentences.
+
+    Args:
+        counts, others: of the same sentences in the same order.
+        bootstrap, groups, seed: as in :func:`referring_scores`; images are drawn for both methods at once.
+
+    Returns:
+        ``overall_iou`` and ``mean_iou``, and ``interval`` with the same names; None without sentences that
+        have a target, no interval without resamples.
+
+    Raises:
+        ValueError: other sentences.
+    """
+    same = ("image", "truth", "has_target", "words")
+    if not all(np.array_equal(getattr(counts, name), getattr(others, name)) for name in same):
+        raise ValueError("other sentences")
+    targets, theirs = counts.of(counts.has_target), others.of(others.has_target)
+    if not len(targets):
+        return dict.fromkeys(("overall_iou", "mean_iou"))
+    mine, other = _scores(targets), _scores(theirs)
+    found: dict[str, Any] = {name: mine[name] - other[name] for name in ("overall_iou", "mean_iou")}
+    if bootstrap:
+        options: dict[str, Any] = {"groups": groups, "samples": bootstrap, "seed": seed}
+        sums = (targets.intersection, theirs.intersection), (targets.union, theirs.union)
+        overall = ratio_difference_interval(*sums, targets.image, **options)
+        mean = mean_interval(targets.iou - theirs.iou, targets.image, **options)
         found["interval"] = {"overall_iou": vars(overall), "mean_iou": vars(mean)}
     return found
 

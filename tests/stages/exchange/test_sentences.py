@@ -50,7 +50,7 @@ class TestImages:
 
     def test_an_image_that_is_not_there(self, tmp_path, data):
         heard = Heard()
-        source = lines(tmp_path, row("a"), row("z.png"), row("z.png"), row("y.png"))
+        source = lines(tmp_path, row("a"), row("z.png"), row("z.png", sentence="other"), row("y.png"))
         assert len(open_sentences(data, source, messages=heard)) == 1
         assert heard.warned == [
             f"sentence file '{source}' names 2 images that are not there, such as 'z.png', with 3 sentences"
@@ -94,6 +94,18 @@ class TestImages:
         assert heard.said == [
             f"1 sentences of sentence file '{source}' have more than 20 words; networks read the first 20"
         ]
+
+    def test_objects_given_twice(self, tmp_path, data):
+        heard = Heard()
+        source = lines(tmp_path, row(), row("b"), row(), row(sentence="another"))
+        assert len(open_sentences(data, source, messages=heard)) == 4
+        assert heard.warned == [
+            f"1 objects of sentence file '{source}' repeat another with all its sentences; each counts"
+        ]
+
+    def test_an_image_in_place_of_sentences(self, data):
+        with pytest.raises(BadInputError, match=r"a.png' is an image, not a folder or a file with sentences"):
+            open_sentences(data / "images/a.png", messages=Heard())
 
 
 class TestSplits:

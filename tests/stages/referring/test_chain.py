@@ -179,8 +179,12 @@ class TestCotrain:
         with pytest.raises(UsageError, match=says):
             cotrain(str(trained / "s.h5"), output=tmp_path / "n.pth", **{**COTRAIN, **own})
 
+    def test_a_selection_with_sentences_needs_a_network_that_reads(self, trained, tmp_path):
+        with pytest.raises(BadInputError, match=r"has one selection per sentence; a network that reads"):
+            cotrain(str(trained / "s.h5"), output=tmp_path / "n.pth", arch="linear-tiny", epochs=1)
+
     def test_a_selection_without_sentences(self, selection, pictures, tmp_path):
-        with pytest.raises(BadInputError, match="has no sentences; name a file with the sentences"):
+        with pytest.raises(BadInputError, match=r"has no sentences, which .* learns to read"):
             cotrain(str(selection), images=pictures, output=tmp_path / "n.pth", **COTRAIN)
 
 

@@ -76,10 +76,17 @@ def label_maps_in_records(source: object, images: Path | None, command: str) -> 
 
     Raises:
         MissingInputError: the images are not there.
-        BadInputError: a file of another kind, damaged, or without a single labelled pixel.
+        BadInputError: a file of another kind, or of sentences, damaged, or without a single labelled pixel.
     """
-    records = store.open_random(source, kinds=("mask",), command=command)
+    records = store.open_random(source, kinds=("mask", "selection"), command=command, sentences=True)
     header = records.header
+    if header.sentences is not None:
+        raise BadInputError(
+            f"'{source or '-'}' has one {header.payload} per sentence; a network that reads sentences, such "
+            "as --arch bcam-mobilenet-v2, learns from selection files with sentences"
+        )
+    if header.payload != "mask":
+        raise store.other_kind(f"'{source or '-'}'", header, ("mask",), command)
     folder = image_folder(header, images, source)
     failed = np.flatnonzero(records.tail["status"] != store.DONE).tolist()
     numbers = [i for i in range(len(records)) if i not in set(failed) and not records[i].failed]

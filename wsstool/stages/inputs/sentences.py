@@ -11,7 +11,7 @@ import numpy as np
 
 from wsstool.data.geometry.shapes import shape_mask
 from wsstool.data.images import image_size
-from wsstool.data.listing import Lookup, find_images
+from wsstool.data.listing import Lookup, find_images, is_image_name
 from wsstool.data.splits import split_indices, split_names
 from wsstool.errors import BadInputError, WsstoolError
 from wsstool.expressions.expression import Expression, Expressions
@@ -41,7 +41,10 @@ def open_sentences(data: Path | None, source: Path | None = None, *, messages: M
         BadInputError: a malformed file, none of its images in the folder, or an image of another size than
             stated.
     """
-    expressions = read_expressions(Path(str(data if source is None else source)))
+    path = Path(data if source is None else source)  # type: ignore[arg-type]
+    if is_image_name(path.name):
+        raise BadInputError(f"'{path}' is an image, not a folder or a file with sentences")
+    expressions = read_expressions(path)
     report(expressions, messages)
     if data is None:
         return expressions
@@ -81,11 +84,17 @@ def _is_file(split: str) -> bool:
 
 
 def report(expressions: Expressions, messages: Messages) -> None:
-    """Report sentences without words, and long ones."""
+    """Report sentences without words, objects given twice, and long sentences."""
     if expressions.empty:
         messages.warn(
             f"{len(expressions.empty)} objects of {expressions.source} have empty sentences, such as one of "
             f"{expressions.empty[0]!r}; these sentences are left out"
+        )
+    rows = expressions.rows
+    distinct = {(row.image, row.id, row.annotation_id, row.box, row.sentences) for row in rows}
+    if repeated := len(rows) - len(distinct):
+        messages.warn(
+            f"{repeated} objects of {expressions.source} repeat another with all its sentences; each counts"
         )
     long = sum(len(tokenize(text)) > MAX_WORDS for text in expressions.sentences())
     if long:

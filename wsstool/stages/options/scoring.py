@@ -142,7 +142,7 @@ class EvalOptions(LabelMapScores, SentenceSource):
     )
     against: Path | None = option(
         None,
-        "score file of another method on the same images; reports the mIoU difference with its interval",
+        "score file of another method on the same images or sentences; reports differences with intervals",
         panel=METHOD,
     )
     fail_under: str | None = option(

@@ -333,12 +333,7 @@ def open_records(
     reader = Reader(stream, name, path)
     if kinds and reader.header.payload not in kinds:
         reader.close()
-        got = reader.header.payload
-        makers = " or ".join(sorted({f"'{KINDS[kind].made_by}'" for kind in kinds}))
-        raise BadInputError(
-            f"{name} is a {got} file (from '{reader.header.stage}'); {command} reads {' or '.join(kinds)} "
-            f"files, made by {makers}"
-        )
+        raise other_kind(name, reader.header, kinds, command)
     if kinds and not sentences and reader.header.sentences is not None:
         reader.close()
         raise BadInputError(
@@ -346,3 +341,12 @@ def open_records(
             f"{'image' if reader.header.payload == 'mask' else 'object'}"
         )
     return reader
+
+
+def other_kind(name: str, header: Header, kinds: Sequence[str], command: str) -> BadInputError:
+    """Return the error of a file of a kind that a command does not read; ``name`` as it is to be shown."""
+    makers = " or ".join(sorted({f"'{KINDS[kind].made_by}'" for kind in kinds}))
+    return BadInputError(
+        f"{name} is a {header.payload} file (from '{header.stage}'); {command} reads {' or '.join(kinds)} "
+        f"files, made by {makers}"
+    )

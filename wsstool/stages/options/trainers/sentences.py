@@ -29,7 +29,7 @@ sentence_option = partial(option, key="changed", unused=WITHOUT_SENTENCES)
 class SentenceTraining(SentenceSource, WordEmbedding):
     """Sentences to learn from, and the parts of a network that reads them."""
 
-    expressions: Path | None = redeclared(SentenceSource, "expressions", None, unused=(WITHOUT_SENTENCES,))
+    expressions: Path | None = redeclared(SentenceSource, "expressions", None)
     word_vectors: Path | None = redeclared(WordEmbedding, "word_vectors", None, unused=(WITHOUT_SENTENCES,))
     sentences_per_image: int = sentence_option(
         4,

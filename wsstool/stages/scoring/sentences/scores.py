@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from wsstool.metrics.referring import referring_scores, scores_by
+from wsstool.errors import BadInputError
+from wsstool.metrics.referring import referring_difference, referring_scores, scores_by
 from wsstool.stages.options.metrics import METRICS
 from wsstool.stages.options.scoring import EvalOptions, LabelMapScores
 from wsstool.stages.scoring.scorer import Scorer, Table
@@ -27,16 +28,29 @@ TITLES = {
 
 
 def summarise(
-    counts: SentenceScores, options: LabelMapScores, *, groups: Mapping[str, str] | None = None
+    counts: SentenceScores,
+    options: LabelMapScores,
+    *,
+    groups: Mapping[str, str] | None = None,
+    against: SentenceScores | None = None,
 ) -> dict[str, Any]:
     """Return the scores of all sentences.
+
+    Args:
+        counts: of the sentences.
+        options: of the intervals.
+        groups: image -> group of images that are resampled together.
+        against: counts of another method for the same sentences: the row also has the paired difference.
 
     Returns:
         ``source``, ``kind``, ``images``, ``failed``, ``missing``, ``without_truth``, ``definition``,
         ``truth`` (where it is from), ``definitions`` (of each score and baseline), and one row in ``rows`` as
         ``metrics.referring.referring_scores``, with ``by_dataset`` where the set names some and
         ``baselines``: the same scores of each baseline, and ``gain``: the overall IoU of the masks by that of
-        the baseline.
+        the baseline. ``against`` has ``source`` and the differences of ``referring_difference``.
+
+    Raises:
+        BadInputError: ``against`` scores other images or sentences.
     """
     ordered = counts.ordered()
     drawn = None if groups is None else [groups[name] for name in ordered.images]
@@ -49,6 +63,8 @@ def summarise(
     for name in BASELINES:
         if name in ordered.pixels:
             row["baselines"][name] = _baseline(referring_scores(ordered.of(name), bootstrap=0), row)
+    if against is not None:
+        row["against"] = {"source": against.source, **_difference(ordered, against.ordered(), options_of)}
     return {
         "source": counts.source,
         "kind": KIND,
@@ -64,6 +80,17 @@ def summarise(
         "truth": counts.truth,
         "rows": [row],
     }
+
+
+def _difference(counts: SentenceScores, against: SentenceScores, options: dict[str, Any]) -> dict[str, Any]:
+    """Compare two methods; both in the order of image names."""
+    named = f"'{against.source}' and '{counts.source}' score different"
+    if odd := sorted(set(counts.images) ^ set(against.images)):
+        raise BadInputError(f"{named} images (such as '{odd[0]}')")
+    try:
+        return referring_difference(counts.of(MASKS), against.of(MASKS), **options)
+    except ValueError:
+        raise BadInputError(f"{named} sentences") from None
 
 
 def _baseline(found: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
@@ -114,7 +141,8 @@ def columns(summary: dict[str, Any]) -> list[Table | str]:
         if found["sentences"]
     ]
     empty = row["no_target"]
-    lines = [
+    lines = _against(row["against"]) if "against" in row else []
+    lines += [
         f"{empty['right']} of {empty['sentences']} sentences without a target have an empty mask; no other "
         "score has them."
     ] * bool(empty["sentences"])
@@ -129,6 +157,18 @@ def columns(summary: dict[str, Any]) -> list[Table | str]:
 
 def _ends(interval: dict[str, Any] | None) -> tuple[float | None, float | None]:
     return (None, None) if interval is None else (interval["low"], interval["high"])
+
+
+def _against(found: dict[str, Any]) -> list[str]:
+    """Return one line per score that is compared with that of another method."""
+    lines = []
+    for name in ("overall_iou", "mean_iou"):
+        if found[name] is None:
+            continue
+        low, high = _ends(found.get("interval", {}).get(name))
+        sure = "" if low is None else f", 95 % from {low:+.4f} to {high:+.4f}"
+        lines.append(f"{TITLES[name]} {found[name]:+.4f} against {found['source']}{sure}")
+    return lines
 
 
 def _times(gain: float | None) -> str:
@@ -147,7 +187,7 @@ def _parts(row: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 SENTENCES = Scorer(
     NAME,
     (KIND,),
-    frozenset({"group", "expressions", "shuffled"}),
+    frozenset({"group", "against", "expressions", "shuffled"}),
     SentenceScores,
     measure,
     summarise,

@@ -130,8 +130,8 @@ def _in_records(options: CotrainOptions, messages: Messages) -> MaskedSentences:
         inputs.append(store.Input("expressions", identity, str(options.expressions)))
     elif columns.sentences is None:
         raise BadInputError(
-            f"'{options.source or '-'}' has no sentences; name a file with the sentences of its boxes with "
-            "--expressions"
+            f"'{options.source or '-'}' has no sentences, which --arch {options.arch} learns to read; name a "
+            "file with the sentences of its boxes with --expressions"
         )
     else:
         sentences = [
