@@ -1,6 +1,7 @@
 """What token labels are worth: a class-only network, a labeler and two students, on drawn or real images.
 
     python reproduction/token_labels.py --work FOLDER [DATA] [--seeds 0 1 2] [--epochs N] [--negatives]
+        [--train "OPTIONS of train-cls"]
 
 Four networks per seed, with one schedule: the class token alone (its token head reads the finished tokens
 and trains nothing else: the stopped gradient of the paper), a labeler, and students of that labeler by Gumbel
@@ -12,6 +13,7 @@ each network give on the test images at their best threshold. Results of finishe
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +44,7 @@ class Experiment:
     Attributes:
         steps: runs the commands.
         data: folder with tags and the splits train, val and test; masks if maps are scored.
-        schedule: options of ``train-cls`` that all networks share.
+        schedule: options of ``train-cls`` that all networks share; ``{seed}`` in them is the seed.
         severities: of the corruptions.
     """
 
@@ -62,7 +64,7 @@ class Experiment:
         return self.steps.make(
             f"{slug(name)}-{seed}.pth",
             *("train-cls", self.data, "--split", "train", "--val-split", "val"),
-            *self.schedule,
+            *(word.format(seed=seed) for word in self.schedule),
             *own,
             *("--seed", seed, "--quiet"),
         )
@@ -140,6 +142,7 @@ def main() -> None:
     parser.add_argument("--batch-size", default="32")
     parser.add_argument("--severity", nargs="+", default=["3"])
     parser.add_argument("--negatives", action="store_true", help="images without a tag are negatives")
+    parser.add_argument("--train", default="", help="further options of train-cls; '{seed}' is replaced")
     parser.add_argument("--no-masks", action="store_true", help="skip the scores of the maps")
     args = parser.parse_args()
     steps = Steps(args.work)
@@ -150,6 +153,7 @@ def main() -> None:
         *("--batch-size", args.batch_size, "--lr", "1e-3", "--warmup-epochs", "2", "--weight-decay", "0.05"),
         *("--color-jitter", "0.2", "--workers", "0"),
         *(["--negatives"] if args.negatives else []),
+        *shlex.split(args.train),
     )
     experiment = Experiment(steps, data, schedule, args.severity)
     print(robustness_table(experiment, args.seeds))
