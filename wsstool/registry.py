@@ -27,6 +27,7 @@ EXPORTS = Registry(
         "voc": Entry(
             "wsstool.data.formats.voc_png:write", "Everingham et al., IJCV 2010", "two PNGs per image"
         ),
+        "csv": Entry("wsstool.data.formats.object_table:write", "list, lowest score first", "one CSV file"),
     },
 )
 

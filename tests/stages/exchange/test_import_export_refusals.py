@@ -44,13 +44,15 @@ def test_nothing_of_others_is_lost(tmp_path, selection):
 
 def test_formats_are_for_their_kind_of_file(tmp_path, selection):
     masks = write_masks(tmp_path / "masks.h5", write_data(tmp_path / "data"))
-    with pytest.raises(UsageError, match="--format cvat is for selection files"):
-        export(masks, output=tmp_path / "o", format="cvat")
-    with pytest.raises(UsageError, match="--format png is for mask files"):
+    with pytest.raises(
+        UsageError, match="--format refer cannot hold a mask file; choose from png, overlay, c"
+    ):
+        export(masks, output=tmp_path / "o", format="refer")
+    with pytest.raises(UsageError, match="--format png cannot hold a selection file; choose from coco, "):
         export(selection, output=tmp_path / "o", format="png")
-    with pytest.raises(UsageError, match="--layer and --prefix are for mask files"):
+    with pytest.raises(UsageError, match="--layer and --prefix are for mask and cam files"):
         export(selection, output=tmp_path / "o", layer="x")
-    with pytest.raises(UsageError, match="are for selection files"):
+    with pytest.raises(UsageError, match="--set and --like are for object formats, not for png"):
         export(masks, output=tmp_path / "o", settings=["shape=mask"])
     with pytest.raises(UsageError, match="shape=circle: give mask or polygon"):
         export(selection, output=tmp_path / "o", settings=["shape=circle"])

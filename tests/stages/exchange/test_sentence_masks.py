@@ -116,7 +116,7 @@ def test_refusals(root, tmp_path):
         with pytest.raises(UsageError, match=f"--format {format} cannot hold sentences; choose from coco, "):
             export(path, output=tmp_path / "x", format=format)
     for format in ("png", "jsonl"):
-        with pytest.raises(UsageError, match="apply to --format coco and coco-results"):
+        with pytest.raises(UsageError, match="apply to --format coco, coco-results and csv"):
             export(path, output=tmp_path / "x", format=format, score_threshold=0.5)
     with pytest.raises(UsageError, match="the input has one mask per sentence"):
         export(path, output=tmp_path / "x", layer="sentences")
