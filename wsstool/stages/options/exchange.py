@@ -91,10 +91,13 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions(Like, SentenceSource, RecordOutput):
-    """Instance masks or sentences from an annotation file of another program."""
+    """Instance masks, class probabilities or sentences of another program."""
 
     annotations: Path | None = option(
-        None, "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip", positional=True
+        None,
+        "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip; or folder of class "
+        "probabilities (NAME.npy, or NAME/CLASS.png)",
+        positional=True,
     )
     expressions: Path | None = redeclared(SentenceSource, "expressions", None, help=_SENTENCES)
     images: Path | None = option(
