@@ -51,6 +51,21 @@ def test_label_maps_over_the_image(tmp_path, data):
     assert np.abs(drawn[inside] - want).max() <= 1
 
 
+def test_objects_over_the_image(tmp_path, selection, pictures):
+    export(selection, output=tmp_path / "out", format="overlay", images=pictures)
+    drawn = pixels(tmp_path / "out/a/zwei drei.png")
+    assert (drawn == 0).all()  # a black image without objects
+    drawn = pixels(tmp_path / "out/犬 & größe/eins.png")  # one object covers all of it, another lies on top
+    green = np.round(np.array([128, 128, 0]) * 0.55)
+    assert (drawn[0, 0] == green).all() and drawn.shape == (4, 6, 3)
+    on_top = np.zeros((4, 6), bool)
+    on_top[1, 2:4] = on_top[2, 2] = on_top[2, 5] = True
+    border = np.zeros((4, 6), bool)
+    border[:, :-1] |= on_top[:, :-1] != on_top[:, 1:]
+    border[:-1] |= on_top[:-1] != on_top[1:]
+    assert ((drawn == 255).all(2) == border).all()
+
+
 def test_images_can_be_elsewhere(tmp_path, data):
     cams = write_cams(tmp_path / "c.h5", data)
     data.rename(tmp_path / "moved")

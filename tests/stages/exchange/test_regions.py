@@ -13,6 +13,7 @@ from tests.messages import Heard
 from tests.stages.chain import CLASSES, SIZE, write_data, write_masks
 from tests.stages.selections import objects_of, write_selection
 from wsstool import store
+from wsstool.data.formats.detections import table
 from wsstool.data.geometry.components import components
 from wsstool.errors import UsageError
 from wsstool.stages.exchange.export import export
@@ -201,6 +202,11 @@ def test_a_list_has_the_lowest_score_first(tmp_path, selection):
         assert row["class"] == name and float(row["score"]) == pytest.approx(score)
         assert [float(row[k]) for k in ("x0", "y0", "x1", "y1")] == pytest.approx(box)
         assert int(row["area"]) == mask.sum()
+    found = table.read(tmp_path / "o.csv")  # as nms and eval read it
+    assert [found.names[c] for c in found.classes] == [row["class"] for row in rows]
+    assert found.scores.tolist() == scores and found.boxes[0].tolist() == pytest.approx(
+        [float(rows[0][k]) for k in ("x0", "y0", "x1", "y1")]
+    )
 
 
 @pytest.mark.parametrize("format", ["cvat", "coco", "label-studio"])

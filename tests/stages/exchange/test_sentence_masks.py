@@ -133,11 +133,6 @@ def test_refusals(root, tmp_path):
         export(path, output=tmp_path / "y", format="overlay", images=other.parent)
 
 
-def test_overlays_of_other_files_are_refused(tmp_path, selection):
-    with pytest.raises(UsageError, match="--format overlay is for masks of sentences"):
-        export(selection, output=tmp_path / "x", format="overlay")
-
-
 def test_on_the_command_line(root, tmp_path):
     path = write_entries(tmp_path / "s.h5", root)
     found = CliRunner().invoke(app, ["export", str(path), "--format", "png", "-o", str(tmp_path / "out")])

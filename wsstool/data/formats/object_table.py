@@ -23,6 +23,8 @@ def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) ->
     Notes:
         ``area`` is the number of pixels of the mask. The masks of sentences have a column ``sentence`` too.
         ``nms`` and ``eval`` read such a table as detections.
+
+    Source: RFC 4180, written from it; the columns are those of our tables of detections.
     """
     rows = [(image, instance) for image in images for instance in image.instances]
     rows.sort(key=lambda row: row[1].score)

@@ -11,7 +11,7 @@ from wsstool import store
 from wsstool.atomic import scratch_folder
 from wsstool.errors import SomeFailedError, UsageError
 from wsstool.options import takes
-from wsstool.registry import EXPORTS
+from wsstool.registry import EXPORTS, EXPRESSION_EXPORTS
 from wsstool.stages.exchange.instances import ScoreRange, write_instances
 from wsstool.stages.exchange.label_maps import write_label_maps
 from wsstool.stages.exchange.output import check_output, put
@@ -77,6 +77,8 @@ def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[...,
         return _sentence_writer(header, options)
     format = options.format or _DEFAULTS[header.payload]
     known = _formats(header.payload)
+    if format in EXPRESSION_EXPORTS.names() and format not in EXPORTS.names():
+        raise UsageError(f"--format {format} is for sentences; --expressions names their file")
     if format not in known:
         raise UsageError(
             f"--format {format} cannot hold a {header.payload} file; choose from {', '.join(known)}"
@@ -94,6 +96,8 @@ def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[...,
         return partial(write_instances, **_instance_options(options, format)), format
     if options.settings or options.like:
         raise UsageError(f"--set and --like are for object formats, not for {format}")
+    if options.score_threshold or options.score_below is not None:
+        raise UsageError("--score-threshold and --score-below are for object formats, not for overlay")
     own = {"layer": options.layer, "prefix": options.prefix, "flat": options.flat}
     if format == LABEL_MAPS:
         return partial(write_label_maps, **own), format
@@ -103,8 +107,8 @@ def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[...,
 
 def _formats(payload: str) -> tuple[str, ...]:
     """The formats for a kind of file."""
-    pictures = {"mask": (LABEL_MAPS, OVERLAY), "cam": (OVERLAY,)}.get(payload, ())
-    return (*pictures, *(EXPORTS.names() if payload in ("mask", "selection") else ()))
+    label_maps = (LABEL_MAPS,) if payload == "mask" else ()
+    return (*label_maps, OVERLAY, *(() if payload == "cam" else EXPORTS.names()))
 
 
 def _instance_options(options: ExportOptions, format: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Label maps and class maps over their images, as PNGs."""
+"""Label maps, class maps and object masks over their images, as PNGs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wsstool.data.listing import without_suffix
 from wsstool.data.palettes import class_palette
 from wsstool.errors import WsstoolError
 from wsstool.masks.normalise import scores_at
-from wsstool.report.overlays import blend, blend_scores
+from wsstool.report.overlays import blend, blend_scores, label_borders
 from wsstool.stages.exchange.file_names import names_for_others, unique
 from wsstool.stages.exchange.label_maps import CLASS_FILE, chosen_layers
 from wsstool.stages.inputs.image_batches import read_sized_image
@@ -34,12 +34,12 @@ def write_overlays(
     flat: bool,
     messages: Messages,
 ) -> int:
-    """Write the images under their label maps, or under each of their class maps; return how many images.
+    """Write the images under their label maps, objects or each of their class maps; return how many images.
 
     ``a/b.jpg`` becomes ``a/b.png``; with class maps ``a/b-CLASS.png`` for each class that has one.
 
     Args:
-        reader: a ``mask`` or ``cam`` file.
+        reader: a ``mask``, ``selection`` or ``cam`` file.
         target: new folder; ``classes.txt`` in it lists the classes and their colours.
         folder: of the images.
         layer, prefix, flat: as in ``write_label_maps``.
@@ -49,9 +49,9 @@ def write_overlays(
         WsstoolError: an image of another size than when the file was made, or one that cannot be read.
     """
     header = reader.header
-    layers = chosen_layers(header.layers, layer, prefix)
+    layers = chosen_layers(header.layers or ("objects",), layer, prefix)
     names = [without_suffix(name) for name in names_for_others(header.images, flat)]
-    draw = _label_map(header) if header.payload == "mask" else _class_maps(header)
+    draw = {"mask": _label_map, "cam": _class_maps, "selection": _objects}[header.payload](header)
     written = 0
     target.mkdir()
     write_class_list(target / CLASS_FILE, header.classes)
@@ -78,6 +78,23 @@ def _label_map(header: store.Header) -> _Draw:
 
     def draw(record: store.Record, layer: int, image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         yield "", blend(image, record.data[layer], palette, background=background)
+
+    return draw
+
+
+def _objects(header: store.Header) -> _Draw:
+    """Draw every object in the colour of its class, with its own outline; later ones lie on top."""
+    palette = class_palette(header.classes)
+
+    def draw(record: store.Record, layer: int, image: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        labels, numbers = np.zeros(record.size, np.uint8), np.zeros(record.size, np.int32)
+        ids = header.columns["box_class"][header.rows(record.index, "box")].tolist()
+        for number, (class_id, mask) in enumerate(zip(ids, record.placed, strict=True), 1):
+            labels[mask == 1], numbers[mask == 1] = class_id, number
+        drawn = blend(image, labels, palette, outline=False)
+        drawn = np.where(numbers[..., None] > 0, drawn, image)
+        drawn[label_borders(numbers)] = 255
+        yield "", drawn
 
     return draw
 

@@ -44,7 +44,7 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
     )
     format: ExportFormat | None = option(
         None,
-        "mask files: png, overlay, or their regions as objects; selection files: objects (coco to csv); cam "
+        "mask files: png, overlay, or their regions as objects; selection files: objects or overlay; cam "
         "files: overlay; sentences: jsonl, refer or coco; masks of sentences: these, png, overlay, "
         "coco-results or csv; default: png, coco, overlay or jsonl",
         panel=METHOD,
