@@ -98,11 +98,10 @@ def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[...,
         raise UsageError(f"--set and --like are for object formats, not for {format}")
     if options.score_threshold or options.score_below is not None:
         raise UsageError("--score-threshold and --score-below are for object formats, not for overlay")
-    own = {"layer": options.layer, "prefix": options.prefix, "flat": options.flat}
-    if format == LABEL_MAPS:
-        return partial(write_label_maps, **own), format
-    folder = image_folder(header, options.images, options.source)
-    return partial(write_overlays, folder=folder, **own), format
+    write: Callable[..., int] = write_label_maps
+    if format == OVERLAY:
+        write = partial(write_overlays, folder=image_folder(header, options.images, options.source))
+    return partial(write, layer=options.layer, prefix=options.prefix, flat=options.flat), format
 
 
 def _formats(payload: str) -> tuple[str, ...]:

@@ -108,7 +108,7 @@ def _header(
         columns={
             "layer_size": grids[:, None],
             "map_offset": np.concatenate([[0], np.cumsum(counts)]),
-            "map_class": [i for one in maps for i in one.class_ids],
+            "map_class": np.array([i for one in maps for i in one.class_ids]),
         },
         attributes={"layers": ["imported"], "values": "probability"},
     )
