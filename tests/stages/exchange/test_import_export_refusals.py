@@ -50,6 +50,10 @@ def test_formats_are_for_their_kind_of_file(tmp_path, selection):
         export(selection, output=tmp_path / "o", format="png")
     with pytest.raises(UsageError, match="--layer and --prefix are for mask and cam files"):
         export(selection, output=tmp_path / "o", layer="x")
+    with pytest.raises(UsageError, match="--min-area is for the regions of label maps"):
+        export(selection, output=tmp_path / "o", format="coco", min_area=5)
+    with pytest.raises(UsageError, match="are for object formats, not for overlay"):
+        export(selection, output=tmp_path / "o", format="overlay", score_below=0.5)
     with pytest.raises(UsageError, match="--set and --like are for object formats, not for png"):
         export(masks, output=tmp_path / "o", settings=["shape=mask"])
     with pytest.raises(UsageError, match="shape=circle: give mask or polygon"):

@@ -73,6 +73,8 @@ def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[...,
     Raises:
         UsageError: an option that this kind does not have.
     """
+    if options.min_area and (header.payload != "mask" or header.sentences is not None):
+        raise UsageError("--min-area is for the regions of label maps")
     if header.sentences is not None:
         return _sentence_writer(header, options)
     format = options.format or _DEFAULTS[header.payload]

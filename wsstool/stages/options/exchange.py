@@ -54,7 +54,7 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
         "images",
         None,
         help="for overlays: folder with the images of the input file; default: the folder it was made from",
-        unused=Unused(lambda o: o.format != "overlay", "without --format overlay"),
+        unused=Unused(lambda o: o.format not in (None, "overlay"), "without --format overlay"),
     )
     expressions: Path | None = redeclared(SentenceSource, "expressions", None, help=_SENTENCES)
     score_threshold: float = option(

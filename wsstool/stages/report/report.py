@@ -231,6 +231,8 @@ def _row(part: Part, row: dict[str, Any], n: int) -> ScoreRow:
         "false neg.": row["false_negative"],
         "per image": row["image_miou"],
     }
+    if row["several_labels"]["images"]:
+        details["2+ labels"] = row["several_labels"]["miou"]
     return ScoreRow(
         part.name if n == 1 else f"{part.name}, {row['name']}",
         row["miou"],
