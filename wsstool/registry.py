@@ -24,9 +24,8 @@ EXPORTS = Registry(
         "cvat": Entry("wsstool.data.formats.cvat:write", "CVAT for images 1.1", "one XML file"),
         "label-studio": Entry("wsstool.data.formats.label_studio:write", "Label Studio", "one JSON file"),
         "yolo": Entry("wsstool.data.formats.yolo:write", "Ultralytics YOLO", "one text file per image"),
-        "voc": Entry(
-            "wsstool.data.formats.voc_png:write", "Everingham et al., IJCV 2010", "two PNGs per image"
-        ),
+        "voc": Entry("wsstool.data.formats.voc_png:write", "Everingham et al., IJCV 2010", "two PNGs each"),
+        "csv": Entry("wsstool.data.formats.object_table:write", "list, lowest score first", "one CSV file"),
     },
 )
 

@@ -92,6 +92,18 @@ def test_voc_palette_is_the_published_one():
     assert len({tuple(c) for c in palette.tolist()}) == 256
 
 
+@pytest.mark.parametrize("background", [-1, 0, 2])
+def test_only_the_background_is_black(background):
+    palette = class_palette(ClassList(("a", "b", "c", "d"), background))
+    black = [i for i in range(4) if not palette[i].any()]
+    assert black == ([background] if background >= 0 else [])
+    others = [i for i in range(4) if i != background]
+    assert palette[others].tolist() == voc_palette()[1 : len(others) + 1].tolist()
+    assert palette[255].tolist() == [224, 224, 192]
+    own = ClassList(("a", "b"), -1, ((0, 0, 0), (1, 2, 3)))
+    assert class_palette(own)[:2].tolist() == [[0, 0, 0], [1, 2, 3]]
+
+
 def test_palettes_by_name():
     for name in NAMES:
         assert named_palette(name).shape == (256, 3)

@@ -1,5 +1,7 @@
 """Dense CRF: the numbers of pydensecrf, an exact all-pairs sum, limits."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -132,6 +134,26 @@ def test_a_sigma_too_close_to_zero_is_refused_in_a_sentence():
     image = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     with pytest.raises(UsageError, match="too close to zero"):
         crf(np.zeros((2, 8, 8), np.float32), image, bilateral_rgb=1e-6)
+
+
+@pytest.mark.parametrize("unary", ["logits", "probabilities", "labels"])
+def test_logarithms_and_logits_are_refused(unary):
+    image = np.zeros((4, 5, 3), np.uint8)
+    softmax = np.full((2, 4, 5), 0.5, np.float32)
+    for wrong, words in ((np.log(softmax), "from -0.6931 to 0|-0.6931 to -0.6931"), (softmax * 8, "to 4")):
+        with pytest.raises(BadInputError, match=words):
+            crf(wrong, image, unary=unary)
+
+
+def test_arrays_that_are_read_only_give_no_warning():
+    image, scores = np.zeros((4, 5, 3), np.uint8), np.full((2, 4, 5), 0.5, np.float32)
+    scores[0, 0, 0] = 1
+    want = crf(scores, image)
+    for array in (image, scores):
+        array.setflags(write=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (crf(scores, image) == want).all()
 
 
 def test_unknown_names_are_refused():

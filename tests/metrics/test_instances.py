@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wsstool.metrics.bootstrap import mean_interval
-from wsstool.metrics.instances import InstanceScores, overlap
+from wsstool.metrics.instances import InstanceScores, Width, overlap
 
 
 def square(top, left, side, size=(40, 60)):
@@ -62,6 +62,26 @@ def test_boundary_iou_is_that_of_drawn_bands():
     assert overlap(a, b).boundary_iou == pytest.approx(
         (bands[0] & bands[1]).sum() / (bands[0] | bands[1]).sum()
     )
+
+
+def test_boundaries_by_the_object_are_those_of_the_picture_cut_out():
+    rng = np.random.default_rng(0)
+    truth = square(3, 4, 60, (300, 400))
+    mask = truth & (rng.random(truth.shape) < 0.9)
+    cut = slice(3, 63), slice(4, 64)
+    for ratio in (0.02, 0.05, 0.1):
+        found = overlap(mask, truth, Width(ratio, "object"))
+        assert found == overlap(mask[cut], truth[cut], Width(ratio, "image"))
+    assert overlap(mask, truth) == overlap(mask, truth, Width(0.02, "image"))
+    assert [Width(0.05, of).pixels(truth) for of in ("image", "object")] == [25, 4]
+    assert Width(0.02, "object").pixels(np.zeros((300, 400), bool)) == 10
+
+
+def test_small_objects_are_all_boundary_in_a_large_picture():
+    truth, mask = square(50, 50, 12, (512, 512)), square(50, 53, 12, (512, 512))
+    by_image, by_object = overlap(mask, truth), overlap(mask, truth, Width(0.05, "object"))
+    assert by_image.boundary_iou == by_image.iou == by_object.iou
+    assert by_object.boundary_iou < 0.5 * by_object.iou and by_image.boundary_f == 1 > by_object.boundary_f
 
 
 def test_means_over_objects_that_are_large_enough():

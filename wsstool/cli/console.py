@@ -1,12 +1,42 @@
-"""Messages and progress bars of a running command, on stderr; bars only on a terminal."""
+"""Messages and progress of a running command, on stderr: bars on a terminal, else a line per minute."""
 
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from wsstool.types import Advance
+
+INTERVAL = 60.0
+"""Seconds between two lines of progress."""
+
+
+class Lines:
+    """Progress as lines of text, for logs: ``class maps: 1200 of 20000, about 9 min left``.
+
+    Args:
+        messages: prints the lines.
+        total: number of items.
+        what: is counted.
+    """
+
+    def __init__(self, messages: ConsoleMessages, total: int, what: str) -> None:
+        self._messages, self._total, self._what = messages, total, what
+        self._done = 0
+        self._start = self._printed = time.monotonic()
+
+    def __call__(self, n: int = 1) -> None:
+        """Count ``n`` items, and print a line if the last one was a minute ago and items are left."""
+        self._done += n
+        now = time.monotonic()
+        if now - self._printed < INTERVAL or self._done >= self._total:
+            return
+        self._printed = now
+        left = (now - self._start) / max(self._done, 1) * (self._total - self._done)
+        minutes = f"{left / 60:.0f} min" if left >= 60 else f"{left:.0f} s"
+        self._messages.say(f"{self._what}: {self._done} of {self._total}, about {minutes} left")
 
 
 class ConsoleMessages:
@@ -32,9 +62,12 @@ class ConsoleMessages:
 
     @contextmanager
     def track(self, total: int, what: str) -> Iterator[Advance]:
-        """Show a progress bar over ``total`` items; none when stderr is not a terminal."""
-        if self.quiet or not sys.stderr.isatty():
+        """Show a progress bar over ``total`` items, or print a line per minute if stderr is no terminal."""
+        if self.quiet:
             yield lambda n=1: None
+            return
+        if not sys.stderr.isatty():
+            yield Lines(self, total, what)
             return
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -41,7 +41,12 @@ def print_fields(fields: Mapping[str, Any], indent: str = "") -> None:
             print_fields(value, indent + "  ")
         else:
             for one in value:
-                print(f"{indent}  {one}")
+                print(f"{indent}  {_fields_of(one)}")
+
+
+def _fields_of(value: Any) -> str:
+    """Format an entry of a list: a mapping as ``name=value, ...``."""
+    return ", ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def _one_line(value: Any, widest: int) -> str | None:

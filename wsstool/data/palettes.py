@@ -60,8 +60,17 @@ def named_palette(name: str) -> np.ndarray:
 
 
 def class_palette(classes: ClassList | None = None) -> np.ndarray:
-    """Return the colours of a class list, (256, 3) uint8; VOC colours if it has none, and for 255."""
-    return _filled(classes.palette if classes is not None else ())
+    """Return the colours of a class list, (256, 3) uint8; VOC colours if it has none, and for 255.
+
+    VOC's black is for the background: in a list without one, or where it is not class 0, the classes have the
+    colours from the second on, so that none of them is black.
+    """
+    palette = _filled(classes.palette if classes is not None else ())
+    if classes is not None and not classes.palette and classes.background != 0:
+        palette[list(classes.foreground)] = voc_palette()[1 : len(classes.foreground) + 1]
+        if classes.background > 0:
+            palette[classes.background] = 0
+    return palette
 
 
 def _filled(colours: tuple[Colour, ...]) -> np.ndarray:

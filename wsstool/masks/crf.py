@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from wsstool.errors import UsageError
+from wsstool.errors import BadInputError, UsageError
 from wsstool.masks.inputs import checked, writable
 from wsstool.masks.permutohedral import Permutohedral
 from wsstool.runtime import pick_device
@@ -25,6 +25,9 @@ PRESETS = {
 }
 """Published settings by name, as options of ``crf`` (defaults: ``irn``); ``tissue`` was published with
 5 steps."""
+
+_SLACK = 1e-3
+"""How far scores may leave [0, 1] by rounding."""
 
 UNARIES = ("logits", "probabilities", "labels")
 
@@ -95,7 +98,7 @@ def crf(
         UsageError: a negative weight, a sigma that is not positive (with its weight not 0), negative steps,
             an unknown unary, a ``logit_scale`` or ``label_probability`` out of range, a device that is not
             available or is Metal.
-        BadInputError: scores that are not finite or do not have the size of the image.
+        BadInputError: scores that are not finite, outside [0, 1], or do not have the size of the image.
 
     Notes:
         Only the given labels compete: K = 2 or 3 instead of 21 is several times faster and cannot assign a
@@ -128,6 +131,7 @@ def crf(
         raise UsageError(f"crf needs a logit_scale above 0 and finite, not {logit_scale:g}")
     where = _device(device)
     scores = checked(scores, image)
+    _check_range(scores)
     k, height, width = scores.shape
     if k <= 1 or scores.size == 0:
         return np.ones_like(scores)
@@ -176,6 +180,15 @@ def _check_term(name: str, sigma: float, weight: float) -> None:
     if weight and not 0 < sigma < math.inf:
         raise UsageError(
             f"crf needs {name} above 0 and finite, not {sigma:g}; {which}=0 leaves that term out"
+        )
+
+
+def _check_range(scores: np.ndarray) -> None:
+    low, high = float(scores.min(initial=0)), float(scores.max(initial=0))
+    if low < -_SLACK or high > 1 + _SLACK:
+        raise BadInputError(
+            f"crf needs scores from 0 to 1, not from {low:.4g} to {high:.4g}; of a network's output give the "
+            "softmax with unary=probabilities, not the output itself or a logarithm"
         )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from importlib.resources import files
 
-from wsstool.report.page import Curves, Gallery, Page, Sample, ScoreRow
+from wsstool.report.page import Curves, Gallery, Page, Ranking, Sample, ScoreRow
 
 _COLOURS = 4
 
@@ -27,6 +27,7 @@ def render(page: Page) -> str:
         _facts(page.facts),
         _scores(page.rows, page.definition),
         *(_gallery(g) for g in page.galleries if g.samples),
+        *(_ranking(r) for r in page.rankings if r.rows),
         _classes(page),
         _confusions(page),
         *(_curves(c) for c in page.curves if c.charts),
@@ -148,6 +149,20 @@ def _gallery(gallery: Gallery) -> str:
     names = "".join(f"<span>{_swatch(colour)}{escape(name)}</span>" for name, colour in gallery.legend)
     key = f'<div class="key">{names}</div>' if names else ""
     return f"<section><h2>{escape(gallery.title)}</h2><p>{escape(gallery.note)}</p>{key}{samples}</section>"
+
+
+def _ranking(ranking: Ranking) -> str:
+    texts = [k for k, _ in enumerate(ranking.columns) if any(isinstance(row[k], str) for row in ranking.rows)]
+    kinds = [' class="text"' if k in texts else "" for k, _ in enumerate(ranking.columns)]
+    head = [f"<th{kind}>{escape(title)}</th>" for kind, title in zip(kinds, ranking.columns, strict=True)]
+    body = []
+    for row in ranking.rows:
+        cells = (escape(cell) if isinstance(cell, str) else fraction(cell) for cell in row)
+        body.append(
+            f"<tr>{''.join(f'<td{kind}>{cell}</td>' for kind, cell in zip(kinds, cells, strict=True))}</tr>"
+        )
+    table = _table(head, body)
+    return f"<section><details><summary>{escape(ranking.title)}</summary>{table}</details></section>"
 
 
 def _sample(sample: Sample) -> str:

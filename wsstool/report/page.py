@@ -60,6 +60,21 @@ class Gallery:
 
 
 @dataclass(frozen=True)
+class Ranking:
+    """A whole list, worst first, of which the galleries show a part; folded at first.
+
+    Args:
+        title: heading, which says what is listed and how many.
+        columns: titles of the columns.
+        rows: one cell per column: a text, or a fraction (None: unknown).
+    """
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str | float | None]]
+
+
+@dataclass(frozen=True)
 class Curves:
     """The charts of one training log or of scores under corruption.
 
@@ -89,6 +104,7 @@ class Page:
         definition: the sentence that defines mIoU.
         confusions: (score row, true class, predicted class, share of the true class's pixels).
         galleries: image galleries.
+        rankings: whole lists, worst first.
         curves: one per training log, and one per metric of scores under corruption.
         provenance: (file, commands that made it, oldest first).
     """
@@ -102,5 +118,6 @@ class Page:
     definition: str = ""
     confusions: Sequence[tuple[str, str, str, float]] = ()
     galleries: Sequence[Gallery] = ()
+    rankings: Sequence[Ranking] = ()
     curves: Sequence[Curves] = ()
     provenance: Sequence[tuple[str, Sequence[str]]] = ()

@@ -44,13 +44,17 @@ def test_nothing_of_others_is_lost(tmp_path, selection):
 
 def test_formats_are_for_their_kind_of_file(tmp_path, selection):
     masks = write_masks(tmp_path / "masks.h5", write_data(tmp_path / "data"))
-    with pytest.raises(UsageError, match="--format cvat is for selection files"):
-        export(masks, output=tmp_path / "o", format="cvat")
-    with pytest.raises(UsageError, match="--format png is for mask files"):
+    with pytest.raises(UsageError, match="--format refer is for sentences"):
+        export(masks, output=tmp_path / "o", format="refer")
+    with pytest.raises(UsageError, match="--format png cannot hold a selection file; choose from overlay, "):
         export(selection, output=tmp_path / "o", format="png")
-    with pytest.raises(UsageError, match="--layer and --prefix are for mask files"):
+    with pytest.raises(UsageError, match="--layer and --prefix are for mask and cam files"):
         export(selection, output=tmp_path / "o", layer="x")
-    with pytest.raises(UsageError, match="are for selection files"):
+    with pytest.raises(UsageError, match="--min-area is for the regions of label maps"):
+        export(selection, output=tmp_path / "o", format="coco", min_area=5)
+    with pytest.raises(UsageError, match="are for object formats, not for overlay"):
+        export(selection, output=tmp_path / "o", format="overlay", score_below=0.5)
+    with pytest.raises(UsageError, match="--set and --like are for object formats, not for png"):
         export(masks, output=tmp_path / "o", settings=["shape=mask"])
     with pytest.raises(UsageError, match="shape=circle: give mask or polygon"):
         export(selection, output=tmp_path / "o", settings=["shape=circle"])

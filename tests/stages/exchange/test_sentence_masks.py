@@ -116,7 +116,7 @@ def test_refusals(root, tmp_path):
         with pytest.raises(UsageError, match=f"--format {format} cannot hold sentences; choose from coco, "):
             export(path, output=tmp_path / "x", format=format)
     for format in ("png", "jsonl"):
-        with pytest.raises(UsageError, match="apply to --format coco and coco-results"):
+        with pytest.raises(UsageError, match="apply to --format coco, coco-results and csv"):
             export(path, output=tmp_path / "x", format=format, score_threshold=0.5)
     with pytest.raises(UsageError, match="the input has one mask per sentence"):
         export(path, output=tmp_path / "x", layer="sentences")
@@ -131,11 +131,6 @@ def test_refusals(root, tmp_path):
         Image.new("RGB", (9, 9)).save(other / f"p{i}.png")
     with pytest.raises(WsstoolError, match=r"p0.png.* 9 x 9"):
         export(path, output=tmp_path / "y", format="overlay", images=other.parent)
-
-
-def test_overlays_of_other_files_are_refused(tmp_path, selection):
-    with pytest.raises(UsageError, match="--format overlay is for masks of sentences"):
-        export(selection, output=tmp_path / "x", format="overlay")
 
 
 def test_on_the_command_line(root, tmp_path):

@@ -256,9 +256,9 @@ class TestRefusals:
         [
             ({"format": "cvat"}, "--format cvat is not for sentences; choose from jsonl, refer, coco"),
             ({"source": "x.h5"}, "give an input file or --expressions, not both; the input is 'x.h5'"),
-            ({"like": "x.json"}, "are for selection files"),
-            ({"settings": ["a=1"]}, "are for selection files"),
-            ({"score_threshold": 0.5}, "are for selection files"),
+            ({"like": "x.json"}, "are not for sentences"),
+            ({"settings": ["a=1"]}, "are not for sentences"),
+            ({"score_threshold": 0.5}, "are not for sentences"),
             ({"layer": "x"}, "are not for sentences"),
             ({"prefix": "x"}, "are not for sentences"),
             ({"flat": True}, "are not for sentences"),

@@ -45,6 +45,30 @@ class TestEval:
         assert row["classes"]["objects"] == {"background": 0, "disc": 4 - 1, "block": 4}
         assert row["blind"]["box"] < 1
 
+    def test_boundaries_relative_to_the_object(self, files, tmp_path):
+        whole = evaluate([files["ellipse"]], output=tmp_path / "image.json")
+        by_object = {"boundary_of": "object", "boundary_ratio": 0.1}
+        other = evaluate([files["ellipse"]], **by_object, output=tmp_path / "object.json")
+        assert whole["boundary"] == "2 % of the diagonal of the image, at least one pixel"
+        assert other["boundary"] == "10 % of the diagonal of the object, at least one pixel"
+        assert other["rows"][0]["instance_miou"] == whole["rows"][0]["instance_miou"]
+        assert other["rows"][0]["boundary_iou"] > whole["rows"][0]["boundary_iou"]
+        again = evaluate([tmp_path / "object.json"])
+        assert again["boundary"] == other["boundary"]
+        assert again["rows"][0]["boundary_iou"] == other["rows"][0]["boundary_iou"]
+        for name, more in (("p0", by_object), ("p1", {})):
+            (tmp_path / f"{name}.txt").write_text(f"{name}.png\n")
+            evaluate(
+                [files["ellipse"]],
+                split=str(tmp_path / f"{name}.txt"),
+                **more,
+                output=tmp_path / f"{name}.json",
+            )
+        with pytest.raises(BadInputError, match="has boundaries of another width than"):
+            evaluate([tmp_path / "p0.json", tmp_path / "p1.json"])
+        with pytest.raises(UsageError, match="--boundary-of needs masks of boxes"):
+            evaluate([tmp_path / "object.json"], boundary_of="object")
+
     def test_the_blind_rows_are_the_baselines(self, files):
         (row,) = evaluate([files["ellipse"]])["rows"]
         assert row["instance_miou"] == pytest.approx(row["blind"]["ellipse"])

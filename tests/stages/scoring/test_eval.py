@@ -15,6 +15,7 @@ from wsstool.metrics.confusion import ConfusionMatrix
 from wsstool.metrics.segmentation import segmentation_scores
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
 from wsstool.stages.scoring.evaluate import evaluate
+from wsstool.stages.scoring.label_maps import columns
 
 
 @pytest.fixture
@@ -47,6 +48,41 @@ def test_mask_file_beside_its_truth(masks):
     assert row["tags"] == {"exact_match": 1, "jaccard": 1}
     assert "truth or prediction" in found["definition"]
     json.dumps(found, allow_nan=False)
+
+
+def test_images_with_several_labels_are_scored_apart(tmp_path, data, masks):
+    several = evaluate([masks])["rows"][0]["several_labels"]  # images 0 and 3
+    alone = evaluate([write_masks(tmp_path / "two.h5", data, (0, 3))])["rows"][0]
+    assert several["images"] == 2 and several["miou"] == pytest.approx(by_hand((0, 3)).mean_iou)
+    assert several["miou"] == alone["miou"] and several["blind"] == alone["blind"]["miou"]
+    assert alone["several_labels"]["miou"] == alone["miou"]
+    one = evaluate([write_masks(tmp_path / "one.h5", data, (1, 2))])["rows"][0]
+    assert one["several_labels"] == {"images": 0, "miou": None, "blind": None}
+
+
+def test_the_table_has_them_only_where_they_differ(tmp_path, data, masks):
+    def shown(path):
+        table, *rest = columns(evaluate([path], bootstrap=0))
+        return table.header, [text for text in rest if isinstance(text, str)]
+
+    header, lines = shown(masks)
+    assert header[-2:] == ["2+ labels", "blind, 2+"]
+    assert "2+ labels: mIoU over the 2 images with two or more labels." in lines
+    for indices in ((0, 3), (1, 2)):
+        header, lines = shown(write_masks(tmp_path / f"{indices[0]}.h5", data, indices))
+        assert "2+ labels" not in header and not any("2+" in line for line in lines)
+
+
+def test_the_width_of_boundaries(masks):
+    narrow, wide = (
+        evaluate([masks], boundary=True, boundary_ratio=ratio)["rows"][0]["boundary_iou"]
+        for ratio in (0.02, 0.2)
+    )
+    assert narrow == evaluate([masks], boundary=True)["rows"][0]["boundary_iou"] < wide
+    with pytest.raises(UsageError, match="--boundary-ratio needs --boundary"):
+        evaluate([masks], boundary_ratio=0.1)
+    with pytest.raises(UsageError, match="--boundary-of does not apply to label maps"):
+        evaluate([masks], boundary_of="object")
 
 
 def test_a_single_source_needs_no_list(masks, data):

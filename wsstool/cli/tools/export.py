@@ -7,20 +7,24 @@ from wsstool.stages.options.exchange import ExportOptions
 
 
 def export(options: ExportOptions) -> None:
-    """Export label maps, object masks or sentences.
+    """Export label maps, class maps, objects or sentences.
 
-    Label maps become palette PNGs; object masks become COCO, CVAT, Label Studio, YOLO or VOC files; sentences
-    become JSON lines, COCO or the REFER layout; masks of sentences become the same, PNGs, or overlays on the
-    images.
+    Label maps become palette PNGs, overlays on the images, or their regions in the formats of objects: COCO,
+    CVAT, Label Studio, YOLO, VOC, or a CSV list with the lowest score first. Object masks become the same.
+    Class maps become overlays, one per class. Sentences become JSON lines, COCO or the REFER layout; masks of
+    sentences become the same, PNGs, or overlays.
 
     Examples:
         wsstool export masks.h5 -o masks
         wsstool predict data --weights seg.pth | wsstool export -o out
+        wsstool export masks.h5 --format coco --min-area 50 -o regions.json
+        wsstool export cams.h5 --format overlay -o heat-maps
         wsstool export selection.h5 --format cvat -o for-cvat.xml
+        wsstool export selection.h5 --format csv --score-below 0.5 -o doubtful.csv
         wsstool export selection.h5 --set shape=polygon -o instances.json
         wsstool export predicted.h5 --format overlay -o pictures
         wsstool export --expressions referring.jsonl --format refer -o refcoco
     """
     found = call("exchange.export:export", options)
-    what = "sentences" if options.expressions else "masks"
+    what = "sentences" if options.expressions else "images" if found["format"] == "overlay" else "masks"
     messages().say(f"{found['written']} {what} in '{found['output']}'")

@@ -10,7 +10,7 @@ from typing import IO, Any
 from wsstool.annotation_file import read_json
 from wsstool.data.formats.coco import in_list
 from wsstool.data.geometry import rle
-from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape
+from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape, listed_classes
 from wsstool.data.listing import Lookup
 from wsstool.errors import BadInputError
 from wsstool.types import ClassList
@@ -29,7 +29,8 @@ def write_instances(
     Args:
         images: images and objects to write.
         target: the JSON file.
-        classes: the categories, background left out; their ids are the class ids.
+        classes: the categories; background is left out unless an object has that class. Their ids are the
+            class ids.
         like: the COCO file whose image and category ids to use; None: images are numbered from 1.
         shape: ``mask`` for run lengths, ``polygon`` for polygons: one per part, a hole is a cut.
 
@@ -104,7 +105,7 @@ class _Ids:
     def of(cls, images: Sequence[AnnotatedImage], classes: ClassList, like: Path | None) -> _Ids:
         if like is None:
             numbered = {image.name: k for k, image in enumerate(images, 1)}
-            return cls(numbered, {}, {classes.names[i]: i for i in classes.foreground})
+            return cls(numbered, {}, {classes.names[i]: i for i in listed_classes(images, classes)})
         source = f"COCO file {str(like)!r}"
         data = read_json(like, source)
         try:

@@ -18,7 +18,14 @@ from wsstool.annotation_file import read_xml
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
 from wsstool.data.geometry import rle
-from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape, extent, paste
+from wsstool.data.geometry.instances import (
+    AnnotatedImage,
+    Instance,
+    check_shape,
+    extent,
+    listed_classes,
+    paste,
+)
 from wsstool.data.images import MAX_PIXELS
 from wsstool.data.palettes import class_palette
 from wsstool.errors import BadInputError
@@ -216,7 +223,7 @@ def write(
     Args:
         images: images and objects to write.
         target: the XML file.
-        classes: the labels, background left out.
+        classes: the labels; background is left out unless an object has that class.
         shape: ``mask``; ``polygon``: parts of one object are polygons of one group, holes are cuts; or
             ``box``: no masks.
         boxes: write the boxes too, which an upload would otherwise remove.
@@ -240,7 +247,7 @@ def write(
             '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n  <version>1.1</version>\n  <meta>\n'
         )
         file.write("    <task>\n      <labels>\n")
-        for i in classes.foreground:
+        for i in listed_classes(images, classes):
             colour = "#{:02x}{:02x}{:02x}".format(*palette[i].tolist())
             file.write(
                 f"        <label>\n          <name>{escape(classes.names[i])}</name>\n"

@@ -49,13 +49,15 @@ def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) ->
         many = len(image.instances) > _MOST
         objects = np.zeros(image.size, np.uint16)
         labels = np.full(image.size, empty, np.uint8)
+        void = 65535 if many else IGNORE
+        objects[image.void], labels[image.void] = void, IGNORE
         order = np.argsort([instance.score for instance in image.instances], kind="stable")
         for k in order.tolist():
             instance = image.instances[k]
             pixels = instance.placed(image.size)
             objects[pixels == 1], labels[pixels == 1] = k + 1, number[instance.label]
             unsure = (pixels == IGNORE) & (objects == 0)
-            objects[unsure], labels[unsure] = 65535 if many else IGNORE, IGNORE
+            objects[unsure], labels[unsure] = void, IGNORE
         name = without_suffix(image.name) + ".png"
         for folder in ("SegmentationObject", "SegmentationClass"):
             (target / folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -14,7 +14,7 @@ import yaml
 
 from wsstool.data.classlist import read_class_list, with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
-from wsstool.data.geometry.instances import AnnotatedImage
+from wsstool.data.geometry.instances import AnnotatedImage, listed_classes
 from wsstool.data.geometry.polygons import joined
 from wsstool.data.listing import without_suffix
 from wsstool.errors import BadInputError, MissingInputError
@@ -139,7 +139,7 @@ def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) ->
     Args:
         images: images and objects to write; an image without objects has an empty file.
         target: the folder.
-        classes: numbered from 0, background left out.
+        classes: numbered from 0; background is left out unless an object has that class.
 
     Notes:
         Each object is one polygon: parts and holes are joined by cuts of zero width. Scores and ids cannot be
@@ -147,7 +147,7 @@ def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) ->
 
     Source: Ultralytics' description of the format; written from it.
     """
-    number = {classes.names[i]: k for k, i in enumerate(classes.foreground)}
+    number = {classes.names[i]: k for k, i in enumerate(listed_classes(images, classes))}
     target.mkdir()
     for image in images:
         lines = []

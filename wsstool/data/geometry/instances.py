@@ -10,7 +10,7 @@ import numpy as np
 
 from wsstool.data.geometry.polygons import polygons
 from wsstool.errors import UsageError
-from wsstool.types import IGNORE
+from wsstool.types import IGNORE, ClassList
 
 Window = tuple[int, int, int, int]
 
@@ -94,11 +94,35 @@ class Instance:
 
 @dataclass(frozen=True)
 class AnnotatedImage:
-    """One image of a foreign file with its objects; ``size`` is rows and columns."""
+    """One image of a foreign file with its objects.
+
+    Args:
+        name: as the file spells it.
+        size: rows and columns.
+        instances: the objects.
+        packed_void: (H, W) bool, compressed: pixels without a label beside the objects; empty: none.
+    """
 
     name: str
     size: tuple[int, int]
     instances: tuple[Instance, ...] = ()
+    packed_void: bytes = field(default=b"", repr=False)
+
+    @property
+    def void(self) -> np.ndarray:
+        """(H, W) bool: the pixels that are ignored, beside the uncertain pixels of the objects."""
+        if not self.packed_void:
+            return np.zeros(self.size, bool)
+        return np.frombuffer(zlib.decompress(self.packed_void), bool).reshape(self.size)
+
+
+def listed_classes(images: Sequence[AnnotatedImage], classes: ClassList) -> tuple[int, ...]:
+    """Return the ids of the classes that a file lists: the background only if an object has that class."""
+    if classes.background < 0:
+        return classes.foreground
+    name = classes.names[classes.background]
+    used = any(one.label == name for image in images for one in image.instances)
+    return tuple(range(len(classes))) if used else classes.foreground
 
 
 def check_shape(shape: str, *known: str) -> None:

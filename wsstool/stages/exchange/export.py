@@ -1,4 +1,4 @@
-"""``export``: label maps as palette PNGs, instance masks and sentences in the formats of other programs."""
+"""``export``: label maps, class maps, object masks and sentences in the formats of other programs."""
 
 from __future__ import annotations
 
@@ -11,25 +11,30 @@ from wsstool import store
 from wsstool.atomic import scratch_folder
 from wsstool.errors import SomeFailedError, UsageError
 from wsstool.options import takes
-from wsstool.registry import EXPORTS
-from wsstool.stages.exchange.instances import write_instances
+from wsstool.registry import EXPORTS, EXPRESSION_EXPORTS
+from wsstool.stages.exchange.instances import ScoreRange, write_instances
 from wsstool.stages.exchange.label_maps import write_label_maps
 from wsstool.stages.exchange.output import check_output, put
+from wsstool.stages.exchange.overlays import write_overlays
 from wsstool.stages.exchange.sentence_masks import PICTURES, check_format, write_expressions, write_pictures
 from wsstool.stages.exchange.sentences import export_sentences
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.exchange import ExportOptions
 from wsstool.types import SILENT, Messages
 
-LABEL_MAPS = "png"
-"""The format of ``mask`` files; those of ``selection`` files are in ``registry.EXPORTS``."""
+LABEL_MAPS, OVERLAY = "png", "overlay"
+"""Formats of label maps and class maps; those of objects and regions are in ``registry.EXPORTS``."""
+
+_DEFAULTS = {"mask": LABEL_MAPS, "cam": OVERLAY, "selection": "coco"}
 
 
 @takes(ExportOptions)
 def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """Write a ``mask`` file as palette PNGs, a ``selection`` file or sentences for another program.
+    """Write label maps, class maps, object masks or sentences for another program.
 
-    Masks of sentences are written with their sentences, as annotations or as pictures.
+    A ``mask`` file becomes palette PNGs, overlays on the images, or its regions in the formats of objects; a
+    ``cam`` file becomes overlays. Masks of sentences are written with their sentences, as annotations or as
+    pictures.
 
     Nothing appears at ``output`` before the input was read completely and verified. Several layers go to one
     folder each.
@@ -47,7 +52,7 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
         return export_sentences(options, messages)
     output = Path(options.output)
     check_output(output, options.force)
-    kinds = ("mask", "selection")
+    kinds = ("mask", "cam", "selection")
     with store.open_records(options.source, kinds=kinds, command="export", sentences=True) as reader:
         write, format = _writer(reader.header, options)
         with scratch_folder(output) as staging:
@@ -55,8 +60,9 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
             put(staging / "export", output)
         failed = int((reader.tail["status"] != store.DONE).sum())
     if failed > options.max_failed:
+        what = "class map" if reader.header.payload == "cam" else "mask"
         raise SomeFailedError(
-            f"{failed} of {len(reader.header)} images failed in an earlier stage and have no mask"
+            f"{failed} of {len(reader.header)} images failed in an earlier stage and have no {what}"
         )
     return {"output": str(output), "format": format, "written": written, "failed": failed}
 
@@ -67,28 +73,43 @@ def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[...,
     Raises:
         UsageError: an option that this kind does not have.
     """
+    if options.min_area and (header.payload != "mask" or header.sentences is not None):
+        raise UsageError("--min-area is for the regions of label maps")
     if header.sentences is not None:
         return _sentence_writer(header, options)
-    payload, are_label_maps = header.payload, header.payload == "mask"
-    format = options.format or (LABEL_MAPS if are_label_maps else "coco")
-    if format == "overlay":
-        raise UsageError("--format overlay is for masks of sentences; 'wsstool report' shows all others")
-    if format != LABEL_MAPS and format not in EXPORTS.names():
+    format = options.format or _DEFAULTS[header.payload]
+    known = _formats(header.payload)
+    if format in EXPRESSION_EXPORTS.names() and format not in EXPORTS.names():
         raise UsageError(f"--format {format} is for sentences; --expressions names their file")
-    if are_label_maps is not (format == LABEL_MAPS):
+    if format not in known:
         raise UsageError(
-            f"--format {format} is for {'selection' if are_label_maps else 'mask'} files, but the input is "
-            f"a {payload} file"
+            f"--format {format} cannot hold a {header.payload} file; choose from {', '.join(known)}"
         )
-    if are_label_maps:
-        if options.settings or options.like or options.score_threshold:
-            raise UsageError("--set, --like and --score-threshold are for selection files")
-        return partial(
-            write_label_maps, layer=options.layer, prefix=options.prefix, flat=options.flat
-        ), format
-    if options.layer is not None or options.prefix is not None:
-        raise UsageError("--layer and --prefix are for mask files; a selection file has no layers")
-    return partial(write_instances, **_instance_options(options, format)), format
+    if header.payload == "selection":
+        if options.layer is not None or options.prefix is not None:
+            raise UsageError(
+                "--layer and --prefix are for mask and cam files; a selection file has no layers"
+            )
+    elif options.score_threshold or options.score_below is not None:
+        raise UsageError("--score-threshold and --score-below need scores, which only selection files have")
+    if format in EXPORTS.names():
+        if options.prefix is not None:
+            raise UsageError(f"--prefix is for folders of pictures; {format} has no folder per layer")
+        return partial(write_instances, **_instance_options(options, format)), format
+    if options.settings or options.like:
+        raise UsageError(f"--set and --like are for object formats, not for {format}")
+    if options.score_threshold or options.score_below is not None:
+        raise UsageError("--score-threshold and --score-below are for object formats, not for overlay")
+    write: Callable[..., int] = write_label_maps
+    if format == OVERLAY:
+        write = partial(write_overlays, folder=image_folder(header, options.images, options.source))
+    return partial(write, layer=options.layer, prefix=options.prefix, flat=options.flat), format
+
+
+def _formats(payload: str) -> tuple[str, ...]:
+    """The formats for a kind of file."""
+    label_maps = (LABEL_MAPS,) if payload == "mask" else ()
+    return (*label_maps, OVERLAY, *(() if payload == "cam" else EXPORTS.names()))
 
 
 def _instance_options(options: ExportOptions, format: str) -> dict[str, Any]:
@@ -96,8 +117,10 @@ def _instance_options(options: ExportOptions, format: str) -> dict[str, Any]:
         "format": format,
         "settings": options.settings or (),
         "like": options.like,
-        "score_threshold": options.score_threshold,
+        "scores": ScoreRange(options.score_threshold, options.score_below),
         "flat": options.flat,
+        "layer": options.layer,
+        "min_area": options.min_area,
     }
 
 
@@ -109,8 +132,10 @@ def _sentence_writer(header: store.Header, options: ExportOptions) -> tuple[Call
         raise UsageError("--layer and --prefix are for label maps; the input has one mask per sentence")
     if format in EXPORTS.names():
         return partial(write_instances, **_instance_options(options, format)), format
-    if options.settings or options.like or options.score_threshold:
-        raise UsageError("--set, --like and --score-threshold apply to --format coco and coco-results")
+    if options.settings or options.like or options.score_threshold or options.score_below is not None:
+        raise UsageError(
+            "--set, --like, --score-threshold and --score-below apply to --format coco, coco-results and csv"
+        )
     if format not in PICTURES:
         return partial(write_expressions, format=format, flat=options.flat), format
     folder = image_folder(header, options.images, options.source) if format == "overlay" else None

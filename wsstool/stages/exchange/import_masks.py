@@ -1,4 +1,4 @@
-"""``import``: the instance masks of another program as a ``selection`` file, sentences as JSON lines."""
+"""``import``: the instance masks of another program as a ``selection`` file."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from wsstool.data.listing import Lookup
 from wsstool.errors import BadInputError, UsageError
 from wsstool.options import takes
 from wsstool.regions import Boxes
+from wsstool.stages.exchange.import_score_maps import import_score_maps
 from wsstool.stages.exchange.sentences import import_sentences
 from wsstool.stages.objects.columns import BoxColumns
 from wsstool.stages.options.exchange import ImportOptions
@@ -31,7 +32,8 @@ from wsstool.types import SILENT, ClassList, Messages, tracked
 def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     """Read masks and polygons of COCO, CVAT or Label Studio into a ``selection`` file.
 
-    With ``expressions`` instead of ``annotations``, sentences become JSON lines, see ``import_sentences``.
+    With ``expressions`` instead of ``annotations``, sentences become JSON lines, see ``import_sentences``; a
+    folder of class probabilities becomes a ``cam`` file, see ``import_score_maps``.
     With ``images`` names and sizes are checked against the images of that folder, and spelled as there.
 
     Returns:
@@ -46,6 +48,8 @@ def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict
         return import_sentences(options, messages)
     if options.annotations is None:
         raise UsageError("name a file with masks, or one with sentences by --expressions")
+    if Path(options.annotations).is_dir():
+        return import_score_maps(options, messages)
     if options.shuffle is not None:
         raise UsageError("--shuffle is for sentences; --expressions names their file")
     written = read_box_file(Path(options.annotations), options.like)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from wsstool.data.geometry.instances import AnnotatedImage, Instance, extent
 from wsstool.errors import UsageError
 from wsstool.registry import EXPORTS
 from wsstool.stages.exchange.file_names import names_for_others
+from wsstool.stages.exchange.regions import annotated_regions
 from wsstool.types import Messages, tracked
 
 
@@ -23,8 +25,10 @@ def write_instances(
     format: str,
     settings: Sequence[str],
     like: Path | None,
-    score_threshold: float,
     flat: bool,
+    scores: ScoreRange,
+    layer: str | None,
+    min_area: int,
     messages: Messages,
 ) -> int:
     """Write the instances; returns how many. Arguments and errors: see ``export``.
@@ -36,34 +40,75 @@ def write_instances(
         raise UsageError(f"--like is for the COCO formats, not for {format}")
     header = reader.header
     names = names_for_others(header.images, flat)
-    records = tracked(reader.records(), messages, len(header), "images")
-    images = [AnnotatedImage(names[r.index], r.size, tuple(_instances(r))) for r in records]
-    below = empty = unsure = 0
-    kept = []
-    for i, image in enumerate(images):
+    if header.payload == "mask" and header.sentences is None:
+        found = annotated_regions(reader, names, layer, min_area, messages)
+        images = list(tracked(found, messages, len(header), "images"))
+    else:
+        records = tracked(reader.records(), messages, len(header), "images")
+        images = [AnnotatedImage(names[r.index], r.size, tuple(_instances(r))) for r in records]
+        images = [
+            replace(image, instances=_scored(image.instances, reader, i)) for i, image in enumerate(images)
+        ]
+    kept = _kept(images, scores, messages)
+    if format != "voc":
+        _say_ignored(kept, format, messages)
+    EXPORTS.load(format)(kept, target, header.classes, *([like] if like is not None else []), **own)
+    return sum(len(image.instances) for image in kept)
+
+
+class ScoreRange(NamedTuple):
+    """The scores of the objects to export: at least ``low``, less than ``high`` if that is given."""
+
+    low: float = 0.0
+    high: float | None = None
+
+    def __contains__(self, score: object) -> bool:
+        assert isinstance(score, float)
+        return self.low <= score and (self.high is None or score < self.high)
+
+
+def _kept(images: Sequence[AnnotatedImage], scores: ScoreRange, messages: Messages) -> list[AnnotatedImage]:
+    """Return the readable images with those of their objects that have pixels and a score in the range.
+
+    With an upper limit, images without such an object are left out: the output is a list of what to look at.
+    """
+    kept, empty, below, above, bare = [], 0, 0, 0, 0
+    for image in images:
         if image.size == (0, 0):  # its header could not be read
             continue
-        good = []
-        for instance in _scored(image.instances, reader, i):
-            unsure += instance.has_unsure
-            if instance.is_empty:
-                empty += 1
-            elif instance.score < score_threshold:
-                below += 1
-            else:
-                good.append(instance)
-        kept.append(replace(image, instances=tuple(good)))
+        good = [one for one in image.instances if not one.is_empty]
+        empty += len(image.instances) - len(good)
+        below += sum(one.score < scores.low for one in good)
+        chosen = tuple(one for one in good if one.score in scores)
+        above += sum(one.score >= scores.low for one in good) - len(chosen)
+        if scores.high is not None and not chosen:
+            bare += 1
+            continue
+        kept.append(replace(image, instances=chosen))
     if empty:
         messages.warn(f"left out {empty} empty masks")
     if below:
-        messages.say(f"left out {below} masks with a score below {score_threshold:g}")
-    if unsure and format != "voc":
+        messages.say(f"left out {below} masks with a score below {scores.low:g}")
+    if scores.high is not None:
+        messages.say(
+            f"left out {above} masks with a score of {scores.high:g} or more, and {bare} images that have no "
+            "other masks"
+        )
+    return kept
+
+
+def _say_ignored(images: Sequence[AnnotatedImage], format: str, messages: Messages) -> None:
+    unsure = sum(one.has_unsure for image in images for one in image.instances)
+    void = sum(bool(image.packed_void) for image in images)
+    if unsure:
         messages.say(
             f"{unsure} masks contain ignored pixels, which {format} cannot represent; they are left out of "
             "the masks"
         )
-    EXPORTS.load(format)(kept, target, header.classes, *([like] if like is not None else []), **own)
-    return sum(len(image.instances) for image in kept)
+    if void:
+        messages.say(
+            f"{void} images contain ignored pixels, which {format} cannot represent; they belong to no region"
+        )
 
 
 def _instances(record: store.Record) -> list[Instance]:

@@ -32,7 +32,7 @@ def write_label_maps(
     Masks in which no pixel is known get no file. Arguments and errors: see ``export``.
     """
     header = reader.header
-    layers = _layers(header.layers, layer, prefix)
+    layers = chosen_layers(header.layers, layer, prefix)
     names = [without_suffix(checked_name(name, "the input")) + ".png" for name in header.images]
     if flat:
         names = [PurePosixPath(name).name for name in names]
@@ -54,8 +54,12 @@ def write_label_maps(
     return len(names) - empty
 
 
-def _layers(layers: Sequence[str], chosen: str | None, prefix: str | None) -> list[tuple[int, str]]:
-    """(number, folder below the output) of the layers to write."""
+def chosen_layers(layers: Sequence[str], chosen: str | None, prefix: str | None) -> list[tuple[int, str]]:
+    """Return (number, folder below the output) of the layers to write.
+
+    Raises:
+        UsageError: an unknown layer.
+    """
     if chosen is not None and chosen not in layers:
         raise UsageError(f"--layer {chosen}: unknown layer; the layers are: {', '.join(layers)}")
     numbers = range(len(layers)) if chosen is None else [list(layers).index(chosen)]

@@ -143,7 +143,7 @@ def _overlay(image: np.ndarray, entry: Entry) -> np.ndarray:
 
 def check_format(format: str) -> None:
     """Raise UsageError unless a format can hold the masks of sentences."""
-    known = ("coco", "coco-results", *EXPRESSION_EXPORTS.names(), *PICTURES)
+    known = ("coco", "coco-results", "csv", *EXPRESSION_EXPORTS.names(), *PICTURES)
     if format not in known:
         raise UsageError(
             f"--format {format} cannot hold sentences; choose from {', '.join(dict.fromkeys(known))}"

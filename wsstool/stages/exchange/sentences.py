@@ -35,8 +35,8 @@ def export_sentences(options: ExportOptions, messages: Messages) -> dict[str, An
         raise UsageError(f"--format {format} is not for sentences; choose from {known}")
     if options.source is not None:
         raise UsageError(f"give an input file or --expressions, not both; the input is {options.source!r}")
-    if options.settings or options.like or options.score_threshold:
-        raise UsageError("--set, --like and --score-threshold are for selection files")
+    if options.settings or options.like or options.score_threshold or options.score_below is not None:
+        raise UsageError("--set, --like, --score-threshold and --score-below are not for sentences")
     if options.layer is not None or options.prefix is not None or options.flat:
         raise UsageError("--layer, --prefix and --flat are not for sentences")
     output = Path(options.output)

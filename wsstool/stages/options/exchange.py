@@ -44,8 +44,9 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
     )
     format: ExportFormat | None = option(
         None,
-        "png for mask files; jsonl, refer or coco for sentences; these, coco-results or overlay for masks of "
-        "sentences; all others and coco for selection files; default: png, jsonl or coco",
+        "mask files: png, overlay, or their regions as objects; selection files: objects or overlay; cam "
+        "files: overlay; sentences: jsonl, refer or coco; masks of sentences: these, png, overlay, "
+        "coco-results or csv; default: png, coco, overlay or jsonl",
         panel=METHOD,
     )
     images: Path | None = redeclared(
@@ -53,13 +54,29 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
         "images",
         None,
         help="for overlays: folder with the images of the input file; default: the folder it was made from",
-        unused=Unused(lambda o: o.format != "overlay", "without --format overlay"),
+        unused=Unused(lambda o: o.format not in (None, "overlay"), "without --format overlay"),
     )
     expressions: Path | None = redeclared(SentenceSource, "expressions", None, help=_SENTENCES)
     score_threshold: float = option(
         0.0, "minimum score of the instances to export", panel=METHOD, at_least=0, at_most=1
     )
-    layer: str | None = option(None, "layer of a mask file; default: all, in folders", panel=INPUT)
+    score_below: float | None = option(
+        None,
+        "export only instances with a lower score, and only images that have one",
+        panel=METHOD,
+        above=0,
+        at_most=1,
+        key="changed",
+    )
+    min_area: int = option(
+        0,
+        "for regions of mask files (connected pixels of one class): minimum area, in pixels",
+        panel=METHOD,
+        at_least=0,
+        key="changed",
+        unused=Unused(lambda o: o.format in (None, "png", "overlay"), "without --format for objects"),
+    )
+    layer: str | None = option(None, "layer of a mask or cam file; default: all, in folders", panel=INPUT)
     prefix: str | None = option(None, "prefix of the folder names of layers, such as PM_", panel=OUTPUT)
     flat: bool = option(
         False,
@@ -74,10 +91,13 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions(Like, SentenceSource, RecordOutput):
-    """Instance masks or sentences from an annotation file of another program."""
+    """Instance masks, class probabilities or sentences of another program."""
 
     annotations: Path | None = option(
-        None, "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip", positional=True
+        None,
+        "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip; or folder of class "
+        "probabilities (NAME.npy, or NAME/CLASS.png)",
+        positional=True,
     )
     expressions: Path | None = redeclared(SentenceSource, "expressions", None, help=_SENTENCES)
     images: Path | None = option(

@@ -120,6 +120,21 @@ class EvalOptions(LabelMapScores, SentenceSource):
         panel=METHOD,
         spelling="--boundary",
     )
+    boundary_of: Literal["image", "object"] = option(
+        "image",
+        "for masks of boxes: width of a boundary relative to the diagonal of the image, or of the box around "
+        "the object's ground-truth mask",
+        panel=METHOD,
+        key="changed",
+    )
+    boundary_ratio: float = option(
+        0.02,
+        "width of a boundary as a fraction of that diagonal; at least one pixel",
+        panel=METHOD,
+        above=0,
+        below=1,
+        key="changed",
+    )
     min_area: int = option(
         100,
         "for masks of boxes: minimum ground-truth mask area, in pixels, of the objects scored "

@@ -14,7 +14,7 @@ from wsstool.atomic import atomic_file
 from wsstool.data.palettes import class_palette
 from wsstool.errors import WsstoolError
 from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, strip, titled
-from wsstool.report.page import Gallery, Panel, Sample
+from wsstool.report.page import Gallery, Panel, Ranking, Sample
 from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.scoring import ReportOptions
@@ -28,13 +28,14 @@ CaptionedImage = tuple[str, np.ndarray]
 
 @dataclass
 class ImageFile:
-    """A record file whose images are shown; ``scores`` is per-image mIoU by name."""
+    """A record file whose images are shown; by image name: mIoU in ``scores``, classes in ``tags``."""
 
     name: str
     is_twin: bool
     records: store.RandomAccess
     truth: Truth | None
     scores: dict[str, float]
+    tags: dict[str, tuple[str, ...]]
 
 
 def galleries(files: Sequence[ImageFile], options: ReportOptions) -> list[Gallery]:
@@ -58,15 +59,39 @@ def galleries(files: Sequence[ImageFile], options: ReportOptions) -> list[Galler
     return found
 
 
+def rankings(files: Sequence[ImageFile]) -> list[Ranking]:
+    """Return the list of all images, worst first, for each set of images that is scored."""
+    sets: dict[tuple[str, ...], list[ImageFile]] = {}
+    for file in files:
+        sets.setdefault(file.records.header.images, []).append(file)
+    found = []
+    for judge in filter(None, map(_judge, sets.values())):
+        order = sorted(judge.scores, key=judge.scores.__getitem__)
+        rows = [(name, ", ".join(judge.tags.get(name, ())), judge.scores[name]) for name in order]
+        title = f"All {len(rows)} images, lowest mIoU of {judge.name} first"
+        found.append(Ranking(title, ("image", "labels", "mIoU"), rows))
+    return found
+
+
+def _judge(group: Sequence[ImageFile]) -> ImageFile | None:
+    """The file by whose scores images are ordered: the last that is not the fully supervised reference."""
+    return next((f for f in reversed(group) if f.scores and not f.is_twin), None)
+
+
 def _galleries_of_set(group: Sequence[ImageFile], options: ReportOptions, number: int) -> list[Gallery]:
     """The galleries of files of the same images; ``number`` images have been shown before."""
-    judge = next((f for f in reversed(group) if f.scores and not f.is_twin), None)
+    judge = _judge(group)
     header = group[0].records.header
     names, palette = header.images, class_palette(header.classes)
     folder = image_folder(header, options.images, group[0].records.path)
     note = ", ".join(f.name for f in group) + "."
     note += f" Selected by the per-image mIoU of {judge.name}." if judge else ""
     readable = [i for i, size in enumerate(header.sizes.tolist()) if size != [0, 0]]
+    tags = (judge or group[0]).tags
+    several = [i for i in readable if len(tags.get(names[i], ())) > 1]
+    if 0 < len(several) < len(readable) and len(several) >= 3 * options.samples:
+        readable = several
+        note += " Only images with two or more labels, since images with one are easy."
     found = []
     for title, chosen in _choose(names, readable, judge.scores if judge else {}, options.samples):
         shown, present = [], set[int]()

@@ -1,4 +1,4 @@
-"""Contact sheets of the masks of boxes, worst first by their own score: crop, map, mask and ground truth."""
+"""Contact sheets of the masks of boxes, worst first: crop, map, mask and ground truth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wsstool.data.palettes import class_palette
 from wsstool.errors import WsstoolError
 from wsstool.regions import box_in_window, box_mask, in_window
 from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, label_borders
-from wsstool.report.page import Gallery, Panel, Sample
+from wsstool.report.page import Gallery, Panel, Ranking, Sample
 from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.scoring import ReportOptions
@@ -36,20 +36,93 @@ class ObjectFile:
     records: store.RandomAccess
 
 
+@dataclass
+class RankedObjects(ObjectFile):
+    """A ``selection`` file with the order of its masks.
+
+    Attributes:
+        folder: of the images.
+        table: the annotated objects; None: not found.
+        ious: (R,) IoU of each mask with the ground truth; NaN without one.
+        order: numbers of the boxes, the worst mask first; objects of failed images are left out.
+    """
+
+    folder: Path
+    table: BoxTable | None
+    ious: np.ndarray
+    order: list[int]
+
+    @classmethod
+    def of(cls, file: ObjectFile, options: ReportOptions, messages: Messages = SILENT) -> RankedObjects:
+        """Sort the masks of a file by IoU, or without ground truth by their own score.
+
+        Masks without ground truth among others that have some come last.
+
+        Raises:
+            MissingInputError: the images are not there, or the named ground truth has no boxes.
+            BadInputError: images have another size than when the file was made.
+        """
+        header, tail = file.records.header, file.records.tail
+        folder = image_folder(header, options.images, file.records.path)
+        root = data_folder(header, file.records.path, options.truth, options.images)
+        table = find_objects(header, root, options.truth, messages)
+        ious = _ious(file.records, table)
+        done = np.repeat(tail["status"] == store.DONE, np.diff(header.columns["box_offset"]))
+        by = tail["score"] if np.isnan(ious).all() else ious  # NaN is sorted last
+        order = np.flatnonzero(done)[np.argsort(by[done], kind="stable")].tolist()
+        return cls(file.name, file.records, folder, table, ious, order)
+
+    @property
+    def sorted_by(self) -> str:
+        """By what, in words."""
+        return "mask score" if np.isnan(self.ious).all() else "IoU"
+
+    def ranking(self) -> Ranking:
+        """Return all masks in order."""
+        header, score = self.records.header, self.records.tail["score"]
+        image = np.repeat(np.arange(len(header)), np.diff(header.columns["box_offset"]))
+        with_iou = self.sorted_by == "IoU"
+        rows = []
+        for row in self.order:
+            name = header.classes.names[int(header.columns["box_class"][row])]
+            cells: list[str | float | None] = [header.images[image[row]]]
+            cells += [str(header.columns["box_id"][row]), name, float(score[row])]
+            iou = float(self.ious[row])
+            rows.append([*cells, *([None if np.isnan(iou) else iou] if with_iou else [])])
+        title = f"All {len(rows)} masks of {self.name}, lowest {self.sorted_by} first"
+        return Ranking(title, ("image", "box", "class", "score", *(["IoU"] if with_iou else [])), rows)
+
+
+def _ious(records: store.RandomAccess, table: BoxTable | None) -> np.ndarray:
+    """Return the IoU of each mask with the ground truth of its box, (R,) float64; NaN without one."""
+    header = records.header
+    found = np.full(len(header.columns["box"]), np.nan)
+    if table is None:
+        return found
+    for i in range(len(header)):
+        record, rows = records[i], header.rows(i, "box")
+        if record.failed or all(shape is None for shape in table.shapes[i]):
+            continue
+        true = dict(zip(table.of(i).ids.tolist(), table.truth(i), strict=True))
+        for row, mask in zip(range(rows.start, rows.stop), record.windows, strict=True):
+            truth = true.get(int(header.columns["box_id"][row]))
+            if truth is not None:
+                x0, y0, x1, y1 = header.columns["window"][row].tolist()
+                both = ((mask == 1) & truth[y0:y1, x0:x1]).sum()
+                found[row] = both / max(1, (mask == 1).sum() + truth.sum() - both)
+    return found
+
+
 def object_galleries(
-    selections: Sequence[ObjectFile],
-    contours: Sequence[ObjectFile],
-    options: ReportOptions,
-    messages: Messages = SILENT,
+    selections: Sequence[RankedObjects], contours: Sequence[ObjectFile], options: ReportOptions
 ) -> list[Gallery]:
     """Return galleries of the worst, typical and best masks of each ``selection`` file.
 
     Args:
         selections: files of masks.
         contours: files of maps, shown beside the masks of the same boxes.
-        options: a fourth of the number of objects of each kind, where images and ground truth are, and the
-            folder for strips, named after file, kind, place, image and box.
-        messages: where warnings go.
+        options: a fourth of the number of objects of each kind, and the folder for strips, named after file,
+            kind, place, image and box.
 
     Raises:
         MissingInputError: an image is not there.
@@ -57,14 +130,11 @@ def object_galleries(
     """
     found = []
     for file in selections:
-        header = file.records.header
-        folder = image_folder(header, options.images, file.records.path)
-        root = data_folder(header, file.records.path, options.truth)
-        table = find_objects(header, root, options.truth, messages)
-        for title, rows in _chosen(file.records, options.samples * PER_SAMPLE):
+        n = options.samples * PER_SAMPLE
+        for title, rows in worst_typical_best(file.order, n, "masks") if n and file.order else []:
             shown = []
             for place, row in enumerate(rows):
-                sample, captioned = _sample(file, contours, row, folder, table)
+                sample, captioned = _sample(file, contours, row)
                 shown.append(sample)
                 if options.strips is not None:
                     kind = title.split()[0].strip(",").lower()  # worst, typical, best; masks: all of them
@@ -73,26 +143,18 @@ def object_galleries(
                     write_strip(
                         Path(options.strips), f"{file.name}-{kind}-{place:03d}-{stem}-{number}.png", captioned
                     )
-            found.append(Gallery(title, f"{file.name}. Sorted by mask score.", shown))
+            found.append(Gallery(title, f"{file.name}. Sorted by {file.sorted_by}.", shown))
     return found
 
 
-def _chosen(records: store.RandomAccess, n: int) -> list[tuple[str, list[int]]]:
-    """Titles and numbers of boxes: worst, around the median, best; objects of failed images are left out."""
-    header, score = records.header, records.tail["score"]
-    done = np.repeat(records.tail["status"] == store.DONE, np.diff(header.columns["box_offset"]))
-    order = np.flatnonzero(done)[np.argsort(score[done], kind="stable")]
-    return worst_typical_best(order.tolist(), n, "masks") if n and len(order) else []
-
-
 def _sample(
-    file: ObjectFile, contours: Sequence[ObjectFile], row: int, folder: Path, table: BoxTable | None
+    file: RankedObjects, contours: Sequence[ObjectFile], row: int
 ) -> tuple[Sample, list[tuple[str, np.ndarray]]]:
     """Return the captions and images of one box, all of one height."""
     header, tail = file.records.header, file.records.tail
     i = int(np.searchsorted(header.columns["box_offset"], row, side="right")) - 1
     record, palette = file.records[i], class_palette(header.classes)
-    image = read_sized_image(folder / record.name, header.sizes[i])
+    image = read_sized_image(file.folder / record.name, header.sizes[i])
     if isinstance(image, WsstoolError):
         raise image
     x0, y0, x1, y1 = header.columns["window"][row].tolist()
@@ -111,13 +173,12 @@ def _sample(
     captioned.append((file.name, blend(crop, mask, colours, background=0)))
     note = f"{header.classes.names[class_id]}, score {tail['score'][row]:.2f}"
     note += ", fallback" if tail["fallback"][row] else ""
-    true = _truth(table, i, number)
+    true = _truth(file.table, i, number)
     if true is not None:
         shown, made = true[window].astype(np.uint8), mask == 1
         captioned.append(("ground truth", blend(crop, shown, colours, background=0)))
         captioned.append(("errors", errors(crop, made.astype(np.uint8), shown)))
-        both = (made & (shown == 1)).sum()
-        note += f", IoU {both / max(1, made.sum() + true.sum() - both):.2f}"
+        note += f", IoU {file.ious[row]:.2f}"
     captioned = [(caption, fitted(panel, HEIGHT)) for caption, panel in captioned]
     panels = [Panel(caption, jpeg(panel)) for caption, panel in captioned]
     return Sample(f"{record.name}, box {number}", note, panels), captioned

@@ -17,16 +17,17 @@ from wsstool.metrics.segmentation import image_mean_ious
 from wsstool.options import takes
 from wsstool.report.curves import line_chart, read_log
 from wsstool.report.html import render
-from wsstool.report.page import Curves, Gallery, Page, ScoreRow
+from wsstool.report.page import Curves, Gallery, Page, Ranking, ScoreRow
 from wsstool.stages.options.scoring import ReportOptions
-from wsstool.stages.report.image_gallery import ImageFile, galleries
-from wsstool.stages.report.object_gallery import ObjectFile, object_galleries
+from wsstool.stages.report.image_gallery import ImageFile, galleries, rankings
+from wsstool.stages.report.object_gallery import ObjectFile, RankedObjects, object_galleries
 from wsstool.stages.report.robustness_curves import robustness_curves, robustness_fact
 from wsstool.stages.report.sentence_gallery import (
     SentenceFile,
     open_sentences,
     sentence_fact,
     sentence_galleries,
+    sentence_ranking,
 )
 from wsstool.stages.robustness.summary import summarise as summarise_robustness
 from wsstool.stages.scoring.ground_truth import Truth, find_truth
@@ -73,10 +74,11 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
     """Write one self-contained HTML file.
 
     Files of the same images share a gallery, in the order given: image, CAM, pseudo-mask, prediction, truth.
-    Worst and best are by the per-image mIoU of the last mask file that is not the fully supervised reference.
-    Masks of boxes (``selection`` files) are shown one by one, sorted by their own score, with the maps of
-    ``contour`` files; masks of sentences likewise, sorted by their IoU. Score files of ``robustness`` become
-    charts of score against severity.
+    Worst and best are by the per-image mIoU of the last mask file that is not the fully supervised reference,
+    among images with several labels if there are enough of them. Masks of boxes (``selection`` files) are
+    shown one by one with the maps of ``contour`` files, and so are masks of sentences, sorted by IoU, or
+    without ground truth by their own score. Everything that is sorted is listed whole as well. Score files
+    of ``robustness`` become charts of score against severity.
 
     Args:
         options: see ``wsstool report --help``.
@@ -107,6 +109,7 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
             summaries.append((part, summarise(part.scores, options)))
     named = {part.name: _sentence_scores(part.sentences, options) for part in parts if part.sentences}
     palette = class_palette(classes)
+    shown, lists = _galleries(parts, rules, options, messages)
     judged = next((p for p in reversed(parts) if p.scores and not p.is_twin), None)
     page = Page(
         title=options.title,
@@ -121,7 +124,8 @@ def report(options: ReportOptions, *, messages: Messages = SILENT) -> dict[str, 
         rows=[_row(part, row, len(said["rows"])) for part, said in summaries for row in said["rows"]],
         definition=summaries[-1][1]["definition"] + "." if summaries else "",
         confusions=_confusions(judged, rules),
-        galleries=_galleries(parts, rules, options, messages),
+        galleries=shown,
+        rankings=lists,
         curves=[*robustness_curves(robust), *(_curves(Path(path)) for path in options.log or ())],
         provenance=[
             (p.name, [step["command"] for step in p.records.header.provenance]) for p in opened if p.records
@@ -147,10 +151,10 @@ def _robustness(parts: Sequence[Part]) -> dict[str, dict[str, Any]]:
 
 def _galleries(
     parts: Sequence[Part], rules: Rules, options: ReportOptions, messages: Messages
-) -> list[Gallery]:
-    """The images of label maps and class maps, then the masks of boxes."""
+) -> tuple[list[Gallery], list[Ranking]]:
+    """The images of label maps and class maps, then the masks of boxes and of sentences; and whole lists."""
     shown = [
-        ImageFile(p.name, p.is_twin, p.records, p.truth, _image_scores(p, rules))
+        ImageFile(p.name, p.is_twin, p.records, p.truth, _image_scores(p, rules), _image_tags(p))
         for p in parts
         if p.records and not p.holds_objects
     ]
@@ -161,12 +165,15 @@ def _galleries(
         [one for one in objects if one.records.header.payload == payload]
         for payload in ("selection", "contour")
     )
+    ranked = [RankedObjects.of(file, options, messages) for file in masks]
     sentences = [part.sentences for part in parts if part.sentences]
-    return [
+    found = [
         *galleries(shown, options),
-        *object_galleries(masks, maps, options, messages),
+        *object_galleries(ranked, maps, options),
         *sentence_galleries(sentences, maps, options),
     ]
+    lists = [*rankings(shown), *(one.ranking() for one in ranked), *map(sentence_ranking, sentences)]
+    return found, lists
 
 
 def _open(text: str, is_twin: bool) -> Part:
@@ -192,7 +199,9 @@ def _score(part: Part, options: ReportOptions, messages: Messages) -> None:
         return
     header, path = part.records.header, part.records.path
     try:
-        part.truth = find_truth(header.images, data_root(header, path), header.classes, options.truth)
+        part.truth = find_truth(
+            header.images, data_root(header, path, options.images), header.classes, options.truth
+        )
     except MissingInputError:
         if options.truth is not None:
             raise
@@ -222,6 +231,8 @@ def _row(part: Part, row: dict[str, Any], n: int) -> ScoreRow:
         "false neg.": row["false_negative"],
         "per image": row["image_miou"],
     }
+    if row["several_labels"]["images"]:
+        details["2+ labels"] = row["several_labels"]["miou"]
     return ScoreRow(
         part.name if n == 1 else f"{part.name}, {row['name']}",
         row["miou"],
@@ -243,6 +254,21 @@ def _image_scores(part: Part, rules: Rules) -> dict[str, float]:
         confusion.images(), confusion.n_classes, background=rules.background, **rules.arguments()
     )
     return {n: float(s) for n, s in zip(part.scores.images, scores, strict=True) if not np.isnan(s)}
+
+
+def _image_tags(part: Part) -> dict[str, tuple[str, ...]]:
+    """Names of the foreground classes of each image, by image name; empty where they are not known."""
+    if part.scores is not None:
+        images, tags = tuple(part.scores.images), part.scores.tags
+    elif part.records is not None and part.records.header.labels is not None:
+        images, tags = part.records.header.images, part.records.header.labels > 0
+    else:
+        return {}
+    names = part.classes.names
+    return {
+        image: tuple(names[c] for c in part.classes.foreground if row[c])
+        for image, row in zip(images, tags, strict=True)
+    }
 
 
 def _facts(parts: Sequence[Part]) -> list[tuple[str, str]]:

@@ -14,7 +14,7 @@ from wsstool import store
 from wsstool.errors import MissingInputError, WsstoolError
 from wsstool.regions import box_mask
 from wsstool.report.overlays import blend, blend_scores, errors, fitted, jpeg, label_borders
-from wsstool.report.page import Gallery, Panel, Sample
+from wsstool.report.page import Gallery, Panel, Ranking, Sample
 from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.scoring import ReportOptions
@@ -62,7 +62,9 @@ def open_sentences(
     """
     file, given = SentenceFile(name, records), (options.expressions, options.truth)
     try:
-        file.truth, root = find_sentences(records.header, records.path, expressions=given[0], truth=given[1])
+        file.truth, root = find_sentences(
+            records.header, records.path, expressions=given[0], truth=given[1], images=options.images
+        )
     except MissingInputError:
         if any(given):
             raise
@@ -120,6 +122,20 @@ def sentence_galleries(
                     write_strip(Path(options.strips), name, captioned, title=text)
             found.append(Gallery(title, f"{file.name}. Sorted by {by}.", shown))
     return found
+
+
+def sentence_ranking(file: SentenceFile) -> Ranking:
+    """Return all sentences of a file, the worst mask first."""
+    order, by = _ordered(file)
+    header, tail, ious = file.records.header, file.records.tail, file.ious
+    columns = ["image", "sentence", *(["score"] if "score" in tail else []), *(["IoU"] if ious else [])]
+    rows = []
+    for row in order:
+        cells: list[str | float | None] = [_image(header, row), header.sentences[row]]  # type: ignore[index]
+        cells += [float(tail["score"][row])] if "score" in tail else []
+        rows.append([*cells, *([ious[row]] if ious else [])])
+    first = "in the order of the images" if by == "image" else f"lowest {by} first"
+    return Ranking(f"All {len(rows)} sentences of {file.name}, {first}", columns, rows)
 
 
 def _ordered(file: SentenceFile) -> tuple[list[int], str]:

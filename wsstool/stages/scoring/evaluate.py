@@ -36,7 +36,10 @@ SCORERS: dict[str, Scorer[Any]] = {
     for kind in scorer.kinds
 }
 SPECIFIC = frozenset[str]().union(*(scorer.options for scorer in SCORERS.values()))
-MEASURING = ("split", "of", "sweep", "boundary", "expressions", "shuffled")
+MEASURING = (
+    *("split", "of", "sweep", "boundary", "boundary_of", "boundary_ratio"),
+    *("expressions", "shuffled"),
+)
 """Options that say what is measured: score files come too late for them."""
 _OF_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "class maps": (("cam",), ("normalise", "background_threshold", "background")),

@@ -13,7 +13,7 @@ from wsstool import store
 from wsstool.data.boxes.table import BoxTable, read_boxes
 from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.metrics.instances import InstanceScores, overlap
+from wsstool.metrics.instances import InstanceScores, Width, overlap
 from wsstool.regions import Boxes, box_in_window, box_mask
 from wsstool.selection.confidence import box_fit
 from wsstool.selection.fillers.simple import ellipse
@@ -50,13 +50,14 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> Instanc
         InstanceScores(len(header.classes)),
         MaskPrecision() if options.ap else None,
         root,
+        Width(options.boundary_ratio, options.boundary_of),
     )
     number = {index: k for k, index in enumerate(chosen)}
     pending: list[tuple[int, dict[str, Any], MaskRuns | None]] = []
     for record in tracked(reader.records(), messages, len(header), "objects"):
         if record.index in number:
             found.failed += record.failed
-            pending += _objects(record, number[record.index], table, found.ap)
+            pending += _objects(record, number[record.index], table, found)
     for row, one, mask in pending:  # scores stand behind the records
         score = float(reader.tail["score"][row])
         found.scores.update(**one, score=score, fallback=bool(reader.tail["fallback"][row]))
@@ -71,9 +72,9 @@ def summarise(
     """Return the scores of all objects.
 
     Returns:
-        ``source``, ``kind``, ``images``, ``failed``, ``definition``, ``truth`` (where it is from, or None)
-        and one row in ``rows`` as ``metrics.instances.InstanceScores.result``, with ``classes`` by name and
-        ``ap``.
+        ``source``, ``kind``, ``images``, ``failed``, ``definition``, ``boundary`` (width of the boundaries),
+        ``truth`` (where it is from, or None) and one row in ``rows`` as
+        ``metrics.instances.InstanceScores.result``, with ``classes`` by name and ``ap``.
 
     Raises:
         UsageError: average precision of score files that were made without ``--ap``.
@@ -101,6 +102,7 @@ def summarise(
         "images": len(counts.images),
         "failed": counts.failed,
         "definition": f"mean over objects {_large(options)} of the IoU with the ground-truth mask",
+        "boundary": counts.width.in_words(),
         "truth": counts.truth,
         "rows": [row],
     }
@@ -159,10 +161,10 @@ def find_objects(header: store.Header, root: Path, truth: Path | None, messages:
 
 
 def _objects(
-    record: store.Record, image: int, table: BoxTable | None, ap: MaskPrecision | None
+    record: store.Record, image: int, table: BoxTable | None, counts: InstanceCounts
 ) -> list[tuple[int, dict[str, Any], MaskRuns | None]]:
     """Number of the box, what is measured of it, and its mask packed for average precision."""
-    columns, rows = record.header.columns, record.header.rows(record.index, "box")
+    columns, rows, ap = record.header.columns, record.header.rows(record.index, "box"), counts.ap
     true: dict[int, np.ndarray] = {}
     if table is not None and any(shape is not None for shape in table.shapes[record.index]):
         objects, masks = table.of(record.index), table.truth(record.index)
@@ -190,7 +192,7 @@ def _objects(
         whole[y0:y1, x0:x1] = mask
         if truth is not None:
             shown = truth[y0:y1, x0:x1]
-            one |= {"area": int(truth.sum()), "found": overlap(whole, truth)}
+            one |= {"area": int(truth.sum()), "found": overlap(whole, truth, counts.width)}
             for name, shape in (("box", hull), ("ellipse", ellipse(mask.shape, inner) == 1)):
                 both = (shape & shown).sum()
                 one[name] = float(both / max(shape.sum() + truth.sum() - both, 1))
@@ -226,6 +228,7 @@ def columns(summary: dict[str, Any]) -> list[Table | str]:
         Table(["without ground truth", ""], [*consistency.items()]),
         f"{summary['images']} images, {row['objects']} objects: {row['scored']} scored, {row['too_small']} "
         f"too small, {row['without_truth']} without a ground-truth mask. IoU: {summary['definition']}.",
+        *([f"Boundary scores: {summary['boundary']}."] if row["scored"] else []),
     ]
 
 
@@ -259,7 +262,7 @@ def _columns_with_truth(row: dict[str, Any]) -> list[Table]:
 INSTANCES = Scorer(
     "masks of boxes",
     ("selection",),
-    frozenset({"boundary", "group", "ap"}),
+    frozenset({"boundary", "boundary_of", "boundary_ratio", "group", "ap"}),
     InstanceCounts,
     measure,
     summarise,

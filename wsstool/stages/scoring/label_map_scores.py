@@ -87,6 +87,7 @@ def row_scores(counts: LabelMapCounts, row: Row, rules: Rules, resampling: Resam
             "tags": counts.tags_from,
         },
     }
+    said["several_labels"] = _several_labels(counts, row, rules)
     if resampling.samples:
         said["interval"] = vars(
             bootstrap_interval(images, n, **resampling._asdict(), background=rules.background, **options)
@@ -99,6 +100,24 @@ def row_scores(counts: LabelMapCounts, row: Row, rules: Rules, resampling: Resam
         said["sweep"] = _swept(row.sweep, options)
     said["tags"] = _tag_scores(counts, row)
     return {**said, "classes": by_class}
+
+
+def _several_labels(counts: LabelMapCounts, row: Row, rules: Rules) -> dict[str, Any]:
+    """Return the mIoU over the images with two or more image-level labels, with its blind baseline.
+
+    In an image with one label only the background can be confused with it, and without a background nothing.
+    """
+    chosen = counts.tags[:, list(counts.classes.foreground)].sum(1) > 1
+    if not chosen.any():
+        return {"images": 0, "miou": None, "blind": None}
+    images, n = row.confusion.images(), len(counts.classes)
+    kept = chosen[images.image]
+    cells = np.bincount(images.cell[kept], images.count[kept], n * (n + 1)).astype(np.int64)
+    options = rules.arguments()
+    scores = segmentation_scores(cells.reshape(n, n + 1), background=rules.background, **options)
+    pixels = truth_pixels(row.confusion)[chosen]
+    blind = blind_baseline(pixels, counts.tags[chosen], background=rules.background, **options)
+    return {"images": int(chosen.sum()), "miou": scores.mean_iou, "blind": blind.mean_iou}
 
 
 def _swept(sweep: ThresholdSweep, options: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import numpy as np
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.boundary import BoundaryCounts
 from wsstool.metrics.confusion import ConfusionMatrix
+from wsstool.metrics.instances import PUBLISHED
 from wsstool.metrics.segmentation import definition
 from wsstool.metrics.sweep import ThresholdSweep
 from wsstool.stages.options.metrics import spelled
@@ -29,8 +30,11 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> LabelMa
     Raises:
         MissingInputError: there is no ground truth.
         BadInputError: masks of another size or with unknown values, damaged input.
-        UsageError: a sweep of something that has no scores, or of a set without background.
+        UsageError: a sweep of something that has no scores, or of a set without background; a width of
+            boundaries that are not compared.
     """
+    if options.boundary_ratio != PUBLISHED.ratio and not options.boundary:
+        raise UsageError("--boundary-ratio needs --boundary")
     with open_predictions(
         source.path,
         reader=source.reader,
@@ -48,6 +52,7 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> LabelMa
             truth,
             chosen=set(chosen_images(predictions.names, options.split, root)),
             boundary=options.boundary,
+            boundary_ratio=options.boundary_ratio,
             sweep=options.sweep,
             messages=messages,
         )
@@ -63,6 +68,7 @@ def count_images(
     *,
     chosen: Container[int] | None = None,
     boundary: bool = False,
+    boundary_ratio: float = 0.02,
     sweep: bool = False,
     messages: Messages = SILENT,
 ) -> LabelMapCounts:
@@ -73,6 +79,7 @@ def count_images(
         truth: its ground-truth masks.
         chosen: indices to score; None: all.
         boundary: also count boundaries.
+        boundary_ratio: their width, as a fraction of the image diagonal.
         sweep: also count for every background threshold.
         messages: where progress goes.
 
@@ -85,7 +92,7 @@ def count_images(
         Row(
             name,
             ConfusionMatrix(len(classes), keep_images=True),
-            BoundaryCounts(len(classes)) if boundary else None,
+            BoundaryCounts(len(classes), ratio=boundary_ratio) if boundary else None,
             _sweep(predictions) if sweep else None,
         )
         for name in predictions.layers
@@ -220,13 +227,24 @@ _COLUMNS: dict[str, Callable[[dict[str, Any]], float | None]] = {
     "false neg.": lambda row: row["false_negative"],
     "per image": lambda row: row["image_miou"],
     "boundary": lambda row: row.get("boundary_iou"),
+    "2+ labels": lambda row: row["several_labels"]["miou"],
+    "blind, 2+": lambda row: row["several_labels"]["blind"],
 }
+
+
+_SEVERAL = ("2+ labels", "blind, 2+")
 
 
 def columns(summary: dict[str, Any]) -> list[Table | str]:
     """Return the rows, the IoU of the classes, and what the numbers mean."""
     rows = summary["rows"]
-    shown = {title: get for title, get in _COLUMNS.items() if any(get(row) is not None for row in rows)}
+    several = rows[0]["several_labels"]["images"]
+    left_out = _SEVERAL if several in (0, summary["images"]) else ()
+    shown = {
+        title: get
+        for title, get in _COLUMNS.items()
+        if title not in left_out and any(get(row) is not None for row in rows)
+    }
     ious = {row["name"]: row["classes"]["iou"] for row in rows}
     per_class = [[c, *(iou[c] for iou in ious.values())] for c in rows[0]["classes"]["iou"]]
     lines = []
@@ -244,6 +262,7 @@ def columns(summary: dict[str, Any]) -> list[Table | str]:
         Table(["IoU", *ious], [one for one in per_class if any(value is not None for value in one[1:])]),
         *lines,
         f"{summary['images']} images. {summary['definition']}.",
+        *([] if left_out else [f"2+ labels: mIoU over the {several} images with two or more labels."]),
         "blind baseline: one image-level label assigned to all pixels, without looking at the image "
         f"({blind['rule']}{tags}).",
     ]
@@ -258,7 +277,7 @@ def _difference(name: str, than: dict[str, Any]) -> str:
 LABEL_MAPS = Scorer(
     "label maps",
     ("mask", "cam", "folder", "scores"),
-    frozenset({"sweep", "boundary", "group", "against"}),
+    frozenset({"sweep", "boundary", "boundary_ratio", "group", "against"}),
     LabelMapCounts,
     measure,
     summarise,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from wsstool.metrics.detection import THRESHOLDS, DetectionScores, ImageBoxes
-from wsstool.metrics.instances import InstanceScores
+from wsstool.metrics.instances import PUBLISHED, InstanceScores, Width
 from wsstool.metrics.proposals import ProposalScores
 from wsstool.stages.scoring.mask_precision import MaskPrecision
 from wsstool.types import ClassList
@@ -28,6 +28,7 @@ class InstanceCounts:
         scores: the rows.
         ap: what average precision needs; None: not asked for.
         root: data folder of the images, where it is known; not in score files.
+        width: of the boundaries that were compared.
     """
 
     source: str
@@ -38,6 +39,7 @@ class InstanceCounts:
     scores: InstanceScores
     ap: MaskPrecision | None = None
     root: Path | None = None
+    width: Width = PUBLISHED
 
     def content(self, summary: dict[str, Any]) -> dict[str, Any]:
         """Return plain values: the rows as columns under ``objects``, None for what was not measured."""
@@ -50,6 +52,7 @@ class InstanceCounts:
             "failed": self.failed,
             "objects": {k: [None if v != v else v for v in column.tolist()] for k, column in table},
             "instances": None if self.ap is None else self.ap.content(),
+            "boundary_width": list(self.width),
             "scored_images": self.images,
         }
 
@@ -71,6 +74,7 @@ class InstanceCounts:
             int(content["failed"]),
             scores,
             None if ap is None else MaskPrecision.of_content(ap),
+            width=Width(*content.get("boundary_width", PUBLISHED)),
         )
 
     def join(self, other: InstanceCounts) -> None:
@@ -79,6 +83,8 @@ class InstanceCounts:
             raise ValueError("scores different classes than")
         if (other.ap is None) != (self.ap is None):
             raise ValueError("differs in the use of --ap from")
+        if other.width != self.width:
+            raise ValueError("has boundaries of another width than")
         self.scores.merge(other.scores.moved(len(self.images)))
         if self.ap is not None and other.ap is not None:
             self.ap.merge(other.ap, len(self.images))
@@ -103,6 +109,7 @@ class InstanceCounts:
             self.failed,
             scores,
             None if self.ap is None else self.ap.moved(rank.tolist()),
+            width=self.width,
         )
 
 

@@ -188,17 +188,17 @@ def source_name(source: object) -> str:
     return Path(str(source)).name if source not in (None, "-") else "standard input"
 
 
-def data_root(header: store.Header, source: object) -> str:
-    """The data folder of a file; as it says itself where the images are no longer there."""
+def data_root(header: store.Header, source: object, images: Path | None = None) -> str:
+    """The data folder of a file, ``images`` if given; as the file says where the images are gone."""
     try:
-        return str(image_folder(header, None, source))
+        return str(image_folder(header, images, source))
     except MissingInputError:
         return header.image_root
 
 
-def data_folder(header: store.Header, source: object, truth: Path | None) -> Path:
-    """The data folder that is named as ground truth, else that of the file."""
-    return Path(truth if truth is not None and Path(truth).is_dir() else data_root(header, source))
+def data_folder(header: store.Header, source: object, truth: Path | None, images: Path | None = None) -> Path:
+    """The data folder that is named as ground truth, else that of the images."""
+    return Path(truth if truth is not None and Path(truth).is_dir() else data_root(header, source, images))
 
 
 def _masks(reader: Any) -> Iterator[Prediction]:

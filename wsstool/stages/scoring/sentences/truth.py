@@ -97,6 +97,7 @@ def find_sentences(
     *,
     expressions: Path | None = None,
     truth: Path | None = None,
+    images: Path | None = None,
     split: str | None = None,
 ) -> tuple[SentenceTruth, Path]:
     """Read the sentences that the entries of a file are compared with.
@@ -107,6 +108,7 @@ def find_sentences(
         expressions: the file with the sentences, or its folder.
         truth: the same, or the data folder; without either the sentences are those of the data folder of the
             file.
+        images: the folder of the images, if it is not that of the file.
         split: of the objects to score; by default the one that was predicted.
 
     Returns:
@@ -118,7 +120,7 @@ def find_sentences(
         BadInputError: a malformed file, or one about other images.
     """
     named = expressions or truth
-    root = data_folder(header, source, truth)
+    root = data_folder(header, source, truth, images)
     if named is None and not root.is_dir():
         raise MissingInputError(
             f"the images are not in '{root}' any more; name the sentences with --expressions"
