@@ -7,7 +7,8 @@ Writing: ``new_header`` describes the file, ``create`` starts, resumes or skips 
 from wsstool.store.build import new_header
 from wsstool.store.columns import stored_text, text_column
 from wsstool.store.header import Header
-from wsstool.store.input.reader import ChecksumError, Reader, open_records
+from wsstool.store.input.opening import open_records
+from wsstool.store.input.reader import ChecksumError, Reader
 from wsstool.store.input.record import Record
 from wsstool.store.output.copy import copy
 from wsstool.store.output.writer import Writer, create, environment

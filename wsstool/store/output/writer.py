@@ -15,7 +15,8 @@ import numpy as np
 
 from wsstool.errors import BusyError, CannotWriteError, SomeFailedError, WsstoolError
 from wsstool.store.header import ENVIRONMENT_BYTES, Header
-from wsstool.store.input.reader import ChecksumError, Reader, open_records
+from wsstool.store.input.opening import open_records
+from wsstool.store.input.reader import ChecksumError, Reader
 from wsstool.store.output import cache
 from wsstool.store.output.partial_file import PartFile, Sink, open_stream
 from wsstool.store.output.replace import check_replaceable, difference
