@@ -19,9 +19,9 @@ from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape, extent, paste
-from wsstool.data.images import MAX_PIXELS
 from wsstool.data.palettes import class_palette
 from wsstool.errors import BadInputError
+from wsstool.image_size import MAX_PIXELS
 from wsstool.types import ClassList
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
