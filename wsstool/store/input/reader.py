@@ -55,10 +55,8 @@ class Reader(OpenedFile):
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
-            if error is not None:
+            if not self._header_only:
                 self.settle(error)
-            elif not self._header_only:
-                self.finish()
         finally:
             self.close()
 
@@ -95,17 +93,23 @@ class Reader(OpenedFile):
         for _ in self._begun():
             pass
 
-    def settle(self, error: BaseException) -> None:
-        """After an error of the reading stage, find out whether the input is to blame.
+    def settle(self, error: BaseException | None) -> None:
+        """At the end of the reading stage, read what is left: after an error, the input may be to blame.
 
-        Reads what is left; not of a pipe whose records nobody has read yet, unless its content is at fault:
-        a mistyped option is reported at once.
+        Not after an interruption or an error of the output, nor from a pipe whose records nobody has read
+        yet, unless its content is at fault: a mistyped option is reported at once.
+
+        Args:
+            error: that ended the stage; None: it is done.
 
         Raises:
             BadInputError: the input ends early, or its checksum is wrong.
         """
+        if error is None:
+            self.finish()
+            return
         about_output = isinstance(error, CannotWriteError | BusyError | BrokenPipeError | ChecksumError)
-        if self.whole or self._header_only or about_output or not isinstance(error, Exception):
+        if self.whole or about_output or not isinstance(error, Exception):
             return
         elsewhere = isinstance(error, UsageError | MissingInputError)
         if elsewhere and self._path is None and self._pieces is None:
