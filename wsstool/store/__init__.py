@@ -7,6 +7,7 @@ Writing: ``new_header`` describes the file, ``create`` starts, resumes or skips 
 from wsstool.store.build import new_header
 from wsstool.store.columns import stored_text, text_column
 from wsstool.store.header import Header
+from wsstool.store.input.open_files import OpenFiles
 from wsstool.store.input.opening import open_records
 from wsstool.store.input.reader import ChecksumError, Reader
 from wsstool.store.input.record import Record
@@ -25,6 +26,7 @@ __all__ = [
     "ChecksumError",
     "Header",
     "Input",
+    "OpenFiles",
     "RandomAccess",
     "Reader",
     "Record",

@@ -16,6 +16,7 @@ from wsstool.store.columns import datasets, is_stream_form, names, text
 from wsstool.store.header import Header
 from wsstool.store.input.byte_source import Source
 from wsstool.store.input.extents import check_attributes, excess
+from wsstool.store.input.open_files import OpenFiles
 from wsstool.store.input.parse import parse_header
 from wsstool.store.schema import COMMON_TAIL, KINDS, SCHEMA
 
@@ -36,19 +37,27 @@ class OpenedFile:
         path: path of the stream if it is a regular file.
         accept_changed: whether a file whose header another program changed in place is read, without a
             checksum to compare; see ``changed``.
+        files: keeps repacked files open, by default as long as this object.
     """
 
     header: Header
 
     def __init__(
-        self, stream: BinaryIO, name: str, path: Path | None = None, *, accept_changed: bool = False
+        self,
+        stream: BinaryIO,
+        name: str,
+        path: Path | None = None,
+        *,
+        accept_changed: bool = False,
+        files: OpenFiles | None = None,
     ) -> None:
         self.name = name
         self.tail: dict[str, np.ndarray] = {}
         self.changed = False  #: another program changed the header in place
         self._stream, self._source, self._path = stream, Source(stream), path
         self._accept_changed = accept_changed
-        self._relaid: h5py.File | None = None
+        self._files = files or OpenFiles()
+        self._is_relaid = False
         try:
             self._open()
         except BaseException:
@@ -57,8 +66,7 @@ class OpenedFile:
 
     def close(self) -> None:
         """Close the input."""
-        if self._relaid is not None:
-            self._relaid.close()  # before its underlying source
+        self._files.close(self)  # before its underlying source
         self._source.release()
         if sys.stdin is None or self._stream is not getattr(sys.stdin, "buffer", None):
             self._stream.close()
@@ -66,7 +74,7 @@ class OpenedFile:
     @property
     def streamed(self) -> bool:
         """Whether the input is in stream form, with a contiguous payload."""
-        return self._relaid is None
+        return not self._is_relaid
 
     @property
     def size(self) -> int:
@@ -219,7 +227,14 @@ class OpenedFile:
             if not source.ended():
                 raise self._bad("has more bytes after its end; are these two concatenated files?")
         self._look(source if self._path is None else self._path, take=self._take_relaid)
-        self._relaid = h5py.File(source if self._path is None else self._path, "r", locking=False)
+        self._is_relaid = True
+
+    def _relaid(self) -> h5py.Dataset:
+        """Return the payload of a file in another layout."""
+        file: h5py.File = self._files.get(
+            self, lambda: h5py.File(self._source if self._path is None else self._path, "r", locking=False)
+        )
+        return file[self.header.payload]
 
     def _take_relaid(self, file: h5py.File, attributes: dict[str, Any]) -> bool:
         columns = datasets(file)

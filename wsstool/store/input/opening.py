@@ -7,9 +7,10 @@ import stat
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.store.input.open_files import OpenFiles, ReopenedFile
 from wsstool.store.input.reader import Reader
 from wsstool.store.schema import KINDS
 
@@ -22,6 +23,7 @@ def open_records(
     sentences: bool = False,
     header_only: bool = False,
     accept_changed: bool = False,
+    files: OpenFiles | None = None,
 ) -> Reader:
     """Open a record file for one pass in order.
 
@@ -31,6 +33,7 @@ def open_records(
         command: name of the command, for messages.
         sentences: whether a command that names its kinds also reads files whose entries are sentences.
         header_only, accept_changed: see ``Reader``.
+        files: keeps the file open, if it is a regular one; by default, the Reader does.
     Raises:
         UsageError: standard input is a terminal.
         MissingInputError: no such file.
@@ -49,10 +52,13 @@ def open_records(
             if stat.S_ISDIR(mode):
                 raise BadInputError(f"{name} is a folder; {command or 'this command'} reads a file")
             path = Path(str(source)) if stat.S_ISREG(mode) else None
-            stream = open(str(source), "rb")  # noqa: SIM115 - the Reader closes it
+            if path is not None and files is not None:
+                stream = cast(BinaryIO, ReopenedFile(path, files))
+            else:
+                stream = open(str(source), "rb")  # noqa: SIM115 - the Reader closes it
         except OSError as error:
             raise MissingInputError(f"cannot read {name}: {error.strerror}") from error
-    reader = Reader(stream, name, path, header_only=header_only, accept_changed=accept_changed)
+    reader = Reader(stream, name, path, header_only=header_only, accept_changed=accept_changed, files=files)
     if kinds and reader.header.payload not in kinds:
         reader.close()
         got = reader.header.payload

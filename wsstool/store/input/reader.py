@@ -9,10 +9,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-import h5py
 import numpy as np
 
 from wsstool.errors import BadInputError, BusyError, CannotWriteError, MissingInputError, UsageError
+from wsstool.store.input.open_files import OpenFiles
 from wsstool.store.input.opened import CHANGED, OpenedFile
 from wsstool.store.input.record import Record
 
@@ -31,7 +31,7 @@ class Reader(OpenedFile):
     an error that a damaged input caused becomes the error that says so.
 
     Args:
-        stream, name, path, accept_changed: see ``OpenedFile``.
+        stream, name, path, accept_changed, files: see ``OpenedFile``.
         header_only: whether leaving reads nothing, for a look at the header that decides nothing.
     """
 
@@ -43,12 +43,13 @@ class Reader(OpenedFile):
         *,
         header_only: bool = False,
         accept_changed: bool = False,
+        files: OpenFiles | None = None,
     ) -> None:
         self.whole = False  #: everything was read, and the checksum matched
         self._header_only = header_only
         self._pieces: Iterator[np.ndarray] | None = None
         self._crcs: list[int] = []
-        super().__init__(stream, name, path, accept_changed=accept_changed)
+        super().__init__(stream, name, path, accept_changed=accept_changed, files=files)
 
     def __enter__(self) -> Reader:
         return self
@@ -129,10 +130,10 @@ class Reader(OpenedFile):
         Raises:
             BadInputError: the input ends before.
         """
-        if self._relaid is not None:
+        if self._is_relaid:
             crc, offsets = zlib.crc32(self.header.layout().head), self.header.offsets[: count + 1].tolist()
             for first, end in pairwise(offsets):
-                data = self._relaid_piece(self._relaid[self.header.payload], first, end)
+                data = self._relaid_piece(first, end)
                 crc = zlib.crc32(data.view(np.uint8).data if data.size else b"", crc)
             return crc
         end = self._start + int(self.header.offsets[count]) * np.dtype(self.header.dtype).itemsize
@@ -152,7 +153,7 @@ class Reader(OpenedFile):
 
     def _begun(self) -> Iterator[np.ndarray]:
         if self._pieces is None:
-            self._pieces = self._stream_records() if self._relaid is None else self._relaid_records()
+            self._pieces = self._relaid_records() if self._is_relaid else self._stream_records()
         return self._pieces
 
     def _fill(self, view: memoryview, position: int) -> None:
@@ -212,16 +213,11 @@ class Reader(OpenedFile):
 
     def _relaid_records(self) -> Iterator[np.ndarray]:
         """Read records by number; compare the checksum that they would have in stream form."""
-        assert self._relaid is not None
-        layout, payload, offsets = (
-            self.header.layout(),
-            self._relaid[self.header.payload],
-            self.header.offsets,
-        )
+        layout, offsets = self.header.layout(), self.header.offsets
         crc = zlib.crc32(layout.head)
         self._crcs.append(crc)
         for i in range(len(self.header)):
-            data = self._relaid_piece(payload, int(offsets[i]), int(offsets[i + 1]))
+            data = self._relaid_piece(int(offsets[i]), int(offsets[i + 1]))
             crc = zlib.crc32(data.view(np.uint8).data if data.size else b"", crc)
             self._crcs.append(crc)
             yield data
@@ -233,8 +229,8 @@ class Reader(OpenedFile):
             )
         self.whole = True
 
-    def _relaid_piece(self, payload: h5py.Dataset, first: int, end: int) -> np.ndarray:
+    def _relaid_piece(self, first: int, end: int) -> np.ndarray:
         try:
-            return np.ascontiguousarray(payload[first:end], self.header.dtype)
+            return np.ascontiguousarray(self._relaid()[first:end], self.header.dtype)
         except (OSError, MemoryError) as error:
             raise ChecksumError(f"{self.name} is damaged ({error})") from None
