@@ -71,7 +71,7 @@ def is_foreign(source: object) -> bool:
     if form != "coco":
         return form is not None
     with open(str(source), "rb") as file:
-        return file.read(64).lstrip()[:1] != b"{"
+        return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
 
 
 def of_reader(reader: store.Reader) -> Detections:
