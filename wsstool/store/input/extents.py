@@ -25,8 +25,7 @@ def excess(columns: Mapping[str, h5py.Dataset], payload: str, length: int) -> st
     for name, dataset in columns.items():
         size = math.prod(dataset.shape or ()) * dataset.dtype.itemsize
         there = min(dataset.id.get_storage_size(), length)
-        chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
-        if max(size, chunk) > max(_SMALL, _PACKED * there) or dataset.dtype.kind not in "iufbS":
+        if claims_too_much(dataset, length) or dataset.dtype.kind not in "iufbS":
             return f"is damaged: '{dataset.name}' cannot have its stated size"
         if dataset.external or dataset.is_virtual:
             return f"stores '{dataset.name}' in another file, which is not supported"
@@ -35,6 +34,13 @@ def excess(columns: Mapping[str, h5py.Dataset], payload: str, length: int) -> st
     if claimed > _SMALL + _PACKED * min(stored, length):
         return f"is damaged: its columns claim {claimed >> 20} MiB, more than a file of its length can hold"
     return None
+
+
+def claims_too_much(dataset: h5py.Dataset, length: int) -> bool:
+    """Whether a dataset, or one of its chunks, is larger than a file of ``length`` bytes can hold."""
+    size = math.prod(dataset.shape or ()) * dataset.dtype.itemsize
+    chunk = math.prod(dataset.chunks or (0,)) * dataset.dtype.itemsize
+    return max(size, chunk) > max(_SMALL, _PACKED * min(dataset.id.get_storage_size(), length))
 
 
 def check_attributes(file: h5py.File) -> None:
