@@ -96,8 +96,8 @@ def _check_images(inputs: SelectInputs) -> None:
     one, other = (_content(reader.header) for reader in (inputs.proposals, inputs.maps))
     if one and other and one != other and inputs.proposals.header.images == inputs.maps.header.images:
         raise BadInputError(
-            f"'{inputs.names[0] or 'stdin'}' and '{inputs.names[1]}' were made from images of equal names, but "
-            "of different content"
+            f"'{inputs.names[0] or 'stdin'}' and '{inputs.names[1]}' were made from images of equal names, "
+            "but of different content"
         )
 
 
