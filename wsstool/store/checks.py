@@ -56,9 +56,7 @@ def _check_classes(header: Header) -> None:
     in_range = [isinstance(v, int) and 0 <= v <= 255 for colour in classes.palette for v in colour]
     require(all(in_range) and all(len(colour) == 3 for colour in classes.palette), "palette")
     require(len(classes.palette) <= 256, "palette")
-    if labels is not None and labels.size:
-        require(labels.max() <= 1, "label")
-        require(classes.background < 0 or not labels[:, classes.background].any(), "label")
+    require(labels is None or not labels.size or labels.max() <= 1, "label")
 
 
 def _check_boxes(header: Header) -> None:
