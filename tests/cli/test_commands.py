@@ -152,7 +152,7 @@ def test_every_recipe_fits_its_commands():
         (
             "[cam]\nworkers = 1979-05-27",
             2,
-            "sets 'workers' to something else than a text, a number or a list",
+            "sets 'workers' to something else than a text, a number",
         ),
         ("[cam]\noutput = {a = 1}", 2, "sets 'output' to something else"),
         ("[cam]\nlayer = [[1]]", 2, "sets 'layer' to something else"),

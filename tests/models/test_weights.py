@@ -253,7 +253,8 @@ def test_a_container_that_holds_itself(tmp_path: Path) -> None:
     ("entry", "value"),
     [
         ("arch", 5), ("task", ["segmentation"]), ("class_ids", "12"), ("class_ids", [0, 0]),
-        ("class_ids", [0, 9]), ("class_ids", [-1, 0]), ("classes", ["a", 7]), ("classes", "abc"), ("background", "none"),
+        ("class_ids", [0, 9]), ("class_ids", [-1, 0]), ("classes", ["a", 7]), ("classes", "abc"),
+        ("background", "none"),
         ("background", 7), ("output_stride", "8"), ("output_stride", -8), ("mean", [0.5]),
         ("mean", [0.5, float("nan"), 0.5]), ("std", [0.0, 1.0, 1.0]), ("palette", [[1, 2]]),
         ("palette", [[1, 2, 300]]), ("provenance", "wsstool"), ("provenance", [{"command": "x"}]),
