@@ -133,8 +133,8 @@ class Reader(OpenedFile):
         if self._is_relaid:
             crc, offsets = zlib.crc32(self.header.layout().head), self.header.offsets[: count + 1].tolist()
             for first, end in pairwise(offsets):
-                data = self._relaid_piece(first, end)
-                crc = zlib.crc32(data.view(np.uint8).data if data.size else b"", crc)
+                piece = self._relaid_piece(first, end)
+                crc = zlib.crc32(piece.view(np.uint8).data if piece.size else b"", crc)
             return crc
         end = self._start + int(self.header.offsets[count]) * np.dtype(self.header.dtype).itemsize
         crc = 0

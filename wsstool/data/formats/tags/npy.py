@@ -193,7 +193,7 @@ class _Unpickler(pickle._Unpickler):  # the Python version: its table of instruc
         Raises:
             UnpicklingError: too many.
         """
-        made = self.stack[-1]
+        made = self.stack[-1]  # type: ignore[attr-defined]
         if isinstance(made, tuple | frozenset):
             ends = 1 + sum(self._ends.get(id(one), (None, 1))[1] for one in made)
             if ends > _MOST_ENDS:
@@ -209,7 +209,7 @@ class _Unpickler(pickle._Unpickler):  # the Python version: its table of instruc
 
 
 def _counted(code: int) -> Callable[[_Unpickler], None]:
-    build = pickle._Unpickler.dispatch[code]
+    build: Callable[[_Unpickler], None] = pickle._Unpickler.dispatch[code]  # type: ignore[assignment]
 
     def load(unpickler: _Unpickler) -> None:
         build(unpickler)
