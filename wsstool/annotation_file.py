@@ -10,9 +10,7 @@ from typing import Any, NoReturn
 from xml.etree import ElementTree
 
 from wsstool.errors import BadInputError, MissingInputError
-
-_LARGEST = 4 << 30
-"""Maximum number of bytes unpacked from a zip; a zip of kilobytes may expand to petabytes."""
+from wsstool.zip_budget import check_budget
 
 
 def read_bytes(path: Path, source: str) -> bytes:
@@ -38,10 +36,7 @@ def read_bytes(path: Path, source: str) -> bytes:
                 raise BadInputError(
                     f"{source} should contain one .xml or .json file, but contains {names}; unpack it first"
                 )
-            if found[0].file_size > _LARGEST:
-                raise BadInputError(
-                    f"{source} contains a file of {found[0].file_size >> 30} GiB; unpack it first"
-                )
+            check_budget(path, found, source)
             return packed.read(found[0])
     except FileNotFoundError:
         raise MissingInputError(f"there is no {source}") from None

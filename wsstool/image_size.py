@@ -6,6 +6,9 @@ from typing import Literal
 
 import numpy as np
 
+MAX_PIXELS = 178_956_970
+"""Largest image that is decoded (Pillow's own limit): a file of kilobytes may claim gigapixels."""
+
 Resampling = Literal["box", "triangle", "gaussian", "blocks"]
 
 

@@ -140,3 +140,25 @@ def test_every_recipe_fits_its_commands():
         for name in tomllib.loads(recipe_text(recipe)):
             known = {o[2:]: p.name for p in commands[name].params for o in p.opts if o.startswith("--")}
             assert defaults_of(recipe, name, known)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [
+        ("cam = 3", 65, "sets 'cam' to a value; write a table"),
+        ("[[cam]]\nworkers = 2", 65, "sets 'cam' to a value; write a table"),
+        ("x = " + "[" * 3000 + "]" * 3000, 65, "is not TOML"),
+        ("x = " + "1" * 9999, 65, "is not TOML"),
+        (
+            "[cam]\nworkers = 1979-05-27",
+            2,
+            "sets 'workers' to something else than a text, a number",
+        ),
+        ("[cam]\noutput = {a = 1}", 2, "sets 'output' to something else"),
+        ("[cam]\nlayer = [[1]]", 2, "sets 'layer' to something else"),
+    ],
+)
+def test_odd_recipes(tmp_path, text, code, says):
+    (tmp_path / "odd.toml").write_text(text)
+    found = runner.invoke(app, ["cam", "data", "--weights", "w.pth", "--recipe", str(tmp_path / "odd.toml")])
+    assert found.exit_code == code and says in " ".join(found.stderr.split())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import pickle
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -225,3 +226,44 @@ def test_weights_that_are_not_numbers_are_neither_written_nor_believed(tmp_path)
     layer = torch.nn.Linear(1, 1)
     with pytest.raises(BadInputError, match="not finite"):
         load_state(layer, {"weight": torch.tensor([[float("nan")]]), "bias": torch.zeros(1)})
+
+
+def test_a_zip_that_claims_more_than_it_can_hold(saved: Path) -> None:
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data/99", bytes(1 << 28))
+    with pytest.raises(BadInputError, match=r"claims to unpack to 25[67] MiB"):
+        load_weights(saved)
+
+
+def test_a_view_that_claims_more_than_the_file_contains(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"w": torch.zeros(1).expand(1 << 20, 1 << 20)}}, tmp_path / "x.pth")
+    with pytest.raises(BadInputError, match="w claims more values than the file contains"):
+        load_weights(tmp_path / "x.pth")
+
+
+def test_a_container_that_holds_itself(tmp_path: Path) -> None:
+    content: dict = {}
+    content["state_dict"] = content
+    torch.save(content, tmp_path / "x.pth")
+    with pytest.raises(BadInputError, match="contains no state dict"):
+        load_weights(tmp_path / "x.pth")
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("arch", 5), ("task", ["segmentation"]), ("class_ids", "12"), ("class_ids", [0, 0]),
+        ("class_ids", [0, 9]), ("class_ids", [-1, 0]), ("classes", ["a", 7]), ("classes", "abc"),
+        ("background", "none"),
+        ("background", 7), ("output_stride", "8"), ("output_stride", -8), ("mean", [0.5]),
+        ("mean", [0.5, float("nan"), 0.5]), ("std", [0.0, 1.0, 1.0]), ("palette", [[1, 2]]),
+        ("palette", [[1, 2, 300]]), ("provenance", "wsstool"), ("provenance", [{"command": "x"}]),
+        ("pool", 1), ("head_bias", "no"), ("dropout", float("inf")), ("image_size", 1e9), ("params", []),
+        ("vocabulary", [1]),
+    ],
+)  # fmt: skip
+def test_descriptions_of_wrong_types(tmp_path: Path, model, entry: str, value: object) -> None:
+    meta = {**META, "classes": ["a", "b", "c"], "background": 1, entry: value}
+    save_weights(tmp_path / "x.pth", model.state_dict(), meta)
+    with pytest.raises(BadInputError, match=r"describes its network with|names 3 classes, but has outputs"):
+        load_weights(tmp_path / "x.pth")

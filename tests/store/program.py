@@ -50,7 +50,7 @@ def produce(
         images=[f"{i:06d}.png" for i in range(n)],
         sizes=np.full((n, 2), side),
         shapes=np.tile([1, side, side], (n, 1)),
-        classes=ClassList(("background", "object"), 0),
+        classes=ClassList(("background", *(f"object-{k}" for k in range(1, 200))), 0),
     )
 
     def compute(start):

@@ -2,14 +2,17 @@
 
 import os
 import signal
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests.messages import Heard
 from tests.store.records import KINDS, Example, example
 from wsstool import store
-from wsstool.errors import BadInputError, BusyError
+from wsstool.errors import BadInputError, BusyError, CannotWriteError
+from wsstool.store.output.archive import write_compressed
 
 
 def killed(made: Example, path: Path, at: int) -> None:
@@ -125,6 +128,104 @@ def test_records_from_damaged_input_are_not_kept(tmp_path):
                 store.copy(opened, tmp_path / "out.h5")
         assert (tmp_path / "out.h5.part").exists() == kept
     assert not (tmp_path / "out.h5").exists()
+
+
+def piped(content: bytes) -> str:
+    reader, writer = os.pipe()
+    os.write(writer, content)
+    os.close(writer)
+    return f"/dev/fd/{reader}"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("through", ["file", "pipe", "archive"])
+def test_records_from_input_that_was_never_found_whole(kind, through, tmp_path):
+    """A cut input has no checksum: what was made of it is kept only if the whole input begins the same."""
+    made = example(kind, 9)
+    path, out = tmp_path / "in.h5", tmp_path / "out.h5"
+    made.write(path)
+    whole = path.read_bytes()
+    head, width = len(made.header.layout().head), np.dtype(made.header.dtype).itemsize
+    place, cut = head + int(made.header.offsets[0]) * width, head + int(made.header.offsets[6]) * width
+    damaged = bytearray(whole[:cut])
+    damaged[place] ^= 1
+    if through == "archive":
+        with store.open_records(path) as reader:
+            write_compressed(reader, tmp_path / "archive.h5")
+    for content, resumed in ((damaged, False), (whole[:cut], True)):
+        with pytest.raises(BadInputError, match="truncated"), store.open_records(piped(content)) as reader:
+            store.copy(reader, out)
+        assert (tmp_path / "out.h5.part").exists()
+        heard = Heard()
+        again = {"file": path, "archive": tmp_path / "archive.h5"}.get(through) or piped(whole)
+        with store.open_records(again) as reader:
+            store.copy(reader, out, messages=heard)
+        assert out.read_bytes() == whole
+        said = {True: "resuming at record", False: "starting over: the records kept from before"}[resumed]
+        assert heard.said[0].startswith(said)
+        out.unlink()
+
+
+def test_a_cut_input_keeps_what_was_made_of_a_longer_one(tmp_path):
+    made = example("mask", 9)
+    whole = made.bytes(tmp_path)
+    head = len(made.header.layout().head)
+    for record, said in ((7, []), (3, []), (9, ["resuming at record 8 of 9"])):
+        content = whole[: head + int(made.header.offsets[record])] if record < 9 else whole
+        heard = Heard()
+        with (
+            pytest.raises(BadInputError, match="truncated") if record < 9 else nullcontext(),
+            store.open_records(piped(content)) as reader,
+        ):
+            store.copy(reader, tmp_path / "out.h5", messages=heard)
+        assert heard.said == said
+    assert (tmp_path / "out.h5").read_bytes() == whole
+
+
+def test_a_journal_of_an_earlier_version_starts_over(tmp_path):
+    """It does not say what the records were made of, and its entries are shorter."""
+    made = example("cam", 9)
+    whole = made.bytes(tmp_path)
+    killed(made, tmp_path / "a.h5", 5)
+    journal = tmp_path / "a.h5.part.journal"
+    journal.write_bytes(journal.read_bytes().partition(b"\n")[2])
+    with pytest.raises(InterruptedError), store.create(made.header, tmp_path / "a.h5") as writer:
+        assert writer.start == 0
+        raise InterruptedError
+    made.write(tmp_path / "a.h5")
+    assert (tmp_path / "a.h5").read_bytes() == whole
+
+
+def test_the_output_is_complete_only_when_the_input_was(tmp_path):
+    """Also where a stage stops at the last record, and asks for nothing after it."""
+    made = example("mask")
+    made.write(tmp_path / "in.h5")
+    bad = bytearray((tmp_path / "in.h5").read_bytes())
+    bad[-5] ^= 1
+    (tmp_path / "bad.h5").write_bytes(bad)
+    for name in ("in.h5", "bad.h5"):
+        with (
+            pytest.raises(BadInputError) if name == "bad.h5" else nullcontext(),
+            store.open_records(tmp_path / name) as reader,
+            store.create(reader.header, tmp_path / f"out-{name}", max_failed=9, reading=[reader]) as writer,
+        ):
+            for _, record in zip(range(len(made)), reader.records(), strict=False):
+                writer.write(record.data)
+    assert sorted(path.name for path in tmp_path.glob("out*")) == ["out-in.h5"]
+
+
+def test_a_part_that_another_program_replaced_is_not_ours(tmp_path):
+    made = example("mask")
+    with (
+        pytest.raises(CannotWriteError, match=r"another program replaced '.*a\.h5\.part' in the meantime"),
+        store.create(made.header, tmp_path / "a.h5", max_failed=9) as writer,
+    ):
+        for one in made.data:
+            writer.fail("") if one is None else writer.write(one)
+        (tmp_path / "other").write_text("somebody's work")
+        os.replace(tmp_path / "other", tmp_path / "a.h5.part")
+    assert not (tmp_path / "a.h5").exists()
+    assert (tmp_path / "a.h5.part").read_text() == "somebody's work"
 
 
 def test_a_finished_file_is_never_locked_for_writing(tmp_path, monkeypatch):

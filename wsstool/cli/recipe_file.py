@@ -41,18 +41,29 @@ def defaults_of(name: str, command: str, known: dict[str, str]) -> dict[str, Any
         known: option name in kebab-case -> parameter name, for every option of the command.
 
     Raises:
-        BadInputError: the file is not TOML.
-        UsageError: the recipe sets an option that the command does not have.
+        BadInputError: the file is not TOML, or has something else than values in the place of a table.
+        UsageError: the recipe sets an option that the command does not have, or to something that no option
+            takes.
     """
     try:
         tables = tomllib.loads(recipe_text(name))
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise BadInputError(f"recipe '{name}' is not TOML: {error}") from error
     table = tables.get(command, {})
+    if not isinstance(table, dict):
+        raise BadInputError(f"recipe '{name}' sets '{command}' to a value; write a table [{command}]")
     unknown = sorted(set(table) - set(known))
     if unknown:
         raise UsageError(f"recipe '{name}' sets '{unknown[0]}', which '{command}' does not have")
+    odd = [option for option, value in table.items() if not _is_value(value)]
+    if odd:
+        raise UsageError(f"recipe '{name}' sets '{odd[0]}' to something else than a text, a number or a list")
     return {known[option]: value for option, value in table.items()}
+
+
+def _is_value(value: Any) -> bool:
+    """Whether a value can be that of an option: a text, a number, true, false, or a list of those."""
+    return all(isinstance(one, str | int | float) for one in (value if isinstance(value, list) else [value]))
 
 
 def as_toml(command: str, values: dict[str, Any]) -> str:

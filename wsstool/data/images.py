@@ -12,9 +12,7 @@ import numpy as np
 from PIL import Image
 
 from wsstool.errors import BadInputError, MissingInputError
-
-MAX_PIXELS = 178_956_970
-"""Largest image that is decoded (Pillow's own limit): a file of kilobytes may claim gigapixels."""
+from wsstool.image_size import MAX_PIXELS
 
 SUFFIXES = frozenset(
     f".{s}"

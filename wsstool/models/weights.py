@@ -21,10 +21,12 @@ from wsstool.atomic import atomic_file
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.models.backbones import on_meta
 from wsstool.models.classifier import build_classifier
+from wsstool.models.description import check_description
 from wsstool.models.fan.class_head import TOKEN_HEAD
 from wsstool.models.fitting import check_fit
 from wsstool.models.published import fan, fan_segformer, pytorch_fcn, tissue_stage1, tissue_stage2
 from wsstool.models.published.mxnet_params import is_mxnet, read_params
+from wsstool.zip_budget import check_budget
 
 SAFE_GLOBALS = [
     argparse.Namespace,
@@ -142,6 +144,7 @@ def load_safely(path: Path | str) -> Any:
     try:
         if zipfile.is_zipfile(path):  # torch itself does not verify the checksums
             with zipfile.ZipFile(path) as archive:
+                check_budget(path, archive.infolist(), str(path))
                 broken = archive.testzip()
             if broken:
                 raise BadInputError(f"{path} is damaged: the checksum of {broken} does not match")
@@ -183,6 +186,7 @@ def load_weights(path: Path | str, *, averaged: bool = True) -> Weights:
     meta = content.get("meta")
     if isinstance(meta, Mapping) and ("arch" in meta or "task" in meta):
         second = content.get("state_dict_2")
+        check_description(meta, path)
         state = _unwrapped(content, path)
         described = {"token_head": True, **meta} if TOKEN_HEAD in state else dict(meta)
         return Weights(state, described, _unwrapped(second, path) if isinstance(second, Mapping) else None)
@@ -222,12 +226,15 @@ def _published(
     return state, pytorch_fcn.describe(state, arch) or tissue_stage2.describe(state)
 
 
-def _unwrapped(content: Mapping[str, Any], path: Path | str) -> dict[str, Tensor]:
+def _unwrapped(content: Mapping[str, Any], path: Path | str, depth: int = 9) -> dict[str, Tensor]:
     """Return the state dict inside foreign containers, without the ``module.`` of data-parallel training."""
-    for key in CONTAINERS:
+    for key in CONTAINERS if depth else ():  # a container may hold itself
         if isinstance(content.get(key), Mapping):
-            return _unwrapped(content[key], path)
+            return _unwrapped(content[key], path, depth - 1)
     state = {str(name): value for name, value in content.items() if isinstance(value, Tensor)}
+    for name, value in state.items():  # a view may claim any size
+        if value.is_sparse or value.nbytes > max(value.untyped_storage().nbytes(), 1 << 31):
+            raise BadInputError(f"{path} is damaged: {name} claims more values than the file contains")
     if not content:
         raise BadInputError(f"{path} contains no weights, only an empty dictionary")
     if not state:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -52,10 +52,20 @@ def per_image(
         yield from (result for i, result in zip(numbers, results, strict=True) if i >= start)
 
 
-def create(header: store.Header, options: OutputOptions, messages: Messages) -> store.Writer:
-    """Start, resume or skip the output of a command, see ``store.create``."""
+def create(
+    header: store.Header,
+    options: OutputOptions,
+    messages: Messages,
+    reading: Sequence[store.Reader | None] = (),
+) -> store.Writer:
+    """Start, resume or skip the output of a command, see ``store.create``; inputs may be None."""
     return store.create(
-        header, options.output, force=options.force, max_failed=options.max_failed, messages=messages
+        header,
+        options.output,
+        force=options.force,
+        max_failed=options.max_failed,
+        messages=messages,
+        reading=[one for one in reading if one is not None],
     )
 
 

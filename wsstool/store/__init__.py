@@ -7,10 +7,13 @@ Writing: ``new_header`` describes the file, ``create`` starts, resumes or skips 
 from wsstool.store.build import new_header
 from wsstool.store.columns import stored_text, text_column
 from wsstool.store.header import Header
-from wsstool.store.input.reader import ChecksumError, Reader, open_records
+from wsstool.store.input.open_files import OpenFiles
+from wsstool.store.input.opening import open_records, other_kind
+from wsstool.store.input.reader import ChecksumError, Reader
 from wsstool.store.input.record import Record
 from wsstool.store.output.copy import copy
-from wsstool.store.output.writer import Writer, create, environment
+from wsstool.store.output.environment import environment
+from wsstool.store.output.writer import Writer, create
 from wsstool.store.provenance import Input, history, key_of
 from wsstool.store.random_access import RandomAccess, open_random
 from wsstool.store.schema import DONE, KINDS, SCHEMA
@@ -23,6 +26,7 @@ __all__ = [
     "ChecksumError",
     "Header",
     "Input",
+    "OpenFiles",
     "RandomAccess",
     "Reader",
     "Record",
@@ -35,6 +39,7 @@ __all__ = [
     "new_header",
     "open_random",
     "open_records",
+    "other_kind",
     "parse_shard",
     "shard_indices",
     "stored_text",

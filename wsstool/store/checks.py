@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from wsstool.errors import BadInputError
+from wsstool.image_size import MAX_PIXELS
 from wsstool.store.header import Header
 from wsstool.store.schema import COMMON_HEAD, KINDS
+
+_FAR = 1e9  #: pixels; no box lies farther out
 
 
 def check_columns(header: Header) -> None:
@@ -33,44 +36,93 @@ def check_columns(header: Header) -> None:
         if name.endswith("offset"):
             require(column[0] == 0 and bool(np.all(column[1:] >= column[:-1])), name)
     offsets, shapes = header.offsets, header.shapes
-    require(header.sizes.min() >= 0, "size")
+    require(header.sizes.min() >= 0 and header.sizes.prod(1, dtype=float).max() <= MAX_PIXELS, "size")
     require(shapes.min() >= -1, "shape")
     counts = np.diff(offsets)
     plain = (shapes >= 0).all(axis=1)
     _fits(counts[plain], shapes[plain], "shape")
-    if header.payload == "cam":
-        grids, maps = columns["layer_size"], np.diff(columns["map_offset"])
-        require(grids.min() >= 0, "layer_size")
-        cells = grids.astype(float).prod(2).sum(1)
-        require(np.all((counts == maps * cells) | (counts == 0)), "layer_size")
-        require(
-            not columns["map_class"].size or columns["map_class"].max() < len(header.classes), "map_class"
-        )
-    if header.payload == "proposal":
-        rows = header.attributes["max_proposals"]
-        require(isinstance(rows, int) and 0 <= rows < 65535, "max_proposals")
-        require(np.all((counts == header.sizes.prod(1, dtype=np.int64) + 3 * rows) | (counts == 0)), "shape")
-    if header.payload == "box":
-        named = header.attributes["columns"]
-        require(isinstance(named, list | tuple) and len(named) >= 4, "columns")
-        require(np.all(counts % len(named) == 0), "shape")
-    if header.payload == "score":
-        conditions, measure = header.attributes["conditions"], header.attributes["measure"]
-        require(isinstance(conditions, list | tuple) and conditions, "conditions")
-        require(
-            all(isinstance(one, str) and one.rpartition(" ")[2].isdecimal() for one in conditions),
-            "conditions",
-        )
-        require(measure in ("class", "scores", "pixels"), "measure")
-        require(np.all((shapes[:, 0] == len(conditions)) | (counts == 0)), "shape")
+    _CHECKS_OF_KINDS.get(header.payload, lambda header, counts: None)(header, counts)
+    _check_classes(header)
+    if "box" in columns:
+        _check_boxes(header)
     if header.sentences is not None and header.payload == "mask":  # and all of them are decoded
         require(np.all(shapes[:, 0] == np.diff(columns["box_offset"])), "box_offset")
     if "window" in columns:
-        window = columns["window"].astype(float)
-        require(np.all(window >= 0) and np.all(window[:, 2:] >= window[:, :2]), "window")
-        areas = np.concatenate([[0], np.cumsum((window[:, 2:] - window[:, :2]).prod(1))])
-        bounds = columns["box_offset"]
-        require(np.all((counts == areas[bounds[1:]] - areas[bounds[:-1]]) | (counts == 0)), "window")
+        _check_windows(header, counts)
+
+
+def _check_classes(header: Header) -> None:
+    classes, labels = header.classes, header.labels
+    in_range = [isinstance(v, int) and 0 <= v <= 255 for colour in classes.palette for v in colour]
+    require(all(in_range) and all(len(colour) == 3 for colour in classes.palette), "palette")
+    require(len(classes.palette) <= 256, "palette")
+    require(labels is None or not labels.size or labels.max() <= 1, "label")
+
+
+def _check_boxes(header: Header) -> None:
+    box, ids = header.columns["box"], header.columns["box_class"]
+    known = np.isfinite(box) & (np.abs(box) <= _FAR)
+    if header.sentences is not None:
+        known |= np.isnan(box).all(1, keepdims=True)
+    require(known.all(), "box")
+    require(not ids.size or ids.max() < len(header.classes), "box_class")
+
+
+def _check_windows(header: Header, counts: np.ndarray) -> None:
+    window, bounds = header.columns["window"].astype(float), header.columns["box_offset"]
+    size = np.repeat(header.sizes, np.diff(bounds), axis=0)
+    require(np.all(window >= 0) and np.all(window[:, 2:] >= window[:, :2]), "window")
+    require(np.all(window[:, 2:] <= size[:, ::-1]), "window")
+    areas = np.concatenate([[0], np.cumsum((window[:, 2:] - window[:, :2]).prod(1))])
+    require(np.all((counts == areas[bounds[1:]] - areas[bounds[:-1]]) | (counts == 0)), "window")
+
+
+def _check_cam(header: Header, counts: np.ndarray) -> None:
+    grids, maps, ids = (header.columns[name] for name in ("layer_size", "map_offset", "map_class"))
+    require(grids.min() >= 0, "layer_size")
+    cells = grids.astype(float).prod(2).sum(1)
+    require(np.all((counts == np.diff(maps) * cells) | (counts == 0)), "layer_size")
+    require(not ids.size or ids.max() < len(header.classes), "map_class")
+
+
+def _check_mask(header: Header, counts: np.ndarray) -> None:
+    shapes, filled = header.shapes, counts > 0
+    require(np.all(shapes[filled, 1:] == header.sizes[filled]), "shape")
+    if header.sentences is None:
+        require(np.all(shapes[filled, 0] == len(header.layers)), "shape")
+
+
+def _check_proposal(header: Header, counts: np.ndarray) -> None:
+    rows = header.attributes["max_proposals"]
+    require(isinstance(rows, int) and 0 <= rows < 65535, "max_proposals")
+    require(np.all((counts == header.sizes.prod(1, dtype=np.int64) + 3 * rows) | (counts == 0)), "shape")
+
+
+def _check_box(header: Header, counts: np.ndarray) -> None:
+    named = header.attributes["columns"]
+    require(isinstance(named, list | tuple) and len(named) >= 4, "columns")
+    require(all(isinstance(one, str) for one in named) and len(set(named)) == len(named), "columns")
+    require(np.all(counts % len(named) == 0), "shape")
+
+
+def _check_score(header: Header, counts: np.ndarray) -> None:
+    conditions, measure = header.attributes["conditions"], header.attributes["measure"]
+    require(isinstance(conditions, list | tuple) and conditions, "conditions")
+    require(
+        all(isinstance(one, str) and one.rpartition(" ")[2].isdecimal() for one in conditions),
+        "conditions",
+    )
+    require(measure in ("class", "scores", "pixels"), "measure")
+    require(np.all((header.shapes[:, 0] == len(conditions)) | (counts == 0)), "shape")
+
+
+_CHECKS_OF_KINDS: dict[str, Callable[[Header, np.ndarray], None]] = {
+    "cam": _check_cam,
+    "mask": _check_mask,
+    "proposal": _check_proposal,
+    "box": _check_box,
+    "score": _check_score,
+}
 
 
 def check_names(images: Sequence[str]) -> None:

@@ -94,6 +94,13 @@ class Header:
         return FIRST_SCHEMA if "sentence" not in self.columns else SENTENCE_SCHEMA
 
     @property
+    def has_unknown_parts(self) -> bool:
+        """Whether the file has columns or attributes that this version does not know."""
+        kind = KINDS[self.payload]
+        columns = set(self.columns) - {*COMMON_HEAD, *kind.head}
+        return bool(columns or self.more_tail or set(self.attributes) - {*kind.attributes})
+
+    @property
     def normalisation(self) -> str | None:
         """Normalisation that suits the maps of a ``cam`` file; None: maps of any scale, as CAMs are."""
         if self.attributes.get("values") == "probability":

@@ -93,6 +93,15 @@ class Layout:
     def tail_offset(self) -> int:
         return len(self.head) + self.payload_bytes
 
+    def end(self, tail: Mapping[str, np.ndarray]) -> bytearray:
+        """Return the bytes after the payload, with zeros in the place of the checksum, the last four."""
+        end = bytearray(self.size - self.tail_offset)
+        for name, (offset, dtype, _) in self.tail.items():
+            if name != "crc32":
+                data = tail[name].astype(dtype).tobytes()
+                end[offset - self.tail_offset : offset - self.tail_offset + len(data)] = data
+        return end
+
 
 def _create_file(sparse: _SparseFile) -> h5py.File:
     creation = h5py.h5p.create(h5py.h5p.FILE_CREATE)

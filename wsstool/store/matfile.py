@@ -10,6 +10,7 @@ import h5py
 import numpy as np
 
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.store.input.extents import claims_too_much
 
 
 def read_mat73(path: Path, names: Sequence[str]) -> dict[str, Any]:
@@ -31,9 +32,11 @@ def read_mat73(path: Path, names: Sequence[str]) -> dict[str, Any]:
             for name in names:
                 if name not in file:
                     continue
-                data = file[name][()]
+                data = _read(file[name], file)
                 if h5py.check_dtype(ref=file[name].dtype) is h5py.Reference:
-                    found[name] = [np.asarray(file[one][()]).reshape(-1) for one in data.T.reshape(-1)]
+                    found[name] = [
+                        np.asarray(_read(file[one], file)).reshape(-1) for one in data.T.reshape(-1)
+                    ]
                 else:
                     found[name] = np.asarray(data).T
     except FileNotFoundError as error:
@@ -41,3 +44,9 @@ def read_mat73(path: Path, names: Sequence[str]) -> dict[str, Any]:
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise BadInputError(f"'{path}' is not a readable MATLAB file ({error})") from None
     return found
+
+
+def _read(dataset: h5py.Dataset, file: h5py.File) -> Any:
+    if claims_too_much(dataset, file.id.get_filesize()):
+        raise ValueError(f"'{dataset.name}' cannot have its stated size")
+    return dataset[()]

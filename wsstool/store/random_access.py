@@ -16,7 +16,7 @@ import numpy as np
 
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.store.header import Header
-from wsstool.store.input.reader import open_records
+from wsstool.store.input.opening import open_records
 from wsstool.store.input.record import Record
 from wsstool.store.output.copy import copy
 
@@ -84,7 +84,8 @@ def open_random(
         if reader.streamed and source is not None and str(source) != "-" and Path(str(source)).is_file():
             path = Path(str(source)).absolute()
             found = RandomAccess(path, reader.payload_start, reader.header, reader.tail)
-            reader.drain()
+            for _ in reader.records():  # checks each of them
+                pass
             return found
         folder = tempfile.mkdtemp(prefix="wsstool-")
         try:

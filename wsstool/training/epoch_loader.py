@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from wsstool.errors import UsageError
+from wsstool.errors import UsageError, WsstoolError
 
 Key = tuple[int, int]
 """Index of a training dataset: (epoch, item)."""
@@ -98,7 +98,21 @@ class EpochLoader:
     def batches(self, epoch: int, start: int = 0) -> Iterator[Any]:
         """Yield the batches of an epoch from number ``start`` on."""
         self._plan.epoch, self._plan.start = epoch, start
-        return iter(self._loader)
+        return without_traceback(iter(self._loader))
+
+
+def without_traceback(batches: Iterator[Any]) -> Iterator[Any]:
+    """Yield the batches; the errors of workers come as they were raised, without their place in the worker.
+
+    torch raises them again with the whole traceback of the worker in the message.
+    """
+    try:
+        yield from batches
+    except WsstoolError as error:
+        text = str(error)
+        if "Original Traceback" not in text:
+            raise
+        raise type(error)(text.strip().splitlines()[-1].partition(": ")[2]) from None
 
 
 def item_generator(seed: int, epoch: int, item: int) -> np.random.Generator:

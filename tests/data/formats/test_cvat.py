@@ -1,5 +1,7 @@
 """CVAT for images 1.1: what is read, what is left out, what is refused."""
 
+import zipfile
+
 import numpy as np
 import pytest
 
@@ -138,3 +140,11 @@ def test_names_do_not_climb(tmp_path):
 def test_a_missing_file_is_missing(tmp_path):
     with pytest.raises(MissingInputError, match="there is no CVAT file"):
         cvat.read_boxes(tmp_path / "none.xml")
+
+
+def test_a_zip_that_claims_more_than_it_can_hold(tmp_path):
+    path = tmp_path / "job.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("annotations.xml", "<annotations>" + " " * (64 << 20) + "</annotations>")
+    with pytest.raises(BadInputError, match="claims to unpack to 64 MiB, which its length does not warrant"):
+        cvat.read_boxes(path)

@@ -250,6 +250,16 @@ class Bomb:
         return print, ("boom",)
 
 
+class Pairs:
+    """Pickled as a dictionary with one key."""
+
+    def __init__(self, key):
+        self.key = key
+
+    def __reduce__(self):
+        return dict, ([(self.key, [0, 1])],)
+
+
 class TestNpy:
     @pytest.mark.parametrize("protocol", range(6))
     @pytest.mark.parametrize("dtype", ["float32", "uint8", ">i8", "bool"])
@@ -306,6 +316,19 @@ class TestNpy:
         with pytest.raises(BadInputError, match=message):
             npy.read(tmp_path / "cls_labels.npy")
         assert capsys.readouterr().out == ""
+
+    @pytest.mark.parametrize("container", [tuple, list, "key"])
+    @pytest.mark.parametrize("protocol", [2, 4])
+    def test_a_pickle_that_refers_to_itself_forty_times_over(self, tmp_path, container, protocol):
+        """200 bytes with a trillion ends: hashing, printing or converting it would never come back."""
+        make = tuple if container == "key" else container
+        nested = make([1])
+        for _ in range(40):
+            nested = make([nested, nested])
+        value = Pairs(nested) if container == "key" else {"a": nested}
+        self.save(tmp_path / "cls_labels.npy", value, protocol)
+        with pytest.raises(BadInputError):
+            npy.read(tmp_path / "cls_labels.npy")
 
     def test_damaged(self, tmp_path):
         path = tmp_path / "cls_labels.npy"

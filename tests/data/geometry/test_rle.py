@@ -44,3 +44,11 @@ def test_same_as_pycocotools(shape, share):
 def test_damage_is_named(bad):
     with pytest.raises(BadInputError, match="run lengths"):
         rle.decode(bad)
+
+
+def test_a_number_of_a_million_characters():
+    """Shifting it into place would take hours; no image has that many pixels."""
+    with pytest.raises(ValueError, match="longer than any image"):
+        rle.unpack("o" * 1_000_000 + "1")
+    largest = [0, (1 << 58) - 1]
+    assert rle.unpack(rle.pack(largest)) == largest

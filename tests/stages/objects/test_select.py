@@ -5,6 +5,8 @@ import os
 import shlex
 import subprocess
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -269,3 +271,17 @@ def test_no_box_that_can_be_used_is_an_error_but_not_in_a_shard(root, tmp_path):
     assert not part.objects() and any("no usable box" in text for text in said.warned)
     spoiled.write_text(json.dumps({**content, "annotations": []}))
     assert not select(str(root), boxes=spoiled, method="ellipse", output=tmp_path / "s.h5")["objects"]
+
+
+def test_proposals_of_other_images_of_equal_names_and_sizes(files, tmp_path):
+    proposals, maps = files
+    for fingerprint, legal in (("1" * 32, False), ("stat:" + "1" * 32, True)):
+        with store.open_records(proposals) as reader:
+            assert [one["role"] for one in reader.header.inputs] == ["data"]
+            header = replace(reader.header, inputs=[{"role": "data", "fingerprint": fingerprint}])
+            with store.create(header, tmp_path / "p.h5", force=True, max_failed=9) as writer:
+                for record in reader.records():
+                    writer.write(record.data)
+        says = "of equal names, but of different content"
+        with nullcontext() if legal else pytest.raises(BadInputError, match=says):
+            select(str(tmp_path / "p.h5"), contour=str(maps), output=tmp_path / "s.h5")

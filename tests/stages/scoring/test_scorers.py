@@ -3,13 +3,14 @@
 import json
 from dataclasses import fields
 
+import numpy as np
 import pytest
 
 from tests.messages import Heard
 from tests.stages.chain import write_cams, write_data, write_masks
 from tests.stages.object_sets import write_maps, write_objects, write_proposals
 from tests.stages.sentence_sets import write_entries, write_sentences
-from wsstool.errors import UsageError
+from wsstool.errors import BadInputError, UsageError
 from wsstool.stages.objects.select import select
 from wsstool.stages.options.metrics import METRICS, choices
 from wsstool.stages.options.scoring import EvalOptions
@@ -135,3 +136,42 @@ def test_a_threshold_without_background_does_nothing():
     assert options.warnings(["background_threshold", "background"]) == [
         "--background-threshold does nothing with --background none, which uses no threshold"
     ]
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_score_files_have_a_checksum(scored, name, tmp_path):
+    source, options = scored[name]
+    path = tmp_path / "scores.json"
+    evaluate(source, output=path, **{**options, "boundary": False})
+    whole = path.read_bytes()
+    random = np.random.default_rng(0)
+    for bit in random.integers(0, 8 * (len(whole) - 1), 60):  # the line break at the end says nothing
+        bad = bytearray(whole)
+        bad[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(bad)
+        with pytest.raises(BadInputError):
+            evaluate(path)
+    digit = bytes(whole).index(b'":[') + 4
+    for at in (place for place in range(digit, len(whole) - 30, 97) if whole[place : place + 1].isdigit()):
+        path.write_bytes(whole[:at] + bytes([ord("0") + (whole[at] - ord("0") + 1) % 10]) + whole[at + 1 :])
+        with pytest.raises(BadInputError, match=r"scores.json' is damaged or was edited: its checksum"):
+            evaluate(path)
+    for cut in (0, 1, 30, len(whole) // 2, len(whole) - 3):
+        path.write_bytes(whole[:cut])
+        with pytest.raises(BadInputError, match="is not a score file"):
+            evaluate(path)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_score_files_of_version_1_have_none(scored, name, tmp_path):
+    source, options = scored[name]
+    path = tmp_path / "scores.json"
+    evaluate(source, output=path, **{**options, "boundary": False})
+    found = evaluate(path)
+    content = json.loads(path.read_text())
+    del content["crc32"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(BadInputError, match="checksum"):
+        evaluate(path)  # of version 2, and cut
+    path.write_text(json.dumps({**content, "wsstool_scores": 1}))
+    assert evaluate(path) == found

@@ -1,8 +1,12 @@
 """Merged parts are what one pass would have made; parts that do not belong together are refused."""
 
 import itertools
+import os
+import resource
 from dataclasses import replace
+from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -10,6 +14,7 @@ from tests.store.records import CLASSES, KINDS, example, read
 from wsstool import store
 from wsstool.errors import BadInputError
 from wsstool.stages.streams.merge import merge
+from wsstool.store.output.archive import write_compressed
 from wsstool.store.schema import KINDS as SCHEMA_KINDS
 
 
@@ -120,3 +125,37 @@ def test_damaged_parts_make_no_file(tmp_path):
     with pytest.raises(BadInputError, match="checksum"):
         merge(paths, output=tmp_path / "all.h5")
     assert not list(tmp_path.glob("all*"))
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_more_parts_than_a_process_may_open(packed, tmp_path):
+    whole, count = example("mask", 400), 200
+    one_pass = write_part(whole, tmp_path / "one.h5", range(400))
+    parts = []
+    for k in range(count):
+        part = write_part(whole, tmp_path / f"{k}.h5", range(k, 400, count), f"{k}/{count}")
+        if packed:
+            with store.open_records(part) as reader:
+                write_compressed(reader, tmp_path / f"{k}.packed.h5")
+            part = str(tmp_path / f"{k}.packed.h5")
+        parts.append(part)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/dev/fd")) + 90, limits[1]))
+    try:
+        merge(parts, output=tmp_path / "all.h5")
+        bad = bytearray(Path(parts[7]).read_bytes())
+        bad[-1 if not packed else h5_place(parts[7], "status")] ^= 1
+        Path(parts[7]).write_bytes(bad)
+        with pytest.raises(BadInputError, match="checksum"):
+            merge(parts, output=tmp_path / "again.h5")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    merged, alone = read(tmp_path / "all.h5"), read(one_pass)
+    assert merged[0].images == alone[0].images
+    assert all(np.array_equal(a.data, b.data) for a, b in zip(merged[1], alone[1], strict=True))
+    assert not list(tmp_path.glob("again.h5*"))
+
+
+def h5_place(path, column):
+    with h5py.File(path) as file:
+        return file[column].id.get_offset()

@@ -6,6 +6,7 @@ import json
 import os
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -176,6 +177,18 @@ def record_file(data: Path, path: Path) -> Path:
         for _ in names:
             writer.write(np.zeros((1, 40, 48), np.uint8))
     return path
+
+
+def test_tags_of_a_damaged_record_file_are_not_learned_from(data: Path, tmp_path: Path) -> None:
+    records = record_file(data, tmp_path / "masks.h5")
+    with h5py.File(records) as file:
+        place = file["label"].id.get_offset()
+    content = bytearray(records.read_bytes())
+    content[place + 1] ^= 1
+    records.write_bytes(content)
+    with pytest.raises(BadInputError, match="is damaged: its checksum does not match"):
+        train_cls(records, output=tmp_path / "x.pth", **{**FAST, "epochs": 1})
+    assert not list(tmp_path.glob("x.pth*"))
 
 
 def test_a_record_file_finds_its_images_from_any_folder(data: Path, tmp_path: Path, monkeypatch) -> None:

@@ -26,9 +26,9 @@ from wsstool.data.geometry.instances import (
     listed_classes,
     paste,
 )
-from wsstool.data.images import MAX_PIXELS
 from wsstool.data.palettes import class_palette
 from wsstool.errors import BadInputError
+from wsstool.image_size import MAX_PIXELS
 from wsstool.types import ClassList
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -19,9 +19,9 @@ from wsstool.data.formats import WrittenBox, WrittenBoxes, brush
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape
 from wsstool.data.geometry.polygons import joined
-from wsstool.data.images import MAX_PIXELS
 from wsstool.data.listing import is_image_name
 from wsstool.errors import BadInputError, UsageError
+from wsstool.image_size import MAX_PIXELS
 from wsstool.types import ClassList
 
 _NAN = (math.nan, math.nan, math.nan, math.nan)

@@ -10,6 +10,7 @@ import numpy as np
 from wsstool.errors import BadInputError
 
 _BITS, _MORE, _SIGN, _FIRST = 5, 0x20, 0x10, 48
+_LONGEST = 60  #: bits of a number
 
 
 def encode(mask: np.ndarray) -> dict[str, Any]:
@@ -83,7 +84,7 @@ def unpack(text: str | bytes) -> list[int]:
     """Unpack the counts in COCO's string.
 
     Raises:
-        ValueError: an invalid character, or a text that ends within a number.
+        ValueError: an invalid character, a text that ends within a number, or a number of more than 60 bits.
     """
     letters = text.encode("ascii") if isinstance(text, str) else text
     counts: list[int] = []
@@ -92,6 +93,8 @@ def unpack(text: str | bytes) -> list[int]:
         bits = letter - _FIRST
         if not 0 <= bits < 64:
             raise ValueError(f"invalid character {chr(letter)!r}")
+        if shift >= _LONGEST:
+            raise ValueError("a number is longer than any image")
         value |= (bits & 0x1F) << shift
         shift += _BITS
         if not bits & _MORE:

@@ -71,7 +71,7 @@ def is_foreign(source: object) -> bool:
     if form != "coco":
         return form is not None
     with open(str(source), "rb") as file:
-        return file.read(64).lstrip()[:1] != b"{"
+        return file.read(64).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"["
 
 
 def of_reader(reader: store.Reader) -> Detections:
@@ -85,7 +85,7 @@ def of_reader(reader: store.Reader) -> Detections:
     missing = [name for name in _BASIC if name not in names]
     if missing:
         raise BadInputError(f"box file {reader.name} has no column '{missing[0]}'")
-    parts = [record.data.reshape(-1, len(names)) for record in reader.records()]
+    parts = [record.boxes for record in reader.records()]
     image = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
     table = np.concatenate([np.zeros((0, len(names)), np.float32), *parts]).astype(np.float64)
     column = {name: table[:, k] for k, name in enumerate(names)}

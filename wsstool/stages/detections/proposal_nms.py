@@ -55,7 +55,7 @@ def suppress_proposals(
         attributes={"max_proposals": header.attributes["max_proposals"]},
     )
     counts = _Counts()
-    with create(made, options, messages) as writer:
+    with create(made, options, messages, [reader]) as writer:
         results = counts.payloads(reader.records(writer.start), run_options)
         write_all(writer, results, messages, "images")
     before, after = counts.before, counts.after

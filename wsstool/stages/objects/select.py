@@ -78,7 +78,7 @@ def select(options: SelectOptions, *, messages: Messages = SILENT) -> dict[str, 
             folder = None
         make = partial(_masks, maker=maker, fallbacks=fallbacks, baselines=baselines)
         sums = _Sums()
-        with create(header, options, messages) as writer:
+        with create(header, options, messages, [inputs.proposals, inputs.maps]) as writer:
             tasks = image_tasks(inputs, boxes, folder, writer.start)
             results = sums.payloads(map_in_threads(make, tasks, options.workers))
             write_all(writer, results, messages, "masks")

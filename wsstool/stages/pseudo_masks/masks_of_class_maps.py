@@ -75,7 +75,7 @@ def label_class_maps(
         messages.warn(f"the class maps are of images under {name}, but --refine reads the images as they are")
     out = _header(header, params, options, layers, thresholds)
     label_maps = partial(_label_maps, methods=methods, layers=layers, folder=folder)
-    with create(out, options, messages) as writer:
+    with create(out, options, messages, [reader]) as writer:
         found = map_in_threads(label_maps, records(writer.start), options.workers)
         write_all(writer, found, messages, "label maps")
     return {

@@ -1,8 +1,13 @@
-"""Score files: counts per image as JSON, to merge parts of a data set and rescore without masks."""
+"""Score files: counts per image as JSON, to merge parts of a data set and rescore without masks.
+
+The last entry is the CRC-32 of the text without it; files of version 1 have none.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +16,8 @@ from wsstool.atomic import write_text
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.stages.scoring.scorer import Counts, Scorer
 
-FORMAT = 1
+FORMAT = 2
+_CHECKSUM = re.compile(rb',"crc32":(\d{1,10})\}\s*\Z')
 
 C = TypeVar("C", bound=Counts)
 
@@ -31,14 +37,18 @@ def load(path: str | Path) -> dict[str, Any]:
 
     Raises:
         MissingInputError: there is no such file.
-        BadInputError: no score file, or one of a later version.
+        BadInputError: no score file, one of a later version, or its checksum does not match.
     """
     content: Any = None
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_bytes()
+        _compare_checksum(path, text)
+        content = json.loads(text)
         version = content["wsstool_scores"]
         if version > FORMAT:
             raise BadInputError(f"'{path}' was written by a later version of wsstool")
+        if version != 1 and "crc32" not in content:
+            raise _damaged(path)
     except OSError as error:
         raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -48,7 +58,18 @@ def load(path: str | Path) -> dict[str, Any]:
                 "run eval on the detections again"
             ) from None
         raise not_a_score_file(path) from error
+    content.pop("crc32", None)
     return dict(content)
+
+
+def _compare_checksum(path: str | Path, text: bytes) -> None:
+    found = _CHECKSUM.search(text)
+    if found is not None and int(found[1]) != zlib.crc32(text[: found.start()] + b"}"):
+        raise _damaged(path)
+
+
+def _damaged(path: str | Path) -> BadInputError:
+    return BadInputError(f"'{path}' is damaged or was edited: its checksum does not match")
 
 
 def not_a_score_file(path: str | Path) -> BadInputError:
@@ -64,7 +85,7 @@ def write_counts(path: Path, counts: Counts, summary: dict[str, Any]) -> None:
     """
     content = {"wsstool_scores": FORMAT, **counts.content(summary)}
     text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    write_text(Path(path), text + "\n")
+    write_text(Path(path), f'{text[:-1]},"crc32":{zlib.crc32(text.encode())}}}\n')
 
 
 def join_counts(paths: Sequence[str | Path], contents: Sequence[dict[str, Any]], counts: type[C]) -> C:

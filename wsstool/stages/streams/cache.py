@@ -97,7 +97,7 @@ def _described(one: cached.Entry) -> dict[str, Any]:
     entry: dict[str, Any] = {"key": one.key, "bytes": one.size, "complete": one.complete}
     if one.complete:
         try:
-            with store.open_records(Path(one.path)) as reader:
+            with store.open_records(Path(one.path), header_only=True) as reader:
                 header = reader.header
             entry |= {"stage": header.stage, "kind": header.payload, "images": len(header)}
         except WsstoolError as error:

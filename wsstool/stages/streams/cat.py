@@ -19,6 +19,8 @@ def cat(
 ) -> dict[str, Any]:
     """Read a record file from any source and write it again.
 
+    A file whose header another program changed in place, such as an attribute by h5py, is laid out anew.
+
     Args:
         source: path, ``-`` or None for standard input.
         output: target; None: standard output.
@@ -27,9 +29,14 @@ def cat(
     Returns:
         ``images``: number of records.
     """
-    with store.open_records(source, command="cat") as reader:
+    with store.open_records(source, command="cat", accept_changed=True) as reader:
         if compress is None:
             store.copy(reader, output, messages=messages)
         else:
             write_compressed(reader, output)
+        if reader.changed:
+            messages.warn(
+                f"{reader.name} was changed in place by another program, so that no checksum vouches for its "
+                "records; the copy has one of its own"
+            )
         return {"images": len(reader.header)}

@@ -41,11 +41,15 @@ def check(sources: list[str], *, full: bool = False, messages: Messages = SILENT
 
 
 def _check_one(source: str, full: bool) -> dict[str, Any]:
-    with store.open_records(source, command="check") as reader:
+    full = full or source == "-" or not Path(source).is_file()
+    with store.open_records(source, command="check", header_only=not full) as reader:
         header = reader.header
-        full = full or source == "-" or not Path(source).is_file()
         if full:
-            reader.drain()
+            for record in reader.records():
+                if header.payload == "proposal" and not record.failed:
+                    _ = record.proposals
+                elif header.payload == "box":
+                    _ = record.boxes
             failed = int(np.sum(reader.tail["status"] == 2))
         else:
             failed = None

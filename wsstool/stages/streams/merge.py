@@ -48,7 +48,10 @@ def merge(
     if not sources:
         raise UsageError("name at least one file to merge")
     with ExitStack() as stack:
-        found = [stack.enter_context(store.open_records(one, command="merge")) for one in sources]
+        files = store.OpenFiles()
+        found = [
+            stack.enter_context(store.open_records(one, command="merge", files=files)) for one in sources
+        ]
         parts = sorted(zip(found, sources, strict=True), key=lambda part: part[0].header.images[0])
         readers, names = [reader for reader, _ in parts], [name for _, name in parts]
         headers = [reader.header for reader in readers]
@@ -57,7 +60,13 @@ def merge(
         order = _order(headers, names)
         header = _header(headers, names, order)
         with store.create(
-            header, output, force=force, max_failed=sys.maxsize, messages=messages, cached=False
+            header,
+            output,
+            force=force,
+            max_failed=sys.maxsize,
+            messages=messages,
+            cached=False,
+            reading=readers,
         ) as writer:
             records = [reader.records() for reader in readers]
             for place, (part, _) in enumerate(order):

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from wsstool.errors import BadInputError
 from wsstool.regions import Proposals
 from wsstool.store.header import Header
+from wsstool.store.input.content import box_fault, fault, tree_fault
 from wsstool.store.schema import KINDS, PADDING
 
 
@@ -43,6 +45,15 @@ class Record:
             return False
         return bool(np.isnan(self.data).all() if np.isnan(filler) else (self.data == filler).all())
 
+    def check(self, source: str = "the input") -> None:
+        """Raise BadInputError, with the name of the image, unless the contents can be used."""
+        if not self.failed:
+            self._refuse(fault(self.data, self.header), f"{source}: ")
+
+    def _refuse(self, why: str | None, source: str = "") -> None:
+        if why:
+            raise BadInputError(f"{source}the record of '{self.name}' {why}")
+
     @property
     def class_ids(self) -> np.ndarray:
         """Class ids of the maps of a ``cam`` record, (K,) int64."""
@@ -71,11 +82,28 @@ class Record:
 
     @property
     def proposals(self) -> Proposals:
-        """Superpixels and merge tree of a ``proposal`` record, without the padding."""
+        """Superpixels and merge tree of a ``proposal`` record that did not fail, without the padding.
+
+        Raises:
+            BadInputError: they are no merge tree.
+        """
         rows, columns = self.size
         flat = self.data.reshape(-1)
+        superpixels = flat[: rows * columns].reshape(rows, columns)
         nodes = flat[rows * columns :].reshape(-1, 3)
-        return Proposals(flat[: rows * columns].reshape(rows, columns), nodes[nodes[:, 2] != PADDING])
+        self._refuse(tree_fault(superpixels, nodes))
+        return Proposals(superpixels, nodes[nodes[:, 2] != PADDING])
+
+    @property
+    def boxes(self) -> np.ndarray:
+        """(R, F) rows of a ``box`` record.
+
+        Raises:
+            BadInputError: a box is not finite, or of a class that does not exist.
+        """
+        rows = self.data.reshape(-1, len(self.header.attributes["columns"]))
+        self._refuse(box_fault(rows, self.header))
+        return rows
 
     def _cut(self, shapes: list[tuple[int, ...]]) -> list[np.ndarray]:
         flat, start, pieces = self.data.reshape(-1), 0, []

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import h5py
 import numpy as np
@@ -34,21 +38,78 @@ def write_compressed(reader: Reader, output: Path | None) -> None:
         target = Path(os.path.realpath(str(output)))
         check_replaceable(target, reader.header, str(output))
         with atomic_file(target) as part:
-            _fill(reader, str(part))
+            _fill(reader, part)
         return
     with closing(stream), write_errors("standard output"), TemporaryDirectory(prefix="wsstool-") as folder:
         packed = Path(folder, "packed.h5")
-        _fill(reader, str(packed))
+        _fill(reader, packed)
         with open(packed, "rb") as file:
             shutil.copyfileobj(file, stream, _BUFFER)
 
 
-def _fill(reader: Reader, name: str) -> None:
+class _WrittenFile(io.RawIOBase):
+    """A file for HDF5 to write in any order, which crashes on a full disk: errors are kept, not raised."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = open(path, "r+b", buffering=0)  # noqa: SIM115 - closed by ``close``
+        self.error: OSError | None = None
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def truncate(self, size: int | None = None) -> int:
+        return self._kept(lambda: self._file.truncate(size))
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        got = self._kept(lambda: self._file.readinto(view))
+        view[got:] = bytes(len(view) - got)
+        return len(view)
+
+    def write(self, data: Any) -> int:
+        view = memoryview(data).cast("B")
+        rest = view
+        while rest and (count := self._kept(partial(self._file.write, rest))):
+            rest = rest[count:]
+        return len(view)
+
+    def flush(self) -> None:
+        pass
+
+    def close(self) -> None:
+        self._kept(self._file.close)
+        super().close()
+
+    def _kept(self, do: Callable[[], int | None]) -> int:
+        try:
+            return 0 if self.error else do() or 0
+        except OSError as error:
+            self.error = error
+            return 0
+
+
+def _fill(reader: Reader, path: Path) -> None:
+    file = _WrittenFile(path)
+    try:
+        _write(reader, file)
+    except (OSError, RuntimeError):  # HDF5 may stumble over what could not be written
+        if file.error is None:
+            raise
+    finally:
+        file.close()
+    if file.error is not None:
+        raise file.error
+
+
+def _write(reader: Reader, target: _WrittenFile) -> None:
     header, packed = (
         reader.header,
         {"compression": "gzip", "compression_opts": 1, "shuffle": True, "fletcher32": True},
     )
-    with h5py.File(name, "w", libver=("v108", "v110")) as file:
+    with h5py.File(target, "w", libver=("v108", "v110")) as file:
         for key, value in header.root_attributes().items():
             if isinstance(value, str):
                 value = np.array(value.encode(), h5py.string_dtype("utf-8", max(1, len(value.encode()))))
@@ -62,6 +123,8 @@ def _fill(reader: Reader, name: str) -> None:
         # Whole chunks at a time: a chunk written in two parts is compressed twice.
         waiting, held, place = [], 0, 0
         for record in reader.records():
+            if target.error is not None:
+                return
             waiting.append(record.data.reshape(-1))
             held += record.data.size
             if held >= 16 * _CHUNK_ELEMENTS:

@@ -14,7 +14,13 @@ def copy(reader: Reader, output: Path | None, *, force: bool = False, messages: 
     """Copy the records of ``reader`` unchanged, in stream form; the layout of the input does not matter."""
     header = reader.header
     with create(
-        header, output, force=force, max_failed=sys.maxsize, messages=messages, cached=False
+        header,
+        output,
+        force=force,
+        max_failed=sys.maxsize,
+        messages=messages,
+        cached=False,
+        reading=[reader],
     ) as writer:
         for record in reader.records(writer.start):
             writer.write(record.data)

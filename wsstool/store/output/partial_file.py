@@ -1,7 +1,8 @@
 """Output descriptors: an open stream, or ``FILE.part`` with its journal, locked by one process.
 
 ``FILE.part`` grows record by record and is renamed at the end. Tail values, which a complete file has only at
-its end, are kept in ``FILE.part.journal`` meanwhile, so that a killed run resumes to the same bytes.
+its end, are kept in ``FILE.part.journal`` meanwhile, so that a killed run resumes to the same bytes; so is,
+after every record, the checksum of the inputs so far, since they may yet turn out to be damaged.
 """
 
 from __future__ import annotations
@@ -151,30 +152,40 @@ class PartFile:
         """Append one record's tail values to the journal."""
         self._journal_sink.write(entry)
 
-    def resume(self, head: bytes, ends: np.ndarray, entries: np.ndarray) -> tuple[int, bytes]:
+    def resume(self, head: bytes, ends: np.ndarray, mark: bytes, entries: np.ndarray) -> tuple[int, bytes]:
         """Return how many records are complete already, and their journal; cut off the rest.
 
         Args:
             head: the header that this run would write; a different one means starting over.
             ends: (N,) end offset of each record in the file.
-            entries: (N,) end offset of each record's journal entry.
+            mark: first bytes of the journal, which tell its form; likewise.
+            entries: (N,) length of the journal after each record, without the mark.
         """
         length, journal = os.fstat(self.descriptor).st_size, os.fstat(self.journal).st_size
         done = 0
         os.lseek(self.descriptor, 0, os.SEEK_SET)
-        if length >= len(head) and self.read(len(head)) == head:
+        os.lseek(self.journal, 0, os.SEEK_SET)
+        if length >= len(head) and self.read(len(head)) == head and _read(self.journal, len(mark)) == mark:
             written, noted = (
                 np.searchsorted(ends, length, "right"),
-                np.searchsorted(entries, journal, "right"),
+                np.searchsorted(entries, journal - len(mark), "right"),
             )
             done = int(min(written, noted))
-        os.lseek(self.journal, 0, os.SEEK_SET)
-        journaled = _read(self.journal, int(entries[done - 1]) if done else 0)
+        if not done:
+            self.restart()
+            return 0, b""
+        journaled = _read(self.journal, int(entries[done - 1]))
         # Truncate the journal first, so that after a crash it never lists records that are not on disk.
-        os.ftruncate(self.journal, len(journaled))
-        os.ftruncate(self.descriptor, int(ends[done - 1]) if done else 0)
+        os.ftruncate(self.journal, len(mark) + len(journaled))
+        os.ftruncate(self.descriptor, int(ends[done - 1]))
         os.lseek(self.descriptor, 0, os.SEEK_SET)
         return done, journaled
+
+    def restart(self) -> None:
+        """Discard what an earlier run left, and write from the start."""
+        self.empty()
+        for descriptor in (self.descriptor, self.journal):
+            os.lseek(descriptor, 0, os.SEEK_SET)
 
     def read(self, count: int) -> bytes:
         """Return the next bytes of the part; fewer at its end."""
@@ -186,9 +197,17 @@ class PartFile:
         os.ftruncate(self.descriptor, 0)
 
     def commit(self) -> None:
-        """Sync the file to disk and rename it to its final name; the lock is held until then."""
+        """Sync the file to disk and rename it to its final name; the lock is held until then.
+
+        Raises:
+            CannotWriteError: it cannot be renamed, or it is another file by now.
+        """
         try:
             os.fsync(self.descriptor)
+            if not os.path.samestat(os.fstat(self.descriptor), os.stat(self.path)):
+                raise CannotWriteError(
+                    f"cannot write '{self._name}': another program replaced '{self.path}' in the meantime"
+                )
             os.replace(self.path, self.target)
         except OSError as error:
             raise CannotWriteError(f"cannot write '{self._name}': {error.strerror}") from error

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from wsstool.errors import CannotWriteError, WsstoolError
 from wsstool.store.header import Header
-from wsstool.store.input.reader import SIGNATURE, open_records
+from wsstool.store.input.opened import SIGNATURE
+from wsstool.store.input.opening import open_records
 from wsstool.store.provenance import canonical_json, changed
 
 
@@ -24,7 +25,7 @@ def check_replaceable(target: Path, header: Header, name: str) -> None:
                 f"'{name}' exists and is not a wsstool file; remove it first, or use --force"
             )
     try:
-        with open_records(target) as reader:
+        with open_records(target, header_only=True) as reader:
             old = reader.header
     except WsstoolError as error:
         if "did not write it" in str(error):

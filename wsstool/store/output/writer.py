@@ -3,37 +3,28 @@
 from __future__ import annotations
 
 import os
-import platform
-import sys
 import zlib
+from bisect import bisect_right
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 
 from wsstool.errors import BusyError, CannotWriteError, SomeFailedError, WsstoolError
 from wsstool.store.header import ENVIRONMENT_BYTES, Header
-from wsstool.store.input.reader import ChecksumError, Reader, open_records
+from wsstool.store.input.opening import open_records
+from wsstool.store.input.reader import ChecksumError, Reader
 from wsstool.store.output import cache
+from wsstool.store.output.environment import environment
 from wsstool.store.output.partial_file import PartFile, Sink, open_stream
 from wsstool.store.output.replace import check_replaceable, difference
-from wsstool.store.provenance import canonical_json
 from wsstool.store.schema import KINDS
 from wsstool.types import SILENT, Messages
 
 _CHUNK = 1 << 20
-
-
-def environment(**more: str) -> str:
-    """Return the versions of the software as JSON. Recorded in the tail, never part of a key."""
-    found = {"python": platform.python_version(), "numpy": np.__version__, "h5py": h5py.__version__}
-    found["hdf5"] = h5py.version.hdf5_version
-    for name in ("torch", "torchvision"):
-        if name in sys.modules:
-            found[name] = str(sys.modules[name].__version__)
-    return canonical_json({**found, **more})
+_NOTE = 4  #: bytes of a checksum in the journal
 
 
 class Writer:
@@ -52,11 +43,14 @@ class Writer:
         max_failed: int,
         messages: Messages,
         env: str,
+        reading: Sequence[Reader] = (),
     ) -> None:
         self.header, self.max_failed, self.messages = header, max_failed, messages
         self.start = self._next = 0
         self.done = False
         self._part, self._stream = part, stream
+        self._reading = [one for one in reading if not one.whole]
+        self._mark = f"wsstool journal 2, inputs {len(self._reading)}\n".encode()
         self._columns = header.tail_columns()
         self.tail = {
             k: np.zeros(shape, dtype) for k, (dtype, shape, _) in self._columns.items() if k != "crc32"
@@ -72,12 +66,16 @@ class Writer:
         self._crc = zlib.crc32(layout.head)
         noted = b""
         if self._part:
-            self.start, noted = self._part.resume(layout.head, ends, self._journal_ends())
+            self.start, noted = self._part.resume(layout.head, ends, self._mark, self._journal_ends())
+            if self.start and self._notes(noted) != self._inputs_ahead(self.start - 1):
+                self.messages.say("starting over: the records kept from before were made from other input")
+                self._part.restart()
+                self.start = 0
             self._next = self.start
         if self.start:
             self._keep(noted, int(ends[self.start - 1]))
         else:
-            self._send(layout.head)
+            self._send(layout.head, self._mark)
 
     def _journal_ends(self) -> np.ndarray:
         """Return the (N,) journal length in bytes after each record."""
@@ -87,10 +85,25 @@ class Writer:
             bounds = self.header.columns.get(f"{index}_offset")
             rows = np.ones_like(counts) if bounds is None else np.diff(bounds)
             counts += rows * (column.itemsize * int(np.prod(column.shape[1:])))
-        return np.cumsum(counts)
+        return np.cumsum(counts + _NOTE * len(self._reading))
 
     def _entry(self, i: int) -> list[np.ndarray]:
         return [self.tail[k][self.header.rows(i, self._columns[k][2])] for k in self._per_record]
+
+    def _journal_entry(self, i: int) -> bytes:
+        """Return the tail values of a record, and the checksum of every input up to the same image."""
+        name = self.header.images[i]
+        crcs = [one.prefix(bisect_right(one.header.images, name)) for one in self._reading]
+        return b"".join(values.tobytes() for values in self._entry(i)) + _noted(crcs)
+
+    def _notes(self, journal: bytes) -> bytes:
+        """Return the checksums at the end of the last entry of a journal."""
+        return journal[len(journal) - _NOTE * len(self._reading) :]
+
+    def _inputs_ahead(self, i: int) -> bytes:
+        """Return what the checksums of the inputs have to be up to image ``i``."""
+        name = self.header.images[i]
+        return _noted([one.ahead(bisect_right(one.header.images, name)) for one in self._reading])
 
     def _keep(self, noted: bytes, left: int) -> None:
         """Reuse the records of a killed run: checksum and tail values; in a pipe, send them on."""
@@ -107,6 +120,7 @@ class Writer:
             for values in self._entry(i):
                 values[...] = np.frombuffer(noted, values.dtype, values.size, place).reshape(values.shape)
                 place += values.nbytes
+            place += _NOTE * len(self._reading)
 
     def _send(self, data: Any, entry: bytes = b"") -> None:
         if self._part:
@@ -165,7 +179,7 @@ class Writer:
         self.tail["status"][i] = status
         view = flat.view(np.uint8).data if flat.size else b""
         self._crc = zlib.crc32(view, self._crc)
-        self._send(view, b"".join(values.tobytes() for values in self._entry(i)) if self._part else b"")
+        self._send(view, self._journal_entry(i) if self._part else b"")
         self._next = i + 1
 
     def _repeat(self, reader: Reader) -> None:
@@ -184,12 +198,17 @@ class Writer:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
         try:
-            if kind is None:
+            for one in self._reading:
+                one.settle(error)
+            if error is None:
                 self._complete()
-            elif self._part and isinstance(error, ChecksumError if self._next else Exception):
-                # Do not resume from records computed from damaged input; with no records, keep nothing.
-                self._part.discard()
+        except Exception as found:
+            error = found
+            raise
         finally:
+            # Do not resume from records computed from damaged input; with no records, keep nothing.
+            if self._part and isinstance(error, ChecksumError if self._next else Exception):
+                self._part.discard()
             self.close()
 
     def close(self) -> None:
@@ -212,12 +231,7 @@ class Writer:
             )
 
     def _finish(self, tail: dict[str, np.ndarray]) -> None:
-        layout = self._layout
-        end = bytearray(layout.size - layout.tail_offset)
-        for name, (offset, dtype, _) in layout.tail.items():
-            if name != "crc32":
-                data = tail[name].astype(dtype).tobytes()
-                end[offset - layout.tail_offset : offset - layout.tail_offset + len(data)] = data
+        end = self._layout.end(tail)
         end[-4:] = zlib.crc32(end[:-4], self._crc).to_bytes(4, "little")
         self._send(end)
         if self._part:
@@ -237,6 +251,7 @@ def create(
     messages: Messages = SILENT,
     env: str | None = None,
     cached: bool = True,
+    reading: Sequence[Reader] = (),
 ) -> Writer:
     """Start, resume or skip the writing of a record file. The header is written at once.
 
@@ -247,6 +262,9 @@ def create(
         max_failed: failed records above which leaving raises SomeFailedError (with a complete file).
         env: text of the ``environment`` column; default: ``environment()``.
         cached: whether WSSTOOL_CACHE applies to standard output.
+        reading: record files that are read, in order of their images, while this one is written. What an
+            interrupted run left is kept only if they are the same up to there; and the output is complete
+            only once they have been read to their ends.
     Raises:
         UsageError: standard output is a terminal.
         BusyError, CannotWriteError: the output is locked, or not writable.
@@ -255,21 +273,25 @@ def create(
     stream = open_stream(output)
     if stream is not None:
         return _to_stream(
-            header, stream, force, Writer(header, None, stream, max_failed, messages, env), cached
+            header, stream, force, Writer(header, None, stream, max_failed, messages, env, reading), cached
         )
     target = Path(os.path.realpath(str(output)))  # keep a link and replace its target
     if not force and target.exists():
         check_replaceable(target, header, str(output))
         status = _current(target, header, messages, str(output))
         if status is not None:
-            writer = Writer(header, None, None, max_failed, messages, env)
+            writer = Writer(header, None, None, max_failed, messages, env, reading)
             writer.tail["status"][:] = status
             writer.start, writer.done = len(header), True
             with suppress(OSError):
                 os.utime(target)
             return writer
     part = PartFile(target, output)
-    return _begun(Writer(header, part, None, max_failed, messages, env), force)
+    return _begun(Writer(header, part, None, max_failed, messages, env, reading), force)
+
+
+def _noted(crcs: Sequence[int]) -> bytes:
+    return b"".join(crc.to_bytes(_NOTE, "little") for crc in crcs)
 
 
 def _begun(writer: Writer, force: bool) -> Writer:
@@ -315,7 +337,7 @@ def _current(target: Path, header: Header, messages: Messages, name: str = "") -
     """Return the status column if the target is exactly this result and complete; else report why."""
     name = name or str(target)
     try:
-        with open_records(target) as reader:
+        with open_records(target, header_only=True) as reader:
             why = difference(reader.header, header)
             if not why:
                 reader.drain()

@@ -12,9 +12,11 @@ import io
 import math
 import pickle
 import re
+import reprlib
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from wsstool.data.formats.voc import VOC_NAMES, voc_classes
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.types import ClassList
 
+_MOST_ENDS = 4096
 _SAFE_DTYPE = re.compile(r"[<>=|]?([biuf][1248]|U\d{1,4}|f16|O8?|\?)")
 
 
@@ -171,13 +174,55 @@ for _module in ("builtins", "__builtin__"):
     _ADMITTED[_module, "bytes"] = _bytes
 
 
-class _Unpickler(pickle.Unpickler):
+class _Unpickler(pickle._Unpickler):  # the Python version: its table of instructions can be replaced
+    """Builds no tuple with many ends.
+
+    A tuple that holds the one before it twice, forty times over, takes 200 bytes in a file and has a trillion
+    ends; hashing it, as a key, never comes back.
+    """
+
+    dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
+
+    def __init__(self, file: io.BytesIO) -> None:
+        super().__init__(file)
+        self._ends: dict[int, tuple[Any, int]] = {}  # by id; the tuple is held so that its id stays its own
+
+    def count_ends(self) -> None:
+        """Count the ends of what was built last.
+
+        Raises:
+            UnpicklingError: too many.
+        """
+        made = self.stack[-1]  # type: ignore[attr-defined]
+        if isinstance(made, tuple | frozenset):
+            ends = 1 + sum(self._ends.get(id(one), (None, 1))[1] for one in made)
+            if ends > _MOST_ENDS:
+                raise pickle.UnpicklingError("it contains tuples of tuples without end")
+            self._ends[id(made)] = made, ends
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ADMITTED:
             raise pickle.UnpicklingError(
                 f"it refers to {module}.{name}, which is not allowed in a label file"
             )
         return _ADMITTED[module, name]
+
+
+def _counted(code: int) -> Callable[[_Unpickler], None]:
+    build: Callable[[_Unpickler], None] = pickle._Unpickler.dispatch[code]  # type: ignore[assignment]
+
+    def load(unpickler: _Unpickler) -> None:
+        build(unpickler)
+        unpickler.count_ends()
+
+    return load
+
+
+for _code in (
+    *(pickle.TUPLE, pickle.TUPLE1, pickle.TUPLE2, pickle.TUPLE3, pickle.FROZENSET),
+    *(pickle.REDUCE, pickle.NEWOBJ, pickle.NEWOBJ_EX, pickle.OBJ, pickle.INST),
+):
+    _Unpickler.dispatch[_code[0]] = _counted(_code[0])
 
 
 def _real(value: Any) -> Any:
@@ -198,12 +243,15 @@ def _image_name(key: Any) -> str:
 
 
 def _vector(value: Any, source: str) -> np.ndarray:
-    vector = np.asarray(value) if isinstance(value, np.ndarray | list | tuple) else np.empty(0, object)
+    is_flat = isinstance(value, list | tuple) and all(isinstance(one, int | float) for one in value)
+    vector = np.asarray(value) if is_flat or isinstance(value, np.ndarray) else np.empty(0, object)
     if (
         vector.ndim != 1
         or not len(vector)
         or vector.dtype.kind not in "biuf"
         or not np.isin(vector, (0, 1)).all()
     ):
-        raise BadInputError(f"{source} contains {str(value)[:60]!r} instead of a vector of 0 and 1")
+        is_nested = isinstance(value, list | tuple | set | frozenset | dict)
+        shown = reprlib.repr(value) if is_nested else str(value)
+        raise BadInputError(f"{source} contains {shown[:60]!r} instead of a vector of 0 and 1")
     return vector
