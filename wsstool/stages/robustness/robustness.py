@@ -8,12 +8,12 @@ from contextlib import nullcontext
 from dataclasses import fields
 from itertools import chain, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from wsstool import store
+from wsstool.atomic import temporary_folder
 from wsstool.errors import MissingInputError, SomeFailedError, UsageError, WsstoolError
 from wsstool.options import spelled, takes
 from wsstool.parallel import map_in_threads
@@ -55,7 +55,7 @@ def robustness(options: RobustnessOptions, *, messages: Messages = SILENT) -> di
     else:
         if str(options.output) == "-":
             raise UsageError("-o - : the scores are printed; name a file")
-        with nullcontext() if options.output else TemporaryDirectory(prefix="wsstool-") as folder:
+        with nullcontext() if options.output else temporary_folder() as folder:
             path = options.output or Path(str(folder), "scores.h5")
             if not _measure(options, Path(path), messages):
                 messages.say(f"shard {options.shard} has no images")

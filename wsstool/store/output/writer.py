@@ -17,7 +17,7 @@ from wsstool.errors import BusyError, CannotWriteError, SomeFailedError, Wsstool
 from wsstool.store.header import ENVIRONMENT_BYTES, Header
 from wsstool.store.input.reader import ChecksumError, Reader, open_records
 from wsstool.store.output import cache
-from wsstool.store.output.partial_file import PartFile, Sink, open_stream
+from wsstool.store.output.partial_file import PartFile, Sink, discard_part, open_stream
 from wsstool.store.output.replace import check_replaceable, difference
 from wsstool.store.provenance import canonical_json
 from wsstool.store.schema import KINDS
@@ -267,6 +267,7 @@ def create(
             writer.start, writer.done = len(header), True
             with suppress(OSError):
                 os.utime(target)
+            discard_part(target, header.layout().head)
             return writer
     part = PartFile(target, output)
     return _begun(Writer(header, part, None, max_failed, messages, env), force)
