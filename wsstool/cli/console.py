@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from wsstool.cli.printed import print_message
 from wsstool.types import Advance
 
 
@@ -28,12 +29,12 @@ class ConsoleMessages:
         self._print(f"warning: {text}")
 
     def _print(self, text: str) -> None:
-        print(f"wsstool {self.command}: {text}", file=sys.stderr, flush=True)
+        print_message(f"wsstool {self.command}: {text}")
 
     @contextmanager
     def track(self, total: int, what: str) -> Iterator[Advance]:
         """Show a progress bar over ``total`` items; none when stderr is not a terminal."""
-        if self.quiet or not sys.stderr.isatty():
+        if self.quiet or sys.stderr is None or not sys.stderr.isatty():
             yield lambda n=1: None
             return
         from rich.console import Console
