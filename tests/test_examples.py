@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from wsstool import store
+
 ROOT = Path(__file__).parents[1]
 QUICK = """
 [train-cls]
@@ -63,6 +65,48 @@ def test_makefile(run, tmp_path):
     before = (tmp_path / "seg.pth").read_bytes()
     run("rm masks.h5 && " + make)  # made again from its shards; the training behind it is up to date
     assert (tmp_path / "seg.pth").read_bytes() == before
+
+
+@pytest.mark.slow
+def test_makefile_with_a_shipped_recipe(run, tmp_path):
+    """The recipe chooses its background threshold: one per data set, whatever the number of shards."""
+    make = f"make -f {ROOT}/examples/Makefile.tags RECIPE=demo"
+    run(f"{make} SHARDS=4")
+    masks = (tmp_path / "masks.h5").read_bytes()
+    assert "Nothing to be done" in run(f"{make} SHARDS=4").stdout
+    run(f"rm masks*.h5 && {make} SHARDS=1 masks.h5")
+    one, four = (_masks(path, tmp_path) for path in (tmp_path / "masks.h5", masks))
+    assert one == four
+
+
+def _masks(file, folder):
+    """The label maps of a file, given as its path or its bytes."""
+    if isinstance(file, bytes):
+        (folder / "of-bytes.h5").write_bytes(file)
+        file = folder / "of-bytes.h5"
+    with store.open_records(file) as reader:
+        return [record.data.tobytes() for record in reader.records()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("makefile", ["tags", "boxes"])
+def test_makefiles_with_their_own_defaults(run, tmp_path, makefile):
+    run(f"make -f {ROOT}/examples/Makefile.{makefile}")
+    assert json.loads((tmp_path / "scores.json").read_text())["rows"]
+
+
+@pytest.mark.slow
+def test_referring_makefile_with_its_own_defaults(run, tmp_path):
+    run("wsstool sample --kind referring -o named --count 30 --size 64")
+    run(f"make -f {ROOT}/examples/Makefile.referring DATA=named")
+    assert json.loads((tmp_path / "scores.json").read_text())["rows"]
+
+
+@pytest.mark.slow
+def test_demo(run, tmp_path):
+    run("mkdir demo && mv data demo/data")
+    run(f"{ROOT}/examples/demo.sh $PWD/demo")
+    assert (tmp_path / "demo/report.html").exists()
 
 
 @pytest.mark.slow

@@ -6,10 +6,14 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 
 from wsstool.errors import CannotWriteError
+
+_MARK = "-wsstool-"
+"""Part of the name of every temporary folder."""
 
 
 @contextmanager
@@ -20,25 +24,21 @@ def atomic_file(target: Path | str) -> Iterator[Path]:
     any new file of this process.
 
     Yields:
-        Path of the empty file, in the folder of ``target``.
+        Path of the empty file, in a temporary folder beside ``target``.
 
     Raises:
         CannotWriteError: no such folder, no space, no permission. The block does nothing but write: its
             OSErrors count, and RuntimeErrors too, by which torch and HDF5 report a full disk.
     """
     target = Path(target)
-    with write_errors(target):
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent)
-        os.close(handle)
-        part = Path(name)
-        try:
-            yield part
-            with open(part, "rb") as file:
-                os.fsync(file.fileno())
-            part.chmod(0o666 & ~_umask())
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
+    with write_errors(target), scratch_folder(target) as folder:
+        part = folder / target.name
+        part.touch()
+        yield part
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+        part.chmod(0o666 & ~_umask())
+        os.replace(part, target)
 
 
 @contextmanager
@@ -54,31 +54,83 @@ def atomic_folder(target: Path | str) -> Iterator[Path]:
     target = Path(target)
     with write_errors(target):
         target.absolute().parent.mkdir(parents=True, exist_ok=True)
-        with scratch_folder(target) as part:
+        with scratch_folder(target) as folder:
+            part, old = folder / "new", folder / "old"
+            part.mkdir()
             yield part
             part.chmod(0o777 & ~_umask())
-            old = part.with_suffix(".old")
             if target.exists():
                 target.rename(old)
-            part.rename(target)
-            shutil.rmtree(old, ignore_errors=True)
+            try:
+                part.rename(target)
+            except OSError:
+                if old.exists():
+                    old.rename(target)
+                raise
 
 
 @contextmanager
 def scratch_folder(target: Path | str) -> Iterator[Path]:
     """Give a temporary folder on the same file system as ``target``; it is removed at the end.
 
+    Those that killed processes left there are removed first: each is locked while its process lives.
+
     Raises:
         CannotWriteError: see ``atomic_file``.
     """
     target = Path(target)
     with write_errors(target):
-        parent = target.absolute().parent
-        part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".part", dir=parent))
+        part, lock = _locked_folder(target.absolute().parent, f".{target.name}")
+    owner = os.getpid()
     try:
         yield part
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        if os.getpid() == owner:  # a forked worker ends with a copy of this frame, and must keep the folder
+            shutil.rmtree(part, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def temporary_folder() -> AbstractContextManager[Path]:
+    """Give a folder of the system's temporary files; like those of ``scratch_folder``, none stays behind."""
+    return scratch_folder(Path(tempfile.gettempdir(), "records"))
+
+
+@cache
+def _remove_abandoned(parent: Path) -> None:
+    """Remove the temporary folders of killed processes, once per process; where there are no locks, none."""
+    for path in parent.glob(f"*{_MARK}*.part"):
+        if not path.is_symlink() and path.is_dir() and (lock := _lock(path)) is not None:
+            shutil.rmtree(path, ignore_errors=True)
+            os.close(lock)
+
+
+def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int | None]:
+    """Make a folder and lock it, if the system can."""
+    _remove_abandoned(parent)
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=prefix + _MARK, suffix=".part", dir=parent))
+        lock = _lock(path)
+        if path.exists():  # another process may have taken it for abandoned before it was locked
+            return path, lock
+        if lock is not None:
+            os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder for this process; None if another one holds it, or if the system has no such locks."""
+    try:
+        import fcntl
+
+        descriptor = os.open(folder, os.O_RDONLY)
+    except (ImportError, OSError):
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def write_text(target: Path | str, text: str) -> None:
@@ -104,8 +156,24 @@ def write_errors(target: object) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except (OSError, RuntimeError) as error:
-        why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        cause = _first(error)
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause from None
+        why = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
         raise CannotWriteError(f"cannot write '{target}': {why}") from error
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the interrupt or system error during whose handling ``error`` was raised, else ``error``.
+
+    A torch archive that was left unfinished says so in an error of its own.
+    """
+    before: BaseException | None = error
+    while before is not None:
+        if isinstance(before, KeyboardInterrupt) or getattr(before, "strerror", None):
+            return before
+        before = before.__cause__ or before.__context__
+    return error
 
 
 def _umask() -> int:

@@ -13,6 +13,7 @@ import typer
 
 from wsstool import __version__
 from wsstool.cli.help_text import PanelCommand, summary
+from wsstool.cli.printed import print_message
 from wsstool.cli.run import as_command
 from wsstool.cli.usage_errors import OneSentence
 
@@ -93,8 +94,16 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
 
 
+def _occupy_closed_descriptors() -> None:
+    """Open the null device for closed standard streams, so that no file gets their numbers."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+
+
 def main() -> None:
     """Entry point of the ``wsstool`` script."""
+    _occupy_closed_descriptors()
     first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         program([first] if first in COMMANDS else COMMANDS)(prog_name="wsstool")
@@ -102,5 +111,5 @@ def main() -> None:
         sys.exit(130)
     except OSError as error:  # --help on a full disk: commands handle their own errors
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
-        print(f"wsstool: cannot write: {error.strerror or error}", file=sys.stderr)
+        print_message(f"wsstool: cannot write: {error.strerror or error}")
         sys.exit(74)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from wsstool.cli.printed import print_message
 from wsstool.types import Advance
 
 INTERVAL = 60.0
@@ -58,12 +59,12 @@ class ConsoleMessages:
         self._print(f"warning: {text}")
 
     def _print(self, text: str) -> None:
-        print(f"wsstool {self.command}: {text}", file=sys.stderr, flush=True)
+        print_message(f"wsstool {self.command}: {text}")
 
     @contextmanager
     def track(self, total: int, what: str) -> Iterator[Advance]:
         """Show a progress bar over ``total`` items, or print a line per minute if stderr is no terminal."""
-        if self.quiet:
+        if self.quiet or sys.stderr is None:
             yield lambda n=1: None
             return
         if not sys.stderr.isatty():

@@ -19,6 +19,7 @@ import typer
 
 from wsstool.cli.console import ConsoleMessages
 from wsstool.cli.declared import options_class, parameters
+from wsstool.cli.printed import print_message
 from wsstool.cli.recipe_file import as_toml, defaults_of
 from wsstool.errors import ExitCode, WsstoolError
 from wsstool.options import Options
@@ -127,7 +128,8 @@ class _exit_codes:  # noqa: N801 - reads as a statement: with _exit_codes(...)
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
             self._leave(ExitCode.CANNOT_WRITE, f"cannot write: {error.strerror or error}")
         if self.verbose or os.environ.get("WSSTOOL_DEBUG"):
-            traceback.print_exception(error)
+            for line in "".join(traceback.format_exception(error)).splitlines():
+                print_message(line)
         self._leave(
             ExitCode.FAILED,
             f"unexpected {type(error).__name__}: {error} (--verbose shows where; please report it)",
@@ -135,7 +137,7 @@ class _exit_codes:  # noqa: N801 - reads as a statement: with _exit_codes(...)
 
     def _leave(self, code: ExitCode, text: str | None) -> NoReturn:
         if text:
-            print(f"wsstool {self.command}: {' '.join(text.split())}", file=sys.stderr)
+            print_message(f"wsstool {self.command}: {' '.join(text.split())}")
         raise SystemExit(int(code))
 
 

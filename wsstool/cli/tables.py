@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from wsstool.cli.printed import print_line, visible_json
+
 
 def _finite(value: Any) -> Any:
     """Replace NaN and infinity by None: JSON has neither."""
@@ -21,7 +23,7 @@ def _finite(value: Any) -> Any:
 
 def print_json(value: Any) -> None:
     """Print one JSON object as UTF-8, keys in the given order."""
-    print(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str))
+    print(visible_json(json.dumps(_finite(value), indent=2, ensure_ascii=False, default=str)))
 
 
 WIDEST = 100
@@ -34,14 +36,14 @@ def print_fields(fields: Mapping[str, Any], indent: str = "") -> None:
     for name, value in fields.items():
         text = _one_line(value, WIDEST - len(indent) - width - 2)
         if text is not None:
-            print(f"{indent}{name:<{width}}  {text}")
+            print_line(f"{indent}{name:<{width}}  {text}")
             continue
-        print(f"{indent}{name}:")
+        print_line(f"{indent}{name}:")
         if isinstance(value, Mapping):
             print_fields(value, indent + "  ")
         else:
             for one in value:
-                print(f"{indent}  {_fields_of(one)}")
+                print_line(f"{indent}  {_fields_of(one)}")
 
 
 def _fields_of(value: Any) -> str:
@@ -70,14 +72,15 @@ def print_table(rows: Sequence[Sequence[Any]], header: Sequence[str]) -> None:
     right = [all(not isinstance(row[i], str) for row in rows) for i in range(len(header))]
     for line in [list(header), *text]:
         cells = [c.rjust(w) if r else c.ljust(w) for c, w, r in zip(line, widths, right, strict=True)]
-        print("  ".join(cells).rstrip())
+        print_line("  ".join(cells).rstrip())
 
 
 def print_tables(parts: Iterable[tuple[Sequence[str], Sequence[Sequence[Any]]] | str]) -> None:
     """Print tables (header and rows, followed by an empty line) and lines of text."""
     for part in parts:
         if isinstance(part, str):
-            print(part)
+            for line in part.split("\n"):
+                print_line(line)
         else:
             header, rows = part
             print_table(rows, header)

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from typer.exceptions import TyperException
 
 from wsstool.cli.help_text import GroupedCommands
+from wsstool.cli.printed import print_message
 
 
 class OneSentence(GroupedCommands):
@@ -37,10 +38,11 @@ class OneSentence(GroupedCommands):
     def _leave(self, error: TyperException, words: list[str]) -> NoReturn:
         text = error.format_message()
         if "Usage:" in text:  # without a command, typer returns the help
-            print(text, file=sys.stderr)
+            for line in text.splitlines():
+                print_message(line)
             sys.exit(error.exit_code)
         command = next((word for word in words if word in self.commands), None)
         name = f"wsstool {command}" if command else "wsstool"
         sentence = " ".join(text.replace("Value error, ", "").replace("Input", "it").split()).rstrip(".")
-        print(f"{name}: {sentence[:1].lower()}{sentence[1:]}; see {name} --help", file=sys.stderr)
+        print_message(f"{name}: {sentence[:1].lower()}{sentence[1:]}; see {name} --help")
         sys.exit(error.exit_code)

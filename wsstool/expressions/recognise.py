@@ -59,7 +59,7 @@ def candidates(folder: Path) -> list[Path]:
     """Return the files of a folder that hold sentences: by name, annotation files by their content."""
     named = [folder / name for name in NAMES if (folder / name).is_file()]
     refs = sorted([*folder.glob("refs(*).p"), *folder.glob("refs(*).json")])
-    annotations = sorted(path for pattern in _ANNOTATIONS for path in folder.glob(pattern))
+    annotations = sorted(path for pattern in _ANNOTATIONS for path in folder.glob(pattern) if path.is_file())
     return [*named, *refs, *(path for path in annotations if _mentions_sentences(path))]
 
 

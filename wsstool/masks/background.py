@@ -110,6 +110,11 @@ class ThresholdFromScores:
         for other in others:
             self._pooled += other._pooled
 
+    @property
+    def has_scores(self) -> bool:
+        """Whether a score above 0 was added."""
+        return bool(self._pooled.any())
+
     def threshold(self) -> float:
         """Return the threshold in (0, 1), rounded to 4 digits.
 
@@ -117,7 +122,7 @@ class ThresholdFromScores:
             UsageError: no score above 0 was seen.
         """
         levels = (np.arange(self.BINS) + 0.5) / self.BINS
-        if not self._pooled.any():
+        if not self.has_scores:
             raise UsageError("no score above 0 in the whole dataset: give --background-threshold as a number")
         mass, weighted = np.cumsum(self._pooled), np.cumsum(self._pooled * levels)
         t = weighted[-1] / mass[-1]

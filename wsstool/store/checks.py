@@ -20,7 +20,7 @@ def check_columns(header: Header) -> None:
     """Raise ValueError, with the column's name, unless all columns match each other and the payload."""
     kind, columns = KINDS[header.payload], header.columns
     require(header.dtype in kind.dtypes, f"{header.dtype} and {header.payload}")
-    require("image" in columns and columns["image"].ndim == 1 and len(header) > 0, "image")
+    require("image" in columns and columns["image"].ndim == 1, "image")
     require(columns["image"].dtype.kind == "S", "image")
     layers = header.attributes.get("layers", [""])
     require(isinstance(layers, list | tuple) and all(isinstance(x, str) for x in layers) and layers, "layers")
@@ -36,8 +36,9 @@ def check_columns(header: Header) -> None:
         if name.endswith("offset"):
             require(column[0] == 0 and bool(np.all(column[1:] >= column[:-1])), name)
     offsets, shapes = header.offsets, header.shapes
-    require(header.sizes.min() >= 0 and header.sizes.prod(1, dtype=float).max() <= MAX_PIXELS, "size")
-    require(shapes.min() >= -1, "shape")
+    pixels = header.sizes.prod(1, dtype=float).max(initial=0)
+    require(header.sizes.min(initial=0) >= 0 and pixels <= MAX_PIXELS, "size")
+    require(shapes.min(initial=0) >= -1, "shape")
     counts = np.diff(offsets)
     plain = (shapes >= 0).all(axis=1)
     _fits(counts[plain], shapes[plain], "shape")
@@ -79,7 +80,7 @@ def _check_windows(header: Header, counts: np.ndarray) -> None:
 
 def _check_cam(header: Header, counts: np.ndarray) -> None:
     grids, maps, ids = (header.columns[name] for name in ("layer_size", "map_offset", "map_class"))
-    require(grids.min() >= 0, "layer_size")
+    require(grids.min(initial=0) >= 0, "layer_size")
     cells = grids.astype(float).prod(2).sum(1)
     require(np.all((counts == np.diff(maps) * cells) | (counts == 0)), "layer_size")
     require(not ids.size or ids.max() < len(header.classes), "map_class")

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from wsstool.errors import BadInputError
 from wsstool.types import Params
 
 TRAINING_STAGES = ("train-cls", "cotrain", "train-contour")
@@ -22,6 +23,51 @@ NEGATIVES = {
     "inclusive": "--strict",
 }
 """Spelling of switches that are off by option; other switches are off when not given."""
+
+_SHORT = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
+
+
+def script_line(step: Mapping[str, Any], source: object) -> str:
+    """Return the command of one step of a history as a line of a shell script.
+
+    Only a command that wsstool would have recorded is returned: that of its stage, quoted, and with the
+    output that its key names. Control characters are spelled as escapes.
+
+    Raises:
+        BadInputError: any other text: it would be run by whoever runs the script.
+
+    >>> script_line({"stage": "cam", "key": "a" * 32, "command": "wsstool cam d -o aaaaaaaaaaaa.h5"}, "c.h5")
+    'wsstool cam d -o aaaaaaaaaaaa.h5'
+    """
+    command, stage, key = (step.get(name) for name in ("command", "stage", "key"))
+    try:
+        words = shlex.split(str(command))
+    except ValueError:
+        words = []
+    outputs = {"-o", "--output", "--force", "--log"}
+    if (
+        shlex.join(words) != command
+        or words[:2] != ["wsstool", stage]
+        or words[-2:] != ["-o", result_name(str(stage), str(key))]
+        or not str(key).isalnum()
+        or any(word.partition("=")[0] in outputs for word in words[:-2])
+    ):
+        raise BadInputError(
+            f"the history of '{source}' holds a command that wsstool did not write: {command!r}"
+        )
+    return " ".join(_quoted(word) for word in words)
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for bash, on one line."""
+    if word.isprintable():
+        return shlex.quote(word)
+    escaped = (_SHORT.get(one) or (one if one.isprintable() else _hex(one)) for one in word)
+    return f"$'{''.join(escaped)}'"
+
+
+def _hex(character: str) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in character.encode("utf-8", "surrogatepass"))
 
 
 def result_name(stage: str, key: str) -> str:

@@ -70,11 +70,14 @@ def fingerprint_file(path: Path, *, trust_mtime: bool = False) -> str:
 def fingerprint_folder(root: Path, names: Iterable[str], *, trust_mtime: bool = False) -> str:
     """Return the hash of a sorted manifest (relative name, content hash) of files under ``root``.
 
-    An unreadable file counts as empty: the stage reports it as a failed image, not as a failed run.
+    A file that cannot be read, a pipe or a device (which may have no end) counts as empty: the stage reports
+    it as a failed image, not as a failed run.
     """
 
     def entry(name: str) -> list[str]:
         try:
+            if (Path(root) / name).exists() and not (Path(root) / name).is_file():
+                return [name, ""]
             return [name, fingerprint_file(Path(root) / name, trust_mtime=trust_mtime)]
         except MissingInputError:
             return [name, ""]

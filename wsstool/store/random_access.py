@@ -6,14 +6,14 @@ HDF5 handles break in forked loader workers; a memory map does not, and it skips
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import weakref
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from wsstool.atomic import temporary_folder
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.store.header import Header
 from wsstool.store.input.opening import open_records
@@ -87,20 +87,16 @@ def open_random(
             for _ in reader.records():  # checks each of them
                 pass
             return found
-        folder = tempfile.mkdtemp(prefix="wsstool-")
+        stack = ExitStack()
+        folder = stack.enter_context(temporary_folder())
         try:
-            path = Path(folder, "records.h5")
+            path = folder / "records.h5"
             copy(reader, path)
             with open_records(path) as spooled:
                 spooled.drain()
                 found = RandomAccess(path, spooled.payload_start, spooled.header, spooled.tail)
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            stack.close()
             raise
-        weakref.finalize(found, _remove, folder, os.getpid())
+        weakref.finalize(found, stack.close)
         return found
-
-
-def _remove(folder: str, owner: int) -> None:
-    if os.getpid() == owner:  # a forked worker has a copy of this object, and must keep the file
-        shutil.rmtree(folder, ignore_errors=True)

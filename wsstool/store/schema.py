@@ -20,6 +20,8 @@ COMMON_HEAD = {
 }
 #: Tail columns of every kind, before the CRC.
 COMMON_TAIL = {"status": ("uint8", "image", "1 done, 2 failed")}
+#: Attributes that only a shard has.
+OF_A_SHARD = ("background_thresholds",)
 #: Status of a computed record.
 DONE = 1
 #: Fills unused rows of images with fewer proposals, and failed records.
@@ -78,6 +80,8 @@ KINDS: dict[str, Kind] = {
             {
                 "layers": "names of the layers",
                 "values": "optional; `probability`: in [0, 1], not divided (scale 1)",
+                "background_thresholds": "optional, of a shard; per normalisation, the threshold of each "
+                "layer that `--background-threshold auto` chooses for the whole data set",
             },
             float("nan"),
         ),

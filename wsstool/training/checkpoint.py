@@ -78,6 +78,12 @@ def load_checkpoint(output: Path, identity: str) -> tuple[dict[str, Any] | None,
     return state, ""
 
 
+def is_of_another_run(output: Path, identity: str) -> bool:
+    """Return whether there is a checkpoint, readable and not of this run."""
+    state, reason = load_checkpoint(output, identity)
+    return state is None and "different" in reason
+
+
 def random_state() -> dict[str, Any]:
     """Return the state of all generators of this process, as plain containers and tensors."""
     version, numbers, gauss = random.getstate()

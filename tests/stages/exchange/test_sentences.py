@@ -247,7 +247,7 @@ class TestConversion:
         assert mine.read_text() == "keep"
         export(expressions=path, output=mine, force=True)
         assert mine.read_text().startswith('{"image"')
-        assert sorted(p.name for p in tmp_path.iterdir()) == ["mine", "refcoco"]
+        assert sorted(p.name for p in tmp_path.glob("[!.]*")) == ["mine", "refcoco"]
 
 
 class TestRefusals:

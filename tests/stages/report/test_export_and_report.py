@@ -43,7 +43,7 @@ def test_export_makes_no_folders_above_its_own(tmp_path, data):
 def test_export_layers(tmp_path, data):
     masks = write_masks(tmp_path / "masks.h5", data, layers=("one", "two"))
     export(masks, output=tmp_path / "both")
-    assert {p.name for p in (tmp_path / "both").iterdir()} == {"one", "two", "classes.txt"}
+    assert {p.name for p in (tmp_path / "both").glob("[!.]*")} == {"one", "two", "classes.txt"}
     export(masks, output=tmp_path / "second", layer="two")
     second = read_mask(tmp_path / "second" / "images" / "p1.png")
     assert (second == np.where(truth_of(1) == 255, 0, truth_of(1))).all()
@@ -54,7 +54,7 @@ def test_export_layers(tmp_path, data):
 def test_export_names_folders_and_files(tmp_path, data):
     masks = write_masks(tmp_path / "masks.h5", data, layers=("one", "two"))
     export(masks, output=tmp_path / "all", prefix="PM_", flat=True)
-    assert {p.name for p in (tmp_path / "all").iterdir()} == {"PM_one", "PM_two", "classes.txt"}
+    assert {p.name for p in (tmp_path / "all").glob("[!.]*")} == {"PM_one", "PM_two", "classes.txt"}
     assert {p.name for p in (tmp_path / "all" / "PM_two").iterdir()} == {f"p{i}.png" for i in range(6)}
     export(masks, output=tmp_path / "one", prefix="PM_", layer="two")
     assert (tmp_path / "one" / "PM_two" / "images" / "p3.png").is_file()

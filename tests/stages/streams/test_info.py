@@ -55,7 +55,7 @@ def test_weights_are_described_in_lines_that_can_be_read(tmp_path):
         "classes": ["a", "b"],
         "class_ids": [0, 1],
         "params": {f"option_{i}": "x" * 9 for i in range(9)},
-        "provenance": [{"stage": "train-cls", "command": "wsstool train-cls data -o x.pth"}],
+        "provenance": [{"stage": "train-cls", "key": "x", "command": "wsstool train-cls data -o x.pth"}],
     }
     save_weights(tmp_path / "x.pth", build_classifier("tiny", 2).state_dict(), meta)
     lines = CliRunner().invoke(app, ["info", str(tmp_path / "x.pth")]).stdout.splitlines()

@@ -43,7 +43,7 @@ def robustness(options: RobustnessCommand) -> None:
 
 
 def _show(found: dict[str, Any], json: bool) -> None:
-    if json or not sys.stdout.isatty():
+    if json or not found["images"] or not sys.stdout.isatty():
         print_json(found)
         return
     from wsstool.stages.robustness.tables import columns

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from wsstool.cli import options
+from wsstool.cli.printed import print_line
 from wsstool.cli.run import call
 from wsstool.cli.tables import print_json, print_table
 
@@ -52,7 +53,7 @@ def cache(
     ]
     if rows:
         print_table(rows, ["key", "stage", "images", "MB", ""])
-    print(f"{found['folder']}: {verb}{len(rows)} results, {found['bytes'] / 1e6:.1f} MB now")
+    print_line(f"{found['folder']}: {verb}{len(rows)} results, {found['bytes'] / 1e6:.1f} MB now")
 
 
 def _state(one: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from wsstool.cli import options
+from wsstool.cli.printed import print_line
 from wsstool.cli.run import call
 from wsstool.cli.tables import print_json
 
@@ -37,4 +38,4 @@ def check(
     for one in result["files"]:
         failed = "" if not one["failed"] else f", {one['failed']} failed"
         checked = "whole" if one["full"] else "structure and record table are whole, pixels not read (--full)"
-        print(f"{one['file']}: {checked}, {one['kind']}, {one['images']} images{failed}")
+        print_line(f"{one['file']}: {checked}, {one['kind']}, {one['images']} images{failed}")

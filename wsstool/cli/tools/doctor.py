@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from wsstool.cli import options
+from wsstool.cli.printed import print_line
 from wsstool.cli.run import call
 from wsstool.cli.tables import print_fields, print_json
 
@@ -24,6 +25,6 @@ def doctor(json: options.Json = False) -> None:
         print_fields({name: version or "missing" for name, version in found["packages"].items()})
         print()
         for one in found["checks"]:
-            print(f"{one['state']:4}  {one['check']}: {one['text']}")
+            print_line(f"{one['state']:4}  {one['check']}: {one['text']}")
     if not found["ok"]:
         raise typer.Exit(1)

@@ -41,12 +41,14 @@ def info(
         wsstool info masks.h5 --script > again.sh
     """
     given = {"source": source, "split": split, "class_list": class_list, "expressions": expressions}
+    given["script"] = script
     found = call("streams.info:info", given)
     if json:
         print_json(found)
     elif script:
         print("#!/usr/bin/env bash\nset -euo pipefail")
-        print("\n".join(found.get("commands", [])))
+        for command in found.get("commands", ()):
+            print(command)
     else:
         print_fields(_without_repeats(found))
 

@@ -27,8 +27,9 @@ def variance_voting(
 
         x = sum(p_i x_i / std_i^2) / sum(p_i / std_i^2),   p_i = exp(-(1 - IoU(M, b_i))^2 / sigma_t)
 
-    for each side x of the picked box M, over M and the boxes that are neither picked nor dropped yet. Needs
-    the column ``std`` (N, 4): the standard deviation of each side, in any unit. Scores follow hard or soft
+    for each side x of the picked box M, over M and the boxes that are neither picked nor dropped yet: a box
+    below ``score_floor`` is dropped after the first pick that overlaps it, and never picked. Needs the column
+    ``std`` (N, 4): the standard deviation of each side, in any unit. Scores follow hard or soft
     NMS on the overlaps of the input.
 
     Args:
@@ -64,9 +65,11 @@ def variance_voting(
     found = decayed(regions, scores, factor, score_floor, track=True)
     was_picked = np.zeros(len(regions), bool)
     was_picked[found.keep] = True
+    is_low = np.asarray(scores) < score_floor
+    left = np.where(is_low, _first_touch(regions, np.flatnonzero(is_low), found), found.left)
     i, j, value = regions.shapes.pairs(regions.group, regions.n_groups, max(0.0, vote_threshold))
     head, voter, value = np.concatenate([i, j]), np.concatenate([j, i]), np.concatenate([value, value])
-    present = (found.left[voter] < 0) | (found.left[voter] >= found.left[head])
+    present = (left[voter] < 0) | (left[voter] >= left[head])
     if weights == "deviation":
         votes = np.flatnonzero(was_picked[head] & (present | was_picked[voter]))
         moved = _in_turn(coordinates, 1 / std, found, head[votes], voter[votes])
@@ -82,6 +85,19 @@ def variance_voting(
         boxes=moved,
         new_scores=found.scores,
     )
+
+
+def _first_touch(regions: Regions, low: np.ndarray, found: Decayed) -> np.ndarray:
+    """Return the (N,) number of the first pick that touches each of the regions ``low``; -1: none.
+
+    A score is compared with the floor only when a pick touches its region, as published: at that pick, a
+    region below the floor still votes.
+    """
+    never = np.iinfo(np.int64).max
+    first = np.full(len(regions), never)
+    head, touched, _ = regions.shapes.across(found.keep, low, regions.group, regions.n_groups, 0.0)
+    np.minimum.at(first, touched, found.left[head])
+    return np.where(first == never, -1, first)
 
 
 class Hard(Factor):

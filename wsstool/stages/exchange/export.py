@@ -43,7 +43,8 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
         ``output``, ``format``, ``written`` (label maps, instances or sentences) and ``failed`` (images).
 
     Raises:
-        UsageError: something is there already, or an option that the kind of file does not have.
+        UsageError: something is there already that no earlier export wrote, or an option that the kind of
+            file does not have.
         BadInputError: two images would get one file, a name leads out of the folder, or a damaged input.
         SomeFailedError: more than ``max_failed`` images had failed.
         CannotWriteError: no space, no permission, a file where a folder is written or the reverse.
@@ -57,7 +58,9 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
         write, format = _writer(reader.header, options)
         with scratch_folder(output) as staging:
             written = write(reader, staging / "export", messages=messages)
-            put(staging / "export", output)
+            is_same = put(staging / "export", output, options.force)
+        if is_same:
+            messages.say(f"'{output}' is up to date")
         failed = int((reader.tail["status"] != store.DONE).sum())
     if failed > options.max_failed:
         what = "class map" if reader.header.payload == "cam" else "mask"

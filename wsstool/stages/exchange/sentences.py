@@ -45,7 +45,9 @@ def export_sentences(options: ExportOptions, messages: Messages) -> dict[str, An
     report(expressions, messages)
     with scratch_folder(output) as staging:
         EXPRESSION_EXPORTS.load(format)(expressions.rows, staging / "export")
-        put(staging / "export", output)
+        is_same = put(staging / "export", output, options.force)
+    if is_same:
+        messages.say(f"'{output}' is up to date")
     written = sum(len(row.sentences) for row in expressions.rows)
     return {"output": str(output), "format": format, "written": written, "failed": 0}
 

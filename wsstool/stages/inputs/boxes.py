@@ -74,9 +74,12 @@ def open_box_dataset(
         dataset = open_dataset(data, split=split, class_list=class_list, labels="images")
     except UsageError:  # the split may be named by a COCO file alone
         dataset = open_dataset(data, split=split, class_list=class_list)
-    dataset = dataset.subset(store.shard_indices(dataset.names, shard))
+    # Read for all images: their format is judged by all boxes, and a shard may have none.
     table = read_boxes(dataset, boxes, box_format=box_format, messages=messages)
-    if shard is None:  # a part may well have none
+    if shard is not None:
+        part = store.shard_indices(dataset.names, shard)
+        dataset, table = dataset.subset(part), table.subset(part)
+    else:
         table.check_usable()
     if training:
         kept = np.flatnonzero(table.counts)

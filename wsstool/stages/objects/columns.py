@@ -118,9 +118,9 @@ class BoxColumns:
         """
         columns: dict[str, np.ndarray] = {
             "box_offset": np.concatenate([[0], np.cumsum([len(one) for one in boxes])]).astype(np.int64),
-            "box": np.concatenate([one.xyxy for one in boxes]).astype(np.float32).reshape(-1, 4),
-            "box_class": np.concatenate([one.class_ids for one in boxes]).astype(np.uint16),
-            "box_id": np.concatenate([one.ids for one in boxes]).astype(np.int64),
+            "box": np.concatenate([np.zeros((0, 4)), *(one.xyxy for one in boxes)]).astype(np.float32),
+            "box_class": np.concatenate([np.zeros(0), *(one.class_ids for one in boxes)]).astype(np.uint16),
+            "box_id": np.concatenate([np.zeros(0, np.int64), *(one.ids for one in boxes)]).astype(np.int64),
             "window": np.array(windows, np.int32).reshape(-1, 4),
         }
         return cls(images, sizes, classes, columns)

@@ -29,6 +29,7 @@ from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.pseudo_masks.cam_grid import empty_maps, map_strides
+from wsstool.stages.pseudo_masks.score_thresholds import sample_of, with_thresholds
 from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -58,7 +59,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         class_list=options.class_list,
         messages=messages,
     )
-    dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
+    whole, dataset = dataset, dataset.subset(store.shard_indices(dataset.names, options.shard))
     loaded = load_weights(options.weights, averaged=options.averaged)
     averaged = chosen_average(options, {options.weights: loaded}, messages)
     model, meta = load_classifier(
@@ -74,13 +75,16 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )
     corruption = open_corruption(options, messages, needs_still_objects=True)
-    images = _Images(dataset, dataset.sizes(), options.batch_size, options.workers, model, scales, corruption)
+
+    def images_of(part: Dataset) -> _Images:
+        return _Images(part, part.sizes(), options.batch_size, options.workers, model, scales, corruption)
+
+    images = images_of(dataset)
     say_padding(model, images.sizes, messages)
     classes = _classes(meta, dataset, options.weights)
-    chosen = _targets(options.targets, images, classes)
-    if chosen is None:
+    if options.targets == "scores":
         messages.say("computing class scores with one forward pass per image")
-        chosen = _above(images, network, classes, options.score_threshold)
+    chosen = _targets(options, images, network, classes)
     params = options.key_params(
         layer=list(layers),
         scale=list(scales),
@@ -97,14 +101,14 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     header = _header(params, inputs, images, classes, chosen, attributes, strides, options.dtype)
 
     def class_maps(numbers: list[int], pixels: list[np.ndarray]) -> Iterator[Payload]:
-        asked = torch.from_numpy(chosen[numbers][:, meta["class_ids"]])
-        maps, scores = network.class_maps(pixels, asked, layers)
-        for at, i in enumerate(numbers):
-            columns = network.outputs(np.flatnonzero(chosen[i]), len(classes))
-            grids = header.columns["layer_size"][i]
-            blocks = [_on_grid(one[at][columns], grid) for one, grid in zip(maps, grids, strict=True)]
-            yield _payload(blocks, scores[at][columns], divided=divided)
+        found = network.blocks(pixels, chosen[numbers], header.columns["layer_size"][numbers], layers)
+        return (_payload(blocks, scores, divided=divided) for blocks, scores in found)
 
+    if options.shard is not None:
+        sample = images_of(whole.subset(sample_of(whole.names)))
+        asked = partial(_targets, options, sample, network, classes)
+        maps = _maps_of_sample(sample, network, asked, layers, strides, options.dtype, divided=divided)
+        header = with_thresholds(header, options, len(whole), maps)
     with create(header, options, messages) as writer:
         results = per_image(images.batches(writer.start), class_maps, writer.start)
         write_all(writer, results, messages, "class maps")
@@ -144,11 +148,26 @@ class _Network(ClassScores):
         found = self.method(self.model, x, asked.to(x.device), layers)
         return [one.float() for one in found.maps], self.as_scores(found.logits)
 
-    def outputs(self, ids: np.ndarray, n_classes: int) -> np.ndarray:
-        """Return the outputs of the network for class ids."""
-        positions = np.full(n_classes, -1)
-        positions[self.meta["class_ids"]] = np.arange(len(self.meta["class_ids"]))
-        return positions[ids]
+    def blocks(
+        self, pixels: list[np.ndarray], chosen: np.ndarray, grids: np.ndarray, layers: Sequence[str]
+    ) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
+        """Yield per image the (K, h, w) maps of its K classes, one array per layer, and their (K,) scores.
+
+        Args:
+            pixels: B images of equal size.
+            chosen: (B, C) bool, the classes of each.
+            grids: (B, L, 2) rows and columns of the maps of each layer.
+            layers: L names.
+        """
+        asked = torch.from_numpy(chosen[:, self.meta["class_ids"]])
+        maps, scores = self.class_maps(pixels, asked, layers)
+        for at, (row, of_image) in enumerate(zip(asked.numpy(), grids, strict=True)):
+            outputs = np.flatnonzero(row)
+            outputs = outputs[np.argsort(np.array(self.meta["class_ids"])[outputs])]
+            yield (
+                [_on_grid(one[at][outputs], grid) for one, grid in zip(maps, of_image, strict=True)],
+                scores[at][outputs],
+            )
 
 
 def _classes(meta: dict[str, Any], dataset: Dataset, weights: Path) -> ClassList:
@@ -160,12 +179,12 @@ def _classes(meta: dict[str, Any], dataset: Dataset, weights: Path) -> ClassList
     return classes
 
 
-def _targets(targets: str, images: _Images, classes: ClassList) -> np.ndarray | None:
-    """(N, C) bool: which classes get a map; None: the scores will tell."""
-    if targets == "scores":
-        return None
+def _targets(options: CamOptions, images: _Images, network: _Network, classes: ClassList) -> np.ndarray:
+    """(N, C) bool: which classes get a map."""
+    if options.targets == "scores":
+        return _above(images, network, classes, options.score_threshold)
     dataset = images.dataset
-    if targets == "all":
+    if options.targets == "all":
         chosen = np.zeros((len(dataset), len(classes)), bool)
         chosen[:, list(classes.foreground)] = True
     else:
@@ -202,7 +221,7 @@ def _header(
     dtype: str,
 ) -> store.Header:
     counts = chosen.sum(1)
-    grids = np.stack([-(-data.sizes // stride) for stride in strides], 1)  # (N, L, 2)
+    grids = _grids(data.sizes, strides)
     elements = counts * grids.prod(2).sum(1)
     if len(strides) == 1:
         shapes = np.concatenate([counts[:, None], grids[:, 0]], 1)
@@ -230,6 +249,32 @@ def _header(
     )
 
 
+def _grids(sizes: np.ndarray, strides: Sequence[int]) -> np.ndarray:
+    """(N, L, 2) rows and columns of the maps of each layer."""
+    return np.stack([-(-sizes // stride) for stride in strides], 1)
+
+
+def _maps_of_sample(
+    sample: _Images,
+    network: _Network,
+    asked: Callable[[], np.ndarray],
+    layers: Sequence[str],
+    strides: Sequence[int],
+    dtype: str,
+    *,
+    divided: bool,
+) -> Iterator[list[np.ndarray]]:
+    """Yield the maps of each readable image of a sample, as a file would hold them."""
+    chosen, grids = asked(), _grids(sample.sizes, strides)
+    for numbers, pixels in sample.batches():
+        good = [k for k, image in enumerate(pixels) if isinstance(image, np.ndarray)]
+        rows = [numbers[k] for k in good]
+        if not good:
+            continue
+        for blocks, _ in network.blocks([pixels[k] for k in good], chosen[rows], grids[rows], layers):  # type: ignore[misc]
+            yield [one.astype(dtype) for one in _stored(blocks, divided=divided)[0]]
+
+
 def _on_grid(maps: Tensor, grid: np.ndarray) -> np.ndarray:
     """(K, h, w) on another grid, bilinear with half-pixel centres; untouched where sizes agree."""
     rows, columns = int(grid[0]), int(grid[1])
@@ -238,10 +283,15 @@ def _on_grid(maps: Tensor, grid: np.ndarray) -> np.ndarray:
     return maps.cpu().numpy()
 
 
+def _stored(blocks: list[np.ndarray], *, divided: bool) -> tuple[list[np.ndarray], list[float]]:
+    """The maps of an image, and the scale of each layer; ``divided``: by its largest magnitude."""
+    if not divided:
+        return blocks, [1.0] * len(blocks)
+    scale = [float(np.abs(block).max()) if block.size else 0.0 for block in blocks]
+    return [block / (value or 1.0) for block, value in zip(blocks, scale, strict=True)], scale
+
+
 def _payload(blocks: list[np.ndarray], scores: np.ndarray, *, divided: bool) -> Payload:
-    """One image's maps; ``divided``: each layer by its largest magnitude, which goes to the tail."""
-    scale = [1.0] * len(blocks)
-    if divided:
-        scale = [float(np.abs(block).max()) if block.size else 0.0 for block in blocks]
-        blocks = [block / (value or 1.0) for block, value in zip(blocks, scale, strict=True)]
+    """One image's maps, their scale and their scores."""
+    blocks, scale = _stored(blocks, divided=divided)
     return Payload(np.concatenate([block.reshape(-1) for block in blocks]), {"scale": scale, "score": scores})

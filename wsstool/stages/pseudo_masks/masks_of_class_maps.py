@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,17 +12,16 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError, WsstoolError
-from wsstool.masks.background import ThresholdFromScores
 from wsstool.masks.method import Method
-from wsstool.masks.normalise import normalise as normalised
 from wsstool.parallel import map_in_threads
 from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
 from wsstool.stages.pseudo_masks.mask_method import mask_method
+from wsstool.stages.pseudo_masks.score_thresholds import SAMPLE, THRESHOLDS, choose_thresholds, sample_of
 from wsstool.stages.records import Payload, create, write_all
-from wsstool.types import Messages
+from wsstool.types import Messages, Params
 
 Records = Callable[[int], Iterator[store.Record]]
 """The records of a file from a number on."""
@@ -58,8 +56,11 @@ def label_class_maps(
     if is_added and options.background_power is None:
         thresholds = [method.threshold] * len(layers)
         if options.constant_background is None:
-            records, _ = reread()
-            thresholds = _chosen(records(0), layers, method.normalise)
+            thresholds = _of_data_set(header, layers, method.normalise)
+            if not thresholds:
+                records, _ = reread()
+                thresholds = _chosen(header, records(0), layers, method.normalise)
+                _say_if_of_a_shard(header, messages)
             text = ", ".join(f"{value:g}" for value in thresholds)
             messages.say(f"chose background threshold {text} from the scores")
     methods = [replace(method, threshold=one) for one in thresholds] or [method] * len(layers)
@@ -70,6 +71,9 @@ def label_class_maps(
         background_threshold=constant if thresholds else None,
         layer=[header.layers[i] for i in layers] if options.layer else None,
     )
+    if constant == "auto" and thresholds and (n := _images_of_data_set(header)) > SAMPLE:
+        params = Params({**params, "threshold_images": SAMPLE}, {*params.unused, "threshold_images"})
+        messages.say(f"the threshold is that of {SAMPLE} of the {n} images")
     _say_what_is_missing(header, method, messages)
     if method.reads_pixels and (name := header.params.get("corruption")):
         messages.warn(f"the class maps are of images under {name}, but --refine reads the images as they are")
@@ -138,17 +142,49 @@ def _say_what_is_missing(header: store.Header, method: Method, messages: Message
         )
 
 
-def _chosen(records: Iterable[store.Record], layers: Sequence[int], mode: str) -> list[float]:
-    """One background threshold per layer, from the scores of all images."""
-    rules = [ThresholdFromScores() for _ in layers]
-    for record in records:
-        if record.failed:
-            continue
-        blocks = record.maps
-        with suppress(BadInputError):  # it will be named when its turn comes
-            for rule, scores in zip(rules, [normalised(blocks[i], mode) for i in layers], strict=True):
-                rule.add(scores)
-    return [rule.threshold() for rule in rules]
+def _of_data_set(header: store.Header, layers: Sequence[int], mode: str) -> list[float]:
+    """Return the background threshold of each layer that a shard brings for its whole data set, or []."""
+    brought = header.attributes.get(THRESHOLDS)
+    if brought is None:
+        return []
+    try:
+        found = [brought[mode][i] for i in layers]
+        is_right = all(one is None or 0 <= one <= 1 for one in found) and brought["images"] > 0
+    except (KeyError, IndexError, TypeError):
+        is_right = False
+    if not is_right:
+        raise BadInputError(f"the attribute {THRESHOLDS} of the input is damaged")
+    return _found(found)
+
+
+def _images_of_data_set(header: store.Header) -> int:
+    brought = header.attributes.get(THRESHOLDS)
+    return int(brought["images"]) if brought else len(header)
+
+
+def _chosen(
+    header: store.Header, records: Iterable[store.Record], layers: Sequence[int], mode: str
+) -> list[float]:
+    """Choose one background threshold per layer from the scores of a sample of the images."""
+    sample = set(sample_of(header.images))
+    maps = (record.maps for record in records if record.index in sample and not record.failed)
+    chosen = choose_thresholds(([blocks[i] for i in layers] for blocks in maps), len(layers), (mode,))
+    return _found(chosen[mode])
+
+
+def _found(thresholds: Sequence[float | None]) -> list[float]:
+    found = [one for one in thresholds if one is not None]
+    if len(found) < len(thresholds):
+        raise UsageError("no score above 0 in the whole data set: give --background-threshold as a number")
+    return found
+
+
+def _say_if_of_a_shard(header: store.Header, messages: Messages) -> None:
+    if shard := header.params.get("shard"):
+        messages.warn(
+            f"the input is shard {shard} and brings no thresholds of its data set: the threshold is that of "
+            "the shard alone, and 'merge' refuses shards with different ones; run 'wsstool cam' again"
+        )
 
 
 def _label_maps(

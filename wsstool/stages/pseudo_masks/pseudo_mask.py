@@ -5,12 +5,12 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from wsstool import store
+from wsstool.atomic import temporary_folder
 from wsstool.options import takes
 from wsstool.stages.checks import only
 from wsstool.stages.options.pseudo_mask import ClassMapOptions, ObjectOptions, PseudoMaskOptions
@@ -61,7 +61,7 @@ def pseudo_mask(options: PseudoMaskOptions, *, messages: Messages = SILENT) -> d
 def _reread(reader: store.Reader, source: object, stack: ExitStack) -> tuple[Records, dict[str, np.ndarray]]:
     """The records of ``reader`` as often as asked, and its tail; a pipe is kept in a temporary file."""
     if source is None or str(source) == "-" or not Path(str(source)).is_file():
-        folder = stack.enter_context(TemporaryDirectory(prefix="wsstool-"))
+        folder = stack.enter_context(temporary_folder())
         source = Path(folder) / "records.h5"
         store.copy(reader, source)
     access = store.open_random(source)

@@ -56,7 +56,7 @@ class Part:
     @property
     def classes(self) -> ClassList:
         """The class list of its records, or of its score file."""
-        return self.records.header.classes if self.records else self.scores.classes  # type: ignore[union-attr]
+        return self.records.header.classes if self.records is not None else self.scores.classes  # type: ignore[union-attr]
 
     @property
     def is_robustness(self) -> bool:
@@ -274,7 +274,7 @@ def _image_tags(part: Part) -> dict[str, tuple[str, ...]]:
 def _facts(parts: Sequence[Part]) -> list[tuple[str, str]]:
     facts = []
     for part in parts:
-        n = len(part.records) if part.records else len(part.scores.images)  # type: ignore[union-attr]
+        n = len(part.records) if part.records is not None else len(part.scores.images)  # type: ignore[union-attr]
         if part.holds_objects:
             header = part.records.header  # type: ignore[union-attr]
             what = "objects" if header.sentences is None else "sentences"

@@ -8,12 +8,12 @@ from contextlib import nullcontext
 from dataclasses import fields
 from itertools import chain, islice
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from wsstool import store
+from wsstool.atomic import temporary_folder
 from wsstool.errors import MissingInputError, SomeFailedError, UsageError, WsstoolError
 from wsstool.options import spelled, takes
 from wsstool.parallel import map_in_threads
@@ -55,9 +55,11 @@ def robustness(options: RobustnessOptions, *, messages: Messages = SILENT) -> di
     else:
         if str(options.output) == "-":
             raise UsageError("-o - : the scores are printed; name a file")
-        with nullcontext() if options.output else TemporaryDirectory(prefix="wsstool-") as folder:
+        with nullcontext() if options.output else temporary_folder() as folder:
             path = options.output or Path(str(folder), "scores.h5")
-            _measure(options, Path(path), messages)
+            if not _measure(options, Path(path), messages):
+                messages.say(f"shard {options.shard} has no images")
+                return {"source": str(options.output or options.data), "images": 0, "failed": []}
             found = summarise(path, source=options.output or options.data)
     if len(found["failed"]) > options.max_failed:
         raise SomeFailedError(
@@ -75,8 +77,8 @@ def _refuse_all(options: RobustnessOptions) -> None:
             raise UsageError(f"{name} needs a data folder; the scores of '{options.data}' are only shown")
 
 
-def _measure(options: RobustnessOptions, path: Path, messages: Messages) -> None:
-    """Write the score file, or what is left of it."""
+def _measure(options: RobustnessOptions, path: Path, messages: Messages) -> int:
+    """Write the score file, or what is left of it; return its number of images."""
     names = chosen_corruptions(options, messages)
     conditions, views = conditions_of(names, options), Views.of(options)
     subject = open_subject(options, views, messages)
@@ -84,6 +86,7 @@ def _measure(options: RobustnessOptions, path: Path, messages: Messages) -> None
     with store.create(header, path, force=options.force, max_failed=sys.maxsize, messages=messages) as writer:
         results = _results(subject, views, conditions, options, writer.start)
         write_all(writer, results, messages, "images")
+    return len(header)
 
 
 def _header(

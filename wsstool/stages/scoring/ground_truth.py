@@ -92,6 +92,8 @@ def find_truth(
         found = Truth(view, classes)
         if len(found):
             return found
+    if not names:
+        raise BadInputError("the input has no images, so there is nothing to score")
     raise MissingInputError(
         f"'{folder}' has no ground-truth mask for '{names[0]}' or any other image of the input"
     )

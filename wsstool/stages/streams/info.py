@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from wsstool.expressions.expression import Expression, Expressions
 from wsstool.expressions.recognise import candidates
 from wsstool.expressions.tokenizer import MAX_WORDS, tokenize
 from wsstool.stages.inputs.sentences import is_split_of_images, open_sentences, rows_of_split
+from wsstool.store.command_line import script_line
 from wsstool.types import SILENT, ClassList, Messages
 
 _SENTENCE_FILES = (".jsonl", ".json", ".p", ".pkl", ".pickle")
@@ -30,6 +31,7 @@ def info(
     split: str | None = None,
     class_list: Path | None = None,
     expressions: Path | None = None,
+    script: bool = False,
     messages: Messages = SILENT,
 ) -> dict[str, Any]:
     """Describe a record file (from its header alone), a weights file, a data folder, or sentences.
@@ -39,6 +41,7 @@ def info(
         split: split of a data folder or of sentences; None: all of it.
         class_list: of a data folder, see ``open_dataset``.
         expressions: file with sentences; None: the source itself, or the one found in the data folder.
+        script: the commands are to be run: those that wsstool did not write are refused.
         messages: receives notes on the interpretation of the tags of a data folder.
 
     Returns:
@@ -72,7 +75,7 @@ def info(
             classes, ids = named_outputs(meta, ClassList(()), Path(str(source)))
             meta |= {"classes": list(classes.names), "class_ids": ids, "background": classes.background}
         history = meta.get("provenance", ())
-        return {"file": str(source), **described, "commands": [step["command"] for step in history]}
+        return {"file": str(source), **described, **_commands(history, source, script)}
     with store.open_records(source, command="info") as reader:
         header = reader.header
         names = header.classes.names
@@ -96,8 +99,13 @@ def info(
         if header.sentences is not None:
             found["expressions"] = _sentences(header)
         found["inputs"] = list(header.inputs)
-        found["commands"] = [step["command"] for step in header.provenance]
+        found |= _commands(header.provenance, source or "-", script)
         return found
+
+
+def _commands(history: Sequence[Mapping[str, Any]], source: object, script: bool) -> dict[str, list[str]]:
+    commands = [step["command"] for step in history]
+    return {"commands": [script_line(step, source) for step in history] if script else commands}
 
 
 def _sentences(header: store.Header) -> dict[str, int]:

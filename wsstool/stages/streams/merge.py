@@ -15,10 +15,10 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError
-from wsstool.store.schema import COMMON_HEAD, KINDS
+from wsstool.store.schema import COMMON_HEAD, KINDS, OF_A_SHARD
 from wsstool.types import SILENT, Messages
 
-_OF_A_PART = ("data", "input", "expressions")
+_OF_A_PART = ("data", "input", "expressions", "boxes", "contour")
 
 
 def merge(
@@ -52,7 +52,7 @@ def merge(
         found = [
             stack.enter_context(store.open_records(one, command="merge", files=files)) for one in sources
         ]
-        parts = sorted(zip(found, sources, strict=True), key=lambda part: part[0].header.images[0])
+        parts = sorted(zip(found, sources, strict=True), key=lambda part: part[0].header.images[:1])
         readers, names = [reader for reader, _ in parts], [name for _, name in parts]
         headers = [reader.header for reader in readers]
         _check_alike(headers, names, messages)
@@ -122,7 +122,7 @@ def _options(header: store.Header) -> dict[str, Any]:
 def _different_inputs(one: store.Header, other: store.Header) -> list[str]:
     """Return the roles of inputs that should be common to all parts and are not.
 
-    Images, the records of those, and the sentences about them belong to a part.
+    Images, the records of those, and the boxes, sentences and contour maps of them belong to a part.
     """
 
     def of_role(header: store.Header, role: str) -> list[Any]:
@@ -150,9 +150,7 @@ def _check_shards(headers: Sequence[store.Header], names: Sequence[str], partial
     missing = sorted(set(range(known[0][1])) - {i for i, _ in known}) if known else []
     if missing and not partial:
         text = ", ".join(f"{i}/{known[0][1]}" for i in missing)
-        raise BadInputError(
-            f"shards are missing: {text}; a shard without images has no file, use --partial to accept that"
-        )
+        raise BadInputError(f"shards are missing: {text}; --partial merges the others")
 
 
 def _order(headers: Sequence[store.Header], names: Sequence[str]) -> list[tuple[int, int]]:
@@ -215,7 +213,7 @@ def _header(
         labels=gathered("label", "image") if first.labels is not None else None,
         image_root=first.image_root,
         columns=columns,
-        attributes=first.attributes,
+        attributes={name: value for name, value in first.attributes.items() if name not in OF_A_SHARD},
         dtype=first.dtype,
     )
     params = {name: None if name == "shard" else value for name, value in first.params.items()}

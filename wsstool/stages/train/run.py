@@ -19,7 +19,7 @@ from wsstool.runtime import pick_device
 from wsstool.stages.checks import check_failed
 from wsstool.stages.options.trainers.training import TrainerOptions
 from wsstool.store.provenance import changed
-from wsstool.training.checkpoint import only_writer, part_path
+from wsstool.training.checkpoint import is_of_another_run, only_writer, part_path
 from wsstool.training.epoch_loader import EpochLoader
 from wsstool.training.loop import FitResult, finish, fit
 from wsstool.training.plan import Plan, Task
@@ -104,6 +104,8 @@ class TrainingRun:
                 found = None
             else:
                 found = up_to_date(self.output, self.key, self.params, self.messages, task=self.task)
+            if found and not is_of_another_run(self.output, self.key):
+                finish(self.output)  # a run that was killed after it had written the weights
             done = found or self._write(train())
         check_failed(done["failed"], self.options.max_failed)
         return done

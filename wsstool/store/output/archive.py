@@ -9,13 +9,12 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import h5py
 import numpy as np
 
-from wsstool.atomic import atomic_file, write_errors
+from wsstool.atomic import atomic_file, temporary_folder, write_errors
 from wsstool.store.input.reader import Reader
 from wsstool.store.output.partial_file import open_stream
 from wsstool.store.output.replace import check_replaceable
@@ -40,7 +39,7 @@ def write_compressed(reader: Reader, output: Path | None) -> None:
         with atomic_file(target) as part:
             _fill(reader, part)
         return
-    with closing(stream), write_errors("standard output"), TemporaryDirectory(prefix="wsstool-") as folder:
+    with closing(stream), write_errors("standard output"), temporary_folder() as folder:
         packed = Path(folder, "packed.h5")
         _fill(reader, packed)
         with open(packed, "rb") as file:

@@ -230,6 +230,21 @@ class PartFile:
         self.descriptor = self.journal = -1
 
 
+def discard_part(target: Path, head: bytes) -> None:
+    """Remove what a killed run left beside ``target``, which is complete and begins with ``head``.
+
+    A part that another process writes, or that begins otherwise, stays.
+    """
+    names = [target.with_name(target.name + end) for end in (".part", ".part.journal")]
+    if not any(path.exists() for path in names):
+        return
+    with suppress(BusyError, CannotWriteError):
+        part = PartFile(target)
+        if part.read(len(head)) in (b"", head):
+            part.discard()
+        part.close()
+
+
 def _read(descriptor: int, count: int) -> bytes:
     parts = []
     while count and (data := os.read(descriptor, min(count, _CHUNK))):

@@ -18,7 +18,7 @@ from wsstool.store.input.opening import open_records
 from wsstool.store.input.reader import ChecksumError, Reader
 from wsstool.store.output import cache
 from wsstool.store.output.environment import environment
-from wsstool.store.output.partial_file import PartFile, Sink, open_stream
+from wsstool.store.output.partial_file import PartFile, Sink, discard_part, open_stream
 from wsstool.store.output.replace import check_replaceable, difference
 from wsstool.store.schema import KINDS
 from wsstool.types import SILENT, Messages
@@ -285,6 +285,7 @@ def create(
             writer.start, writer.done = len(header), True
             with suppress(OSError):
                 os.utime(target)
+            discard_part(target, header.layout().head)
             return writer
     part = PartFile(target, output)
     return _begun(Writer(header, part, None, max_failed, messages, env, reading), force)
