@@ -67,6 +67,19 @@ def read_class_list(path: str | os.PathLike[str]) -> ClassList:
     return _checked(path, rows)
 
 
+def listed_classes(text: str) -> ClassList:
+    """Read a class list from names joined by commas, numbered from 0 in their order.
+
+    Raises:
+        BadInputError: an empty name, a name twice, or more than 255 names.
+
+    Example:
+        >>> listed_classes("background, cat,potted plant").names
+        ('background', 'cat', 'potted plant')
+    """
+    return _checked(Path(text), [(i, name.strip(), None) for i, name in enumerate(text.split(","))])
+
+
 def write_class_list(path: str | os.PathLike[str], classes: ClassList) -> None:
     """Write ``index name [red green blue]`` lines, which ``read_class_list`` reads back.
 
@@ -150,6 +163,8 @@ def _checked(path: Path, rows: list[Row]) -> ClassList:
             raise BadInputError(
                 f"{where} contains index {index} twice" if twice else f"{where} has no index {i}"
             )
+        if not name:
+            raise BadInputError(f"{where} contains an empty name")
         if name in names[:i]:
             raise BadInputError(f"{where} contains '{name}' twice")
     if len(rows) > IGNORE:

@@ -22,7 +22,7 @@ from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, without_suf
 from wsstool.data.masks import read_mask
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
-from wsstool.types import SILENT, ClassList, Messages
+from wsstool.types import IGNORE, SILENT, ClassList, Messages
 
 _MASK_FOLDERS = {"images": "masks", "img": "mask", "imgs": "masks", "JPEGImages": "SegmentationClass"}
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
@@ -40,6 +40,7 @@ class Dataset:
         layout: recognised layout, one of ``wsstool.data.formats.LAYOUTS``, or ``boxes``: tags from boxes.
         masks: folder of the masks if it was named or belongs to the labels; None looks beside the images.
         void: mask values of this dataset that mean "ignore" (read as 255).
+        white: what the mask value 255 means, see ``masks.meaning_of_white``.
     """
 
     root: Path
@@ -49,6 +50,7 @@ class Dataset:
     layout: str
     masks: Path | None = None
     void: tuple[int, ...] = field(default=())
+    white: int = IGNORE
 
     def __len__(self) -> int:
         return len(self.names)
@@ -76,7 +78,7 @@ class Dataset:
         path = self.mask_path(i)
         if path is None:
             return None
-        mask = read_mask(path, self.classes, void=self.void)
+        mask = read_mask(path, self.classes, void=self.void, white=self.white)
         size = image_size(self.path(i))
         if mask.shape != size:
             raise BadInputError(

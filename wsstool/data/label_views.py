@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsstool.data.classlist import read_class_list
+from wsstool.data.classlist import listed_classes, read_class_list
 from wsstool.data.formats import LAYOUTS
 from wsstool.data.known_classes import KNOWN
 from wsstool.errors import MissingInputError
@@ -35,7 +35,7 @@ def find_view(
     ``labels_objects.csv`` goes with ``classes_objects.txt`` and ``masks_objects/``; a named class list
     determines the masks, since it defines their values.
 
-    A class list is a file, or else a name of ``KNOWN``.
+    A class list is a file, or else a name of ``KNOWN``, or names joined by commas.
 
     Raises:
         MissingInputError: a named file or folder does not exist.
@@ -50,6 +50,8 @@ def find_view(
         classes = read_class_list(found) if found else None
     elif str(class_list) in KNOWN and not any(p.is_file() for p in (root / class_list, Path(class_list))):
         classes = KNOWN[str(class_list)]
+    elif "," in str(class_list) and locate(root, class_list) is None:
+        classes = listed_classes(str(class_list))
     else:
         list_path = _required(root, class_list, "class list")
         view = _suffix(list_path, "classes")

@@ -31,7 +31,7 @@ from wsstool.stages.robustness.scored_networks import (
     ScoreOfEachClass,
 )
 from wsstool.stages.robustness.views import Views
-from wsstool.stages.scoring.ground_truth import Truth, find_truth, mask_views
+from wsstool.stages.scoring.ground_truth import Truth, find_truth
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -139,9 +139,15 @@ def _segmenter(options: RobustnessOptions, weights: Path, loaded: Weights, messa
     dataset, device = _images(options, SILENT), pick_device(options.device)
     is_named = options.class_list is not None
     trained = open_segmenter(weights, device, dataset.classes, is_named=is_named, loaded=loaded)
-    if not mask_views(dataset.root, trained.classes):
-        _check_known(dataset.classes, trained.classes, f"'{weights}'", f"'{dataset.root}'")
-    truth = find_truth(dataset.names, dataset.root, trained.classes, options.truth)
+    truth = find_truth(
+        dataset.names,
+        dataset.root,
+        trained.classes,
+        options.truth,
+        weights,
+        class_list=options.class_list if trained.meta.get("named", True) else None,
+    )
+    truth.require_known(trained.classes, f"'{weights}'")
     known = [i for i, path in enumerate(truth.paths) if path is not None]
     dataset = _shard(_kept(dataset, known, "without a ground-truth mask", messages), options)
     truth = truth.subset(dataset.names)
@@ -183,11 +189,6 @@ def _outputs(
     if unknown := sorted(set(dataset.classes.foreground) - set(ids)):
         raise BadInputError(f"'{options.weights}' has no output for the class '{names[unknown[0]]}'")
     return list(range(len(ids))), list(ids)
-
-
-def _check_known(classes: ClassList, known: ClassList, network: str, data: str) -> None:
-    if unknown := [name for name in classes.names if name not in known.names]:
-        raise BadInputError(f"{network} does not know the class '{unknown[0]}' of {data}")
 
 
 def _with_tokens(options: RobustnessOptions, model: nn.Module, messages: Messages) -> bool | None:

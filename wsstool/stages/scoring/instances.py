@@ -18,10 +18,10 @@ from wsstool.regions import Boxes, box_in_window, box_mask
 from wsstool.selection.confidence import box_fit
 from wsstool.selection.fillers.simple import ellipse
 from wsstool.stages.options.scoring import EvalOptions
-from wsstool.stages.scoring.ground_truth import chosen_images
+from wsstool.stages.scoring.ground_truth import chosen_images, source_name
 from wsstool.stages.scoring.mask_precision import MaskPrecision, MaskRuns
 from wsstool.stages.scoring.object_counts import InstanceCounts
-from wsstool.stages.scoring.predictions import data_folder, source_name
+from wsstool.stages.scoring.predictions import data_folder
 from wsstool.stages.scoring.scorer import Scorer, Source, Table
 from wsstool.types import ClassList, Messages, tracked
 
