@@ -126,6 +126,7 @@ def open_dataset(
     boxes: str | Path | None = None,
     masks: str | Path | None = None,
     untagged: bool = False,
+    unnamed: ClassList | None = None,
     messages: Messages = SILENT,
 ) -> Dataset:
     """Recognise the layout of a data folder and list its images.
@@ -141,6 +142,8 @@ def open_dataset(
             given.
         masks: folder of the masks.
         untagged: accept images that are missing from the tags, as images without tags.
+        unnamed: classes of tags without names (digits in file names, ``cls_labels.npy``) if there is no class
+            list; None: those of a published set, or ``class-0``, ``class-1``, ...
         messages: receives notes on assumptions about the tags.
 
     Raises:
@@ -154,7 +157,7 @@ def open_dataset(
     if not names:
         raise MissingInputError(f"there are no images in {str(root)!r}")
     view = find_view(root, labels=labels, class_list=class_list, masks=masks)
-    layout, tags = read_tags(root, names, view, split=split, boxes=boxes)
+    layout, tags = read_tags(root, names, view, split=split, boxes=boxes, unnamed=unnamed)
     lookup = Lookup(names)
     indices = split_indices(root, names, lookup, split, listed=tags is not None and tags.only)
     if tags is None:

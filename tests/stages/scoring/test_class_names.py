@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.messages import Heard
 from tests.stages.chain import (
     CLASSES,
     SIZE,
@@ -25,21 +26,6 @@ from wsstool.metrics.confusion import ConfusionMatrix
 from wsstool.metrics.segmentation import segmentation_scores
 from wsstool.stages.report.report import report
 from wsstool.stages.scoring.evaluate import evaluate
-
-
-class Said:
-    def __init__(self):
-        self.text = []
-
-    def say(self, text):
-        self.text.append(text)
-
-    warn = say
-
-    def track(self, total, what):
-        from wsstool.types import SILENT
-
-        return SILENT.track(total, what)
 
 
 @pytest.fixture
@@ -83,13 +69,13 @@ def relist(data, names, *, truth=truth_of):
 def test_another_order_or_one_more_class(tmp_path, data, masks, names, where):
     expected = evaluate([masks])["rows"][0]
     relist(data, names)
-    said = Said()
-    (row,) = evaluate([masks], truth=None if where is None else tmp_path / where, messages=said)["rows"]
+    heard = Heard()
+    (row,) = evaluate([masks], truth=None if where is None else tmp_path / where, messages=heard)["rows"]
     assert row["miou"] == expected["miou"] == pytest.approx(by_hand().mean_iou)
     assert row["interval"] == expected["interval"] and row["blind"] == expected["blind"]
     iou = dict(row["classes"]["iou"])
     assert iou.pop("triangle", None) is None and iou == expected["classes"]["iou"]
-    assert any("only the ground truth has the class triangle" in text for text in said.text) == (
+    assert any("only the ground truth has the class triangle" in text for text in heard.lines) == (
         "triangle" in names
     )
 
@@ -150,9 +136,9 @@ def test_a_named_list_is_that_of_the_truth(tmp_path, data, masks):
     assert evaluate([masks], class_list=tmp_path / "mine.txt")["rows"] == expected
     assert evaluate([masks], class_list="background,square,circle")["rows"] == expected
     evaluate([masks], output=tmp_path / "s.json")
-    said = Said()
-    evaluate([tmp_path / "s.json"], class_list="luad", messages=said)
-    assert said.text == ["--class-list does nothing without ground-truth masks"]
+    heard = Heard()
+    evaluate([tmp_path / "s.json"], class_list="luad", messages=heard)
+    assert heard.lines == ["--class-list does nothing without ground-truth masks"]
 
 
 def test_a_folder_of_masks_has_a_list_of_its_own(tmp_path, data):
@@ -181,13 +167,24 @@ def test_a_list_without_names_is_matched_by_order(tmp_path, data):
 
 
 def test_a_class_that_no_mask_contains_is_named(data, masks):
-    said = Said()
-    evaluate([masks], messages=said)
-    assert not said.text
+    heard = Heard()
+    evaluate([masks], messages=heard)
+    assert not heard.lines
     for i in range(6):
         write_mask(data / "masks" / f"p{i}.png", np.where(truth_of(i) == 2, 0, truth_of(i)).astype(np.uint8))
-    evaluate([masks], messages=said)
-    assert said.text == ["no ground-truth mask contains the class square"]
+    evaluate([masks], messages=heard)
+    assert heard.lines == ["no ground-truth mask contains the class square"]
+
+
+ENCODED = {
+    "ids": Image.fromarray,
+    "grey": lambda m: Image.fromarray(m * 255),
+    "rgb": lambda m: Image.fromarray(np.repeat(m[..., None] * 255, 3, 2)),
+    "palette": lambda m: Image.fromarray(m * 255).convert("P"),
+    "bits": lambda m: Image.fromarray(m.astype(bool)),
+    "alpha": lambda m: Image.fromarray(np.dstack([np.zeros((*m.shape, 3), np.uint8), m * 255])),
+    "grey and alpha": lambda m: Image.fromarray(np.dstack([m * 0 + 255, m * 255]), "LA"),
+}
 
 
 class TestBlackAndWhite:
@@ -205,50 +202,34 @@ class TestBlackAndWhite:
         write_class_list(tmp_path / "classes.txt", classes)
         return tmp_path / "found", tmp_path / "truth"
 
-    @staticmethod
-    def palette(mask):
-        image = Image.fromarray(mask * 255).convert("P")
-        image.putpalette([v for k in range(256) for v in (k, k, k)])
-        return image
-
-    ENCODED = {
-        "ids": Image.fromarray,
-        "grey": lambda m: Image.fromarray(m * 255),
-        "rgb": lambda m: Image.fromarray(np.repeat(m[..., None] * 255, 3, 2)),
-        "palette": palette,
-        "bits": lambda m: Image.fromarray(m.astype(bool)),
-        "alpha": lambda m: Image.fromarray(np.dstack([np.zeros((*m.shape, 3), np.uint8), m * 255])),
-        "grey and alpha": lambda m: Image.fromarray(np.dstack([m * 0 + 255, m * 255]), "LA"),
-    }
-
     @pytest.mark.parametrize("found", ["ids", "grey", "rgb", "alpha"])
     @pytest.mark.parametrize("truth", ENCODED)
     def test_white_is_the_object(self, tmp_path, truth, found):
-        folders = self.folders(tmp_path, self.ENCODED[truth], self.ENCODED[found])
+        folders = self.folders(tmp_path, ENCODED[truth], ENCODED[found])
         confusion = ConfusionMatrix(2)
         for i in range(6):
             confusion.update((predicted(i) > 0).astype(np.uint8), (truth_of(i) % 255 > 0).astype(np.uint8))
-        said = Said()
-        (row,) = evaluate([folders[0]], truth=folders[1], messages=said)["rows"]
+        heard = Heard()
+        (row,) = evaluate([folders[0]], truth=folders[1], messages=heard)["rows"]
         assert row["miou"] == pytest.approx(segmentation_scores(confusion.matrix).mean_iou)
         text = "the 6 masks hold only 0 and 255, so 255 is read as 'thing'"
-        assert said.text.count(text) == (truth not in ("ids", "bits")) + (found not in ("ids", "bits"))
+        assert heard.lines.count(text) == (truth not in ("ids", "bits")) + (found not in ("ids", "bits"))
 
     @pytest.mark.parametrize("names", ["background cat dog", "cat", "cat dog"])
     def test_other_lists_get_a_warning(self, tmp_path, names):
         folders = self.folders(
-            tmp_path, self.ENCODED["grey"], lambda m: Image.fromarray(m * 0), class_list(names.split())
+            tmp_path, ENCODED["grey"], lambda m: Image.fromarray(m * 0), class_list(names.split())
         )
-        said = Said()
-        evaluate([folders[0]], truth=folders[1], messages=said)
-        assert any("hold only 0" in text and "255, which is read as 'ignore'" in text for text in said.text)
+        heard = Heard()
+        evaluate([folders[0]], truth=folders[1], messages=heard)
+        assert any("255, which is read as 'ignore'" in text for text in heard.lines)
 
     def test_one_other_value_makes_255_ignore(self, tmp_path):
-        folders = self.folders(tmp_path, self.ENCODED["grey"], self.ENCODED["ids"])
+        folders = self.folders(tmp_path, ENCODED["grey"], ENCODED["ids"])
         Image.fromarray((truth_of(5) % 255 > 0).astype(np.uint8)).save(folders[1] / "p5.png")
-        said = Said()
-        (row,) = evaluate([folders[0]], truth=folders[1], messages=said)["rows"]
-        assert not said.text and json.dumps(row["classes"]["iou"])
+        heard = Heard()
+        (row,) = evaluate([folders[0]], truth=folders[1], messages=heard)["rows"]
+        assert not heard.lines and json.dumps(row["classes"]["iou"])
         confusion = ConfusionMatrix(2)
         for i in range(6):
             things = (truth_of(i) % 255 > 0).astype(np.uint8)

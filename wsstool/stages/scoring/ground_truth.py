@@ -76,7 +76,7 @@ class Truth:
         return self._of_value[mask]
 
     def require_known(self, known: ClassList, what: str) -> None:
-        """Raise BadInputError if the masks may hold a class that is not in ``known``, the list of ``what``."""
+        """Raise BadInputError if the masks may hold a class that the list of ``what`` lacks."""
         if len(self.classes) > len(known):
             raise BadInputError(
                 f"{what} does not know the class '{self.classes.names[len(known)]}' of the ground truth; its "

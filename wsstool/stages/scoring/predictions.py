@@ -236,7 +236,7 @@ def _folder(folder: Path, classes: ClassList | None, messages: Messages) -> Pred
 def folder_classes(
     source: object, truth: str | Path | None, class_list: str | Path | None
 ) -> ClassList | None:
-    """The class list of a folder of masks: its own, else as named, else that of the truth; None for a file."""
+    """The class list of a folder of masks: its own, else the named one, else that of the truth."""
     if source is None or not Path(str(source)).is_dir():
         return None
     folder = Path(str(source))
