@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from wsstool.data.class_match import class_ids, listed
 from wsstool.data.formats import Tags
 from wsstool.data.images import image_size
 from wsstool.data.known_classes import void_ids
 from wsstool.data.label_views import find_view
 from wsstool.data.layouts import read_tags
-from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, without_suffix
+from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, unicode_forms, without_suffix
 from wsstool.data.masks import read_mask
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
@@ -62,11 +63,13 @@ class Dataset:
     def mask_path(self, i: int) -> Path | None:
         """Return the path of the ground-truth mask of image ``i``, None if there is none."""
         name = self.names[i]
-        for base in self._mask_bases(name):
-            for suffix in _MASK_SUFFIXES:
-                path = base.with_name(base.name + suffix)
-                if path != self.root / name and path.is_file():
-                    return path
+        spellings = [name] if name.isascii() else dict.fromkeys((name, *unicode_forms(name)))
+        for spelled in spellings:
+            for base in self._mask_bases(spelled):
+                for suffix in _MASK_SUFFIXES:
+                    path = base.with_name(base.name + suffix)
+                    if path != self.root / name and path.is_file():
+                        return path
         return None
 
     def mask(self, i: int) -> np.ndarray | None:
@@ -197,8 +200,9 @@ def _matrix(
     tags: Tags, names: tuple[str, ...], rows: dict[int, str], indices: list[int], untagged: bool
 ) -> np.ndarray:
     """Return the tags as an (N, C) uint8 matrix."""
-    column = {name: c for c, name in enumerate(tags.classes.names)}
-    matrix = np.zeros((len(indices), len(column)), np.uint8)
+    spelled = sorted({tag for row in tags.rows.values() for tag in row})
+    column = dict(zip(spelled, class_ids(tags.classes, spelled), strict=True))
+    matrix = np.zeros((len(indices), len(tags.classes)), np.uint8)
     for n, i in enumerate(indices):
         if i not in rows:
             if untagged:
@@ -207,9 +211,10 @@ def _matrix(
             more = f" and {bare - 1} more" if bare > 1 else ""
             raise BadInputError(f"there are no labels for image {names[i]!r}{more} in {tags.source}")
         for tag in tags.rows[rows[i]]:
-            if tag not in column:
+            if column[tag] < 0:
                 raise BadInputError(
-                    f"the label '{tag}' of image {names[i]!r} in {tags.source} is not in the class list"
+                    f"the label '{tag}' of image {names[i]!r} in {tags.source} is not in the class list "
+                    f"({listed(tags.classes)})"
                 )
             matrix[n, column[tag]] = 1
     if tags.classes.background >= 0:
