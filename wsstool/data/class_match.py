@@ -18,22 +18,35 @@ _PLACEHOLDER = re.compile(r"class[-_]\d+|object")
 _SHOWN = 24
 
 
-def class_ids(known: ClassList, names: Sequence[str]) -> list[int]:
-    """Return the id in a class list of each of these names, -1 for names that it lacks.
+class NameIndex:
+    """Find classes by name: call it with a name for its id in the list, -1 if the list lacks it.
 
     A name that the list does not spell in the same way is found if it differs only in underscores for spaces
     or in its Unicode form, or if both are names of the background.
+    """
+
+    def __init__(self, known: ClassList) -> None:
+        self.classes = known
+        self._exact = {name: i for i, name in enumerate(known.names)}
+        self._loose: dict[str, int] = {}
+        for i, name in enumerate(known.names):
+            key = _key(name)
+            self._loose[key] = -1 if key in self._loose else i
+
+    def __call__(self, name: str) -> int:
+        found = self._exact.get(name)
+        return self._loose.get(_key(name), -1) if found is None else found
+
+
+def class_ids(known: ClassList, names: Sequence[str]) -> list[int]:
+    """Return the id in a class list of each of these names, see ``NameIndex``.
 
     Example:
         >>> class_ids(ClassList(("background", "potted plant", "cat"), 0), ["cat", "potted_plant", "dog"])
         [2, 1, -1]
     """
-    exact = {name: i for i, name in enumerate(known.names)}
-    loose: dict[str, int] = {}
-    for i, name in enumerate(known.names):
-        key = _key(name)
-        loose[key] = -1 if key in loose else i
-    return [exact[name] if name in exact else loose.get(_key(name), -1) for name in names]
+    index = NameIndex(known)
+    return [index(name) for name in names]
 
 
 def are_placeholders(classes: ClassList) -> bool:

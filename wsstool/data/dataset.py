@@ -160,6 +160,8 @@ def open_dataset(
     if not names:
         raise MissingInputError(f"there are no images in {str(root)!r}")
     view = find_view(root, labels=labels, class_list=class_list, masks=masks)
+    for note in view.notes:
+        messages.say(note)
     layout, tags = read_tags(root, names, view, split=split, boxes=boxes, unnamed=unnamed)
     lookup = Lookup(names)
     indices = split_indices(root, names, lookup, split, listed=tags is not None and tags.only)

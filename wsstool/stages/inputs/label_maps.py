@@ -14,6 +14,7 @@ from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.data.images import image_size
 from wsstool.data.masks import meaning_of_white
 from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import IGNORE, SILENT, ClassList, Messages
@@ -86,10 +87,12 @@ def label_maps_in_records(source: object, images: Path | None, command: str) -> 
 
     Raises:
         MissingInputError: the images are not there.
-        BadInputError: a file of another kind, damaged, or without a single labelled pixel.
+        BadInputError: a file of another kind, damaged, of more than 255 classes, or without a single labelled
+            pixel.
     """
     records = store.open_random(source, kinds=("mask",), command=command)
     header = records.header
+    check_fits_label_map(np.arange(len(header.classes)))
     folder = image_folder(header, images, source)
     failed = np.flatnonzero(records.tail["status"] != store.DONE).tolist()
     numbers = [i for i in range(len(records)) if i not in set(failed) and not records[i].failed]

@@ -17,6 +17,7 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.models.weights import Weights, load_weights
 from wsstool.runtime import pick_device
+from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.tags import in_classes
 from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.classifier import load_classifier
@@ -145,6 +146,7 @@ def _segmenter(options: RobustnessOptions, weights: Path, loaded: Weights, messa
     dataset, device = _images(options, SILENT), pick_device(options.device)
     is_named = options.class_list is not None
     trained = open_segmenter(weights, device, dataset.classes, is_named=is_named, loaded=loaded)
+    check_fits_label_map(trained.ids)
     truth = find_truth(
         dataset.names,
         dataset.root,

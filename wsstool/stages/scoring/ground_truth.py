@@ -16,6 +16,7 @@ from wsstool.data.listing import Lookup
 from wsstool.data.masks import meaning_of_white, read_mask
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
+from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_folder import in_words, tried_folders
 from wsstool.types import IGNORE, SILENT, ClassList, Messages
 
@@ -37,6 +38,7 @@ class Truth:
     def __init__(
         self, masks: Dataset, classes: ClassList, ids: np.ndarray, messages: Messages = SILENT
     ) -> None:
+        check_fits_label_map(ids)
         self._masks, self.classes, self._ids = masks, classes, ids
         self.listed = ids.tolist()
         self.paths = [masks.mask_path(i) for i in range(len(masks))]

@@ -134,7 +134,7 @@ def open_predictions(
         if header.payload == "mask":
             found._records = _masks(reader)
         else:
-            check_fits_label_map(header.columns["map_class"])
+            check_fits_label_map(header.columns["map_class"], header.classes.background)
             scale = Scale.of(header, normalise, background_threshold, background)
             found._records = _cams(reader, scale, found)
         yield found

@@ -6,7 +6,6 @@ names.
 
 from __future__ import annotations
 
-import ast
 import math
 import re
 import unicodedata
@@ -14,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from wsstool.data.class_match import class_ids
+from wsstool.data.class_match import NameIndex
 from wsstool.errors import BadInputError
 from wsstool.types import ClassList
 
@@ -23,8 +22,8 @@ MISSING = frozenset(("nan", "<na>", "#n/a", "n/a", "none", "null"))
 
 _SEPARATORS = ";|,"
 _QUOTED = re.compile(r"""[ub]?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
-_LIST = re.compile(r"(?:frozenset|set|array|list|tuple)?\(?[\[{(](.*)[\]})]\)?(?:,\s*dtype=.*\))?", re.DOTALL)
-_EMPTY = re.compile(r"(?:frozenset|set|list|tuple)\(\)")
+_CALL = re.compile(r"(?:frozenset|set|array|list|tuple)\((.*?)(?:,\s*dtype=[^)]*)?\)", re.DOTALL)
+_BRACKETS = {"[": "]", "{": "}", "(": ")"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def read_cells(
     Raises:
         BadInputError: a cell that does not hold names, or two characters that may separate names.
     """
-    known = classes or ClassList(())
+    known = NameIndex(classes or ClassList(()))
     texts: dict[int, str] = {}
     found: list[tuple[str, ...]] = [()] * len(cells)
     absent = 0
@@ -105,7 +104,7 @@ def normalised(name: str) -> str:
     return name
 
 
-def _separator(texts: Sequence[str], known: ClassList, source: str) -> str | None:
+def _separator(texts: Sequence[str], known: NameIndex, source: str) -> str | None:
     """Return the character that separates names; None for blanks."""
     present = [one for one in _SEPARATORS if any(one in text for text in texts)]
     if len(present) < 2:
@@ -120,7 +119,7 @@ def _separator(texts: Sequence[str], known: ClassList, source: str) -> str | Non
     )
 
 
-def _separated(text: str, separator: str | None, known: ClassList) -> tuple[str, ...]:
+def _separated(text: str, separator: str | None, known: NameIndex) -> tuple[str, ...]:
     if separator is not None:
         return tuple(_parts(text, separator))
     words = text.split()
@@ -137,43 +136,45 @@ def _parts(text: str, separator: str) -> list[str]:
 
 
 def _is_list(text: str) -> bool:
-    return text[0] in "[{" or bool(_EMPTY.fullmatch(text))
+    return text[0] in "[{"
 
 
-def _names_of_list(text: str, known: ClassList) -> tuple[str, ...] | None:
+def _names_of_list(text: str, known: NameIndex) -> tuple[str, ...] | None:
     """Return the names in a list as Python, JSON, numpy or Postgres write it; None for other texts."""
-    if _EMPTY.fullmatch(text):
-        return ()
-    match = _LIST.fullmatch(text)
-    if match is None:
+    if call := _CALL.fullmatch(text):
+        text = call[1].strip() or "[]"
+    if len(text) < 2 or text[-1] != _BRACKETS.get(text[0]):
         return None
-    inner = match[1].strip()
-    while inner and (deeper := _LIST.fullmatch(inner)):
-        inner = deeper[1].strip()
-    quoted = [ast.literal_eval(token) for token in _QUOTED.findall(inner)]
+    inner = text[1:-1].strip()
+    quoted = [_unquoted(token) for token in _QUOTED.findall(inner)]
     rest = re.sub(r"\b(?:None|nan|null|NaN)\b", "", _QUOTED.sub("", inner))
     if quoted or not inner:
         return tuple(quoted) if not rest.strip(", \n\t") else None
-    if text[0] not in "[{" or ":" in inner:
+    if text[0] == "(" or ":" in inner:
         return None
-    names = tuple(
-        part for part in re.split(r"[;|,]" if re.search(r"[;|,]", inner) else r"\s+", inner) if part
-    )
+    parts = re.split(r"[;|,]" if re.search(r"[;|,]", inner) else r"\s+", inner)
+    names = tuple(part.strip() for part in parts if part.strip())
     is_numbers = all(re.fullmatch(r"[\s\d.]+", name) for name in names)
-    return None if is_numbers and -1 in class_ids(known, names) else names
+    return None if is_numbers and not all(known(name) >= 0 for name in names) else names
 
 
-def _clean(names: Sequence[str], known: ClassList) -> tuple[str, ...]:
+def _unquoted(token: str) -> str:
+    """Return the text in quotes; JSON writes accents as numbers."""
+    text = re.sub(r"\\u([0-9a-fA-F]{4})", lambda match: chr(int(match[1], 16)), token[1:-1])
+    return re.sub(r"\\(.)", r"\1", text)
+
+
+def _clean(names: Sequence[str], known: NameIndex) -> tuple[str, ...]:
     """Return the names once each, as the class list spells them; missing values are left out."""
     plain = [normalised(name) for name in names]
     plain = [name for name in plain if name and (name.lower() not in MISSING or _is_name(name, known))]
-    ids = class_ids(known, plain)
-    spelled = [known.names[i] if i >= 0 else name for name, i in zip(plain, ids, strict=True)]
+    ids = [known(name) for name in plain]
+    spelled = [known.classes.names[i] if i >= 0 else name for name, i in zip(plain, ids, strict=True)]
     return tuple(dict.fromkeys(spelled))
 
 
-def _is_name(text: str, known: ClassList) -> bool:
-    return class_ids(known, [normalised(text)]) != [-1]
+def _is_name(text: str, known: NameIndex) -> bool:
+    return known(normalised(text)) >= 0
 
 
 def _is_nan(cell: Any) -> bool:
