@@ -43,7 +43,8 @@ def mask_pixels(path: Path) -> np.ndarray:
 
 def _raw_mode(image: Image.Image) -> str:
     """Return how the decoder reads the samples, such as ``L;4`` or ``1;I``."""
-    arguments = image.tile[0].args if image.tile else ""
+    tiles = getattr(image, "tile", ())
+    arguments = tiles[0].args if tiles else ""
     raw = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return raw if isinstance(raw, str) else ""
 

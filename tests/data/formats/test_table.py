@@ -103,7 +103,7 @@ def test_escapes_in_lists(tmp_path):
         csv.writer(file).writerows(cells)
     tags = table.read(tmp_path / "l.csv")
     assert tags.rows == {"a.jpg": tuple(names), "b.jpg": tuple(names)}
-    odd = table.read(write(tmp_path / "l.csv", "image,labels\na.jpg,['\\x', '\\N{no}']\n"))
+    odd = table.read(write(tmp_path / "l.csv", "image,labels\na.jpg,\"['\\x', '\\N{no}']\"\n"))
     assert odd.rows == {"a.jpg": ("x", "N{no}")}
 
 

@@ -135,10 +135,8 @@ def find_truth(
             )
         raise MissingInputError(f"there is no ground-truth folder '{truth}'")
     plain = Dataset(folder, tuple(names), classes, None, "")
-    views = [
-        replace(plain, masks=v.masks, classes=v.classes) for v in mask_views(folder, classes, class_list)
-    ]
-    views = views or [plain]
+    named = mask_views(folder, classes, class_list)
+    views = [replace(plain, masks=v.masks, classes=v.classes or classes) for v in named] or [plain]
     if truth is not None:
         meaning = list_beside_masks(folder, class_list) or classes
         views.append(replace(plain, root=Path(root), masks=folder, classes=meaning))
