@@ -17,9 +17,18 @@ class TestRequireSame:
     @pytest.mark.parametrize(
         ("names", "message"),
         [
-            (("background", "cat", "dog"), r"^a and b have different classes \(such as dog\)$"),
-            (("background", "cat"), r"^a and b have different classes \(such as emu\)$"),
-            (("background", "emu", "cat"), "^a and b have their classes in a different order$"),
+            (
+                ("background", "cat", "dog"),
+                "^a and b have different classes: background, cat, emu; and background, cat, dog$",
+            ),
+            (
+                ("background", "cat"),
+                "^a and b have different classes: background, cat, emu; and background, cat$",
+            ),
+            (
+                ("background", "emu", "cat"),
+                "^a and b have their classes in a different order: background, cat, emu; and b",
+            ),
         ],
     )
     def test_others_are_refused_with_one_that_differs(self, names, message):

@@ -49,13 +49,14 @@ class ClassList:
         Example:
             >>> ClassList(("cat", "emu")).require_same(ClassList(("cat", "dog")), "'cls.pth' and 'data/'")
             Traceback (most recent call last):
-            wsstool.errors.BadInputError: 'cls.pth' and 'data/' have different classes (such as dog)
+            wsstool.errors.BadInputError: 'cls.pth' and 'data/' have different classes: cat, emu; and cat, dog
         """
         if self.names == other.names:
             return
-        odd = sorted(set(self.names) ^ set(other.names))
-        difference = f"different classes (such as {odd[0]})" if odd else "their classes in a different order"
-        raise BadInputError(f"{what} have {difference}")
+        odd = set(self.names) ^ set(other.names)
+        difference = "different classes" if odd else "their classes in a different order"
+        lists = "; and ".join(", ".join(names) for names in (self.names, other.names))
+        raise BadInputError(f"{what} have {difference}: {lists}")
 
 
 class Params(dict[str, Any]):

@@ -7,6 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wsstool.data.classlist import read_class_list, with_background, write_class_list
+from wsstool.data.label_views import find_view
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.types import ClassList
 
@@ -44,10 +45,46 @@ def test_index_255_is_no_class(tmp_path):
         {"0": "background", "1": "cat"},
         {"names": ["background", "cat"]},
         {"categories": [{"id": 17, "name": "cat", "supercategory": "animal"}]},
+        {"background": 0, "cat": 1},
+        {"cat": 1},
     ],
 )
 def test_json(tmp_path, data):
     assert read(tmp_path, json.dumps(data), "classes.json") == ClassList(("background", "cat"), 0)
+
+
+def test_json_of_names_and_colours(tmp_path):
+    text = '{"stroma": [0, 255, 0], "gland": [9, 9, 9]}'
+    assert read(tmp_path, text, "c.json") == ClassList(("stroma", "gland"), -1, ((0, 255, 0), (9, 9, 9)))
+
+
+def test_names_joined_by_commas(tmp_path):
+    assert find_view(tmp_path, class_list="background,cat, potted plant").classes == ClassList(
+        ("background", "cat", "potted plant"), 0
+    )
+    (tmp_path / "a,b").write_text("cow\n")
+    assert find_view(tmp_path, class_list="a,b").classes.names == ("cow",)
+    for text, message in (("cat,,dog", "empty name"), ("cat,cat", "'cat' twice")):
+        with pytest.raises(BadInputError, match=message):
+            find_view(tmp_path, class_list=text)
+    with pytest.raises(MissingInputError, match="no class list 'cat'"):
+        find_view(tmp_path, class_list="cat")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_noted"),
+    [("1 cat\n2 dog\n", True), ("0 background\n1 cat\n", False), ("cat\ndog\n", False), ("0 cat\n", False)],
+)
+def test_a_background_that_is_added_is_reported(tmp_path, text, is_noted):
+    (tmp_path / "classes.txt").write_text(text)
+    for options in ({}, {"class_list": "classes.txt"}):
+        notes = find_view(tmp_path, **options).notes
+        assert bool(notes) == is_noted
+        assert all("is numbered from 1, so class 0 is the background" in note for note in notes)
+
+
+def test_names_are_composed(tmp_path):
+    assert read(tmp_path, "ba\u0308r\n").names == ("b\u00e4r",)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +105,18 @@ def test_bad_lists(tmp_path, text, message):
 
 
 @pytest.mark.parametrize(
-    "text", ["{", "3", "[[1]]", '[{"name": "cat"}]', '{"names": ["a"], "palette": [[1, 2]]}', "null"]
+    "text",
+    [
+        "{",
+        "3",
+        '{"cat": "dog"}',
+        '{"cat": [1, 2]}',
+        '{"cat": 1.5}',
+        "[[1]]",
+        '[{"name": "cat"}]',
+        '{"names": ["a"], "palette": [[1, 2]]}',
+        "null",
+    ],
 )
 def test_bad_json(tmp_path, text):
     with pytest.raises(BadInputError):

@@ -1,10 +1,14 @@
 """Opening data folders: the pack layout, its views and splits, and every way to be wrong."""
 
+import unicodedata
+
 import numpy as np
 import pytest
 
 from tests.data.folders import mask, picture, write
+from tests.messages import Heard
 from wsstool.data.dataset import open_dataset
+from wsstool.data.listing import Lookup
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 
 
@@ -158,7 +162,6 @@ def test_two_images_of_one_name(pack):
             r"no image 'd\.jpg' and 1 more, listed in",
         ),
         ("a.jpg,cat\n", BadInputError, r"no labels for image 'images/b\.jpg' and 1 more"),
-        ("a.jpg,cat\na.jpg,cat\n", BadInputError, r"image 'a\.jpg' twice"),
         ("a.jpg,cat\nimages/a.jpg,cat\n", BadInputError, "an image is listed twice"),
         ("../a.jpg,cat\n", BadInputError, "outside the data folder"),
         ("/etc/a.jpg,cat\n", BadInputError, "outside the data folder"),
@@ -208,3 +211,27 @@ def test_mask_of_another_size_or_with_unknown_values(pack):
     mask(pack / "masks/a.png", 9)
     with pytest.raises(BadInputError, match="class 9"):
         open_dataset(pack).mask(0)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_accents_are_composed_or_not(tmp_path, form):
+    """Tables, splits, class folders and masks may spell names in another form than the images."""
+    other = {"NFC": "NFD", "NFD": "NFC"}[form]
+    name, theirs = (unicodedata.normalize(one, "b\u00e4r") for one in (form, other))
+    picture(tmp_path / f"images/{name}.png")
+    mask(tmp_path / f"masks/{theirs}.png", 1)
+    write(tmp_path / "labels.csv", f"image,labels\n{theirs}.png,{theirs}\n")
+    write(tmp_path / "classes.txt", f"0 background\n1 {name}\n")
+    write(tmp_path / "splits/few.txt", f"{theirs}\n")
+    data = open_dataset(tmp_path, split="few")
+    assert data.names == (f"images/{name}.png",) and data.labels.tolist() == [[0, 1]]
+    assert (data.mask(0) == 1).all()
+    assert Lookup([f"{theirs}.png", f"{name}.png"]).find(f"{name}.png", "a table") == 1
+
+
+def test_rows_of_one_image_are_united(pack):
+    write(pack / "labels.csv", "image,labels\na.jpg,dog\na.jpg,cat\nb.jpg,dog\nc.jpg,\n")
+    heard = Heard()
+    data = open_dataset(pack, messages=heard)
+    assert data.labels.tolist() == [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
+    assert "has 4 rows for 3 images; rows of one image, such as 'a.jpg', are united" in heard.text

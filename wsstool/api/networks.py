@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from wsstool.api.pixels import as_pixels
 from wsstool.argument_types import checked
 from wsstool.data.classlist import class_list as named_classes
-from wsstool.data.classlist import read_class_list
-from wsstool.data.known_classes import KNOWN
+from wsstool.data.label_views import find_view
 from wsstool.models.classifier import normalise
 from wsstool.models.weights import load_weights
 from wsstool.runtime import pick_device
@@ -33,8 +32,8 @@ def load_classifier(
 
     Args:
         path: weights file of ``train_cls``, or a published one.
-        class_list: class names, a class file, ``luad`` or ``bcss``; needed only for published files, which
-            do not hold the names.
+        class_list: class names (also joined by commas), a class file, ``luad`` or ``bcss``; needed only for
+            published files, which do not hold the names.
         ema: of a published file with two sets of weights, use the moving average, else the last.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
 
@@ -126,5 +125,5 @@ def _listed(classes: Classes) -> ClassList:
     if classes is None:
         return ClassList(())
     if isinstance(classes, str | os.PathLike):
-        return KNOWN[str(classes)] if str(classes) in KNOWN else read_class_list(classes)
+        return find_view(Path(), class_list=str(classes)).classes or ClassList(())
     return named_classes(list(classes))

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
 from wsstool.types import IGNORE, ClassList
@@ -43,12 +45,32 @@ def with_background(names: Sequence[str]) -> ClassList:
     return found if found.background >= 0 else class_list(("background", *names))
 
 
+def numbering_note(path: str | os.PathLike[str], classes: ClassList) -> str | None:
+    """Return a sentence on the background that a list numbered from 1 gets; None for other lists.
+
+    Args:
+        path: of the list.
+        classes: what ``read_class_list`` read from it.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        return None
+    if classes.background != 0 or classes.names[0].lower() in text.lower():
+        return None
+    return (
+        f"class list {str(path)!r} is numbered from 1, so class 0 is the background; names without numbers "
+        "are counted from 0, without a background"
+    )
+
+
 def read_class_list(path: str | os.PathLike[str]) -> ClassList:
     """Read a class list.
 
     Text has one class per line: ``index name [red green blue]``, or just the name; names may contain spaces;
-    lines that start with ``#`` are comments. JSON is a list of names, a dictionary of ids to names,
-    ``{"names": [...], "palette": [...]}``, or COCO's ``categories``.
+    lines that start with ``#`` are comments. JSON is a list of names, a dictionary of names by id or of ids
+    or colours by name, ``{"names": [...], "palette": [...]}``, or COCO's ``categories``. Names are brought to
+    Unicode's composed form.
 
     Raises:
         MissingInputError: no such file.
@@ -65,6 +87,19 @@ def read_class_list(path: str | os.PathLike[str]) -> ClassList:
     if len(rows) <= IGNORE:
         rows = [row for row in rows if row[0] != IGNORE]
     return _checked(path, rows)
+
+
+def listed_classes(text: str) -> ClassList:
+    """Read a class list from names joined by commas, numbered from 0 in their order.
+
+    Raises:
+        BadInputError: an empty name, a name twice, or more than 255 names.
+
+    Example:
+        >>> listed_classes("background, cat,potted plant").names
+        ('background', 'cat', 'potted plant')
+    """
+    return _checked(Path(text), [(i, name.strip(), None) for i, name in enumerate(text.split(","))])
 
 
 def write_class_list(path: str | os.PathLike[str], classes: ClassList) -> None:
@@ -117,7 +152,7 @@ def _json_rows(path: Path, text: str) -> list[Row]:
         elif isinstance(data, dict) and "names" in data:
             palette, data = data.get("palette") or (), data["names"]
         if isinstance(data, dict):
-            return [(int(i), str(name), None) for i, name in data.items()]
+            return _dictionary_rows(data)
         if data and isinstance(data[0], dict):
             return [(int(c["id"]), str(c["name"]), _triple(c.get("color"))) for c in data]
         if not isinstance(data, list) or not all(isinstance(name, str) for name in data):
@@ -125,6 +160,17 @@ def _json_rows(path: Path, text: str) -> list[Row]:
         return [(i, name, _triple(palette[i]) if i < len(palette) else None) for i, name in enumerate(data)]
     except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
         raise BadInputError(f"class list {str(path)!r} is not in a supported JSON form ({error})") from None
+
+
+def _dictionary_rows(data: dict[str, Any]) -> list[Row]:
+    """Return the rows of ``{id: name}``, ``{name: id}`` or ``{name: [red, green, blue]}`` in its order."""
+    if all(isinstance(value, int) for value in data.values()):
+        return [(int(i), str(name), None) for name, i in data.items()]
+    if all(isinstance(value, list) for value in data.values()):
+        return [(k, str(name), _triple(colour)) for k, (name, colour) in enumerate(data.items())]
+    if not all(key.strip().isdecimal() and isinstance(value, str) for key, value in data.items()):
+        raise ValueError("expected names by id, or ids or colours by name")
+    return [(int(i), name, None) for i, name in data.items()]
 
 
 def _triple(colour: Sequence[int] | None) -> tuple[int, int, int] | None:
@@ -143,6 +189,7 @@ def _checked(path: Path, rows: list[Row]) -> ClassList:
         raise BadInputError(f"{where} contains no class")
     if rows[0][0] == 1:
         rows.insert(0, (0, "background", (0, 0, 0) if rows[0][2] is not None else None))
+    rows = [(i, unicodedata.normalize("NFC", name), colour) for i, name, colour in rows]
     names = [row[1] for row in rows]
     for i, (index, name, _) in enumerate(rows):
         if index != i:
@@ -150,6 +197,8 @@ def _checked(path: Path, rows: list[Row]) -> ClassList:
             raise BadInputError(
                 f"{where} contains index {index} twice" if twice else f"{where} has no index {i}"
             )
+        if not name:
+            raise BadInputError(f"{where} contains an empty name")
         if name in names[:i]:
             raise BadInputError(f"{where} contains '{name}' twice")
     if len(rows) > IGNORE:

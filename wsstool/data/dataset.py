@@ -13,16 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
+from wsstool.data.class_match import class_ids, listed
 from wsstool.data.formats import Tags
 from wsstool.data.images import image_size
 from wsstool.data.known_classes import void_ids
 from wsstool.data.label_views import find_view
 from wsstool.data.layouts import read_tags
-from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, without_suffix
+from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, unicode_forms, without_suffix
 from wsstool.data.masks import read_mask
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
-from wsstool.types import SILENT, ClassList, Messages
+from wsstool.types import IGNORE, SILENT, ClassList, Messages
 
 _MASK_FOLDERS = {"images": "masks", "img": "mask", "imgs": "masks", "JPEGImages": "SegmentationClass"}
 _MASK_SUFFIXES = (".png", ".tif", ".tiff", ".bmp", ".gif")
@@ -40,6 +41,7 @@ class Dataset:
         layout: recognised layout, one of ``wsstool.data.formats.LAYOUTS``, or ``boxes``: tags from boxes.
         masks: folder of the masks if it was named or belongs to the labels; None looks beside the images.
         void: mask values of this dataset that mean "ignore" (read as 255).
+        white: what the mask value 255 means, see ``masks.meaning_of_white``.
     """
 
     root: Path
@@ -49,6 +51,7 @@ class Dataset:
     layout: str
     masks: Path | None = None
     void: tuple[int, ...] = field(default=())
+    white: int = IGNORE
 
     def __len__(self) -> int:
         return len(self.names)
@@ -60,11 +63,13 @@ class Dataset:
     def mask_path(self, i: int) -> Path | None:
         """Return the path of the ground-truth mask of image ``i``, None if there is none."""
         name = self.names[i]
-        for base in self._mask_bases(name):
-            for suffix in _MASK_SUFFIXES:
-                path = base.with_name(base.name + suffix)
-                if path != self.root / name and path.is_file():
-                    return path
+        spellings = [name] if name.isascii() else dict.fromkeys((name, *unicode_forms(name)))
+        for spelled in spellings:
+            for base in self._mask_bases(spelled):
+                for suffix in _MASK_SUFFIXES:
+                    path = base.with_name(base.name + suffix)
+                    if path != self.root / name and path.is_file():
+                        return path
         return None
 
     def mask(self, i: int) -> np.ndarray | None:
@@ -76,7 +81,7 @@ class Dataset:
         path = self.mask_path(i)
         if path is None:
             return None
-        mask = read_mask(path, self.classes, void=self.void)
+        mask = read_mask(path, self.classes, void=self.void, white=self.white)
         size = image_size(self.path(i))
         if mask.shape != size:
             raise BadInputError(
@@ -124,6 +129,7 @@ def open_dataset(
     boxes: str | Path | None = None,
     masks: str | Path | None = None,
     untagged: bool = False,
+    unnamed: ClassList | None = None,
     messages: Messages = SILENT,
 ) -> Dataset:
     """Recognise the layout of a data folder and list its images.
@@ -139,6 +145,8 @@ def open_dataset(
             given.
         masks: folder of the masks.
         untagged: accept images that are missing from the tags, as images without tags.
+        unnamed: classes of tags without names (digits in file names, ``cls_labels.npy``) if there is no class
+            list; None: those of a published set, or ``class-0``, ``class-1``, ...
         messages: receives notes on assumptions about the tags.
 
     Raises:
@@ -152,7 +160,9 @@ def open_dataset(
     if not names:
         raise MissingInputError(f"there are no images in {str(root)!r}")
     view = find_view(root, labels=labels, class_list=class_list, masks=masks)
-    layout, tags = read_tags(root, names, view, split=split, boxes=boxes)
+    for note in view.notes:
+        messages.say(note)
+    layout, tags = read_tags(root, names, view, split=split, boxes=boxes, unnamed=unnamed)
     lookup = Lookup(names)
     indices = split_indices(root, names, lookup, split, listed=tags is not None and tags.only)
     if tags is None:
@@ -192,8 +202,9 @@ def _matrix(
     tags: Tags, names: tuple[str, ...], rows: dict[int, str], indices: list[int], untagged: bool
 ) -> np.ndarray:
     """Return the tags as an (N, C) uint8 matrix."""
-    column = {name: c for c, name in enumerate(tags.classes.names)}
-    matrix = np.zeros((len(indices), len(column)), np.uint8)
+    spelled = sorted({tag for row in tags.rows.values() for tag in row})
+    column = dict(zip(spelled, class_ids(tags.classes, spelled), strict=True))
+    matrix = np.zeros((len(indices), len(tags.classes)), np.uint8)
     for n, i in enumerate(indices):
         if i not in rows:
             if untagged:
@@ -202,9 +213,10 @@ def _matrix(
             more = f" and {bare - 1} more" if bare > 1 else ""
             raise BadInputError(f"there are no labels for image {names[i]!r}{more} in {tags.source}")
         for tag in tags.rows[rows[i]]:
-            if tag not in column:
+            if column[tag] < 0:
                 raise BadInputError(
-                    f"the label '{tag}' of image {names[i]!r} in {tags.source} is not in the class list"
+                    f"the label '{tag}' of image {names[i]!r} in {tags.source} is not in the class list "
+                    f"({listed(tags.classes)})"
                 )
             matrix[n, column[tag]] = 1
     if tags.classes.background >= 0:

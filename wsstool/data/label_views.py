@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from wsstool.data.classlist import read_class_list
+from wsstool.data.classlist import listed_classes, numbering_note, read_class_list
 from wsstool.data.formats import LAYOUTS
 from wsstool.data.known_classes import KNOWN
 from wsstool.errors import MissingInputError
@@ -21,6 +21,7 @@ class LabelView:
     labels: Path | str | None = None  #: a label file, or the name of a layout; None: whatever the layout has
     classes: ClassList | None = None
     masks: Path | None = None  #: a folder; None looks beside the images
+    notes: tuple[str, ...] = ()  #: sentences about assumptions
 
 
 def find_view(
@@ -35,7 +36,7 @@ def find_view(
     ``labels_objects.csv`` goes with ``classes_objects.txt`` and ``masks_objects/``; a named class list
     determines the masks, since it defines their values.
 
-    A class list is a file, or else a name of ``KNOWN``.
+    A class list is a file, or else a name of ``KNOWN``, or names joined by commas.
 
     Raises:
         MissingInputError: a named file or folder does not exist.
@@ -44,12 +45,15 @@ def find_view(
     is_file = labels is not None and str(labels) not in LAYOUTS
     label_path = locate(root, labels) if labels is not None and is_file else None
     view = _suffix(label_path, "labels")
+    list_path: Path | None = None
     if class_list is None:
         spellings = [root / pattern.format(view) for pattern in _CLASS_LISTS]
-        found = next((p for p in spellings if p.is_file()), None)
-        classes = read_class_list(found) if found else None
+        list_path = next((p for p in spellings if p.is_file()), None)
+        classes = read_class_list(list_path) if list_path else None
     elif str(class_list) in KNOWN and not any(p.is_file() for p in (root / class_list, Path(class_list))):
         classes = KNOWN[str(class_list)]
+    elif "," in str(class_list) and locate(root, class_list) is None:
+        classes = listed_classes(str(class_list))
     else:
         list_path = _required(root, class_list, "class list")
         view = _suffix(list_path, "classes")
@@ -58,7 +62,9 @@ def find_view(
     if mask_folder is None and view:
         # Never the masks of another label view: their values mean other classes.
         mask_folder = root / f"masks{view}"
-    return LabelView(label_path or (str(labels) if labels is not None else None), classes, mask_folder)
+    note = numbering_note(list_path, classes) if list_path is not None and classes is not None else None
+    named = label_path or (str(labels) if labels is not None else None)
+    return LabelView(named, classes, mask_folder, (note,) if note else ())
 
 
 def locate(root: Path, name: str | Path) -> Path | None:

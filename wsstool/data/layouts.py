@@ -16,6 +16,8 @@ from wsstool.data.label_views import LabelView, locate
 from wsstool.errors import MissingInputError, UsageError
 from wsstool.types import ClassList
 
+_READERS = {"table": table.read, "npy": npy.read, "voc": voc.read, "coco": coco.read}
+
 
 def read_tags(
     root: Path,
@@ -24,8 +26,11 @@ def read_tags(
     *,
     split: str | None = None,
     boxes: str | Path | None = None,
+    unnamed: ClassList | None = None,
 ) -> tuple[str, Tags | None]:
     """Return the layout of a folder and its tags (None for images without labels).
+
+    ``unnamed``: the classes of tags without names if there is no class list.
 
     Raises:
         UsageError: several layouts fit, or the requested one does not.
@@ -33,7 +38,7 @@ def read_tags(
         BadInputError: the tags cannot be read.
     """
     if isinstance(view.labels, Path):
-        return _read_file(view.labels, view.classes)
+        return _read_file(view.labels, view.classes, unnamed)
     if view.labels is not None and view.labels not in LAYOUTS:
         raise MissingInputError(
             f"there is no label file {view.labels!r} in {str(root)!r} or the current folder"
@@ -45,22 +50,23 @@ def read_tags(
                 f"there is no box file {str(boxes)!r} in {str(root)!r} or the current folder"
             )
         return "boxes", read_box_tags(path, view.classes)
-    return _read_layout(root, names, view.labels, view.classes, split)
+    return _read_layout(root, names, view, split, unnamed)
 
 
-def _read_file(path: Path, classes: ClassList | None) -> tuple[str, Tags]:
+def _read_file(path: Path, classes: ClassList | None, unnamed: ClassList | None) -> tuple[str, Tags]:
     if path.is_dir():
         return "voc", voc.read(path, classes)
     if path.suffix == ".npy":
-        return "npy", npy.read(path, classes)
+        return "npy", npy.read(path, classes or unnamed)
     if path.suffix == ".json":
         return "coco", coco.read(path, classes)
     return "table", table.read(path, classes)
 
 
 def _read_layout(
-    root: Path, names: tuple[str, ...], wanted: str | None, classes: ClassList | None, split: str | None
+    root: Path, names: tuple[str, ...], view: LabelView, split: str | None, unnamed: ClassList | None
 ) -> tuple[str, Tags | None]:
+    wanted, classes = view.labels, view.classes
     stated: list[tuple[str, Path | None]] = []
     if wanted in (None, "table"):
         stated += [("table", path) for path in table.candidates(root)]
@@ -82,8 +88,8 @@ def _read_layout(
     if stated:
         layout, path = stated[0]
         if path is None:
-            return layout, file_name.read(names, classes)
-        return layout, {"table": table, "npy": npy, "voc": voc, "coco": coco}[layout].read(path, classes)
+            return layout, file_name.read(names, classes or unnamed)
+        return layout, _READERS[layout](path, classes or unnamed if layout == "npy" else classes)
     if wanted in (None, "class-folders") and class_folders.recognises(names):
         return "class-folders", class_folders.read(names, classes)
     if wanted not in (None, "images"):

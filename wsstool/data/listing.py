@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
@@ -94,8 +95,16 @@ def checked_name(name: str, source: str) -> str:
     return name
 
 
+def unicode_forms(name: str) -> tuple[str, str]:
+    """Return a name with composed and with decomposed accents, as macOS writes them to disk."""
+    return unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)
+
+
 class Lookup:
-    """Find images by their path, path below the image folder, or bare name; suffixes are optional."""
+    """Find images by their path, path below the image folder, or bare name; suffixes are optional.
+
+    Where the exact name is missing, names are compared with composed accents.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = tuple(names)
@@ -114,6 +123,10 @@ class Lookup:
                 key = spell(name)
                 table[key] = -1 if key in table else i
             self._tables.append(table)
+        self._composed: Lookup | None = None
+        if not all(name.isascii() for name in self._names):
+            composed = [unicode_forms(name)[0] for name in self._names]
+            self._composed = Lookup(composed) if composed != list(self._names) else None
 
     def find(self, name: str, source: str) -> int | None:
         """Return the index of the image that ``source`` calls ``name``, or None.
@@ -134,7 +147,10 @@ class Lookup:
                 )
             if i is not None:
                 return i
-        return None
+        composed = unicode_forms(name)[0]
+        if self._composed is not None:
+            return self._composed.find(composed, source)
+        return self.find(composed, source) if composed != name else None
 
 
 def _stem(name: str) -> str:

@@ -10,24 +10,29 @@ import numpy as np
 from PIL import Image
 
 from wsstool.atomic import atomic_file
-from wsstool.data.images import explained, opened
+from wsstool.data.mask_pixels import mask_pixels
 from wsstool.data.palettes import class_palette
-from wsstool.errors import BadInputError
-from wsstool.types import IGNORE, ClassList
+from wsstool.errors import BadInputError, WsstoolError
+from wsstool.types import IGNORE, SILENT, ClassList, Messages
 
 
 def read_mask(
-    path: str | os.PathLike[str], classes: ClassList | None = None, *, void: Iterable[int] = ()
+    path: str | os.PathLike[str],
+    classes: ClassList | None = None,
+    *,
+    void: Iterable[int] = (),
+    white: int = IGNORE,
 ) -> np.ndarray:
     """Read a label map in any of the usual encodings.
 
-    Palette images and grey images contain class ids. Colours are looked up in the palette of the class list;
-    without one, colour images are read only if they are grey throughout (as ids).
+    Palette images and grey images contain class ids, see ``mask_pixels``. Colours are looked up in the
+    palette of the class list; without one, colour images are read only if they are grey throughout (as ids).
 
     Args:
         path: PNG, or another lossless format.
         classes: the classes that may occur; None accepts every id.
         void: ids that are read as 255, for datasets with their own ignore value.
+        white: what 255 is read as, see ``meaning_of_white``.
 
     Returns:
         (H, W) uint8 class ids; 255 is ignore.
@@ -37,20 +42,9 @@ def read_mask(
         BadInputError: damaged, or an id or colour that the class list lacks.
     """
     path = Path(path)
-    with explained(path), opened(path) as image:
-        mode = image.mode
-        samples = np.asarray(
-            image.convert("RGB") if mode not in ("P", "L", "1", "I", "I;16", "I;16B") else image
-        )
-    if samples.ndim == 3:
-        ids = _ids_of_colours(path, samples, classes)
-    else:
-        ids = samples.astype(np.int64)
-        if ids.size and (ids.min() < 0 or ids.max() > IGNORE):
-            raise BadInputError(
-                f"mask {str(path)!r} contains {int(ids.max())}, but class ids end at {IGNORE}"
-            )
-        ids = ids.astype(np.uint8)
+    ids = _ids(path, classes)
+    if white != IGNORE:
+        ids = np.where(ids == IGNORE, np.uint8(white), ids)
     void = list(void)
     if void:
         ids = np.where(np.isin(ids, void), np.uint8(IGNORE), ids)
@@ -61,11 +55,50 @@ def read_mask(
             if len(classes) <= v != IGNORE
         ]
         if unknown:
+            hint = "; it looks like a grey image, or a mask with blurred edges" if len(unknown) > 16 else ""
             raise BadInputError(
                 f"mask {str(path)!r} contains class {', '.join(map(str, unknown[:5]))}, but the class list "
-                f"ends at {len(classes) - 1} ({classes.names[-1]})"
+                f"ends at {len(classes) - 1} ({classes.names[-1]}){hint}"
             )
     return np.ascontiguousarray(ids)
+
+
+def meaning_of_white(paths: Iterable[Path], classes: ClassList, messages: Messages = SILENT) -> int:
+    """Return what 255 means in a set of masks: "ignore", or the object of black and white masks.
+
+    Masks that hold nothing but 0 and 255 are black and white: with a background and one other class, 255 is
+    that class; with other classes it stays "ignore", and a warning is printed.
+
+    Args:
+        paths: the masks; read until one of them holds another value.
+        classes: their class list.
+        messages: receives what 255 is read as.
+
+    Returns:
+        255, or the id of the only class besides the background.
+    """
+    seen: set[int] = set()
+    count = 0
+    for path in paths:
+        try:
+            ids = _ids(path, classes)
+        except WsstoolError:
+            continue  # whoever needs this mask reports it
+        seen |= set(np.flatnonzero(np.bincount(ids.ravel(), minlength=256)).tolist())
+        count += 1
+        if seen - {0, IGNORE}:
+            return IGNORE
+    if seen != {0, IGNORE} or not len(classes):
+        return IGNORE
+    what = f"the {count} masks hold" if count > 1 else "the mask holds"
+    if classes.background == 0 and len(classes) == 2:
+        messages.say(f"{what} only 0 and 255, so 255 is read as '{classes.names[1]}'")
+        return 1
+    messages.warn(
+        f"{what} only 0 ('{classes.names[0]}') and 255, which is read as 'ignore'; if they are black and "
+        "white, name a class list of a background and one class with --class-list"
+    )
+    return IGNORE
 
 
 def write_mask(path: str | os.PathLike[str], mask: np.ndarray, classes: ClassList | None = None) -> None:
@@ -87,6 +120,12 @@ def write_mask(path: str | os.PathLike[str], mask: np.ndarray, classes: ClassLis
     image.putpalette(class_palette(classes).tobytes())
     with atomic_file(path) as part:
         image.save(part, format="PNG", optimize=False)
+
+
+def _ids(path: Path, classes: ClassList | None) -> np.ndarray:
+    """Return the (H, W) uint8 ids of a mask as they are written."""
+    samples = mask_pixels(path)
+    return _ids_of_colours(path, samples, classes) if samples.ndim == 3 else samples.astype(np.uint8)
 
 
 def _ids_of_colours(path: Path, colours: np.ndarray, classes: ClassList | None) -> np.ndarray:

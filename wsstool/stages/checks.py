@@ -40,13 +40,11 @@ def check_failed(failed: int, max_failed: int) -> None:
         raise SomeFailedError(f"{failed} images failed and were left out; --max-failed allows {max_failed}")
 
 
-def check_fits_label_map(map_class: np.ndarray) -> None:
-    """Raise BadInputError if a label map cannot hold one of these class ids."""
-    highest = int(map_class.max(initial=0))
+def check_fits_label_map(map_class: np.ndarray, background: int = -1) -> None:
+    """Raise BadInputError if a label map cannot hold one of these class ids, or that of the background."""
+    highest = max(int(map_class.max(initial=0)), background)
     if highest >= IGNORE:
-        raise BadInputError(
-            f"a label map holds classes 0 to {IGNORE - 1}; the input has maps of class {highest}"
-        )
+        raise BadInputError(f"a label map holds classes 0 to {IGNORE - 1}; the input has class {highest}")
 
 
 def class_id(name: str | None, classes: ClassList) -> int | None:

@@ -124,6 +124,22 @@ class TestLayouts:
         write(folder / "classes.txt", "0 background\n1 cow\n2 dog\n3 cat\n")
         assert boxes_of(folder, [{"bbox": [1, 1, 5, 5]}]).of(0).class_ids.tolist() == [3]
 
+    def test_a_class_that_the_list_lacks_renumbers_nothing(self, folder):
+        write(folder / "classes.txt", "0 background\n1 cow\n2 dog\n")
+        said = Heard()
+        boxes = [{"bbox": [1, 1, 5, 5]}, {"bbox": [1, 1, 5, 5], "category_id": 3}]
+        table = boxes_of(folder, boxes, messages=said)
+        assert table.classes.names == ("background", "cow", "dog", "cat")
+        assert table.of(0).class_ids.tolist() == [3, 2]
+        assert any("of the class cat, which the class list of the data lacks" in text for text in said.warned)
+
+    def test_a_list_with_none_of_the_classes(self, folder):
+        write(folder / "classes.txt", "0 background\n1 cow\n")
+        said = Heard()
+        table = boxes_of(folder, [{"bbox": [1, 1, 5, 5]}], messages=said)
+        assert table.classes.names == ("background", "dog", "cat") and table.of(0).class_ids.tolist() == [2]
+        assert any("(background, cow) has none of the classes of" in text for text in said.warned)
+
 
 class TestWhichFile:
     def test_none_and_several(self, folder):

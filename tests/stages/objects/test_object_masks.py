@@ -92,6 +92,22 @@ class TestEval:
     def test_average_precision(self, files):
         assert evaluate([files["prior"]], ap=True)["rows"][0]["ap"]["ap"] == pytest.approx(1)
 
+    def test_average_precision_by_the_names_of_the_classes(self, files, root, tmp_path):
+        content = json.loads((root / "boxes.json").read_text())
+        swap = {1: 2, 2: 1}
+        for one in content["categories"]:
+            one["id"] = swap[one["id"]]
+        for one in content["annotations"]:
+            one["category_id"] = swap[one["category_id"]]
+        (tmp_path / "swapped.json").write_text(json.dumps(content))
+        expected = evaluate([files["ellipse"]], ap=True)["rows"]
+        assert evaluate([files["ellipse"]], ap=True, truth=tmp_path / "swapped.json")["rows"] == expected
+        content["categories"][0]["name"] = "ring"
+        (tmp_path / "renamed.json").write_text(json.dumps(content))
+        with pytest.raises(BadInputError, match="cannot be matched by name: background, disc, block; and"):
+            evaluate([files["ellipse"]], ap=True, truth=tmp_path / "renamed.json")
+        assert evaluate([files["ellipse"]], truth=tmp_path / "renamed.json")["rows"][0]["scored"]
+
     def test_a_file_with_every_object(self, files, tmp_path):
         evaluate([files["ellipse"]], output=tmp_path / "s.json")
         rows = json.loads((tmp_path / "s.json").read_text())["objects"]

@@ -126,10 +126,9 @@ def test_a_value_without_effect_stays_in_the_command_if_it_was_typed() -> None:
 
 
 def test_the_class_list_is_recorded(files: Path) -> None:
-    """The script would fail without it: the classes found in the folder are not those of the weights."""
+    """Without it the labels of the folder are matched by name, to the same maps under another key."""
     run(f"{CAM} -o out.h5")
     line = run("wsstool info out.h5 --script").splitlines()[-1]
     assert "--class-list list.txt" in line
     done = CliRunner().invoke(app, shlex.split(line.replace("--class-list list.txt", ""))[1:])
-    assert done.exit_code == 65
-    assert "'cls.pth' and 'data' have different classes" in done.stderr
+    assert done.exit_code == 0, done.stderr

@@ -102,8 +102,8 @@ class TestNetworksAndData:
         meta = {**weights.meta, "classes": ["background", "cat", "cow"]}
         save_weights(tmp_path / "x.pth", weights.state_dict, meta)
         says = {
-            "classifier": r"different classes \(such as cow\)",
-            "segmenter": "does not know the class 'dog' of",
+            "classifier": "different classes, .*: background, cat, cow; and background, cat, dog",
+            "segmenter": "different classes, .*: background, cat, cow; and background, cat, dog",
         }
         with pytest.raises(BadInputError, match=says[network]):
             robustness(data, weights=tmp_path / "x.pth", device="cpu")

@@ -97,7 +97,7 @@ def test_options_of_other_scorers_are_refused_before_anything_is_read(scored, na
             {"normalise": "class", "background_threshold": 0.2},
             "--normalise, --background-threshold do nothing without class maps",
         ),
-        ("label maps", {"class_list": "luad"}, "--class-list does nothing without a folder of masks"),
+        ("proposals", {"class_list": "luad"}, "--class-list does nothing without ground-truth masks"),
         ("masks of boxes", {"background": "none"}, "--background does nothing without class maps"),
         (
             "proposals",

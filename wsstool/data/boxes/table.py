@@ -14,6 +14,7 @@ from wsstool.data.boxes.class_ids import numbered
 from wsstool.data.boxes.judging import ClippedBoxes, JudgedRows, clipped_boxes, judged_rows
 from wsstool.data.boxes.number_forms import FORMS, check_form, check_scale
 from wsstool.data.boxes.sources import written_boxes
+from wsstool.data.class_match import class_ids, extended, listed
 from wsstool.data.dataset import Dataset
 from wsstool.data.formats import WrittenBoxes
 from wsstool.data.geometry.shapes import shape_mask
@@ -108,7 +109,7 @@ def read_boxes(
     """Read and validate the boxes of the images of a dataset.
 
     Args:
-        dataset: the images; its class list is kept if it has all classes of the boxes.
+        dataset: the images; the numbers of its class list stay, and classes that it lacks are appended.
         boxes: a file of COCO, CVAT or Label Studio, a folder of VOC annotations or of YOLO labels; None:
             ``boxes.json``, ``instances*.json`` (all of them), ``Annotations/`` or ``labels/`` in the data
             folder.
@@ -144,7 +145,7 @@ def table_of(
     Other arguments and errors as in ``read_boxes``.
     """
     form = written.form if box_format == "auto" else box_format
-    classes, class_id = _classes(written, dataset.classes)
+    classes, class_id = _classes(written, dataset.classes, messages)
     for note in written.notes:
         messages.warn(note)
     sizes = dataset.sizes()
@@ -203,14 +204,35 @@ def _check_numbers(
     check_scale(placed.xyxy[own], placed.clipped[own], form, source)
 
 
-def _classes(written: WrittenBoxes, known: ClassList) -> tuple[ClassList, dict[str, int]]:
-    """Return the class list of the table and name -> class id: the dataset's list if it has all names."""
-    for classes in (known, written.classes):
-        place = {name: i for i, name in enumerate(classes.names)}
-        found = {row.name: place.get(row.name, place.get(row.name.replace(" ", "_"))) for row in written.rows}
-        if classes.names and None not in found.values():
-            return classes, {name: i for name, i in found.items() if i is not None}
-    raise BadInputError(f"{written.source} contains a box of a class that it does not list")
+def _classes(written: WrittenBoxes, known: ClassList, messages: Messages) -> tuple[ClassList, dict[str, int]]:
+    """Return the class list of the table and name -> class id.
+
+    The numbers of the dataset's list stay; classes of objects that it lacks are appended. The list of the
+    source is used only if the dataset has none, or none of the classes of the objects.
+    """
+    used = list(dict.fromkeys(row.name for row in written.rows))
+    ids = class_ids(known, used)
+    lacking = [name for name, i in zip(used, ids, strict=True) if i < 0]
+    if known.names and len(lacking) < len(used):
+        if lacking:
+            messages.warn(
+                f"{written.source} has boxes of the class {', '.join(lacking[:5])}, which the class list of "
+                f"the data lacks ({listed(known)}); it is added at the end"
+            )
+        classes = extended(known, lacking)
+    elif known.names and not used:
+        classes = known
+    else:
+        classes = written.classes
+        if known.names:
+            messages.warn(
+                f"the class list of the data ({listed(known)}) has none of the classes of {written.source} "
+                f"({', '.join(used[:5])}), so that of the boxes is used"
+            )
+    found = dict(zip(used, class_ids(classes, used), strict=True))
+    if -1 in found.values():
+        raise BadInputError(f"{written.source} contains a box of a class that it does not list")
+    return classes, found
 
 
 def _places(

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from wsstool import store
+from wsstool.data.class_match import joined_classes, listed
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.data.images import image_size
+from wsstool.data.masks import meaning_of_white
 from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.training.images.decoded_images import DecodedImages
-from wsstool.types import SILENT, ClassList, Messages
+from wsstool.types import IGNORE, SILENT, ClassList, Messages
 
 
 class RecordMasks:
@@ -31,17 +34,25 @@ class RecordMasks:
 class FolderMasks:
     """Number -> (1,H,W) ground-truth mask of a data folder; picklable.
 
+    Args:
+        dataset: the images and masks.
+        ids: (C,) class id that each class of the data folder gets; None: its own.
+
     Raises:
         BadInputError: damaged, of another size than the image, or with unknown classes.
     """
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, ids: np.ndarray | None = None) -> None:
         self.dataset = dataset
+        self.of_value: np.ndarray | None = None
+        if ids is not None:
+            self.of_value = np.full(256, IGNORE, np.uint8)
+            self.of_value[: len(ids)] = ids
 
     def __call__(self, number: int) -> np.ndarray:
         mask = self.dataset.mask(number)
         assert mask is not None, "images without a mask were left out"
-        return mask[None]
+        return mask[None] if self.of_value is None else self.of_value[mask][None]
 
 
 @dataclass(frozen=True)
@@ -76,7 +87,8 @@ def label_maps_in_records(source: object, images: Path | None, command: str) -> 
 
     Raises:
         MissingInputError: the images are not there.
-        BadInputError: a file of another kind, or of sentences, damaged, or without a single labelled pixel.
+        BadInputError: a file of another kind, or of sentences, damaged, of more than 255 classes, or without
+            a single labelled pixel.
     """
     records = store.open_random(source, kinds=("mask", "selection"), command=command, sentences=True)
     header = records.header
@@ -87,6 +99,7 @@ def label_maps_in_records(source: object, images: Path | None, command: str) -> 
         )
     if header.payload != "mask":
         raise store.other_kind(f"'{source or '-'}'", header, ("mask",), command)
+    check_fits_label_map(np.arange(len(header.classes)))
     folder = image_folder(header, images, source)
     failed = np.flatnonzero(records.tail["status"] != store.DONE).tolist()
     numbers = [i for i in range(len(records)) if i not in set(failed) and not records[i].failed]
@@ -129,6 +142,8 @@ def label_maps_in_folder(
         raise MissingInputError(
             f"no image in '{data}' has a mask; put masks in masks/ or name their folder with --masks"
         )
+    white = meaning_of_white((file for file in files if file is not None), dataset.classes, messages)
+    dataset = replace(dataset, white=white)
     content = [os.path.relpath(file, dataset.root) for file in files if file is not None]
     chosen = [dataset.names[i] for i in numbers]
     fingerprint = store.Input.of_folder(dataset.root, [*chosen, *content]).identity
@@ -178,15 +193,22 @@ def open_validation(
 
     Raises:
         UsageError: a split without a folder.
-        BadInputError: another class list than the training data's.
+        BadInputError: classes that cannot be matched by name with those of the training data, or that these
+            lack.
     """
     if val is None and val_split is None:
         return None
     if val is None and (source is None or not Path(source).is_dir()):
         raise UsageError("--val-split needs --val, the data folder with the ground-truth masks")
     valid = label_maps_in_folder(Path(val or str(source)), split=val_split, class_list=class_list, role="val")
-    data.classes.require_same(valid.classes, f"the training images and '{val or source}'")
-    return valid
+    what = f"the training images and '{val or source}'"
+    both, ids = joined_classes(data.classes, valid.classes, what)
+    if len(both) > len(data.classes):
+        raise BadInputError(
+            f"{what} have different classes: {listed(data.classes)}; and {listed(valid.classes)}"
+        )
+    assert isinstance(valid.masks, FolderMasks)
+    return replace(valid, masks=FolderMasks(valid.masks.dataset, ids), classes=data.classes)
 
 
 def usable_numbers(

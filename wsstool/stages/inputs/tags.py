@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wsstool import store
+from wsstool.data.class_match import labels_by_name, listed
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.data.splits import split_files
 from wsstool.errors import BadInputError, UsageError
@@ -94,6 +95,28 @@ def open_validation(
         inputs=[*source.inputs, *corruption.inputs],
         change=lambda image, i: corruption(image, dataset.names[i]),
     )
+
+
+def in_classes(dataset: Dataset, classes: ClassList, what: str) -> Dataset:
+    """Return a data set with its labels in the columns of a network's class list, matched by name.
+
+    Args:
+        dataset: without labels or classes it is returned as it is.
+        classes: of the network.
+        what: the owners of ``classes`` and of the labels, for the message: "'cls.pth' and 'data/'".
+
+    Raises:
+        BadInputError: names that cannot be matched, or an image with a label that the network lacks.
+    """
+    if dataset.labels is None or dataset.classes.names in ((), classes.names):
+        return dataset
+    labels, lost = labels_by_name(dataset.labels, dataset.classes, classes, what)
+    if lost:
+        raise BadInputError(
+            f"{what} have different classes: images have the label {', '.join(lost[:5])}, which is not in "
+            f"{listed(classes)}"
+        )
+    return replace(dataset, labels=labels, classes=classes)
 
 
 def _of_folder(dataset: Dataset, role: str) -> TaggedSource:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from wsstool.data.augmentation.box_windows import margin_window, whole_view, window_view
+from wsstool.data.class_match import class_ids, listed
 from wsstool.errors import BadInputError
 from wsstool.models.contour import ContourNet
 from wsstool.models.contour_maps import ObjectCrop, Window, joined, view_maps
@@ -31,6 +32,7 @@ class ContourMapper:
         margins: of the windows whose maps are averaged; the largest is that of the record.
         flip: average with the horizontally flipped windows.
         batch_size: windows per pass.
+        class_ids: (C,) number in the network of each class of the boxes, where it depends on the class.
     """
 
     network: ContourNet
@@ -38,6 +40,7 @@ class ContourMapper:
     margins: tuple[float, ...] = DEFAULT_MARGINS
     flip: bool = False
     batch_size: int = 16
+    class_ids: np.ndarray | None = None
 
     def windows(self, boxes: Boxes, size: tuple[int, int]) -> list[Window]:
         """The window of each box that its map covers."""
@@ -56,7 +59,8 @@ class ContourMapper:
         side, views = int(self.meta["image_size"]), []
         is_whole = self.meta["window"] == "image"
         margins = (0.0,) if is_whole else self.margins
-        for box, class_id in zip(boxes.xyxy, boxes.class_ids.tolist(), strict=True):
+        numbers = boxes.class_ids if self.class_ids is None else self.class_ids[boxes.class_ids]
+        for box, class_id in zip(boxes.xyxy, numbers.tolist(), strict=True):
             for margin in margins:
                 if is_whole:
                     window = (0, 0, size[1], size[0])
@@ -96,7 +100,8 @@ def open_contour_mapper(
         weights: the file.
         loaded: its content.
         device: where it computes.
-        classes: of the boxes; a network conditioned on the class must have been trained for them.
+        classes: of the boxes; a network conditioned on the class must have been trained for them, in any
+            order.
         margins, flip, batch_size: see ``ContourMapper``.
 
     Raises:
@@ -106,9 +111,13 @@ def open_contour_mapper(
         raise BadInputError(f"'{weights}' is not a contour network; train one with 'wsstool train-contour'")
     network, meta = build_from_weights(weights, loaded)
     assert isinstance(network, ContourNet)
-    if meta.get("condition") == "class" and tuple(meta["classes"]) != classes.names:
-        odd = sorted(set(meta["classes"]) ^ set(classes.names)) or ["their order"]
-        raise BadInputError(
-            f"'{weights}' uses the class of each box but was trained for different classes (such as {odd[0]})"
-        )
-    return ContourMapper(network.to(device), meta, margins, flip, batch_size)
+    ids = None
+    if meta.get("condition") == "class":
+        known = ClassList(tuple(meta["classes"]))
+        ids = np.array(class_ids(known, classes.names), np.int64)
+        if (ids[list(classes.foreground)] < 0).any():
+            raise BadInputError(
+                f"'{weights}' uses the class of each box but was trained for different classes: "
+                f"{listed(known)}; those of the boxes are {listed(classes)}"
+            )
+    return ContourMapper(network.to(device), meta, margins, flip, batch_size, ids)

@@ -11,6 +11,14 @@ from wsstool.errors import BadInputError
 from wsstool.types import ClassList
 
 
+def own_classes(meta: dict[str, Any]) -> ClassList | None:
+    """Return the class list in the description of a weights file, None for a published one."""
+    if "classes" not in meta or not meta.get("named", True):
+        return None
+    palette = tuple(tuple(colour) for colour in meta.get("palette", ()))
+    return ClassList(tuple(meta["classes"]), meta.get("background", -1), palette)
+
+
 def named_outputs(
     meta: dict[str, Any], classes: ClassList, weights: Path, *, is_named: bool = False
 ) -> tuple[ClassList, list[int]]:
@@ -31,10 +39,10 @@ def named_outputs(
         BadInputError: that list has another number of classes than the file has outputs.
     """
     ids = [int(i) for i in meta["class_ids"]]
+    if (named := own_classes(meta)) is not None:
+        return named, ids
     palette = tuple(tuple(colour) for colour in meta.get("palette", ()))
     own = ClassList(tuple(meta["classes"]), meta.get("background", -1), palette)
-    if meta.get("named", True):
-        return own, ids
     name = Path(weights).name.lower()
     fallback = voc_classes() if meta.get("class_set") == "voc" else classes
     known = next((found for word, found in KNOWN.items() if word in name), fallback)

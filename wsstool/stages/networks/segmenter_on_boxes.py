@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from wsstool.data.augmentation.box_windows import margin_window
+from wsstool.data.class_match import class_ids, listed
 from wsstool.errors import BadInputError
 from wsstool.models.contour_maps import Window
 from wsstool.models.weights import Weights
@@ -88,12 +89,12 @@ def open_class_mapper(
         BadInputError: a class of a box that the segmenter does not know. Others: see ``open_segmenter``.
     """
     trained = open_segmenter(weights, device, classes, loaded=loaded)
-    place = {trained.classes.names[i]: k for k, i in enumerate(trained.ids.tolist())}
-    outputs = np.array([place.get(name, -1) for name in classes.names], np.int64)
+    known = ClassList(tuple(trained.classes.names[i] for i in trained.ids.tolist()))
+    outputs = np.array(class_ids(known, classes.names), np.int64)
     for class_id in present:
         if outputs[class_id] < 0:
             raise BadInputError(
                 f"'{weights}' has no class '{classes.names[class_id]}', which the boxes use; its classes "
-                f"are {', '.join(list(place)[:5])}{' ...' if len(place) > 5 else ''}"
+                f"are {listed(known)}"
             )
     return ClassMapper(trained, outputs, margins, flip)

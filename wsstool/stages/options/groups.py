@@ -34,7 +34,8 @@ class DataFolder(ImageFolder):
     )
     class_list: Path | None = option(
         None,
-        "class file ('index name' lines), or luad, bcss; default: found in DATA",
+        "class list: a file (a name or 'index name' per line, or JSON), names joined by commas, luad or "
+        "bcss; default: found in DATA",
         panel=INPUT,
         key="changed",
     )

@@ -86,7 +86,8 @@ class EvalOptions(LabelMapScores, SentenceSource):
     )
     class_list: Path | None = option(
         None,
-        "class file of a folder of masks; default: found beside the masks or the ground truth",
+        "class list of the ground truth, and of a folder of masks that has none of its own: a file, names "
+        "joined by commas, luad or bcss; default: found beside the masks",
         panel=INPUT,
     )
     expressions: Path | None = redeclared(

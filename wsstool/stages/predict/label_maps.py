@@ -4,22 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
 from wsstool import store
+from wsstool.data.class_match import are_placeholders, listed
 from wsstool.data.dataset import Dataset, open_dataset
-from wsstool.errors import UsageError
+from wsstool.errors import BadInputError, UsageError
 from wsstool.family import setting_texts
 from wsstool.models.class_probabilities import on_grid
-from wsstool.models.weights import load_weights
+from wsstool.models.weights import Weights, load_weights
 from wsstool.parallel import map_in_threads
 from wsstool.registry import DENSE
 from wsstool.runtime import pick_device
+from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import Batch, dataset_batches
+from wsstool.stages.inputs.tags import in_classes
+from wsstool.stages.networks.output_names import own_classes
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
@@ -57,17 +62,22 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
             "--refine applies to label maps; with --probabilities, the network output is written unrefined"
         )
     refiner, own = find_refiner(options.refine, options.settings, messages, of_probabilities=True)
+    files = [options.weights, *([options.gate] if options.gate else [])]
+    read = {path: load_weights(path, averaged=options.averaged) for path in files}
     dataset = open_dataset(
         options.data,
         split=options.split,
         labels=options.labels,
         class_list=options.class_list,
+        unnamed=own_classes(read[options.weights].meta),
         messages=messages if options.targets == "labels" else SILENT,  # else the weights name the classes
     )
     dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
     corruption = open_corruption(options, messages, needs_still_objects=True)
-    segmenter = _open(options, dataset.classes, messages)
+    segmenter = _open(options, read, dataset.classes, messages)
     trained, ids = segmenter.trained, segmenter.trained.ids
+    check_fits_label_map(ids)
+    dataset = _in_classes(options, dataset, trained.classes, messages)
     sizes = dataset.sizes()
     say_padding(trained.networks[0], sizes, messages)
     allowed = _allowed(options, dataset, trained)
@@ -133,11 +143,11 @@ class _Segmenter:
         )
 
 
-def _open(options: LabelMapOptions, listed: ClassList, messages: Messages) -> _Segmenter:
+def _open(
+    options: LabelMapOptions, read: dict[Path, Weights], listed: ClassList, messages: Messages
+) -> _Segmenter:
     """Open the segmenter of the weights and its gate."""
     device, is_named = pick_device(options.device), options.class_list is not None
-    files = [options.weights, *([options.gate] if options.gate else [])]
-    read = {path: load_weights(path, averaged=options.averaged) for path in files}
     averaged = chosen_average(options, read, messages)
     trained = open_segmenter(
         options.weights,
@@ -169,6 +179,28 @@ def _open(options: LabelMapOptions, listed: ClassList, messages: Messages) -> _S
     return _Segmenter(trained, gate, device, tuple(options.scale or (1.0,)), options.flip, averaged)
 
 
+def _in_classes(
+    options: LabelMapOptions, dataset: Dataset, classes: ClassList, messages: Messages
+) -> Dataset:
+    """Return the data set with its labels in the class list of the weights, without any if they do not fit.
+
+    Raises:
+        BadInputError: they do not fit, and the labels decide which classes may occur.
+    """
+    own = dataset.classes
+    if own.names and own.names != classes.names and not are_placeholders(own):
+        messages.say(
+            f"the predictions have the classes of '{options.weights}' ({listed(classes)}), those of "
+            f"'{dataset.root}' are {listed(own)}; they are matched by name"
+        )
+    try:
+        return in_classes(dataset, classes, f"'{options.weights}' and '{dataset.root}'")
+    except BadInputError:
+        if options.targets == "labels":
+            raise
+        return replace(dataset, labels=None)
+
+
 def _allowed(options: LabelMapOptions, dataset: Dataset, trained: OpenedSegmenter) -> np.ndarray:
     """Return (N, C) bool: the outputs allowed in each image."""
     classes = trained.classes
@@ -179,7 +211,6 @@ def _allowed(options: LabelMapOptions, dataset: Dataset, trained: OpenedSegmente
             f"'{dataset.root}' has no image-level labels; use --targets all, or name a label file with "
             "--labels"
         )
-    classes.require_same(dataset.classes, f"'{options.weights}' and '{dataset.root}'")
     tagged = dataset.labels.astype(bool)
     if classes.background >= 0:
         tagged[:, classes.background] = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +22,10 @@ from wsstool.registry import CAMS
 from wsstool.runtime import pick_device
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import Batch, dataset_batches
+from wsstool.stages.inputs.tags import in_classes
 from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.classifier import load_classifier
+from wsstool.stages.networks.output_names import own_classes
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.cam import CamOptions
@@ -52,15 +53,15 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     rectify = (len(scales) > 1 or options.flip) if options.rectify is None else options.rectify
     own = CAMS.settings(options.method, options.settings or ())
     method = partial(CAMS.load(options.method), **own)
+    loaded = load_weights(options.weights, averaged=options.averaged)
     dataset = open_dataset(
         options.data,
         split=options.split,
         labels=options.labels,
         class_list=options.class_list,
+        unnamed=own_classes(loaded.meta),
         messages=messages,
     )
-    whole, dataset = dataset, dataset.subset(store.shard_indices(dataset.names, options.shard))
-    loaded = load_weights(options.weights, averaged=options.averaged)
     averaged = chosen_average(options, {options.weights: loaded}, messages)
     model, meta = load_classifier(
         options.weights, dataset.classes, is_named=options.class_list is not None, weights=loaded
@@ -75,13 +76,15 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )
     corruption = open_corruption(options, messages, needs_still_objects=True)
+    classes = _classes(meta)
+    whole = in_classes(dataset, classes, f"'{options.weights}' and '{dataset.root}'")
+    dataset = whole.subset(store.shard_indices(whole.names, options.shard))
 
     def images_of(part: Dataset) -> _Images:
         return _Images(part, part.sizes(), options.batch_size, options.workers, model, scales, corruption)
 
     images = images_of(dataset)
     say_padding(model, images.sizes, messages)
-    classes = _classes(meta, dataset, options.weights)
     if options.targets == "scores":
         messages.say("computing class scores with one forward pass per image")
     chosen = _targets(options, images, network, classes)
@@ -170,13 +173,10 @@ class _Network(ClassScores):
             )
 
 
-def _classes(meta: dict[str, Any], dataset: Dataset, weights: Path) -> ClassList:
-    """The class list of the weights; that of the data must have the same names."""
+def _classes(meta: dict[str, Any]) -> ClassList:
+    """The class list of the weights."""
     palette = tuple(tuple(rgb) for rgb in meta.get("palette", ()))
-    classes = ClassList(tuple(meta["classes"]), meta.get("background", -1), palette)
-    if dataset.classes.names and dataset.labels is not None:
-        classes.require_same(dataset.classes, f"'{weights}' and '{dataset.root}'")
-    return classes
+    return ClassList(tuple(meta["classes"]), meta.get("background", -1), palette)
 
 
 def _targets(options: CamOptions, images: _Images, network: _Network, classes: ClassList) -> np.ndarray:

@@ -47,7 +47,7 @@ def label_class_maps(
         As ``pseudo_mask``.
     """
     header = reader.header
-    check_fits_label_map(header.columns["map_class"])
+    check_fits_label_map(header.columns["map_class"], header.classes.background)
     records: Callable[..., Iterator[store.Record]] = reader.records
     method, resolved = mask_method(header, options, messages)
     layers = _layers(header, options.layer)

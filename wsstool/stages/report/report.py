@@ -199,14 +199,14 @@ def _score(part: Part, options: ReportOptions, messages: Messages) -> None:
         return
     header, path = part.records.header, part.records.path
     try:
-        part.truth = find_truth(
-            header.images, data_root(header, path, options.images), header.classes, options.truth
-        )
+        root = data_root(header, path, options.images)
+        part.truth = find_truth(header.images, root, header.classes, options.truth, path)
     except MissingInputError:
         if options.truth is not None:
             raise
         messages.warn(f"{part.name}: no ground-truth masks found, so no scores are reported")
         return
+    part.truth.require_known(header.classes, f"'{part.name}'")
     with open_predictions(
         path,
         background_threshold=options.background_threshold,

@@ -17,8 +17,11 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.models.weights import Weights, load_weights
 from wsstool.runtime import pick_device
+from wsstool.stages.checks import check_fits_label_map
+from wsstool.stages.inputs.tags import in_classes
 from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.classifier import load_classifier
+from wsstool.stages.networks.output_names import own_classes
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.segmenter import open_segmenter
 from wsstool.stages.networks.whole_tokens import say_padding
@@ -31,7 +34,7 @@ from wsstool.stages.robustness.scored_networks import (
     ScoreOfEachClass,
 )
 from wsstool.stages.robustness.views import Views
-from wsstool.stages.scoring.ground_truth import Truth, find_truth, mask_views
+from wsstool.stages.scoring.ground_truth import Truth, find_truth
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -96,7 +99,7 @@ def _classifier(
 ) -> Subject:
     if options.truth is not None:
         raise UsageError(f"--truth names masks, and '{weights}' is a classifier; --labels names its tags")
-    dataset = _images(options, messages)
+    dataset = _images(options, messages, None if options.subset else own_classes(loaded.meta))
     if dataset.labels is None or not dataset.classes.names:
         raise BadInputError(f"'{dataset.root}' has no tags to score a classifier; name them with --labels")
     if options.subset:  # the classes of the data are not those of the outputs
@@ -106,6 +109,10 @@ def _classifier(
         model, meta = load_classifier(weights, dataset.classes, is_named=is_named, weights=loaded)
     model = model.to(pick_device(options.device), memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
     with_tokens = _with_tokens(options, model, messages)
+    if not options.subset:
+        known = ClassList(tuple(meta["classes"]), meta["background"])
+        dataset = in_classes(dataset, known, f"'{weights}' and '{dataset.root}'")
+    assert dataset.labels is not None
     outputs, class_ids = _outputs(options, meta, dataset)
     classifier = ClassScores(model, meta)
     tags = dataset.labels[:, list(dataset.classes.foreground)].sum(1)
@@ -139,9 +146,16 @@ def _segmenter(options: RobustnessOptions, weights: Path, loaded: Weights, messa
     dataset, device = _images(options, SILENT), pick_device(options.device)
     is_named = options.class_list is not None
     trained = open_segmenter(weights, device, dataset.classes, is_named=is_named, loaded=loaded)
-    if not mask_views(dataset.root, trained.classes):
-        _check_known(dataset.classes, trained.classes, f"'{weights}'", f"'{dataset.root}'")
-    truth = find_truth(dataset.names, dataset.root, trained.classes, options.truth)
+    check_fits_label_map(trained.ids)
+    truth = find_truth(
+        dataset.names,
+        dataset.root,
+        trained.classes,
+        options.truth,
+        weights,
+        class_list=options.class_list if trained.meta.get("named", True) else None,
+    )
+    truth.require_known(trained.classes, f"'{weights}'")
     known = [i for i, path in enumerate(truth.paths) if path is not None]
     dataset = _shard(_kept(dataset, known, "without a ground-truth mask", messages), options)
     truth = truth.subset(dataset.names)
@@ -159,12 +173,13 @@ def _segmenter(options: RobustnessOptions, weights: Path, loaded: Weights, messa
     )
 
 
-def _images(options: RobustnessOptions, messages: Messages) -> Dataset:
+def _images(options: RobustnessOptions, messages: Messages, unnamed: ClassList | None = None) -> Dataset:
     return open_dataset(
         options.data,
         split=options.split,
         labels=options.labels,
         class_list=options.class_list,
+        unnamed=unnamed,
         messages=messages,
     )
 
@@ -178,16 +193,9 @@ def _outputs(
         chosen = read_subset(options.subset, len(ids))
         own = [names[i] for i in ids]
         return chosen, classes_of_outputs(own, chosen, dataset.classes, options.subset)
-    classes = ClassList(tuple(names), meta["background"])
-    classes.require_same(dataset.classes, f"'{options.weights}' and '{dataset.root}'")
     if unknown := sorted(set(dataset.classes.foreground) - set(ids)):
         raise BadInputError(f"'{options.weights}' has no output for the class '{names[unknown[0]]}'")
     return list(range(len(ids))), list(ids)
-
-
-def _check_known(classes: ClassList, known: ClassList, network: str, data: str) -> None:
-    if unknown := [name for name in classes.names if name not in known.names]:
-        raise BadInputError(f"{network} does not know the class '{unknown[0]}' of {data}")
 
 
 def _with_tokens(options: RobustnessOptions, model: nn.Module, messages: Messages) -> bool | None:

@@ -47,7 +47,7 @@ _OF_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         LABEL_MAPS.kinds,
         ("classes_with_truth", "ignore_class", "ignored_prediction"),
     ),
-    "a folder of masks": (("folder",), ("class_list",)),
+    "ground-truth masks": (("mask", "cam", "folder"), ("class_list",)),
     "masks of boxes": (INSTANCES.kinds, ("min_area",)),
     "label maps, class maps, masks of boxes or masks of sentences": (
         (*LABEL_MAPS.kinds, *INSTANCES.kinds, *SENTENCES.kinds),
@@ -83,7 +83,7 @@ def evaluate(options: EvalOptions, *, messages: Messages = SILENT) -> dict[str, 
     if is_joined := not is_foreign(sources[0]) and all(map(is_score_file, sources)):
         paths = [str(one) for one in sources]
         scorer, contents = _load_alike(paths)
-        kind = scorer.kinds[0]
+        kind = "scores" if scorer is LABEL_MAPS else scorer.kinds[0]
     else:
         scorer, source = _open(sources)
         kind = scorer.kinds[0]

@@ -11,6 +11,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.data.boxes.table import BoxTable, read_boxes
+from wsstool.data.class_match import joined_classes
 from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.metrics.instances import InstanceScores, Width, overlap
@@ -18,10 +19,10 @@ from wsstool.regions import Boxes, box_in_window, box_mask
 from wsstool.selection.confidence import box_fit
 from wsstool.selection.fillers.simple import ellipse
 from wsstool.stages.options.scoring import EvalOptions
-from wsstool.stages.scoring.ground_truth import chosen_images
+from wsstool.stages.scoring.ground_truth import chosen_images, source_name
 from wsstool.stages.scoring.mask_precision import MaskPrecision, MaskRuns
 from wsstool.stages.scoring.object_counts import InstanceCounts
-from wsstool.stages.scoring.predictions import data_folder, source_name
+from wsstool.stages.scoring.predictions import data_folder
 from wsstool.stages.scoring.scorer import Scorer, Source, Table
 from wsstool.types import ClassList, Messages, tracked
 
@@ -31,7 +32,8 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> Instanc
 
     Raises:
         MissingInputError: the named ground truth has no boxes.
-        BadInputError: ground truth of another size, or that cannot be read.
+        BadInputError: ground truth of another size, or that cannot be read; for average precision, classes
+            that cannot be matched by name.
 
     Notes:
         Without any true mask the box consistency remains: how well the masks' tight boxes fit the boxes.
@@ -52,12 +54,16 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> Instanc
         root,
         Width(options.boundary_ratio, options.boundary_of),
     )
+    ids = np.arange(0)
+    if table is not None and options.ap:
+        what = f"'{source_name(source.path)}' and {table.source}"
+        _, ids = joined_classes(header.classes, table.classes, what)
     number = {index: k for k, index in enumerate(chosen)}
     pending: list[tuple[int, dict[str, Any], MaskRuns | None]] = []
     for record in tracked(reader.records(), messages, len(header), "objects"):
         if record.index in number:
             found.failed += record.failed
-            pending += _objects(record, number[record.index], table, found)
+            pending += _objects(record, number[record.index], table, found, ids)
     for row, one, mask in pending:  # scores stand behind the records
         score = float(reader.tail["score"][row])
         found.scores.update(**one, score=score, fallback=bool(reader.tail["fallback"][row]))
@@ -161,9 +167,12 @@ def find_objects(header: store.Header, root: Path, truth: Path | None, messages:
 
 
 def _objects(
-    record: store.Record, image: int, table: BoxTable | None, counts: InstanceCounts
+    record: store.Record, image: int, table: BoxTable | None, counts: InstanceCounts, ids: np.ndarray
 ) -> list[tuple[int, dict[str, Any], MaskRuns | None]]:
-    """Number of the box, what is measured of it, and its mask packed for average precision."""
+    """Number of the box, what is measured of it, and its mask packed for average precision.
+
+    ``ids``: class id in the file of each class of the table.
+    """
     columns, rows, ap = record.header.columns, record.header.rows(record.index, "box"), counts.ap
     true: dict[int, np.ndarray] = {}
     if table is not None and any(shape is not None for shape in table.shapes[record.index]):
@@ -172,7 +181,7 @@ def _objects(
         true = {int(k): m for k, m in zip(objects.ids, masks, strict=True) if m is not None}
         if ap is not None:
             ap.sizes[image] = record.size
-            pairs = zip(objects.class_ids.tolist(), masks, strict=True)
+            pairs = zip(ids[objects.class_ids].tolist(), masks, strict=True)
             ap.truth += [MaskRuns.of_mask(image, c, m) for c, m in pairs if m is not None]
     found = []
     for k, window in zip(range(rows.start, rows.stop), record.windows, strict=True):

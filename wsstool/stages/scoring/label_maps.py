@@ -21,7 +21,7 @@ from wsstool.stages.scoring.label_map_counts import LabelMapCounts, Row, truth_p
 from wsstool.stages.scoring.label_map_scores import Resampling, Rules, differences, row_scores
 from wsstool.stages.scoring.predictions import Layer, Predictions, folder_classes, open_predictions
 from wsstool.stages.scoring.scorer import Scorer, Source, Table
-from wsstool.types import IGNORE, SILENT, Messages, tracked
+from wsstool.types import IGNORE, SILENT, ClassList, Messages, tracked
 
 
 def measure(source: Source, options: EvalOptions, messages: Messages) -> LabelMapCounts:
@@ -42,9 +42,16 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> LabelMa
         normalise=options.normalise,
         background_threshold=options.background_threshold,
         background=options.background,
+        messages=messages,
     ) as predictions:
         truth = find_truth(
-            predictions.names, predictions.root, predictions.classes, options.truth, source.path
+            predictions.names,
+            predictions.root,
+            predictions.classes,
+            options.truth,
+            source.path,
+            class_list=options.class_list,
+            messages=messages,
         )
         root = Path(predictions.root) if predictions.kind != "folder" else options.truth
         counts = count_images(
@@ -59,6 +66,7 @@ def measure(source: Source, options: EvalOptions, messages: Messages) -> LabelMa
     if not counts.images:
         raise MissingInputError(f"none of the selected images of '{counts.name}' has a ground-truth mask")
     counts.root = root
+    truth.warn_of_absent(truth_pixels(counts.rows[0].confusion).sum(axis=0), messages)
     return counts
 
 
@@ -87,13 +95,13 @@ def count_images(
         BadInputError: a mask of another size or with unknown values, named.
         UsageError: a sweep of something that has no scores, or of a set without background.
     """
-    classes = predictions.classes
+    classes = truth.classes
     rows = [
         Row(
             name,
             ConfusionMatrix(len(classes), keep_images=True),
             BoundaryCounts(len(classes), ratio=boundary_ratio) if boundary else None,
-            _sweep(predictions) if sweep else None,
+            _sweep(predictions, classes) if sweep else None,
         )
         for name in predictions.layers
     ]
@@ -115,11 +123,11 @@ def count_images(
         found.images.append(one.name)
         kept.append(one.index)
     if predictions.labels is not None:
-        found.tags, found.tags_from = predictions.labels[kept].astype(bool), "file"
+        found.tags, found.tags_from = _of_all(predictions.labels[kept].astype(bool), classes, False), "file"
     else:
         found.tags = truth_pixels(rows[0].confusion) > 0
     if predictions.scores is not None:
-        found.image_scores = predictions.scores[kept]
+        found.image_scores = _of_all(predictions.scores[kept], classes, np.nan)
     return found
 
 
@@ -128,11 +136,17 @@ def _failed(shape: tuple[int, ...]) -> Layer:
     return Layer(np.full(shape, IGNORE, np.uint8), np.full(shape, -1, np.float32), np.zeros(shape, np.uint8))
 
 
-def _sweep(predictions: Predictions) -> ThresholdSweep:
+def _of_all(table: np.ndarray, classes: ClassList, missing: object) -> np.ndarray:
+    """Append columns to (N, K) values, for the classes that only the ground truth has."""
+    more = np.full((len(table), len(classes) - table.shape[1]), missing, table.dtype)
+    return np.concatenate([table, more], axis=1)
+
+
+def _sweep(predictions: Predictions, classes: ClassList) -> ThresholdSweep:
     if predictions.kind != "cam":
         raise UsageError(f"--sweep needs class maps, but '{predictions.name}' contains label maps")
     try:
-        return ThresholdSweep(len(predictions.classes), predictions.classes.background)
+        return ThresholdSweep(len(classes), predictions.classes.background)
     except ValueError as error:
         raise UsageError(f"--sweep: {error}") from error
 

@@ -13,12 +13,13 @@ import numpy as np
 from wsstool import store
 from wsstool.data.label_views import find_view
 from wsstool.data.listing import is_image_name
-from wsstool.data.masks import read_mask
+from wsstool.data.masks import meaning_of_white, read_mask
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.masks.normalise import scores_at
 from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_folder import image_folder
-from wsstool.types import IGNORE, ClassList
+from wsstool.stages.scoring.ground_truth import list_beside_masks, source_name
+from wsstool.types import IGNORE, SILENT, ClassList, Messages
 
 Normalise = Literal["auto", "joint", "class", "minmax", "probability", "none"]
 
@@ -95,6 +96,7 @@ def open_predictions(
     background: str = "auto",
     command: str = "eval",
     reader: store.Reader | None = None,
+    messages: Messages = SILENT,
 ) -> Iterator[Predictions]:
     """Open a source for one pass.
 
@@ -107,13 +109,14 @@ def open_predictions(
         background: ``none`` forbids background in label maps made of CAMs.
         command: for messages.
         reader: ``source``, where it is open already.
+        messages: receives what 255 is read as where masks of a folder are black and white.
 
     Raises:
         BadInputError: of another kind, damaged, or a folder without class list.
         MissingInputError: there is no such file, or the folder holds no mask.
     """
     if source is not None and Path(str(source)).is_dir():
-        yield _folder(Path(str(source)), classes)
+        yield _folder(Path(str(source)), classes, messages)
         return
     with reader or store.open_records(source, kinds=("mask", "cam"), command=command) as reader:
         header = reader.header
@@ -131,7 +134,7 @@ def open_predictions(
         if header.payload == "mask":
             found._records = _masks(reader)
         else:
-            check_fits_label_map(header.columns["map_class"])
+            check_fits_label_map(header.columns["map_class"], header.classes.background)
             scale = Scale.of(header, normalise, background_threshold, background)
             found._records = _cams(reader, scale, found)
         yield found
@@ -179,15 +182,6 @@ class Scale:
         return Layer(np.where(best > self.threshold, label, np.uint8(self.background)), best, label)
 
 
-def source_name(source: object) -> str:
-    """What an evaluation calls its source.
-
-    >>> source_name("runs/masks.h5"), source_name("-")
-    ('masks.h5', 'standard input')
-    """
-    return Path(str(source)).name if source not in (None, "-") else "standard input"
-
-
 def data_root(header: store.Header, source: object, images: Path | None = None) -> str:
     """The data folder of a file, ``images`` if given; as the file says where the images are gone."""
     try:
@@ -219,7 +213,7 @@ def _cams(reader: Any, scale: Scale, found: Predictions) -> Iterator[Prediction]
     found.scores[image, header.columns["map_class"]] = reader.tail["score"]
 
 
-def _folder(folder: Path, classes: ClassList | None) -> Predictions:
+def _folder(folder: Path, classes: ClassList | None, messages: Messages) -> Predictions:
     paths = sorted(
         p for p in folder.rglob("*") if p.is_file() and is_image_name(p.name) and p.suffix != ".jpg"
     )
@@ -231,8 +225,9 @@ def _folder(folder: Path, classes: ClassList | None) -> Predictions:
     names = tuple(p.relative_to(folder).as_posix() for p in paths)
 
     def read() -> Iterator[Prediction]:
+        white = meaning_of_white(paths, listed, messages)
         for i, path in enumerate(paths):
-            labels = read_mask(path, listed)
+            labels = read_mask(path, listed, white=white)
             yield Prediction(i, names[i], (labels.shape[0], labels.shape[1]), (Layer(labels),))
 
     return Predictions(folder.name, "folder", names, listed, None, str(folder), ("masks",), read())
@@ -241,14 +236,14 @@ def _folder(folder: Path, classes: ClassList | None) -> Predictions:
 def folder_classes(
     source: object, truth: str | Path | None, class_list: str | Path | None
 ) -> ClassList | None:
-    """The class list of a folder of masks: as named, else the one beside the masks or the truth."""
+    """The class list of a folder of masks: its own, else the named one, else that of the truth."""
     if source is None or not Path(str(source)).is_dir():
         return None
-    places = [Path(str(p)) for p in (truth, source) if p is not None]
-    places += [p.parent for p in places]
+    folder = Path(str(source))
+    if (own := find_view(folder).classes) is not None:
+        return own
     if class_list is not None:
-        return find_view(places[0], class_list=class_list).classes
-    for place in places:
-        if place.is_dir() and (view := find_view(place)).classes is not None:
-            return view.classes
-    return None
+        return find_view(Path(truth or folder), class_list=class_list).classes
+    if truth is not None and Path(truth).is_dir() and (theirs := list_beside_masks(Path(truth))) is not None:
+        return theirs
+    return list_beside_masks(folder)

@@ -13,9 +13,9 @@ from wsstool.errors import BadInputError, MissingInputError
 from wsstool.metrics.sizes import SIZES
 from wsstool.stages.inputs.image_folder import in_words, tried_folders
 from wsstool.stages.options.scoring import EvalOptions
-from wsstool.stages.scoring.ground_truth import chosen_images
+from wsstool.stages.scoring.ground_truth import chosen_images, source_name
 from wsstool.stages.scoring.object_counts import ProposalCounts
-from wsstool.stages.scoring.predictions import data_folder, source_name
+from wsstool.stages.scoring.predictions import data_folder
 from wsstool.stages.scoring.scorer import Scorer, Source, Table
 from wsstool.types import ClassList, Messages, tracked
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable
 
 from wsstool.data.classlist import with_background
@@ -33,4 +34,4 @@ def read(names: Iterable[str], classes: ClassList | None = None) -> Tags:
 def _class_of(name: str) -> str | None:
     """Return the only folder that is neither a split nor an image folder."""
     folders = [f for f in name.split("/")[:-1] if f not in IMAGE_FOLDERS and not _SPLIT.fullmatch(f)]
-    return folders[0] if len(folders) == 1 else None
+    return unicodedata.normalize("NFC", folders[0]) if len(folders) == 1 else None

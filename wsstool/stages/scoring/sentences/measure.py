@@ -14,7 +14,7 @@ from wsstool.expressions.expression import Expression
 from wsstool.expressions.tokenizer import tokenize
 from wsstool.metrics.referring import central_object, largest_object
 from wsstool.stages.options.scoring import EvalOptions
-from wsstool.stages.scoring.predictions import source_name
+from wsstool.stages.scoring.ground_truth import source_name
 from wsstool.stages.scoring.scorer import Source
 from wsstool.stages.scoring.sentences.counts import SentenceScores
 from wsstool.stages.scoring.sentences.truth import SentenceTruth, find_sentences
