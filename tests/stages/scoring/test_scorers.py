@@ -138,6 +138,14 @@ def test_a_threshold_without_background_does_nothing():
     ]
 
 
+def says_the_same(changed, whole):
+    """Whether a changed file holds the same values: the last digit of a float need not matter."""
+    try:
+        return json.loads(changed) == json.loads(whole)
+    except ValueError:
+        return False
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_score_files_have_a_checksum(scored, name, tmp_path):
     source, options = scored[name]
@@ -148,12 +156,17 @@ def test_score_files_have_a_checksum(scored, name, tmp_path):
     for bit in random.integers(0, 8 * (len(whole) - 1), 60):  # the line break at the end says nothing
         bad = bytearray(whole)
         bad[bit // 8] ^= 1 << bit % 8
+        if says_the_same(bad, whole):
+            continue
         path.write_bytes(bad)
         with pytest.raises(BadInputError):
             evaluate(path)
     digit = bytes(whole).index(b'":[') + 4
     for at in (place for place in range(digit, len(whole) - 30, 97) if whole[place : place + 1].isdigit()):
-        path.write_bytes(whole[:at] + bytes([ord("0") + (whole[at] - ord("0") + 1) % 10]) + whole[at + 1 :])
+        bad = whole[:at] + bytes([ord("0") + (whole[at] - ord("0") + 1) % 10]) + whole[at + 1 :]
+        if says_the_same(bad, whole):
+            continue
+        path.write_bytes(bad)
         with pytest.raises(BadInputError, match=r"scores.json' is damaged or was edited: its checksum"):
             evaluate(path)
     for cut in (0, 1, 30, len(whole) // 2, len(whole) - 3):

@@ -70,5 +70,9 @@ def test_other_images_and_sentences_are_refused(root, predicted, tmp_path):
     odd = json.loads((tmp_path / "odd.json").read_text())
     odd["per_sentence"]["words"][0] += 1
     (tmp_path / "odd.json").write_text(json.dumps(odd))
+    with pytest.raises(BadInputError, match="its checksum does not match"):
+        evaluate(predicted, against=tmp_path / "odd.json")
+    del odd["crc32"]
+    (tmp_path / "odd.json").write_text(json.dumps({**odd, "wsstool_scores": 1}))
     with pytest.raises(BadInputError, match="score different sentences"):
         evaluate(predicted, against=tmp_path / "odd.json")

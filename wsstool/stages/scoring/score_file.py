@@ -1,12 +1,11 @@
 """Score files: counts per image as JSON, to merge parts of a data set and rescore without masks.
 
-The last entry is the CRC-32 of the text without it; files of version 1 have none.
+The entry ``crc32`` is the checksum of the others, spelled as they are written; files of version 1 have none.
 """
 
 from __future__ import annotations
 
 import json
-import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,6 @@ from wsstool.errors import BadInputError, MissingInputError
 from wsstool.stages.scoring.scorer import Counts, Scorer
 
 FORMAT = 2
-_CHECKSUM = re.compile(rb',"crc32":(\d{1,10})\}\s*\Z')
 
 C = TypeVar("C", bound=Counts)
 
@@ -41,14 +39,14 @@ def load(path: str | Path) -> dict[str, Any]:
     """
     content: Any = None
     try:
-        text = Path(path).read_bytes()
-        _compare_checksum(path, text)
-        content = json.loads(text)
+        content = json.loads(Path(path).read_bytes())
         version = content["wsstool_scores"]
         if version > FORMAT:
             raise BadInputError(f"'{path}' was written by a later version of wsstool")
-        if version != 1 and "crc32" not in content:
-            raise _damaged(path)
+        checksum = content.pop("crc32", None)
+        is_old = version == 1 and checksum is None
+        if not is_old and checksum != zlib.crc32(_text(content).encode()):
+            raise BadInputError(f"'{path}' is damaged or was edited: its checksum does not match")
     except OSError as error:
         raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
@@ -58,18 +56,12 @@ def load(path: str | Path) -> dict[str, Any]:
                 "run eval on the detections again"
             ) from None
         raise not_a_score_file(path) from error
-    content.pop("crc32", None)
     return dict(content)
 
 
-def _compare_checksum(path: str | Path, text: bytes) -> None:
-    found = _CHECKSUM.search(text)
-    if found is not None and int(found[1]) != zlib.crc32(text[: found.start()] + b"}"):
-        raise _damaged(path)
-
-
-def _damaged(path: str | Path) -> BadInputError:
-    return BadInputError(f"'{path}' is damaged or was edited: its checksum does not match")
+def _text(content: dict[str, Any]) -> str:
+    """Spell the content in the one way over which checksums are taken, however the file is laid out."""
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def not_a_score_file(path: str | Path) -> BadInputError:
@@ -84,8 +76,8 @@ def write_counts(path: Path, counts: Counts, summary: dict[str, Any]) -> None:
         CannotWriteError: no such folder, no space, no permission.
     """
     content = {"wsstool_scores": FORMAT, **counts.content(summary)}
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    write_text(Path(path), f'{text[:-1]},"crc32":{zlib.crc32(text.encode())}}}\n')
+    checksum = zlib.crc32(_text(content).encode())
+    write_text(Path(path), _text({**content, "crc32": checksum}) + "\n")
 
 
 def join_counts(paths: Sequence[str | Path], contents: Sequence[dict[str, Any]], counts: type[C]) -> C:
