@@ -257,7 +257,7 @@ def test_a_container_that_holds_itself(tmp_path: Path) -> None:
         ("background", "none"),
         ("background", 7), ("output_stride", "8"), ("output_stride", -8), ("mean", [0.5]),
         ("mean", [0.5, float("nan"), 0.5]), ("std", [0.0, 1.0, 1.0]), ("palette", [[1, 2]]),
-        ("palette", [[1, 2, 300]]), ("provenance", "wsstool"), ("provenance", [{"command": "x"}]),
+        ("palette", [[1, 2, 300]]), ("provenance", "wsstool"), ("provenance", [{"command": 1}]),
         ("pool", 1), ("head_bias", "no"), ("dropout", float("inf")), ("image_size", 1e9), ("params", []),
         ("vocabulary", [1]),
     ],

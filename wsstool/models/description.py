@@ -78,7 +78,10 @@ def _deviations(value: Any) -> bool:
 
 
 def _step(value: Any) -> bool:
-    return isinstance(value, Mapping) and all(_text(value.get(name)) for name in ("stage", "key", "command"))
+    """Whether a value is one command of a history; old ones have no key."""
+    return isinstance(value, Mapping) and all(
+        _text(value.get(name, default)) for name, default in (("command", None), ("stage", ""), ("key", ""))
+    )
 
 
 def _table(value: Any) -> bool:

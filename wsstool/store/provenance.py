@@ -130,12 +130,12 @@ def history(stage: str, params: Mapping[str, Any], inputs: Sequence[Input]) -> l
     steps: dict[str, dict[str, Any]] = {}
     for one in inputs:
         for step in one.provenance:
-            steps.setdefault(step["key"], dict(step))
+            steps.setdefault(step.get("key", ""), dict(step))
     key = key_of(stage, params, inputs)
     described = []
     for one in inputs:
         last = one.provenance[-1] if one.provenance else None
-        made = {"made_by": last["stage"], "made_key": last["key"]} if last else {}
+        made = {"made_by": last.get("stage", ""), "made_key": last.get("key", "")} if last else {}
         described.append({"role": one.role, "path": one.path, **one.identity, **made})
     steps[key] = provenance_entry(stage, params, described, key)
     return list(steps.values())
