@@ -77,5 +77,10 @@ def _joined(files: Sequence[WrittenBoxes]) -> WrittenBoxes:
             raise BadInputError(
                 f"{first.source} and {other.source} both list {twice[0]!r}; name one of them with --boxes"
             )
-        first = replace(first, images={**first.images, **other.images}, rows=first.rows + other.rows)
+        first = replace(
+            first,
+            images={**first.images, **other.images},
+            rows=first.rows + other.rows,
+            notes=first.notes + other.notes,
+        )
     return first

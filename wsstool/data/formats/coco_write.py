@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from wsstool.annotation_file import read_json
 from wsstool.data.formats.coco import in_list
+from wsstool.data.formats.coco_index import read_index
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape
 from wsstool.data.listing import Lookup
@@ -38,15 +39,17 @@ def write_instances(
         BadInputError: ``like`` lacks an image or a category.
 
     Notes:
-        Annotations keep the ids of the boxes unless one occurs twice; then all are numbered from 1. The mask
-        of a sentence is an annotation with ``sentences`` and ``ann_id``, the id of its object.
+        Annotations keep the ids of the boxes unless one occurs twice or is 0, which COCO's evaluation takes
+        for "no match"; then all are numbered from 1. The mask of a sentence is an annotation with
+        ``sentences`` and ``ann_id``, the id of its object.
 
     Source: Lin et al., ECCV 2014, and the description of the format at cocodataset.org; written from it.
     """
     check_shape(shape, "mask", "polygon")
     ids = _Ids.of(images, classes, like)
     known = [instance.id for image in images for instance in image.instances]
-    numbers = iter(known if len(set(known)) == len(known) else range(1, len(known) + 1))
+    is_kept = len(set(known)) == len(known) and min(known, default=1) > 0
+    numbers = iter(known if is_kept else range(1, len(known) + 1))
     head = {
         "info": {"description": "wsstool export"},
         "images": [
@@ -108,9 +111,10 @@ class _Ids:
         source = f"COCO file {str(like)!r}"
         data = read_json(like, source)
         try:
-            files = {str(image["file_name"]): image["id"] for image in data["images"]}
-            categories = {in_list(str(c["name"]), classes): int(c["id"]) for c in data["categories"]}
-        except (KeyError, TypeError, ValueError) as error:
+            index = read_index(data, source)
+            files = {name: i for i, name in index.files.items()}
+            categories = {in_list(index.categories[i], classes): i for i in index.first_ids.values()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInputError(f"{source} is not a COCO instances file ({error})") from None
         spelled = list(files)
         lookup = Lookup(spelled)
