@@ -7,7 +7,7 @@ first, then in the working directory. A label file ``labels_VIEW.csv`` belongs t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -95,6 +95,34 @@ class Dataset:
                 continue  # the stage that decodes the image reports and counts the error
         return sizes
 
+    def images_of_folder(self) -> tuple[str, ...]:
+        """Return the names of all images of the data folder, of which these may be a part."""
+        return find_images(self.root)
+
+    def placed(
+        self, spellings: Collection[str], source: str, messages: Messages = SILENT
+    ) -> tuple[dict[str, int], set[str]]:
+        """Match image names of another file with the images, see ``Lookup.find_all``.
+
+        Returns:
+            Name -> number of its image; and the names that no image of the data folder has.
+        """
+        places = Lookup(self.names).find_inside(spellings, source)
+        others = [spelling for spelling in spellings if spelling not in places]
+        if not others:
+            return places, set()
+        folder, place = self.images_of_folder(), {name: i for i, name in enumerate(self.names)}
+        at = {name: k for k, name in enumerate(folder)}
+        found = Lookup(folder).find_all(
+            others,
+            source,
+            taken={at[self.names[i]] for i in places.values()},
+            usable={at[name] for name in self.names},
+            messages=messages,
+        )
+        here = {spelling: place[folder[k]] for spelling, k in found.items() if folder[k] in place}
+        return places | here, set(others) - set(found)
+
     def subset(self, indices: Iterable[int]) -> Dataset:
         """Return the images with these indices, in this order."""
         chosen = [int(i) for i in indices]
@@ -154,13 +182,14 @@ def open_dataset(
     view = find_view(root, labels=labels, class_list=class_list, masks=masks)
     layout, tags = read_tags(root, names, view, split=split, boxes=boxes)
     lookup = Lookup(names)
-    indices = split_indices(root, names, lookup, split, listed=tags is not None and tags.only)
+    listed = tags is not None and tags.only
+    indices = split_indices(root, names, lookup, split, listed=listed, messages=messages)
     if tags is None:
         classes, void = view.classes or ClassList(()), void_ids(view.classes)
         return Dataset(root, names, classes, None, layout, view.masks, void).subset(indices)
     for note in tags.notes:
         messages.say(note)
-    rows, indices = _placed(tags, lookup, indices, is_split=split is not None)
+    rows, indices = _placed(tags, lookup, indices, is_split=split is not None, messages=messages)
     has_tags = not tags.partial or any(i in rows for i in indices)
     matrix = _matrix(tags, names, rows, indices, untagged) if has_tags else None
     chosen = tuple(names[i] for i in indices)
@@ -168,19 +197,16 @@ def open_dataset(
 
 
 def _placed(
-    tags: Tags, lookup: Lookup, indices: list[int], *, is_split: bool
+    tags: Tags, lookup: Lookup, indices: list[int], *, is_split: bool, messages: Messages
 ) -> tuple[dict[int, str], list[int]]:
     """Return image index -> its name in the tags; and the images that remain."""
+    places = lookup.find_all(tags.rows, tags.source, messages=messages)
     rows: dict[int, str] = {}
-    missing = []
-    for spelling in tags.rows:
-        i = lookup.find(spelling, tags.source)
-        if i is None:
-            missing.append(spelling)
-        elif i in rows:
+    for spelling, i in places.items():
+        if i in rows:
             raise BadInputError(f"an image is listed twice in {tags.source}: {rows[i]!r} and {spelling!r}")
-        else:
-            rows[i] = spelling
+        rows[i] = spelling
+    missing = [spelling for spelling in tags.rows if spelling not in places]
     # With a split, only the images of that split need to exist.
     if missing and not (is_split and not tags.only):
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

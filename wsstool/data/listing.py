@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path, PurePosixPath
 
 from wsstool.data.images import SUFFIXES
+from wsstool.data.trailing_paths import by_trailing_path
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.types import SILENT, Messages
 
 IMAGE_FOLDERS = ("images", "img", "imgs", "JPEGImages")
 """Folders that contain the images if a dataset has other files beside them."""
@@ -86,12 +88,16 @@ def checked_name(name: str, source: str) -> str:
     Raises:
         BadInputError: empty, absolute, or leading out of the folder.
     """
-    path = PurePosixPath(name)
     if not name or "\0" in name:
         raise BadInputError(f"{source} has an empty image name")
-    if path.is_absolute() or ".." in path.parts:
+    if _is_outside(name):
         raise BadInputError(f"{source} names {name!r}, which is outside the data folder")
     return name
+
+
+def _is_outside(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts
 
 
 class Lookup:
@@ -135,6 +141,50 @@ class Lookup:
             if i is not None:
                 return i
         return None
+
+    def find_inside(self, names: Iterable[str], source: str) -> dict[str, int]:
+        """Return the index of the image of each name that ``find`` knows; paths out of the folder are none.
+
+        Raises:
+            BadInputError: an empty name, or one that fits several images.
+        """
+        inside = {name: self.find(name, source) for name in names if not _is_outside(name)}
+        return {name: i for name, i in inside.items() if i is not None}
+
+    def find_all(
+        self,
+        names: Iterable[str],
+        source: str,
+        *,
+        taken: Collection[int] = (),
+        usable: Collection[int] | None = None,
+        messages: Messages = SILENT,
+    ) -> dict[str, int]:
+        """Return the index of the image of each name; names of no image are left out.
+
+        Names that ``find`` does not know, such as paths of another machine, are matched by their trailing
+        path or bare name where exactly one image has it.
+
+        Args:
+            names: as ``source`` writes them.
+            source: for messages.
+            taken, usable: see ``by_trailing_path``.
+            messages: receives a warning about names that are matched in this way.
+
+        Raises:
+            BadInputError: an empty name, or one that fits several images.
+        """
+        names = list(names)
+        found = self.find_inside(names, source)
+        others = [name for name in names if name not in found]
+        far = by_trailing_path(others, self._names, {*taken, *found.values()}, usable)
+        if far:
+            name, i = next(iter(far.items()))
+            messages.warn(
+                f"{len(far)} images of {source} are matched by trailing path or bare name, such as {name!r} "
+                f"with {self._names[i]!r}"
+            )
+        return found | far
 
 
 def _stem(name: str) -> str:

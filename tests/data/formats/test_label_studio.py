@@ -183,7 +183,7 @@ def test_what_is_no_shape_is_counted(tmp_path):
         ([task(region("polygonlabels", points=[[1, 2], [3]]))], "is not a Label Studio export"),
         ([task(region("polygonlabels", points=[[1, 2], [3, float("nan")]]))], "corner that is not a number"),
         ([task(region("brushlabels", rle=[1, 2]))], "task 9, region 1: a brush whose run lengths end early"),
-        ([task(region(), image="/data/local-files/?d=../../x.png")], None),
+        ([task(region(), image="/data/local-files/?d=../../y.png")], None),
         (["x"], "is not a Label Studio export"),
         ([7], "is not a Label Studio export"),
     ],
@@ -194,4 +194,4 @@ def test_malformed_files_are_refused_in_a_sentence(tmp_path, tasks, message):
     with pytest.raises(BadInputError) as error:
         label_studio.read_boxes(path)
         read_boxes(open_dataset(tmp_path, labels="images"), path)
-    assert (message or "outside the data folder") in str(error.value) and "\n" not in str(error.value)
+    assert (message or "lists none of the 1 images") in str(error.value) and "\n" not in str(error.value)

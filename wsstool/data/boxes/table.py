@@ -17,7 +17,6 @@ from wsstool.data.boxes.sources import written_boxes
 from wsstool.data.dataset import Dataset
 from wsstool.data.formats import WrittenBoxes
 from wsstool.data.geometry.shapes import shape_mask
-from wsstool.data.listing import Lookup, find_images
 from wsstool.errors import BadInputError, UsageError
 from wsstool.regions import Boxes
 from wsstool.types import SILENT, ClassList, Messages
@@ -217,22 +216,19 @@ def _places(
     written: WrittenBoxes, dataset: Dataset, sizes: np.ndarray, dropped: Counter[str], messages: Messages
 ) -> dict[str, int]:
     """Map image names of the source to image indices; report images that are missing."""
-    lookup = Lookup(dataset.names)
-    found = {spelling: lookup.find(spelling, written.source) for spelling in written.images}
-    places = {spelling: i for spelling, i in found.items() if i is not None}
-    others = [spelling for spelling, i in found.items() if i is None]
-    if others:
-        everywhere = Lookup(find_images(dataset.root))
-        absent = {one for one in others if everywhere.find(one, written.source) is None}
-        if absent:
-            lost = sum(row.image in absent for row in written.rows)
-            dropped["its image is not there"] += lost
-            messages.warn(
-                f"{written.source} lists {len(absent)} images that are not in the data folder, such as "
-                f"{min(absent)!r}, with {lost} boxes"
-            )
+    places, absent = dataset.placed(written.images, written.source, messages)
     if not places:
-        raise BadInputError(f"{written.source} lists none of the {len(dataset)} images")
+        raise BadInputError(
+            f"{written.source} lists none of the {len(dataset)} images: it has "
+            f"{next(iter(written.images), 'no image')!r}, the data folder {next(iter(dataset.names), '')!r}"
+        )
+    if absent:
+        lost = sum(row.image in absent for row in written.rows)
+        dropped["its image is not there"] += lost
+        messages.warn(
+            f"{written.source} lists {len(absent)} images that are not in the data folder, such as "
+            f"{min(absent)!r}, with {lost} boxes"
+        )
     for spelling, i in places.items():
         stated, real = written.images[spelling], tuple(sizes[i].tolist())
         if stated is not None and all(real) and stated != real:

@@ -15,7 +15,6 @@ from wsstool.data.formats import WrittenBoxes
 from wsstool.data.formats.box_file import read_box_file
 from wsstool.data.geometry.instances import Window, around, extent
 from wsstool.data.label_views import find_view
-from wsstool.data.listing import Lookup
 from wsstool.errors import BadInputError, UsageError
 from wsstool.options import takes
 from wsstool.regions import Boxes
@@ -87,6 +86,9 @@ class _StatedImages(Dataset):
 
     stated: tuple[tuple[int, int], ...] = ()
 
+    def images_of_folder(self) -> tuple[str, ...]:
+        return self.names
+
     def sizes(self) -> np.ndarray:
         return np.array(self.stated, np.int32).reshape(-1, 2)
 
@@ -97,9 +99,8 @@ def _images(
     """Return the images of the file: those of the folder, or as the file describes them."""
     if images is not None:
         dataset = open_dataset(images, labels="images", class_list=class_list)
-        lookup = Lookup(dataset.names)
-        found = {lookup.find(name, written.source) for name in written.images}
-        return dataset.subset(sorted(i for i in found if i is not None)) if found - {None} else dataset
+        found, _ = dataset.placed(written.images, written.source)
+        return dataset.subset(sorted(set(found.values()))) if found else dataset
     classes = find_view(Path(), class_list=class_list).classes if class_list else None
     used = {row.image for row in written.rows}
     sizes = {}
