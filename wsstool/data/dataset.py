@@ -14,11 +14,11 @@ from pathlib import Path
 import numpy as np
 
 from wsstool.data.formats import Tags
-from wsstool.data.images import image_size
+from wsstool.data.images import image_size, turning
 from wsstool.data.known_classes import void_ids
 from wsstool.data.label_views import find_view
 from wsstool.data.layouts import read_tags
-from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, without_suffix
+from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, unread_files, without_suffix
 from wsstool.data.masks import read_mask
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
@@ -81,7 +81,7 @@ class Dataset:
         if mask.shape != size:
             raise BadInputError(
                 f"mask {str(path)!r} has {mask.shape[1]} x {mask.shape[0]} pixels, its image {size[1]} x "
-                f"{size[0]}"
+                f"{size[0]}{turning(self.path(i), (mask.shape[0], mask.shape[1]), size)}"
             )
         return mask
 
@@ -167,7 +167,7 @@ def open_dataset(
             given.
         masks: folder of the masks.
         untagged: accept images that are missing from the tags, as images without tags.
-        messages: receives notes on assumptions about the tags.
+        messages: receives notes on assumptions about the tags, and on files that are left out.
 
     Raises:
         MissingInputError: no such folder or file, no images, or a named image that does not exist.
@@ -176,9 +176,11 @@ def open_dataset(
         UsageError: several layouts or splits fit (the message names them), or no split of that name.
     """
     root = Path(path)
-    names = find_images(root)
+    names, unread = find_images(root), unread_files(root)
     if not names:
-        raise MissingInputError(f"there are no images in {str(root)!r}")
+        raise MissingInputError(f"there are no images in {str(root)!r}" + (f"; {unread}" if unread else ""))
+    if unread:
+        messages.warn(unread)
     view = find_view(root, labels=labels, class_list=class_list, masks=masks)
     layout, tags = read_tags(root, names, view, split=split, boxes=boxes)
     lookup = Lookup(names)

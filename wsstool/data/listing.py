@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from wsstool.data.images import SUFFIXES
@@ -15,6 +16,20 @@ IMAGE_FOLDERS = ("images", "img", "imgs", "JPEGImages")
 """Folders that contain the images if a dataset has other files beside them."""
 
 _NOT_IMAGES = ("mask", "segmentation", "annotation", "splits", "imagesets", "train_pm")
+
+_BESIDE_IMAGES = {
+    "txt", "csv", "tsv", "json", "jsonl", "ndjson", "xml", "yaml", "yml", "toml", "ini", "cfg", "md", "rst",
+    "html", "log", "npy", "npz", "mat", "h5", "p", "pkl", "pickle", "pth", "pt", "py", "sh", "lst", "names",
+    "data", "cache", "db", "zip", "gz", "tar", "part", "labels",
+}  # fmt: skip
+"""Endings of other files in a folder of images."""
+
+_UNREAD_IMAGES = {
+    "svs", "ndpi", "scn", "mrxs", "vms", "vmu", "bif", "czi", "vsi", "qptiff", "lif", "nd2", "heic", "heif",
+    "avif", "jxl", "jfif", "dcm", "nii", "raw", "cr2", "cr3", "nef", "arw", "dng", "orf", "rw2", "psd", "exr",
+    "hdr", "svg", "pdf", "ico", "pcx", "pbm", "mp4", "avi", "mov", "mkv", "webm",
+}  # fmt: skip
+"""Endings of images and films that are not read, wherever they are."""
 
 
 def is_image_name(name: str) -> bool:
@@ -44,8 +59,41 @@ def find_images(root: Path) -> tuple[str, ...]:
         raise BadInputError(f"{str(root)!r} is a file; name a data folder with images")
     if not root.is_dir():
         raise MissingInputError(f"there is no folder {str(root)!r}")
-    start = next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), root)
-    names: list[str] = []
+    names = []
+    for folder, files in _walk(_image_folder(root)):
+        base = folder.relative_to(root).as_posix()
+        names += [name if base == "." else f"{base}/{name}" for name in files if is_image_name(name)]
+    names.sort()
+    _check_unique(names)
+    return tuple(names)
+
+
+def unread_files(root: Path) -> str:
+    """Return a sentence about the files beside the images whose ending is not read; empty if there are none.
+
+    In a folder of images that is every ending but those of label files, else those of known image formats.
+    """
+    start, left = _image_folder(root), Counter[str]()
+    for _, files in _walk(start):
+        for name in files:
+            ending = os.path.splitext(name)[1].lower()[1:]
+            is_beside = ending in _BESIDE_IMAGES if start != root else ending not in _UNREAD_IMAGES
+            if not is_beside and not is_image_name(name):
+                left[f".{ending}" if ending else "none"] += 1
+    if not left:
+        return ""
+    ordered = sorted(left, key=lambda ending: (-left[ending], ending))
+    count, endings = left.total(), ", ".join(ordered[:6])
+    what = "file with an ending" if count == 1 else "files with endings"
+    return f"left out: {count} {what} that {'is' if count == 1 else 'are'} not read ({endings})"
+
+
+def _image_folder(root: Path) -> Path:
+    return next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), root)
+
+
+def _walk(start: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield every folder with images, and its files that are not hidden."""
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(start, followlinks=True):
         folders[:] = sorted(
@@ -56,15 +104,7 @@ def find_images(root: Path) -> tuple[str, ...]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        base = Path(folder).relative_to(root).as_posix()
-        names += [
-            name if base == "." else f"{base}/{name}"
-            for name in files
-            if is_image_name(name) and name[0] != "."
-        ]
-    names.sort()
-    _check_unique(names)
-    return tuple(names)
+        yield Path(folder), [name for name in files if name[0] != "."]
 
 
 def _check_unique(names: list[str]) -> None:

@@ -17,6 +17,7 @@ from wsstool.data.boxes.sources import written_boxes
 from wsstool.data.dataset import Dataset
 from wsstool.data.formats import WrittenBoxes
 from wsstool.data.geometry.shapes import shape_mask
+from wsstool.data.images import turning
 from wsstool.errors import BadInputError, UsageError
 from wsstool.regions import Boxes
 from wsstool.types import SILENT, ClassList, Messages
@@ -232,9 +233,10 @@ def _places(
     for spelling, i in places.items():
         stated, real = written.images[spelling], tuple(sizes[i].tolist())
         if stated is not None and all(real) and stated != real:
+            turned = turning(dataset.path(i), stated, (real[0], real[1]))
             raise BadInputError(
                 f"{written.source} states {stated[1]} x {stated[0]} pixels for {spelling!r}, but the image "
-                f"has {real[1]} x {real[0]}; its boxes were made for another size"
+                f"has {real[1]} x {real[0]}{turned}; its boxes were made for another size"
             )
     return places
 

@@ -11,6 +11,7 @@ import torch
 
 from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.listing import unread_files
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
 from wsstool.models.class_probabilities import on_grid
@@ -20,6 +21,7 @@ from wsstool.registry import DENSE
 from wsstool.runtime import pick_device
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import Batch, dataset_batches
+from wsstool.stages.inputs.untagged import open_classes
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
@@ -34,7 +36,7 @@ from wsstool.stages.predict.prediction_files import (
 from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.stages.refiners import Refiner, find_refiner
 from wsstool.store.provenance import canonical_json, digest
-from wsstool.types import SILENT, ClassList, Messages
+from wsstool.types import ClassList, Messages
 
 
 def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str, Any]:
@@ -57,13 +59,7 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
             "--refine applies to label maps; with --probabilities, the network output is written unrefined"
         )
     refiner, own = find_refiner(options.refine, options.settings, messages, of_probabilities=True)
-    dataset = open_dataset(
-        options.data,
-        split=options.split,
-        labels=options.labels,
-        class_list=options.class_list,
-        messages=messages if options.targets == "labels" else SILENT,  # else the weights name the classes
-    )
+    dataset = _images(options, messages)
     dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
     corruption = open_corruption(options, messages, needs_still_objects=True)
     segmenter = _open(options, dataset.classes, messages)
@@ -104,6 +100,17 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
         found = per_image(segmenter.large_enough(images), results, writer.start)
         write_all(writer, found, messages, "predictions")
     return {"images": len(header), "failed": writer.failed, "key": header.key}
+
+
+def _images(options: LabelMapOptions, messages: Messages) -> Dataset:
+    """Return the images; their labels must be readable only if they decide."""
+    source = {"split": options.split, "labels": options.labels, "class_list": options.class_list}
+    if options.targets == "labels":
+        return open_dataset(options.data, **source, messages=messages)
+    if unread := unread_files(options.data):
+        messages.warn(unread)
+    # the weights name the classes, so there is nothing to say about those of the labels
+    return open_classes(options.data, **source, needs_classes=False)
 
 
 @dataclass(frozen=True)

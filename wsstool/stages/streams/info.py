@@ -19,6 +19,7 @@ from wsstool.expressions.expression import Expression, Expressions
 from wsstool.expressions.recognise import candidates
 from wsstool.expressions.tokenizer import MAX_WORDS, tokenize
 from wsstool.stages.inputs.sentences import is_split_of_images, open_sentences, rows_of_split
+from wsstool.stages.inputs.untagged import open_images
 from wsstool.types import SILENT, ClassList, Messages
 
 _SENTENCE_FILES = (".jsonl", ".json", ".p", ".pkl", ".pickle")
@@ -151,7 +152,11 @@ def _images(
 ) -> dict[str, Any]:
     """Describe the images of a split of the folder, or those that are ``chosen`` by name."""
     named = split if chosen is None else None
-    dataset = open_dataset(root, split=named, class_list=class_list, untagged=True, messages=messages)
+    try:
+        dataset = open_dataset(root, split=named, class_list=class_list, untagged=True, messages=messages)
+    except UsageError as error:
+        dataset = open_images(root, split=named, class_list=class_list)
+        messages.warn(f"labels are not counted: {str(error).partition(';')[0]}")
     if chosen is not None:
         dataset = dataset.subset(i for i, name in enumerate(dataset.names) if name in chosen)
     names = dataset.classes.names
