@@ -1,4 +1,4 @@
-"""Image names as another machine wrote them: backslashes, drive letters, folders that are not here."""
+"""Image names as another machine wrote them: addresses, backslashes, drive letters, folders not here."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
+from urllib.parse import unquote
+
+from wsstool.data.images import SUFFIXES
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
+_SERVER = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/]*")
+_LOCAL_FILE = re.compile(r"\?(?:[^#]*&)?d=")
 
 
 def path_parts(name: str) -> list[str]:
@@ -17,6 +22,28 @@ def path_parts(name: str) -> list[str]:
     ['set', 'images', 'a.png']
     """
     return [p for p in _DRIVE.sub("", name).replace("\\", "/").split("/") if p not in ("", ".", "..")]
+
+
+def path_of_address(address: str) -> str:
+    """Return the path of an image in a web address, or a plain path as it is.
+
+    A query or a fragment ends the path only behind the suffix of an image, so that names with ``?`` and ``#``
+    that were not escaped are read. Label Studio's local files are named by the query, ``?d=PATH``.
+
+    >>> path_of_address("https://example.org/set/a%20b.png?x=1"), path_of_address("/data/a#1.png")
+    ('/set/a b.png', '/data/a#1.png')
+    """
+    if local := _LOCAL_FILE.search(address):
+        return unquote(_before(address[local.end() :], "&"))
+    if address.startswith("/") or _SERVER.match(address):
+        return unquote(_before(_SERVER.sub("", address), "?#"))
+    return address
+
+
+def _before(path: str, marks: str) -> str:
+    """Cut a path at the first of some marks that comes behind the suffix of an image."""
+    ends = (k for k, letter in enumerate(path) if letter in marks)
+    return next((path[:k] for k in ends if os.path.splitext(path[:k])[1].lower() in SUFFIXES), path)
 
 
 def by_trailing_path(
