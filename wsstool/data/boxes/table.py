@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from wsstool.data.boxes.box_classes import box_classes
 from wsstool.data.boxes.class_ids import numbered
 from wsstool.data.boxes.judging import ClippedBoxes, JudgedRows, clipped_boxes, judged_rows
 from wsstool.data.boxes.number_forms import FORMS, check_form, check_scale
@@ -144,9 +145,9 @@ def table_of(
     Other arguments and errors as in ``read_boxes``.
     """
     form = written.form if box_format == "auto" else box_format
-    classes, class_id = _classes(written, dataset.classes)
     for note in written.notes:
         messages.warn(note)
+    classes, class_id = box_classes(written, dataset.classes, messages)
     sizes = dataset.sizes()
     dropped: Counter[str] = Counter(written.dropped)
     places = _places(written, dataset, sizes, dropped, messages)
@@ -201,16 +202,6 @@ def _check_numbers(
             f"{other})"
         )
     check_scale(placed.xyxy[own], placed.clipped[own], form, source)
-
-
-def _classes(written: WrittenBoxes, known: ClassList) -> tuple[ClassList, dict[str, int]]:
-    """Return the class list of the table and name -> class id: the dataset's list if it has all names."""
-    for classes in (known, written.classes):
-        place = {name: i for i, name in enumerate(classes.names)}
-        found = {row.name: place.get(row.name, place.get(row.name.replace(" ", "_"))) for row in written.rows}
-        if classes.names and None not in found.values():
-            return classes, {name: i for name, i in found.items() if i is not None}
-    raise BadInputError(f"{written.source} contains a box of a class that it does not list")
 
 
 def _places(
