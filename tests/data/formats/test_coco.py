@@ -123,14 +123,20 @@ def test_crowds_beside_single_objects_are_crowds(folder):
     assert not any("iscrowd" in text for text in heard.lines)
 
 
-def test_no_object_has_the_id_0(folder, tmp_path):
+@pytest.mark.parametrize(
+    ("ids", "expected"), [((0, 1, 2), [3, 1, 2]), ((7, 0), [7, 8]), ((0,), [1]), ((0, 0), [1, 2]), ((), [])]
+)
+def test_no_object_is_written_with_the_id_0(tmp_path, ids, expected):
+    objects = tuple(Instance.of("cat", MASK, (4, 3, 20, 9), number, (0, 0, 50, 30)) for number in ids)
+    classes = ClassList(("background", "cat"), 0)
+    write_instances([AnnotatedImage("a.png", (30, 50), objects)], tmp_path / "o.json", classes)
+    assert [a["id"] for a in json.loads((tmp_path / "o.json").read_text())["annotations"]] == expected
+
+
+def test_the_id_0_is_read_as_it_is(folder):
     coco(folder, [annotation(0), annotation(1), annotation(2)])
     table, heard = read(folder)
-    assert table.of(0).ids.tolist() == [3, 1, 2] and not heard.warned
-    one = Instance.of("cat", MASK, (4, 3, 20, 9), 0, (0, 0, 50, 30))
-    classes = ClassList(("background", "cat"), 0)
-    write_instances([AnnotatedImage("a.png", (30, 50), (one,))], tmp_path / "o.json", classes)
-    assert [a["id"] for a in json.loads((tmp_path / "o.json").read_text())["annotations"]] == [1]
+    assert table.of(0).ids.tolist() == [0, 1, 2] and not heard.warned
 
 
 def test_results_take_the_first_id_of_a_name(folder, tmp_path):

@@ -20,7 +20,7 @@ def numbered(written: WrittenBoxes, messages: Messages = SILENT) -> list[Written
     rows = []
     for row in written.rows:
         repeated += row.id in seen
-        if row.id < 1 or row.id in seen:
+        if row.id < 0 or row.id in seen:
             row = replace(row, id=free)
             free += 1
         seen.add(row.id)

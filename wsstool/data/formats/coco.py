@@ -161,8 +161,7 @@ def four_numbers(values: Any) -> tuple[float, float, float, float]:
 
 
 def _whole(value: Any) -> int:
-    """Return an id; -1 for none. COCO's evaluation takes 0 for "no match", so 0 is none."""
-    return value if isinstance(value, int) and 0 < value < 2**63 else -1
+    return value if isinstance(value, int) and 0 <= value < 2**63 else -1
 
 
 def _share(value: Any) -> float:

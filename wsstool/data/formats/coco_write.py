@@ -39,17 +39,18 @@ def write_instances(
         BadInputError: ``like`` lacks an image or a category.
 
     Notes:
-        Annotations keep the ids of the boxes unless one occurs twice or is 0, which COCO's evaluation takes
-        for "no match"; then all are numbered from 1. The mask of a sentence is an annotation with
-        ``sentences`` and ``ann_id``, the id of its object.
+        Annotations keep the ids of the boxes unless one occurs twice; then all are numbered from 1. COCO's
+        evaluation takes the id 0 for "no match": that object gets the number after the largest id. The mask
+        of a sentence is an annotation with ``sentences`` and ``ann_id``, the id of its object.
 
     Source: Lin et al., ECCV 2014, and the description of the format at cocodataset.org; written from it.
     """
     check_shape(shape, "mask", "polygon")
     ids = _Ids.of(images, classes, like)
     known = [instance.id for image in images for instance in image.instances]
-    is_kept = len(set(known)) == len(known) and min(known, default=1) > 0
-    numbers = iter(known if is_kept else range(1, len(known) + 1))
+    free = max(known, default=0) + 1
+    is_kept = len(set(known)) == len(known)
+    numbers = iter([number or free for number in known] if is_kept else range(1, len(known) + 1))
     head = {
         "info": {"description": "wsstool export"},
         "images": [

@@ -182,8 +182,7 @@ def _attribute(element: Element, name: str) -> str:
 
 def _id(element: Element) -> int:
     text = _attribute(element, "id")
-    number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
-    return number or -1
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
 
 
 def _score(element: Element, where: str) -> float:

@@ -207,7 +207,7 @@ def _number(value: Any, used: set[int]) -> int:
     """The id of a region if it is a number that no earlier region has, else -1."""
     text = str(value)
     number = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
-    if number in used or number == 0:
+    if number in used:
         return -1
     used.add(number)
     return number
