@@ -130,12 +130,13 @@ def checked_name(name: str, source: str) -> str:
     """
     if not name or "\0" in name:
         raise BadInputError(f"{source} has an empty image name")
-    if _is_outside(name):
+    if is_outside(name):
         raise BadInputError(f"{source} names {name!r}, which is outside the data folder")
     return name
 
 
-def _is_outside(name: str) -> bool:
+def is_outside(name: str) -> bool:
+    """Whether a name is absolute or leads out of the folder."""
     path = PurePosixPath(name)
     return path.is_absolute() or ".." in path.parts
 
@@ -188,7 +189,7 @@ class Lookup:
         Raises:
             BadInputError: an empty name, or one that fits several images.
         """
-        inside = {name: self.find(name, source) for name in names if not _is_outside(name)}
+        inside = {name: self.find(name, source) for name in names if not is_outside(name)}
         return {name: i for name, i in inside.items() if i is not None}
 
     def find_all(

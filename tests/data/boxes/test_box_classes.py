@@ -48,3 +48,9 @@ def test_classes_of_another_kind_keep_their_own_list_which_is_said():
 def test_a_class_that_the_source_itself_does_not_list():
     with pytest.raises(BadInputError, match="contains a box of a class that it does not list"):
         found(["emu"], ["nucleus"], ClassList(()))
+
+
+@pytest.mark.parametrize("name", ["background", "Background", "__background__"])
+def test_objects_of_the_background_are_said(name):
+    _, ids, said = found([name, "cat"], ["cat"], class_list([name, "cat"]))
+    assert ids == {name: 0, "cat": 1} and said == f"1 objects of x have the class '{name}', the background"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from wsstool.data.classlist import BACKGROUND_NAMES
 from wsstool.data.formats import WrittenBoxes
 from wsstool.data.palettes import class_palette
 from wsstool.errors import BadInputError
@@ -33,6 +34,10 @@ def box_classes(
     used = list(dict.fromkeys(row.name for row in written.rows))
     ids = _ids(known, used)
     lacking = [name for name in used if name not in ids]
+    for name in used:
+        if name.lower() in BACKGROUND_NAMES:
+            count = sum(row.name == name for row in written.rows)
+            messages.warn(f"{count} objects of {written.source} have the class '{name}', the background")
     if known.names and not lacking:
         return known, ids
     lists = f"{_listed(known)}; {written.source} has {_listed(written.classes)}"

@@ -14,7 +14,7 @@ import numpy as np
 
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
-from wsstool.data.formats.yolo_lines import are_poses, read_lines
+from wsstool.data.formats.yolo_lines import YoloLine, are_poses, read_lines
 from wsstool.data.formats.yolo_names import NAME_LISTS, read_description
 from wsstool.data.geometry.instances import AnnotatedImage
 from wsstool.data.geometry.polygons import joined
@@ -51,7 +51,8 @@ def read_boxes(
         BadInputError: a line in another format, or lines of which it is not known whether they are polygons.
     """
     source = f"YOLO folder {str(folder if root is None else root)!r}"
-    lines, images = [], {}
+    lines: list[YoloLine] = []
+    images: dict[str, tuple[int, int] | None] = {}
     for one in (folder, *more):
         prefix = "" if root is None else f"{_beside(one).relative_to(root).as_posix()}/"
         for path in sorted(one.rglob("*.txt")):

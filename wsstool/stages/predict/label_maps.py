@@ -104,13 +104,13 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
 
 def _images(options: LabelMapOptions, messages: Messages) -> Dataset:
     """Return the images; their labels must be readable only if they decide."""
-    source = {"split": options.split, "labels": options.labels, "class_list": options.class_list}
+    data, split, labels, class_list = options.data, options.split, options.labels, options.class_list
     if options.targets == "labels":
-        return open_dataset(options.data, **source, messages=messages)
-    if unread := unread_files(options.data):
+        return open_dataset(data, split=split, labels=labels, class_list=class_list, messages=messages)
+    if unread := unread_files(data):
         messages.warn(unread)
     # the weights name the classes, so there is nothing to say about those of the labels
-    return open_classes(options.data, **source, needs_classes=False)
+    return open_classes(data, split=split, labels=labels, class_list=class_list, needs_classes=False)
 
 
 @dataclass(frozen=True)
