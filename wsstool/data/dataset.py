@@ -7,7 +7,7 @@ first, then in the working directory. A label file ``labels_VIEW.csv`` belongs t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,11 +15,18 @@ import numpy as np
 
 from wsstool.data.class_match import class_ids, listed
 from wsstool.data.formats import Tags
-from wsstool.data.images import image_size
+from wsstool.data.images import image_size, turning
 from wsstool.data.known_classes import void_ids
 from wsstool.data.label_views import find_view
 from wsstool.data.layouts import read_tags
-from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, unicode_forms, without_suffix
+from wsstool.data.listing import (
+    IMAGE_FOLDERS,
+    Lookup,
+    find_images,
+    unicode_forms,
+    unread_files,
+    without_suffix,
+)
 from wsstool.data.masks import read_mask
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
@@ -86,7 +93,7 @@ class Dataset:
         if mask.shape != size:
             raise BadInputError(
                 f"mask {str(path)!r} has {mask.shape[1]} x {mask.shape[0]} pixels, its image {size[1]} x "
-                f"{size[0]}"
+                f"{size[0]}{turning(self.path(i), (mask.shape[0], mask.shape[1]), size)}"
             )
         return mask
 
@@ -99,6 +106,34 @@ class Dataset:
             except WsstoolError:
                 continue  # the stage that decodes the image reports and counts the error
         return sizes
+
+    def images_of_folder(self) -> tuple[str, ...]:
+        """Return the names of all images of the data folder, of which these may be a part."""
+        return find_images(self.root)
+
+    def placed(
+        self, spellings: Collection[str], source: str, messages: Messages = SILENT
+    ) -> tuple[dict[str, int], set[str]]:
+        """Match image names of another file with the images, see ``Lookup.find_all``.
+
+        Returns:
+            Name -> number of its image; and the names that no image of the data folder has.
+        """
+        places = Lookup(self.names).find_inside(spellings, source)
+        others = [spelling for spelling in spellings if spelling not in places]
+        if not others:
+            return places, set()
+        folder, place = self.images_of_folder(), {name: i for i, name in enumerate(self.names)}
+        at = {name: k for k, name in enumerate(folder)}
+        found = Lookup(folder).find_all(
+            others,
+            source,
+            taken={at[self.names[i]] for i in places.values()},
+            usable={at[name] for name in self.names},
+            messages=messages,
+        )
+        here = {spelling: place[folder[k]] for spelling, k in found.items() if folder[k] in place}
+        return places | here, set(others) - set(found)
 
     def subset(self, indices: Iterable[int]) -> Dataset:
         """Return the images with these indices, in this order."""
@@ -147,7 +182,7 @@ def open_dataset(
         untagged: accept images that are missing from the tags, as images without tags.
         unnamed: classes of tags without names (digits in file names, ``cls_labels.npy``) if there is no class
             list; None: those of a published set, or ``class-0``, ``class-1``, ...
-        messages: receives notes on assumptions about the tags.
+        messages: receives notes on assumptions about the tags, and on files that are left out.
 
     Raises:
         MissingInputError: no such folder or file, no images, or a named image that does not exist.
@@ -156,21 +191,24 @@ def open_dataset(
         UsageError: several layouts or splits fit (the message names them), or no split of that name.
     """
     root = Path(path)
-    names = find_images(root)
+    names, unread = find_images(root), unread_files(root)
     if not names:
-        raise MissingInputError(f"there are no images in {str(root)!r}")
+        raise MissingInputError(f"there are no images in {str(root)!r}" + (f"; {unread}" if unread else ""))
+    if unread:
+        messages.warn(unread)
     view = find_view(root, labels=labels, class_list=class_list, masks=masks)
     for note in view.notes:
         messages.say(note)
     layout, tags = read_tags(root, names, view, split=split, boxes=boxes, unnamed=unnamed)
     lookup = Lookup(names)
-    indices = split_indices(root, names, lookup, split, listed=tags is not None and tags.only)
+    listed = tags is not None and tags.only
+    indices = split_indices(root, names, lookup, split, listed=listed, messages=messages)
     if tags is None:
         classes, void = view.classes or ClassList(()), void_ids(view.classes)
         return Dataset(root, names, classes, None, layout, view.masks, void).subset(indices)
     for note in tags.notes:
         messages.say(note)
-    rows, indices = _placed(tags, lookup, indices, is_split=split is not None)
+    rows, indices = _placed(tags, lookup, indices, is_split=split is not None, messages=messages)
     has_tags = not tags.partial or any(i in rows for i in indices)
     matrix = _matrix(tags, names, rows, indices, untagged) if has_tags else None
     chosen = tuple(names[i] for i in indices)
@@ -178,19 +216,16 @@ def open_dataset(
 
 
 def _placed(
-    tags: Tags, lookup: Lookup, indices: list[int], *, is_split: bool
+    tags: Tags, lookup: Lookup, indices: list[int], *, is_split: bool, messages: Messages
 ) -> tuple[dict[int, str], list[int]]:
     """Return image index -> its name in the tags; and the images that remain."""
+    places = lookup.find_all(tags.rows, tags.source, messages=messages)
     rows: dict[int, str] = {}
-    missing = []
-    for spelling in tags.rows:
-        i = lookup.find(spelling, tags.source)
-        if i is None:
-            missing.append(spelling)
-        elif i in rows:
+    for spelling, i in places.items():
+        if i in rows:
             raise BadInputError(f"an image is listed twice in {tags.source}: {rows[i]!r} and {spelling!r}")
-        else:
-            rows[i] = spelling
+        rows[i] = spelling
+    missing = [spelling for spelling in tags.rows if spelling not in places]
     # With a split, only the images of that split need to exist.
     if missing and not (is_split and not tags.only):
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""

@@ -106,6 +106,30 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
             return _tiff_size(path)
 
 
+def turned_by_exif(path: str | os.PathLike[str]) -> bool:
+    """Whether the upright image has the sides of the stored pixels exchanged.
+
+    Raises:
+        MissingInputError, BadInputError: see ``image_size``.
+    """
+    path = Path(path)
+    with explained(path), opened(path) as image:
+        return _orientation(image) >= 5
+
+
+def turning(path: str | os.PathLike[str], stated: tuple[int, int], real: tuple[int, int]) -> str:
+    """Return a clause about the EXIF orientation if that is why two sizes differ, else an empty text.
+
+    Args:
+        path: the image.
+        stated: rows and columns of something that belongs to it.
+        real: rows and columns of the upright image.
+    """
+    if tuple(stated) != tuple(real)[::-1] or not turned_by_exif(path):
+        return ""
+    return " when it is turned upright as its EXIF orientation says"
+
+
 @contextlib.contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Convert exceptions of the decoders into one sentence with the name of the file."""

@@ -2,7 +2,7 @@
 
 Files with tags (tables, ``cls_labels.npy``, VOC annotations, COCO instances) and tags in file names compete
 with each other; folders are read as classes only if nothing else has tags. ``boxes.json`` beside a label
-table does not compete with it.
+table does not compete with it, nor do VOC annotations that are not beside ``JPEGImages/``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wsstool.data.formats import LAYOUTS, Tags, coco, voc
-from wsstool.data.formats.box_file import read_box_tags
+from wsstool.data.formats.box_file import read_annotation_tags, read_box_tags
 from wsstool.data.formats.tags import class_folders, file_name, npy, table
 from wsstool.data.label_views import LabelView, locate
 from wsstool.errors import MissingInputError, UsageError
@@ -58,8 +58,8 @@ def _read_file(path: Path, classes: ClassList | None, unnamed: ClassList | None)
         return "voc", voc.read(path, classes)
     if path.suffix == ".npy":
         return "npy", npy.read(path, classes or unnamed)
-    if path.suffix == ".json":
-        return "coco", coco.read(path, classes)
+    if path.suffix.lower() in (".json", ".xml", ".zip"):
+        return read_annotation_tags(path, classes)
     return "table", table.read(path, classes)
 
 
@@ -73,13 +73,15 @@ def _read_layout(
     has_table = bool(stated)
     if wanted in (None, "npy"):
         stated += [("npy", path) for path in npy.candidates(root)]
-    if wanted in (None, "voc"):
+    if wanted == "voc" or (wanted is None and (root / "JPEGImages").is_dir()):
         stated += [("voc", path) for path in voc.candidates(root)]
     if wanted in (None, "coco"):
         found = coco.candidates(root, split)
         stated += [("coco", path) for path in found if not (has_table and path.name == "boxes.json")]
     if wanted in (None, "file-name") and file_name.recognises(names):
         stated.append(("file-name", None))
+    if wanted is None and not stated:  # boxes beside other images
+        stated += [("voc", path) for path in voc.candidates(root)]
     if len(stated) > 1:
         spelled = ", ".join(f"{name} ({path.name})" if path else name for name, path in stated)
         raise UsageError(

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from wsstool.data.images import SUFFIXES
+from wsstool.data.trailing_paths import by_trailing_path
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.types import SILENT, Messages
 
 IMAGE_FOLDERS = ("images", "img", "imgs", "JPEGImages")
 """Folders that contain the images if a dataset has other files beside them."""
 
 _NOT_IMAGES = ("mask", "segmentation", "annotation", "splits", "imagesets", "train_pm")
+
+_BESIDE_IMAGES = {
+    "txt", "csv", "tsv", "json", "jsonl", "ndjson", "xml", "yaml", "yml", "toml", "ini", "cfg", "md", "rst",
+    "html", "log", "npy", "npz", "mat", "h5", "p", "pkl", "pickle", "pth", "pt", "py", "sh", "lst", "names",
+    "data", "cache", "db", "zip", "gz", "tar", "part", "labels",
+}  # fmt: skip
+"""Endings of other files in a folder of images."""
+
+_UNREAD_IMAGES = {
+    "svs", "ndpi", "scn", "mrxs", "vms", "vmu", "bif", "czi", "vsi", "qptiff", "lif", "nd2", "heic", "heif",
+    "avif", "jxl", "jfif", "dcm", "nii", "raw", "cr2", "cr3", "nef", "arw", "dng", "orf", "rw2", "psd", "exr",
+    "hdr", "svg", "pdf", "ico", "pcx", "pbm", "mp4", "avi", "mov", "mkv", "webm",
+}  # fmt: skip
+"""Endings of images and films that are not read, wherever they are."""
 
 
 def is_image_name(name: str) -> bool:
@@ -43,8 +60,41 @@ def find_images(root: Path) -> tuple[str, ...]:
         raise BadInputError(f"{str(root)!r} is a file; name a data folder with images")
     if not root.is_dir():
         raise MissingInputError(f"there is no folder {str(root)!r}")
-    start = next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), root)
-    names: list[str] = []
+    names = []
+    for folder, files in _walk(_image_folder(root)):
+        base = folder.relative_to(root).as_posix()
+        names += [name if base == "." else f"{base}/{name}" for name in files if is_image_name(name)]
+    names.sort()
+    _check_unique(names)
+    return tuple(names)
+
+
+def unread_files(root: Path) -> str:
+    """Return a sentence about the files beside the images whose ending is not read; empty if there are none.
+
+    In a folder of images that is every ending but those of label files, else those of known image formats.
+    """
+    start, left = _image_folder(root), Counter[str]()
+    for _, files in _walk(start):
+        for name in files:
+            ending = os.path.splitext(name)[1].lower()[1:]
+            is_beside = ending in _BESIDE_IMAGES if start != root else ending not in _UNREAD_IMAGES
+            if not is_beside and not is_image_name(name):
+                left[f".{ending}" if ending else "none"] += 1
+    if not left:
+        return ""
+    ordered = sorted(left, key=lambda ending: (-left[ending], ending))
+    count, endings = left.total(), ", ".join(ordered[:6])
+    what = "file with an ending" if count == 1 else "files with endings"
+    return f"left out: {count} {what} that {'is' if count == 1 else 'are'} not read ({endings})"
+
+
+def _image_folder(root: Path) -> Path:
+    return next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), root)
+
+
+def _walk(start: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Yield every folder with images, and its files that are not hidden."""
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(start, followlinks=True):
         folders[:] = sorted(
@@ -55,15 +105,7 @@ def find_images(root: Path) -> tuple[str, ...]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        base = Path(folder).relative_to(root).as_posix()
-        names += [
-            name if base == "." else f"{base}/{name}"
-            for name in files
-            if is_image_name(name) and name[0] != "."
-        ]
-    names.sort()
-    _check_unique(names)
-    return tuple(names)
+        yield Path(folder), [name for name in files if name[0] != "."]
 
 
 def _check_unique(names: list[str]) -> None:
@@ -87,10 +129,9 @@ def checked_name(name: str, source: str) -> str:
     Raises:
         BadInputError: empty, absolute, or leading out of the folder.
     """
-    path = PurePosixPath(name)
     if not name or "\0" in name:
         raise BadInputError(f"{source} has an empty image name")
-    if path.is_absolute() or ".." in path.parts:
+    if is_outside(name):
         raise BadInputError(f"{source} names {name!r}, which is outside the data folder")
     return name
 
@@ -98,6 +139,12 @@ def checked_name(name: str, source: str) -> str:
 def unicode_forms(name: str) -> tuple[str, str]:
     """Return a name with composed and with decomposed accents, as macOS writes them to disk."""
     return unicodedata.normalize("NFC", name), unicodedata.normalize("NFD", name)
+
+
+def is_outside(name: str) -> bool:
+    """Whether a name is absolute or leads out of the folder."""
+    path = PurePosixPath(name)
+    return path.is_absolute() or ".." in path.parts
 
 
 class Lookup:
@@ -151,6 +198,50 @@ class Lookup:
         if self._composed is not None:
             return self._composed.find(composed, source)
         return self.find(composed, source) if composed != name else None
+
+    def find_inside(self, names: Iterable[str], source: str) -> dict[str, int]:
+        """Return the index of the image of each name that ``find`` knows; paths out of the folder are none.
+
+        Raises:
+            BadInputError: an empty name, or one that fits several images.
+        """
+        inside = {name: self.find(name, source) for name in names if not is_outside(name)}
+        return {name: i for name, i in inside.items() if i is not None}
+
+    def find_all(
+        self,
+        names: Iterable[str],
+        source: str,
+        *,
+        taken: Collection[int] = (),
+        usable: Collection[int] | None = None,
+        messages: Messages = SILENT,
+    ) -> dict[str, int]:
+        """Return the index of the image of each name; names of no image are left out.
+
+        Names that ``find`` does not know, such as paths of another machine, are matched by their trailing
+        path or bare name where exactly one image has it.
+
+        Args:
+            names: as ``source`` writes them.
+            source: for messages.
+            taken, usable: see ``by_trailing_path``.
+            messages: receives a warning about names that are matched in this way.
+
+        Raises:
+            BadInputError: an empty name, or one that fits several images.
+        """
+        names = list(names)
+        found = self.find_inside(names, source)
+        others = [name for name in names if name not in found]
+        far = by_trailing_path(others, self._names, {*taken, *found.values()}, usable)
+        if far:
+            name, i = next(iter(far.items()))
+            messages.warn(
+                f"{len(far)} images of {source} are matched by trailing path or bare name, such as {name!r} "
+                f"with {self._names[i]!r}"
+            )
+        return found | far
 
 
 def _stem(name: str) -> str:

@@ -7,10 +7,17 @@ from pathlib import Path
 from wsstool.data.label_views import locate
 from wsstool.data.listing import IMAGE_FOLDERS, Lookup
 from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.types import SILENT, Messages
 
 
 def split_indices(
-    root: Path, names: tuple[str, ...], lookup: Lookup, split: str | None, *, listed: bool = False
+    root: Path,
+    names: tuple[str, ...],
+    lookup: Lookup,
+    split: str | None,
+    *,
+    listed: bool = False,
+    messages: Messages = SILENT,
 ) -> list[int]:
     """Return the indices of the images of a split, ascending; all images without a split.
 
@@ -18,6 +25,7 @@ def split_indices(
         split: a file of image names (one per line; further words on the line are ignored, as in VOC's lists
             of image and mask), or a name.
         listed: the label file is itself the list of the split, so none needs to be found.
+        messages: receives a warning about paths of another machine, see ``Lookup.find_all``.
 
     Raises:
         UsageError: no split of that name, or several lists that differ.
@@ -32,10 +40,10 @@ def split_indices(
             raise MissingInputError(
                 f"there is no split file {split!r} in {str(root)!r} or the current folder"
             )
-        return _read(path, lookup)
+        return _read(path, lookup, messages)
     lists = [p for p in split_files(root) if p.stem == split]
     if lists:
-        found = [_read(path, lookup) for path in lists]
+        found = [_read(path, lookup, messages) for path in lists]
         if any(f != found[0] for f in found[1:]):
             spelled = ", ".join(p.relative_to(root).as_posix() for p in lists)
             raise UsageError(f"several files match the split '{split}': {spelled}; name one of them")
@@ -71,25 +79,29 @@ def split_files(root: Path) -> list[Path]:
     )
 
 
-def _read(path: Path, lookup: Lookup) -> list[int]:
+def _read(path: Path, lookup: Lookup, messages: Messages) -> list[int]:
     source = f"split file {str(path)!r}"
     try:
         lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"{source} cannot be read: {error}") from None
-    indices = set()
+    indices, others = set(), []
     for line in filter(None, lines):
         # VOC's lists begin paths with a slash, and mark images that lack a class with -1.
         words = line.split()
         if len(words) == 2 and words[1] == "-1":
             continue
-        whole = line.lstrip("/")
-        i = lookup.find(whole, source)
-        if i is None and len(words) > 1:
-            i = lookup.find(words[0].lstrip("/"), source)
+        spellings = [line.lstrip("/"), *([words[0].lstrip("/")] if len(words) > 1 else [])]
+        found = lookup.find_inside(spellings, source)
+        i = next((found[spelling] for spelling in spellings if spelling in found), None)
         if i is None:
-            raise MissingInputError(f"{source} lists {line!r}, but there is no such image")
-        indices.add(i)
+            others.append(line)
+        else:
+            indices.add(i)
+    far = lookup.find_all(others, source, taken=indices, messages=messages)
+    if missing := [line for line in others if line not in far]:
+        raise MissingInputError(f"{source} lists {missing[0]!r}, but there is no such image")
+    indices.update(far.values())
     if not indices:
         raise BadInputError(f"{source} lists no images")
     return sorted(indices)

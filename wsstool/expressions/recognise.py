@@ -60,7 +60,7 @@ def candidates(folder: Path) -> list[Path]:
     named = [folder / name for name in NAMES if (folder / name).is_file()]
     refs = sorted([*folder.glob("refs(*).p"), *folder.glob("refs(*).json")])
     annotations = sorted(path for pattern in _ANNOTATIONS for path in folder.glob(pattern) if path.is_file())
-    return [*named, *refs, *(path for path in annotations if _mentions_sentences(path))]
+    return [*named, *refs, *(path for path in annotations if mentions_sentences(path))]
 
 
 def format_of(path: Path) -> str:
@@ -82,7 +82,8 @@ def format_of(path: Path) -> str:
     return "coco" if "annotations" in whole else "jsonl"
 
 
-def _mentions_sentences(path: Path) -> bool:
+def mentions_sentences(path: Path) -> bool:
+    """Return whether a file contains a field of sentences, without parsing it."""
     try:
         with open(path, "rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return any(content.find(name) >= 0 for name in _FIELDS)

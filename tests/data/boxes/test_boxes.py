@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.data.boxes.box_files import XYXY, boxes_of, coco_file, pictures, xywh
 from tests.data.folders import write
@@ -183,6 +184,26 @@ class TestWhichFile:
             BadInputError, match=r"states 100 x 60 pixels for 'a\.png', but the image has 50 x 30"
         ):
             read_boxes(open_dataset(folder, labels="images"))
+
+    @pytest.mark.parametrize("orientation", [1, 3, 5, 6, 7, 8])
+    @pytest.mark.parametrize("ending", ["jpg", "tif"])
+    def test_boxes_for_the_pixels_of_a_picture_that_is_turned(self, tmp_path, orientation, ending):
+        (tmp_path / "images").mkdir()
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        Image.new("RGB", (50, 30)).save(tmp_path / "images" / f"a.{ending}", exif=exif)
+        stored, is_turned = (30, 50), orientation >= 5
+        dataset = open_dataset(tmp_path, labels="images")
+        for size in (stored, stored[::-1]):
+            coco_file(tmp_path / "boxes.json", [{"bbox": [1, 1, 5, 5]}], size=size)
+            text = (tmp_path / "boxes.json").read_text().replace("a.png", f"a.{ending}")
+            write(tmp_path / "boxes.json", text)
+            if (size == stored) is not is_turned:
+                assert read_boxes(dataset, "boxes.json").counts.tolist() == [1]
+                continue
+            with pytest.raises(BadInputError, match=r"has [35]0 x [35]0") as error:
+                read_boxes(dataset, "boxes.json")
+            assert ("when it is turned upright as its EXIF orientation says" in str(error.value)) is is_turned
 
     def test_the_boxes_of_a_split(self, folder):
         coco_file(folder / "boxes.json", [{"bbox": [1, 1, 5, 5], "image_id": k} for k in (0, 1, 1)], images=2)

@@ -127,10 +127,29 @@ def test_polygons_and_brushes_are_shapes(tmp_path):
         ("s3://bucket/set/a.png", "set/a.png"),
         ("https://example.org/set/a%C3%B6.png?x=1", "set/aö.png"),
         ("set/a#1.png", "set/a#1.png"),
+        ("/data/local-files/?d=set/a+b.png", "set/a+b.png"),
+        ("/data/local-files/?d=set/a#1.png", "set/a#1.png"),
+        ("/data/local-files/?d=set/a?b.png", "set/a?b.png"),
+        ("/data/local-files/?d=set/a&b.png&x=1", "set/a&b.png"),
+        ("http://host:8080/data/local-files/?x=1&d=set/a%23b.png", "set/a#b.png"),
+        ("/data/upload/3/0a1b2c3d-a#1.png", "a#1.png"),
+        ("/data/upload/3/0a1b2c3d-a+1.png", "a+1.png"),
+        ("/data/upload/3/0a1b2c3d-what?.png", "what?.png"),
+        ("https://example.org/a#1.JPG?X-Amz-Date=1#top", "a#1.JPG"),
+        ("https://example.org/a.png#top", "a.png"),
     ],
 )
 def test_the_name_behind_a_url(tmp_path, image, name):
     assert list(read(tmp_path, task(region(), image=image)).images) == [name]
+
+
+def test_a_region_of_two_labels_is_two_objects(tmp_path):
+    both = region()
+    both["value"]["rectanglelabels"] = ["cat", "dog", "cat", " "]
+    found = read(tmp_path, task(both, {**region(label="cow"), "id": "7"}))
+    assert [row.name for row in found.rows] == ["cat", "dog", "cow"] and not found.dropped
+    assert found.rows[0].numbers == found.rows[1].numbers
+    assert found.notes[0].startswith("1 regions") and "each label is read as an object" in found.notes[0]
 
 
 def test_which_of_several_annotations_is_taken_is_said(tmp_path):
@@ -183,7 +202,7 @@ def test_what_is_no_shape_is_counted(tmp_path):
         ([task(region("polygonlabels", points=[[1, 2], [3]]))], "is not a Label Studio export"),
         ([task(region("polygonlabels", points=[[1, 2], [3, float("nan")]]))], "corner that is not a number"),
         ([task(region("brushlabels", rle=[1, 2]))], "task 9, region 1: a brush whose run lengths end early"),
-        ([task(region(), image="/data/local-files/?d=../../x.png")], None),
+        ([task(region(), image="/data/local-files/?d=../../y.png")], None),
         (["x"], "is not a Label Studio export"),
         ([7], "is not a Label Studio export"),
     ],
@@ -194,4 +213,4 @@ def test_malformed_files_are_refused_in_a_sentence(tmp_path, tasks, message):
     with pytest.raises(BadInputError) as error:
         label_studio.read_boxes(path)
         read_boxes(open_dataset(tmp_path, labels="images"), path)
-    assert (message or "outside the data folder") in str(error.value) and "\n" not in str(error.value)
+    assert (message or "lists none of the 1 images") in str(error.value) and "\n" not in str(error.value)

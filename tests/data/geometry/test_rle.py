@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from wsstool.data.geometry import rle
+from wsstool.data.geometry.shapes import shape_mask
 from wsstool.errors import BadInputError
 
 SHAPES = [(1, 1), (3, 5), (40, 60), (200, 7)]
@@ -52,3 +53,24 @@ def test_a_number_of_a_million_characters():
         rle.unpack("o" * 1_000_000 + "1")
     largest = [0, (1 << 58) - 1]
     assert rle.unpack(rle.pack(largest)) == largest
+
+
+WRAPPING = [2**63 - 1, 2**63 - 1, 2 * 2 + 2]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"size": [2, 2], "counts": WRAPPING},
+        {"size": [2, 2], "counts": rle.pack([2**62, 2**62, 2**62, 2**62, 4])},
+        {"size": [2, 2], "counts": [2**64, 4]},
+        {"size": [100_000, 100_000], "counts": [10**10]},
+        {"size": [-2, -2], "counts": [4]},
+        {"size": [2, 2], "counts": "o" * 1_000_000 + "0"},
+    ],
+)
+def test_counts_that_wrap_or_claim_much_take_no_memory(bad):
+    with pytest.raises(BadInputError, match="run lengths"):
+        rle.decode(bad)
+    with pytest.raises(BadInputError, match="run lengths"):
+        shape_mask([bad], (2, 2))

@@ -101,8 +101,13 @@ def test_what_import_refuses(tmp_path, selection, pictures):
         import_masks(tmp_path / "r.json", output=tmp_path / "r.h5")
     climbing = json.loads(json.dumps(data, ensure_ascii=False).replace("犬 & größe/eins.png", "../eins.png"))
     (tmp_path / "u.json").write_text(json.dumps(climbing))
-    with pytest.raises(BadInputError, match="outside the data folder"):
+    with pytest.raises(BadInputError, match="a path outside its folder; name the image folder with --images"):
         import_masks(tmp_path / "u.json", output=tmp_path / "u.h5")
+    (tmp_path / "t.xml").write_text(
+        '<annotations><image name="a.png" width="9" height="9"><tag label="x"/></image></annotations>'
+    )
+    with pytest.raises(BadInputError, match="use its labels of whole images with train-cls --labels"):
+        import_masks(tmp_path / "t.xml", output=tmp_path / "u.h5")
     assert not list(tmp_path.glob("*.h5.part"))
 
 

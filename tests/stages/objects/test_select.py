@@ -257,7 +257,7 @@ def test_in_a_pipe(files, root, tmp_path):
 def test_no_box_that_can_be_used_is_an_error_but_not_in_a_shard(root, tmp_path):
     content = json.loads((root / "boxes.json").read_text())
     for one in content["annotations"]:
-        one["iscrowd"] = 1
+        one.update(iscrowd=1, segmentation=None)
     spoiled = tmp_path / "crowds.json"
     spoiled.write_text(json.dumps(content))
     with pytest.raises(BadInputError, match=r"no usable box \(crowd region: 7\)"):

@@ -29,14 +29,16 @@ def info(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Describe a record file, weights, a data folder or sentences.
+    """Describe a file, a data folder, annotations or sentences.
 
-    For a record file or weights, the description includes the commands that made it. Sentences are counted
-    in a data folder that has some, and in a file of JSON lines, REFER or COCO.
+    For a record file or weights, the description includes the commands that made it. Objects and their
+    classes are counted in a data folder with boxes and in an annotation file of COCO, CVAT or Label Studio,
+    sentences in a data folder that has some and in a file of JSON lines, REFER or COCO.
 
     Examples:
         wsstool info data/
         wsstool info data/ --split val
+        wsstool info annotations.xml
         wsstool info 'refcoco/refs(unc).p' --split testA
         wsstool info masks.h5 --script > again.sh
     """

@@ -11,6 +11,7 @@ import numpy as np
 
 from wsstool.data.boxes.table import read_boxes
 from wsstool.data.dataset import open_dataset
+from wsstool.data.formats.coco_index import read_index
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 
 
@@ -66,7 +67,7 @@ def read_objects(path: Path) -> GroundTruthObjects:
         return _coco(files[0])
     if not path.is_dir():
         raise MissingInputError(f"there is no '{path}'")
-    data = open_dataset(path)
+    data = open_dataset(path, labels="images")
     table = read_boxes(data)
     boxes = np.concatenate([np.zeros((0, 4)), *(one.xyxy for one in table.boxes)]).astype(np.float64)
     return GroundTruthObjects(
@@ -89,14 +90,16 @@ def _coco(path: Path) -> GroundTruthObjects:
     try:
         data: Any = json.loads(path.read_bytes())
         images, rows = data["images"], data["annotations"]
+        index = read_index(data, source)
+        first = index.first_ids
         place = {image["id"]: k for k, image in enumerate(images)}
         boxes = np.array([[float(x) for x in row["bbox"]] for row in rows]).reshape(-1, 4)
         found = GroundTruthObjects(
             tuple(str(image["file_name"]) for image in images),
             tuple(str(image["id"]) for image in images),
-            {int(one["id"]): str(one["name"]) for one in data["categories"]},
+            {i: name for i, name in index.categories.items() if first[i] == i},
             np.array([place[row["image_id"]] for row in rows], np.int64),
-            np.array([int(row["category_id"]) for row in rows], np.int64),
+            np.array([_category(row, first) for row in rows], np.int64),
             np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], 1),
             np.array([float(row.get("area", row["bbox"][2] * row["bbox"][3])) for row in rows]),
             np.array(["area" in row for row in rows], bool),
@@ -112,3 +115,9 @@ def _coco(path: Path) -> GroundTruthObjects:
     if not images:
         raise BadInputError(f"{source} lists no images")
     return found
+
+
+def _category(row: dict[str, Any], first: dict[int, int]) -> int:
+    """Return the category of an annotation; of several ids of one name the first."""
+    category = int(row["category_id"])
+    return first.get(category, category)

@@ -37,7 +37,7 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
             return read_box_file(path)
         if next(path.glob("*.xml"), None):
             return voc.read_boxes(path)
-        return yolo.read_boxes(path, names)
+        return _yolo(path, yolo.candidates(path), names) or yolo.read_boxes(path, names)
     alone = [p for p in [root / "boxes.json"] if p.is_file()]
     instances = sorted([*root.glob("instances*.json"), *root.glob("annotations/instances*.json")])
     found: list[tuple[str, list[Path]]] = [
@@ -60,9 +60,17 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
     name, paths = found[0]
     if name == "Annotations/":
         return voc.read_boxes(paths[0])
-    if name == "labels/":
-        return yolo.read_boxes(paths[0], names)
+    if found_labels := _yolo(root, paths, names) if name == "labels/" else None:
+        return found_labels
     return _joined([coco.read_boxes(path) for path in paths])
+
+
+def _yolo(root: Path, folders: Sequence[Path], names: Sequence[str]) -> WrittenBoxes | None:
+    """Return the boxes of ``labels/``, or of the folders of the splits; None without any."""
+    if not folders:
+        return None
+    of_splits = root if folders[0].parent != root else None
+    return yolo.read_boxes(folders[0], names, more=folders[1:], root=of_splits)
 
 
 def _joined(files: Sequence[WrittenBoxes]) -> WrittenBoxes:
@@ -77,5 +85,10 @@ def _joined(files: Sequence[WrittenBoxes]) -> WrittenBoxes:
             raise BadInputError(
                 f"{first.source} and {other.source} both list {twice[0]!r}; name one of them with --boxes"
             )
-        first = replace(first, images={**first.images, **other.images}, rows=first.rows + other.rows)
+        first = replace(
+            first,
+            images={**first.images, **other.images},
+            rows=first.rows + other.rows,
+            notes=first.notes + other.notes,
+        )
     return first

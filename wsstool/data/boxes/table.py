@@ -10,15 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from wsstool.data.boxes.box_classes import box_classes
 from wsstool.data.boxes.class_ids import numbered
 from wsstool.data.boxes.judging import ClippedBoxes, JudgedRows, clipped_boxes, judged_rows
 from wsstool.data.boxes.number_forms import FORMS, check_form, check_scale
 from wsstool.data.boxes.sources import written_boxes
-from wsstool.data.class_match import class_ids, extended, listed
 from wsstool.data.dataset import Dataset
 from wsstool.data.formats import WrittenBoxes
 from wsstool.data.geometry.shapes import shape_mask
-from wsstool.data.listing import Lookup, find_images
+from wsstool.data.images import turning
 from wsstool.errors import BadInputError, UsageError
 from wsstool.regions import Boxes
 from wsstool.types import SILENT, ClassList, Messages
@@ -145,9 +145,9 @@ def table_of(
     Other arguments and errors as in ``read_boxes``.
     """
     form = written.form if box_format == "auto" else box_format
-    classes, class_id = _classes(written, dataset.classes, messages)
     for note in written.notes:
         messages.warn(note)
+    classes, class_id = box_classes(written, dataset.classes, messages)
     sizes = dataset.sizes()
     dropped: Counter[str] = Counter(written.dropped)
     places = _places(written, dataset, sizes, dropped, messages)
@@ -204,63 +204,30 @@ def _check_numbers(
     check_scale(placed.xyxy[own], placed.clipped[own], form, source)
 
 
-def _classes(written: WrittenBoxes, known: ClassList, messages: Messages) -> tuple[ClassList, dict[str, int]]:
-    """Return the class list of the table and name -> class id.
-
-    The numbers of the dataset's list stay; classes of objects that it lacks are appended. The list of the
-    source is used only if the dataset has none, or none of the classes of the objects.
-    """
-    used = list(dict.fromkeys(row.name for row in written.rows))
-    ids = class_ids(known, used)
-    lacking = [name for name, i in zip(used, ids, strict=True) if i < 0]
-    if known.names and len(lacking) < len(used):
-        if lacking:
-            messages.warn(
-                f"{written.source} has boxes of the class {', '.join(lacking[:5])}, which the class list of "
-                f"the data lacks ({listed(known)}); it is added at the end"
-            )
-        classes = extended(known, lacking)
-    elif known.names and not used:
-        classes = known
-    else:
-        classes = written.classes
-        if known.names:
-            messages.warn(
-                f"the class list of the data ({listed(known)}) has none of the classes of {written.source} "
-                f"({', '.join(used[:5])}), so that of the boxes is used"
-            )
-    found = dict(zip(used, class_ids(classes, used), strict=True))
-    if -1 in found.values():
-        raise BadInputError(f"{written.source} contains a box of a class that it does not list")
-    return classes, found
-
-
 def _places(
     written: WrittenBoxes, dataset: Dataset, sizes: np.ndarray, dropped: Counter[str], messages: Messages
 ) -> dict[str, int]:
     """Map image names of the source to image indices; report images that are missing."""
-    lookup = Lookup(dataset.names)
-    found = {spelling: lookup.find(spelling, written.source) for spelling in written.images}
-    places = {spelling: i for spelling, i in found.items() if i is not None}
-    others = [spelling for spelling, i in found.items() if i is None]
-    if others:
-        everywhere = Lookup(find_images(dataset.root))
-        absent = {one for one in others if everywhere.find(one, written.source) is None}
-        if absent:
-            lost = sum(row.image in absent for row in written.rows)
-            dropped["its image is not there"] += lost
-            messages.warn(
-                f"{written.source} lists {len(absent)} images that are not in the data folder, such as "
-                f"{min(absent)!r}, with {lost} boxes"
-            )
+    places, absent = dataset.placed(written.images, written.source, messages)
     if not places:
-        raise BadInputError(f"{written.source} lists none of the {len(dataset)} images")
+        raise BadInputError(
+            f"{written.source} lists none of the {len(dataset)} images: it has "
+            f"{next(iter(written.images), 'no image')!r}, the data folder {next(iter(dataset.names), '')!r}"
+        )
+    if absent:
+        lost = sum(row.image in absent for row in written.rows)
+        dropped["its image is not there"] += lost
+        messages.warn(
+            f"{written.source} lists {len(absent)} images that are not in the data folder, such as "
+            f"{min(absent)!r}, with {lost} boxes"
+        )
     for spelling, i in places.items():
         stated, real = written.images[spelling], tuple(sizes[i].tolist())
         if stated is not None and all(real) and stated != real:
+            turned = turning(dataset.path(i), stated, (real[0], real[1]))
             raise BadInputError(
                 f"{written.source} states {stated[1]} x {stated[0]} pixels for {spelling!r}, but the image "
-                f"has {real[1]} x {real[0]}; its boxes were made for another size"
+                f"has {real[1]} x {real[0]}{turned}; its boxes were made for another size"
             )
     return places
 

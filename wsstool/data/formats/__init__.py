@@ -77,6 +77,7 @@ class WrittenBoxes:
         fractions: coordinates, including those of polygons, are shares of the image's width and height.
         dropped: reason -> number of entries skipped by the reader.
         notes: sentences about assumptions.
+        tags: image name in the source -> labels of the whole image.
     """
 
     source: str
@@ -87,3 +88,4 @@ class WrittenBoxes:
     fractions: bool = False
     dropped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

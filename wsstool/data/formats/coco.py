@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from wsstool.annotation_file import read_json
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes
-from wsstool.data.images import MAX_PIXELS
+from wsstool.data.formats.coco_index import CocoIndex, read_index
 from wsstool.errors import BadInputError, UsageError
 from wsstool.types import ClassList
 
@@ -40,31 +41,26 @@ def read(path: Path, classes: ClassList | None = None) -> Tags:
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: not JSON in this format, or an annotation of an unknown image or category.
+        BadInputError: not JSON in this format, an id twice, or an annotation of an unknown image or category.
     """
     source = f"COCO file {str(path)!r}"
     data = _load(path, source)
     try:
-        ordered = sorted(data["categories"], key=lambda c: int(c["id"]))
-        names = {int(c["id"]): str(c["name"]) for c in ordered}
-        files = {image["id"]: str(image["file_name"]) for image in data["images"]}
-        found: dict[str, dict[str, None]] = {name: {} for name in files.values()}
+        if "categories" not in data:
+            raise KeyError("categories")
+        index = read_index(data, source)
+        found: dict[str, dict[str, None]] = {name: {} for name in index.sizes}
         if classes is None:
-            classes = with_background(list(names.values()))
-        spelled = {i: in_list(name, classes) for i, name in names.items()}
+            classes = with_background(index.names)
+        spelled = {i: in_list(name, classes) for i, name in index.categories.items()}
         for number, annotation in enumerate(data["annotations"]):
-            image, category = annotation["image_id"], int(annotation["category_id"])
-            if image not in files:
-                raise BadInputError(
-                    f"{source}: annotation {number} is of image {image!r}, which is not listed"
-                )
-            if category not in spelled:
-                raise BadInputError(f"{source}: annotation {number} has the unknown category {category}")
-            found[files[image]][spelled[category]] = None
+            image, category = _checked(annotation, number, index, source)
+            found[image][spelled[category]] = None
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise BadInputError(f"{source} has not the form of COCO instances ({what})") from None
-    return Tags(source, {name: tuple(tags) for name, tags in found.items()}, classes, only=True)
+    tags = {name: tuple(names) for name, names in found.items()}
+    return Tags(source, tags, classes, only=True, notes=index.notes)
 
 
 def read_boxes(path: Path, like: Path | None = None) -> WrittenBoxes:
@@ -76,7 +72,8 @@ def read_boxes(path: Path, like: Path | None = None) -> WrittenBoxes:
 
     Raises:
         MissingInputError: no such file.
-        BadInputError: not JSON in this format; boxes that are not four numbers are kept, as NaN.
+        BadInputError: not JSON in this format, or an id twice; boxes that are not four numbers are kept, as
+            NaN.
     """
     source = f"COCO file {str(path)!r}"
     return parse(read_json(path, source), source, like)
@@ -94,27 +91,19 @@ def parse(data: Any, source: str, like: Path | None = None) -> WrittenBoxes:
     elif not isinstance(data, dict):
         raise BadInputError(f"{source} is not a COCO instances file (not a JSON object)")
     try:
-        ordered = sorted(data.get("categories") or (), key=lambda c: int(c["id"]))
-        names = {int(c["id"]): str(c["name"]) for c in ordered}
-        files = {image["id"]: str(image["file_name"]) for image in data["images"]}
-        sizes = {str(image["file_name"]): _stated_size(image) for image in data["images"]}
+        index = read_index(data, source)
+        annotations = data["annotations"]
+        is_crowd, notes = _crowds(annotations, source)
         rows = []
-        for number, annotation in enumerate(data["annotations"]):
-            if annotation["image_id"] not in files:
-                raise BadInputError(
-                    f"{source}: annotation {number} is of image {annotation['image_id']!r}, "
-                    "which is not listed"
-                )
-            category = int(annotation["category_id"]) if names else None
-            if category is not None and category not in names:
-                raise BadInputError(f"{source}: annotation {number} has the unknown category {category}")
+        for number, annotation in enumerate(annotations):
+            image, category = _checked(annotation, number, index, source)
             rows.append(
                 WrittenBox(
-                    files[annotation["image_id"]],
-                    "object" if category is None else names[category],
+                    image,
+                    index.categories.get(category, "object"),
                     four_numbers(annotation.get("bbox")),
                     _whole(annotation.get("id")),
-                    bool(annotation.get("iscrowd", 0)),
+                    is_crowd[number],
                     annotation.get("segmentation") or None,
                     _share(annotation.get("score", 1)),
                 )
@@ -122,8 +111,44 @@ def parse(data: Any, source: str, like: Path | None = None) -> WrittenBoxes:
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise BadInputError(f"{source} has not the form of COCO instances ({what})") from None
-    classes = with_background(list(names.values()) or ["object"])
-    return WrittenBoxes(source, "xywh", sizes, tuple(rows), classes)
+    classes = with_background(index.names or ["object"])
+    return WrittenBoxes(source, "xywh", index.sizes, tuple(rows), classes, notes=(*index.notes, *notes))
+
+
+def _checked(annotation: dict[str, Any], number: int, index: CocoIndex, source: str) -> tuple[str, int]:
+    """Return the image and the category of an annotation; without categories that is -1."""
+    image = annotation["image_id"]
+    if image not in index.files:
+        raise BadInputError(f"{source}: annotation {number} is of image {image!r}, which is not listed")
+    category = int(annotation["category_id"]) if index.categories else -1
+    if index.categories and category not in index.categories:
+        raise BadInputError(f"{source}: annotation {number} has the unknown category {category}")
+    return index.files[image], category
+
+
+def _crowds(annotations: Sequence[dict[str, Any]], source: str) -> tuple[list[bool], list[str]]:
+    """Return which annotations surround several objects, and notes about marks that are not followed.
+
+    CVAT marks every mask that is drawn with a brush. Such a mask is known by CVAT's attribute ``occluded``;
+    and where every mask of a file has the mark, it tells nothing apart.
+    """
+    marked = [bool(one.get("iscrowd", 0)) for one in annotations]
+    masked = [bool(one.get("segmentation")) for one in annotations]
+    every = any(masked) and all(mark for mark, mask in zip(marked, masked, strict=True) if mask)
+    brushed = [
+        mark and mask and (every or _is_of_cvat(one))
+        for one, mark, mask in zip(annotations, marked, masked, strict=True)
+    ]
+    if not any(brushed):
+        return marked, []
+    why = "as every mask there is" if every else "as CVAT marks what is drawn with a brush"
+    note = f"{sum(brushed)} masks of {source} are marked iscrowd, {why}; they are read as single objects"
+    return [mark and not brush for mark, brush in zip(marked, brushed, strict=True)], [note]
+
+
+def _is_of_cvat(annotation: dict[str, Any]) -> bool:
+    attributes = annotation.get("attributes")
+    return isinstance(attributes, dict) and "occluded" in attributes
 
 
 def four_numbers(values: Any) -> tuple[float, float, float, float]:
@@ -133,13 +158,6 @@ def four_numbers(values: Any) -> tuple[float, float, float, float]:
     except (TypeError, ValueError, OverflowError):
         return (float("nan"),) * 4
     return a, b, c, d
-
-
-def _stated_size(image: dict[str, Any]) -> tuple[int, int] | None:
-    rows, columns = int(image.get("height") or 0), int(image.get("width") or 0)
-    if rows * columns > MAX_PIXELS:
-        raise ValueError(f"an image with {columns} x {rows} pixels is too large")
-    return (rows, columns) if rows > 0 and columns > 0 else None
 
 
 def _whole(value: Any) -> int:

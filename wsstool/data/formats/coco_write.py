@@ -9,6 +9,7 @@ from typing import IO, Any
 
 from wsstool.annotation_file import read_json
 from wsstool.data.formats.coco import in_list
+from wsstool.data.formats.coco_index import read_index
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape, listed_classes
 from wsstool.data.listing import Lookup
@@ -39,7 +40,8 @@ def write_instances(
         BadInputError: ``like`` lacks an image or a category.
 
     Notes:
-        Annotations keep the ids of the boxes unless one occurs twice; then all are numbered from 1. The mask
+        Annotations keep the ids of the boxes unless one occurs twice; then all are numbered from 1. COCO's
+        evaluation takes the id 0 for "no match": that object gets the number after the largest id. The mask
         of a sentence is an annotation with ``sentences`` and ``ann_id``, the id of its object.
 
     Source: Lin et al., ECCV 2014, and the description of the format at cocodataset.org; written from it.
@@ -47,7 +49,9 @@ def write_instances(
     check_shape(shape, "mask", "polygon")
     ids = _Ids.of(images, classes, like)
     known = [instance.id for image in images for instance in image.instances]
-    numbers = iter(known if len(set(known)) == len(known) else range(1, len(known) + 1))
+    free = max(known, default=0) + 1
+    is_kept = len(set(known)) == len(known)
+    numbers = iter([number or free for number in known] if is_kept else range(1, len(known) + 1))
     head = {
         "info": {"description": "wsstool export"},
         "images": [
@@ -109,9 +113,10 @@ class _Ids:
         source = f"COCO file {str(like)!r}"
         data = read_json(like, source)
         try:
-            files = {str(image["file_name"]): image["id"] for image in data["images"]}
-            categories = {in_list(str(c["name"]), classes): int(c["id"]) for c in data["categories"]}
-        except (KeyError, TypeError, ValueError) as error:
+            index = read_index(data, source)
+            files = {name: i for i, name in index.files.items()}
+            categories = {in_list(index.categories[i], classes): i for i in index.first_ids.values()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BadInputError(f"{source} is not a COCO instances file ({error})") from None
         spelled = list(files)
         lookup = Lookup(spelled)

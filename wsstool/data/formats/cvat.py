@@ -54,7 +54,8 @@ def parse(root: Element, source: str) -> WrittenBoxes:
 
     Notes:
         Rotated boxes are skipped, since their upright extent would not be tight. So are points, lines,
-        ellipses, cuboids, skeletons and the tags of whole images; ``dropped`` counts them.
+        ellipses, cuboids and skeletons; ``dropped`` counts them, and the tags of whole images, which are in
+        ``tags``.
     """
     if root.tag != "annotations":
         raise BadInputError(f"{source} is not a CVAT file: its root element is <{root.tag}>")
@@ -65,6 +66,7 @@ def parse(root: Element, source: str) -> WrittenBoxes:
     names = list(dict.fromkeys(_named(e) for e in root.iterfind("meta//labels/label/name")))
     images: dict[str, tuple[int, int] | None] = {}
     rows: list[WrittenBox] = []
+    tags: dict[str, tuple[str, ...]] = {}
     dropped: Counter[str] = Counter()
     for number, element in enumerate(root.iterfind("image")):
         name = element.get("name", "")
@@ -74,10 +76,11 @@ def parse(root: Element, source: str) -> WrittenBoxes:
             raise BadInputError(f"{source} lists image {name!r} twice")
         images[name] = _size(element, f"{source}, image {name!r}")
         rows += _objects(element, name, images[name], dropped, source)
-    known = set(names)
-    names += [n for n in sorted({row.name for row in rows}) if n not in known]
+        tags[name] = tuple(t for one in element.iterfind("tag") if (t := one.get("label", "").strip()))
+    known, used = set(names), {*(row.name for row in rows), *(t for some in tags.values() for t in some)}
+    names += sorted(used - known)
     classes = with_background(names or ["object"])
-    return WrittenBoxes(source, "xyxy", images, _numbered(rows), classes, dropped=dropped)
+    return WrittenBoxes(source, "xyxy", images, _numbered(rows), classes, dropped=dropped, tags=tags)
 
 
 def _named(element: Element) -> str:

@@ -9,23 +9,27 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import quote
 
 import numpy as np
 
 from wsstool.annotation_file import read_json
 from wsstool.data.classlist import with_background
-from wsstool.data.formats import WrittenBox, WrittenBoxes, brush
+from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes, brush
+from wsstool.data.formats.coco import in_list
+from wsstool.data.formats.tags.choices import choices, minimal_labels
 from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape
 from wsstool.data.geometry.polygons import joined
 from wsstool.data.listing import is_image_name
+from wsstool.data.trailing_paths import path_of_address
 from wsstool.errors import BadInputError, UsageError
 from wsstool.image_size import MAX_PIXELS
 from wsstool.types import ClassList
 
 _NAN = (math.nan, math.nan, math.nan, math.nan)
 _SHAPES = ("rectangle", "polygon", "brush")
+_DOUBLED = "several labels"
 _UPLOAD = re.compile(r"^(?:.*/)?upload/(?:\d+/)?(?:[0-9a-f]{8}-)?(.+)$")
 
 
@@ -52,13 +56,14 @@ def parse(data: Any, source: str) -> WrittenBoxes:
     images: dict[str, tuple[int, int] | None] = {}
     rows: list[WrittenBox] = []
     dropped: Counter[str] = Counter()
+    tags: dict[str, tuple[str, ...]] = {}
     several = predicted = 0
     try:
         for number, task in enumerate(tasks, 1):
             where = f"{source}, task {task.get('id', number)}"
             if "data" not in task:
                 raise BadInputError(f"{where} has no 'data'; export as 'JSON', not as 'JSON-MIN' or 'CSV'")
-            name = _image_name(task["data"], where)
+            name = image_name(task["data"], where)
             if name in images:
                 raise BadInputError(f"{source} lists image {name!r} twice")
             images[name] = None
@@ -66,6 +71,7 @@ def parse(data: Any, source: str) -> WrittenBoxes:
             several += of_many
             predicted += is_prediction
             images[name] = _regions(chosen, name, rows, dropped, where)
+            tags[name] = choices(chosen.get("result") or ())
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, IndexError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise BadInputError(f"{source} is not a Label Studio export ({what})") from None
@@ -77,8 +83,41 @@ def parse(data: Any, source: str) -> WrittenBoxes:
         )
     if predicted:
         notes.append(f"{predicted} tasks of {source} have no annotation; using their first predictions")
-    classes = with_background(sorted({row.name for row in rows}) or ["object"])
-    return WrittenBoxes(source, "xyxy", images, tuple(rows), classes, dropped=dropped, notes=tuple(notes))
+    if doubled := dropped.pop(_DOUBLED, 0):
+        notes.append(f"{doubled} regions of {source} have several labels; each label is read as an object")
+    used = {row.name for row in rows} | {name for names in tags.values() for name in names}
+    classes = with_background(sorted(used) or ["object"])
+    return WrittenBoxes(
+        source, "xyxy", images, tuple(rows), classes, dropped=dropped, notes=tuple(notes), tags=tags
+    )
+
+
+def recognises(data: Any) -> bool:
+    """Whether a JSON value is an export of Label Studio."""
+    first = data[0] if isinstance(data, list) and data else data
+    return isinstance(first, dict) and ("data" in first or "annotation_id" in first)
+
+
+def read_minimal(data: list[dict[str, Any]], source: str, classes: ClassList | None = None) -> Tags:
+    """Extract the labels of images from JSON-MIN; of several annotations of an image the last one counts.
+
+    Raises:
+        BadInputError: not in this format, or several fields that may hold choices.
+    """
+    try:
+        ordered = sorted(
+            data, key=lambda one: (str(one.get("updated_at") or ""), one.get("annotation_id") or 0)
+        )
+        names = [image_name(one, f"{source}, task {one.get('id', '?')}") for one in ordered]
+        rows = dict(zip(names, minimal_labels(ordered, source), strict=True))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInputError(f"{source} is not a Label Studio export ({error})") from None
+    if classes is None:
+        classes = with_background(sorted({name for some in rows.values() for name in some}) or ["object"])
+    rows = {image: tuple(in_list(name, classes) for name in some) for image, some in rows.items()}
+    again = len(names) - len(rows)
+    notes = [f"{again} images of {source} have several annotations; using the one updated last"] * bool(again)
+    return Tags(source, rows, classes, only=True, notes=tuple(notes))
 
 
 def _chosen(task: dict[str, Any]) -> tuple[dict[str, Any], bool, bool]:
@@ -94,20 +133,16 @@ def _chosen(task: dict[str, Any]) -> tuple[dict[str, Any], bool, bool]:
     return (predictions[0] if predictions else {}), False, bool(predictions)
 
 
-def _image_name(fields: dict[str, Any], where: str) -> str:
+def image_name(fields: dict[str, Any], where: str) -> str:
     """Return the name of the image that a task's ``data`` names, relative to the storage or as uploaded."""
     texts = [v for v in fields.values() if isinstance(v, str)]
     value = fields.get("image") if isinstance(fields.get("image"), str) else None
     if value is None:
-        fitting = [v for v in texts if is_image_name(urlsplit(v).path) or is_image_name(v)]
+        fitting = [v for v in texts if is_image_name(path_of_address(v))]
         if len(fitting) != 1:
             raise BadInputError(f"{where}: its data names {len(fitting)} images instead of one")
         value = fitting[0]
-    parts = urlsplit(value)
-    asked = parse_qs(parts.query).get("d")
-    if asked:
-        return asked[0].lstrip("/")
-    path = unquote(parts.path) if parts.scheme or value.startswith("/") else value
+    path = path_of_address(value)
     uploaded = _UPLOAD.match(path)
     return uploaded[1] if uploaded else path.lstrip("/")
 
@@ -122,10 +157,10 @@ def _regions(
         if region.get("type") in _SHAPES:
             continue  # a bare shape; its label is in 'labels' under the same id
         at = f"{where}, region {number}"
-        shape, label = _shape_and_label(region)
+        shape, labels = _shape_and_labels(region)
         if not shape:
             dropped[str(region.get("type") or "without a type")] += 1
-        elif not label:
+        elif not labels:
             dropped["without a label"] += 1
         else:
             size = _stated_size(region, size, at)
@@ -133,21 +168,23 @@ def _regions(
                 dropped[reason] += 1
                 continue
             numbers, outline = _geometry(shape, region["value"], size, at)
-            own = _number(region.get("id", ""), used)
             score = _score(region.get("score", annotation.get("score")))
-            rows.append(WrittenBox(name, label, numbers, own, shape=outline, score=score))
+            dropped[_DOUBLED] += len(labels) > 1
+            for label in labels:
+                own = _number(region.get("id", ""), used)
+                rows.append(WrittenBox(name, label, numbers, own, shape=outline, score=score))
     return size
 
 
-def _shape_and_label(region: dict[str, Any]) -> tuple[str, str]:
-    """``rectangle``, ``polygon`` or ``brush``, empty for other regions; and the label, empty without one."""
+def _shape_and_labels(region: dict[str, Any]) -> tuple[str, list[str]]:
+    """``rectangle``, ``polygon`` or ``brush``, empty for other regions; and the labels."""
     kind, value = str(region.get("type", "")), region.get("value") or {}
     if kind == "labels":
         shape = "brush" if "rle" in value else "polygon" if "points" in value else "rectangle"
     else:
         shape = next((one for one in _SHAPES if kind == f"{one}labels"), "")
-    labels = value.get(kind) if shape else None
-    return shape, str(labels[0]).strip() if labels else ""
+    labels = [str(label).strip() for label in (value.get(kind) or ()) if shape]
+    return shape, [label for label in dict.fromkeys(labels) if label]
 
 
 def _stated_size(region: dict[str, Any], before: tuple[int, int] | None, where: str) -> tuple[int, int]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 from wsstool.annotation_file import read_xml
 from wsstool.data.classlist import class_list, with_background
 from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes
+from wsstool.data.formats.other_files import called_xml
 from wsstool.data.palettes import voc_palette
-from wsstool.errors import MissingInputError
+from wsstool.errors import BadInputError, MissingInputError
 from wsstool.types import ClassList
 
 VOC_NAMES = (
@@ -26,9 +29,11 @@ def voc_classes() -> ClassList:
 
 
 def candidates(root: Path) -> list[Path]:
-    """Return the annotation folder beside ``JPEGImages/``."""
-    folder = root / "Annotations"
-    return [folder] if folder.is_dir() and (root / "JPEGImages").is_dir() else []
+    """Return the annotation folder, ``Annotations/`` in any case, if it contains XML files."""
+    if not root.is_dir():
+        return []
+    named = [p for p in sorted(root.iterdir()) if p.name.lower() == "annotations" and p.is_dir()]
+    return [p for p in named if next(p.rglob("*.xml"), None)]
 
 
 def read(folder: Path, classes: ClassList | None = None) -> Tags:
@@ -41,12 +46,15 @@ def read(folder: Path, classes: ClassList | None = None) -> Tags:
         BadInputError: a file that is not VOC XML.
     """
     source = f"annotation folder {str(folder)!r}"
-    rows = {path.stem: _objects(path) for path in sorted(folder.glob("*.xml"))}
-    if not rows:
-        raise MissingInputError(f"no *.xml in {source}")
+    rows = {image: _names(root) for image, root in _annotations(folder, source)}
+    nameless = sum("" in names for names in rows.values())
+    rows = {image: tuple(name for name in names if name) for image, names in rows.items()}
     if classes is None:
         classes = _implied({name for tags in rows.values() for name in tags})
-    return Tags(source, rows, classes)
+    notes = [f"{nameless} images of {source} have objects without a name, which are left out"] * bool(
+        nameless
+    )
+    return Tags(source, rows, classes, notes=tuple(notes))
 
 
 def read_boxes(folder: Path) -> WrittenBoxes:
@@ -62,30 +70,53 @@ def read_boxes(folder: Path) -> WrittenBoxes:
     source = f"annotation folder {str(folder)!r}"
     images: dict[str, tuple[int, int] | None] = {}
     found: list[tuple[str, str, tuple[float, ...]]] = []
-    for path in sorted(folder.glob("*.xml")):
-        root = read_xml(path, f"annotation {str(path)!r}")
+    dropped: Counter[str] = Counter()
+    for image, root in _annotations(folder, source):
         height, width = (_number(root, f"size/{side}") for side in ("height", "width"))
-        images[path.stem] = (int(height), int(width)) if height > 0 and width > 0 else None
+        images[image] = (int(height), int(width)) if height > 0 and width > 0 else None
         for element in root.findall("object"):
             sides = tuple(_number(element, f"bndbox/{s}") for s in ("xmin", "ymin", "xmax", "ymax"))
-            found.append((path.stem, (element.findtext("name") or "").strip(), sides))
-    if not images:
-        raise MissingInputError(f"no *.xml in {source}")
+            if name := _name(element):
+                found.append((image, name, sides))
+            else:
+                dropped["without a name"] += 1
     first = 0.0 if any(x0 == 0 or y0 == 0 for _, _, (x0, y0, *_) in found) else 1.0
     rows = tuple(
         WrittenBox(image, name, (x0 - first, y0 - first, x1, y1), id=number)
         for number, (image, name, (x0, y0, x1, y1)) in enumerate(found, 1)
     )
-    return WrittenBoxes(source, "xyxy", images, rows, _implied({name for _, name, _ in found}))
+    classes = _implied({name for _, name, _ in found})
+    return WrittenBoxes(source, "xyxy", images, rows, classes, dropped=dropped)
 
 
 def _implied(names: set[str]) -> ClassList:
     return voc_classes() if names <= set(VOC_NAMES) else with_background(sorted(names))
 
 
-def _objects(path: Path) -> tuple[str, ...]:
-    names = [element.text for element in read_xml(path, f"annotation {str(path)!r}").findall("object/name")]
-    return tuple(dict.fromkeys((name or "").strip() for name in names))
+def _annotations(folder: Path, source: str) -> Iterator[tuple[str, ElementTree.Element]]:
+    """Yield the name of the image, without a suffix, and the root of every file.
+
+    Raises:
+        MissingInputError: there is none.
+        BadInputError: a file that is not VOC XML.
+    """
+    paths = sorted(folder.rglob("*.xml"))
+    if not paths:
+        raise MissingInputError(f"no *.xml in {source}")
+    for path in paths:
+        what = f"annotation {str(path)!r}"
+        root = read_xml(path, what)
+        if root.tag != "annotation" or root.find("object/polygon") is not None:
+            raise BadInputError(f"{what} is {called_xml(root)}, not a Pascal VOC annotation")
+        yield path.relative_to(folder).with_suffix("").as_posix(), root
+
+
+def _names(root: ElementTree.Element) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(_name(element) for element in root.findall("object")))
+
+
+def _name(element: ElementTree.Element) -> str:
+    return (element.findtext("name") or "").strip()
 
 
 def _number(element: ElementTree.Element, tag: str) -> float:

@@ -1,6 +1,7 @@
 """YOLO, one text file per image: lines ``class x-centre y-centre width height`` in shares of the image.
 
-A line may also be a polygon, ``class x1 y1 x2 y2 x3 y3 ...``, or end with a score, which is ignored.
+A line may also be a polygon, ``class x1 y1 x2 y2 x3 y3 ...``, a box with the keypoints of a pose, which are
+not read, or a box with a score, which is ignored.
 """
 
 from __future__ import annotations
@@ -10,127 +11,94 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-from wsstool.data.classlist import read_class_list, with_background
+from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
+from wsstool.data.formats.yolo_lines import YoloLine, are_poses, read_lines
+from wsstool.data.formats.yolo_names import NAME_LISTS, read_description
 from wsstool.data.geometry.instances import AnnotatedImage, listed_classes
 from wsstool.data.geometry.polygons import joined
-from wsstool.data.listing import without_suffix
-from wsstool.errors import BadInputError, MissingInputError
+from wsstool.data.listing import IMAGE_FOLDERS, without_suffix
+from wsstool.errors import MissingInputError
 from wsstool.types import ClassList
-
-_NAME_LISTS = ("classes.txt", "obj.names")
-_MOST_CLASSES = 65535
-_YAMLS = ("data.yaml", "dataset.yaml", "data.yml")
 
 
 def candidates(root: Path) -> list[Path]:
-    """Return the folder ``labels/`` if it contains text files."""
-    folder = root / "labels"
-    return [folder] if folder.is_dir() and next(folder.rglob("*.txt"), None) else []
+    """Return the folder ``labels/`` if it contains text files, else ``SPLIT/labels/`` beside images."""
+    alone, splits = root / "labels", sorted(root.glob("*/labels"))
+    beside_images = [p for p in splits if any((p.parent / name).is_dir() for name in IMAGE_FOLDERS)]
+    for folders in ([alone], beside_images):
+        if found := [p for p in folders if p.is_dir() and next(p.rglob("*.txt"), None)]:
+            return found
+    return []
 
 
-def read_boxes(folder: Path, names: Sequence[str] = ()) -> WrittenBoxes:
+def read_boxes(
+    folder: Path, names: Sequence[str] = (), *, more: Sequence[Path] = (), root: Path | None = None
+) -> WrittenBoxes:
     """Read the boxes of a folder of YOLO labels; ``train/a.txt`` belongs to the image ``train/a``.
 
     Args:
         folder: the text files, at any depth.
-        names: class names by number, used if neither the folder nor its parent has ``classes.txt``,
-            ``obj.names`` or ``data.yaml``; ``class-K`` if there are too few.
+        names: class names by number, used if there is no list of names beside the labels, see
+            ``read_description``; ``class-K`` if there are too few.
+        more: further folders, of other splits, with the same class names.
+        root: the data folder of all splits, whose images are beside their labels; None: images are named as
+            below the folder.
 
     Raises:
         MissingInputError: no text file.
-        BadInputError: a line in another format.
+        BadInputError: a line in another format, or lines of which it is not known whether they are polygons.
     """
-    source = f"YOLO folder {str(folder)!r}"
-    files = [p for p in sorted(folder.rglob("*.txt")) if p.name not in _NAME_LISTS]
-    if not files:
-        raise MissingInputError(f"no *.txt in {source}")
-    found: list[tuple[str, int, tuple[float, float, float, float], list[list[float]] | None]] = []
+    source = f"YOLO folder {str(folder if root is None else root)!r}"
+    lines: list[YoloLine] = []
     images: dict[str, tuple[int, int] | None] = {}
-    for path in files:
-        image = path.relative_to(folder).with_suffix("").as_posix()
-        images[image] = None
-        for number, line in enumerate(_lines(path), 1):
-            if line.strip():
-                where = f"{str(path)!r}, line {number}"
-                found.append((image, *_parsed(line.split(), where)))
-    called = list(_names(folder) or names)
-    called += [f"class-{k}" for k in range(len(called), max((k for _, k, _, _ in found), default=-1) + 1)]
+    for one in (folder, *more):
+        prefix = "" if root is None else f"{_beside(one).relative_to(root).as_posix()}/"
+        for path in sorted(one.rglob("*.txt")):
+            if path.name not in NAME_LISTS:
+                images[prefix + path.relative_to(one).with_suffix("").as_posix()] = None
+                lines += read_lines(one, path, prefix)
+    if not images:
+        raise MissingInputError(f"no *.txt in {source}")
+    description = read_description(folder)
+    poses = are_poses(lines, description, source)
+    called, notes = description.numbered([line.number for line in lines])
+    if not called and lines:
+        called, notes = dict(enumerate(names)), [_unnamed(source, names)]
+    nameless = [line.number for line in lines if line.number not in called] if called else []
+    if nameless:
+        listed = "the class list" if description.names is None else repr(str(description.source))
+        notes.append(
+            f"{len(nameless)} objects of {source} have a class number that {listed} does not name, such as "
+            f"{nameless[0]}; they are called class-{nameless[0]}"
+        )
+    if poses and any(line.is_long for line in lines):
+        notes.append(f"the keypoints of {source} are not read, only its boxes")
+    last = max([*called, *(line.number for line in lines)], default=-1)
+    called = {k: called.get(k, f"class-{k}") for k in range(last + 1)}
     rows = tuple(
-        WrittenBox(image, called[k], box, id=number, shape=polygons)
-        for number, (image, k, box, polygons) in enumerate(found, 1)
+        WrittenBox(line.image, called[line.number], line.polygon_box, id=number, shape=[line.values])
+        if line.is_long and not poses
+        else WrittenBox(line.image, called[line.number], line.box, id=number)
+        for number, line in enumerate(lines, 1)
     )
-    classes = with_background(called or ["object"])
-    return WrittenBoxes(source, "cxcywh", images, rows, classes, fractions=True)
+    classes = with_background(list(dict.fromkeys(called.values())) or ["object"])
+    return WrittenBoxes(source, "cxcywh", images, rows, classes, fractions=True, notes=tuple(notes))
 
 
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
-        raise BadInputError(f"YOLO labels {str(path)!r} cannot be read: {error}") from None
+def _beside(labels: Path) -> Path:
+    """The folder of images beside a folder of labels."""
+    return next(labels.parent / name for name in IMAGE_FOLDERS if (labels.parent / name).is_dir())
 
 
-def _parsed(
-    words: list[str], where: str
-) -> tuple[int, tuple[float, float, float, float], list[list[float]] | None]:
-    try:
-        number, values = int(words[0]), [float(word) for word in words[1:]]
-    except ValueError:
-        raise BadInputError(f"{where}: expected a class number and coordinates") from None
-    if number < 0 or not (len(values) in (4, 5) or (len(values) >= 6 and len(values) % 2 == 0)):
-        raise BadInputError(
-            f"{where}: {len(values)} numbers after the class; a box has 4, a polygon an even number of "
-            "at least 6"
+def _unnamed(source: str, names: Sequence[str]) -> str:
+    if names:
+        return (
+            f"{source} has no class names (data.yaml or classes.txt); its class numbers count the class list "
+            f"of the data folder from 0: 0 is '{names[0]}'"
         )
-    if len(values) <= 5:
-        return number, (values[0], values[1], values[2], values[3]), None
-    x, y = values[::2], values[1::2]
-    left, right, top, bottom = min(x), max(x), min(y), max(y)
-    box = ((left + right) / 2, (top + bottom) / 2, right - left, bottom - top)
-    return number, box, [values]
-
-
-def _names(folder: Path) -> list[str]:
-    for place in (folder, folder.parent):
-        for name in _NAME_LISTS:
-            if (place / name).is_file():
-                classes = read_class_list(place / name)
-                return [classes.names[i] for i in classes.foreground]
-        for name in _YAMLS:
-            if (place / name).is_file():
-                return _yaml_names(place / name)
-    return []
-
-
-def _yaml_names(path: Path) -> list[str]:
-    """Parse the entry ``names`` of such a file: a list, or a mapping from numbers to names.
-
-    Raises:
-        BadInputError: no YAML, or ``names`` of another form.
-    """
-    try:
-        # Texts stay as they are written: a class called "no" is not False. No tag makes an object.
-        content = yaml.load(path.read_text("utf-8", errors="replace"), yaml.BaseLoader)
-    except (yaml.YAMLError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise BadInputError(f"YOLO description {str(path)!r} is not valid YAML: {reason}") from None
-    names = content.get("names") if isinstance(content, dict) else None
-    if not names or isinstance(names, str):  # a path to a list of names elsewhere counts as none
-        return []
-    if isinstance(names, list):
-        names = dict(enumerate(names))
-    try:
-        found = {int(number): name for number, name in names.items()}
-    except ValueError:
-        found = {-1: ""}
-    if not all(0 <= k < _MOST_CLASSES and isinstance(name, str) for k, name in found.items()):
-        raise BadInputError(
-            f"YOLO description {str(path)!r}: 'names' must be a list, or have 'NUMBER: NAME' per class"
-        )
-    return [found.get(k, f"class-{k}") for k in range(max(found) + 1)]
+    return f"{source} has no class names (data.yaml or classes.txt); its classes are called class-0 and so on"
 
 
 def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) -> None:
@@ -158,4 +126,5 @@ def write(images: Sequence[AnnotatedImage], target: Path, classes: ClassList) ->
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
     names = "".join(f"  {k}: {json.dumps(name, ensure_ascii=False)}\n" for name, k in number.items())
-    (target / "data.yaml").write_text(f"path: .\ntrain: images\nval: images\nnames:\n{names}", "utf-8")
+    head = "path: .\ntrain: images\nval: images\ntask: segment\nnames:\n"
+    (target / "data.yaml").write_text(head + names, "utf-8")

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from wsstool.data.images import MAX_PIXELS
 from wsstool.errors import BadInputError
 
 _BITS, _MORE, _SIGN, _FIRST = 5, 0x20, 0x10, 48
-_LONGEST = 60  #: bits of a number
+_LONGEST = 60
+"""Bits of a packed number; a text of a megabyte may claim to be a single one."""
 
 
 def encode(mask: np.ndarray) -> dict[str, Any]:
@@ -44,7 +46,8 @@ def lengths(rle: Mapping[str, Any]) -> tuple[tuple[int, int], np.ndarray]:
     """Return (rows, columns) of run lengths and the (R,) int64 counts, alternately of 0 and 1, 0 first.
 
     Raises:
-        BadInputError: no size or counts, invalid counts, or counts that do not fill the size.
+        BadInputError: no size or counts, a size above ``MAX_PIXELS``, invalid counts, or counts that do not
+            fill the size.
 
     >>> lengths({"size": [2, 2], "counts": "13"})
     ((2, 2), array([1, 3]))
@@ -57,7 +60,10 @@ def lengths(rle: Mapping[str, Any]) -> tuple[tuple[int, int], np.ndarray]:
         runs = np.asarray(counts, np.int64).reshape(-1)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise BadInputError(f"the run lengths cannot be read ({error})") from None
-    if rows < 0 or columns < 0 or (runs < 0).any() or runs.sum() != rows * columns:
+    if rows < 0 or columns < 0 or rows * columns > MAX_PIXELS:
+        raise BadInputError(f"the run lengths claim an image of {columns} x {rows} pixels")
+    # Each run is checked before the sum, which would wrap around.
+    if (runs < 0).any() or (runs > rows * columns).any() or runs.sum() != rows * columns:
         raise BadInputError(f"the run lengths do not fill {columns} x {rows} pixels")
     return (rows, columns), runs
 

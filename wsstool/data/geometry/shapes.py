@@ -30,17 +30,35 @@ def shape_mask(shape: Any, size: tuple[int, int]) -> np.ndarray:
         BadInputError: none of these, unreadable run lengths, or run lengths of another size.
     """
     if isinstance(shape, Mapping):
-        mask = rle.decode(shape)
-        if mask.shape != size:
+        stated, _ = rle.lengths(shape)
+        if stated != size:  # before the mask is unpacked
             raise BadInputError(
-                f"the run lengths are for {mask.shape[1]} x {mask.shape[0]} pixels, but the image has "
+                f"the run lengths are for {stated[1]} x {stated[0]} pixels, but the image has "
                 f"{size[1]} x {size[0]}"
             )
-        return mask
+        return rle.decode(shape)
     if isinstance(shape, Sequence) and not isinstance(shape, str):
+        shape = polygon_list(shape)
         drawn = polygon_mask([part for part in shape if not isinstance(part, Mapping)], size)
         return np.logical_or.reduce([drawn, *(shape_mask(p, size) for p in shape if isinstance(p, Mapping))])
     raise BadInputError("the shape is neither run lengths nor polygons")
+
+
+def polygon_list(shape: Sequence[Any]) -> Sequence[Any]:
+    """Return the parts of a shape; a single polygon may stand there without a list around it.
+
+    >>> polygon_list([[1, 1], [4, 1], [4, 4]])
+    [[[1, 1], [4, 1], [4, 4]]]
+    >>> polygon_list([1, 1, 4, 1, 4, 4])
+    [[1, 1, 4, 1, 4, 4]]
+    """
+    are_numbers = all(isinstance(value, int | float) for value in shape)
+    are_corners = len(shape) > 2 and all(_is_corner(part) for part in shape)
+    return [shape] if len(shape) and (are_numbers or are_corners) else shape
+
+
+def _is_corner(part: Any) -> bool:
+    return isinstance(part, Sequence) and len(part) == 2 and all(isinstance(v, int | float) for v in part)
 
 
 def polygon_mask(polygons: Sequence[Any], size: tuple[int, int]) -> np.ndarray:

@@ -63,13 +63,9 @@ def image_places(found: Detections, objects: GroundTruthObjects, form: str | Non
         BadInputError: an image of a detection that the ground truth lacks.
     """
     ids = {name: k for k, name in enumerate(objects.ids)}
-    lookup = Lookup(objects.names)
-    places = []
-    for name in found.images:
-        place = ids.get(name) if form == "coco" else lookup.find(name, f"'{source}'")
-        if place is None and form == "coco":
-            place = lookup.find(name, f"'{source}'")
-        places.append(-1 if place is None else place)
+    known = ids if form == "coco" else {}
+    named = Lookup(objects.names).find_all([n for n in found.images if n not in known], f"'{source}'")
+    places = [known.get(name, named.get(name, -1)) for name in found.images]
     image = np.array(places, np.int64)[found.image] if places else np.zeros(0, np.int64)
     if (image < 0).any():
         missing = found.images[int(found.image[int(np.flatnonzero(image < 0)[0])])]

@@ -15,7 +15,7 @@ from wsstool.data.formats import WrittenBoxes
 from wsstool.data.formats.box_file import read_box_file
 from wsstool.data.geometry.instances import Window, around, extent
 from wsstool.data.label_views import find_view
-from wsstool.data.listing import Lookup
+from wsstool.data.listing import is_outside
 from wsstool.errors import BadInputError, UsageError
 from wsstool.options import takes
 from wsstool.regions import Boxes
@@ -59,6 +59,8 @@ def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict
     masks = _Masks.of(table, messages)
     if not masks.count:
         hint = "; use its boxes with train-contour --boxes" if table.counts.any() else ""
+        if not table.counts.any() and any(written.tags.values()):
+            hint = "; use its labels of whole images with train-cls --labels"
         raise BadInputError(f"{written.source} contains no masks{hint}")
     header = store.new_header(
         "selection",
@@ -91,6 +93,9 @@ class _StatedImages(Dataset):
 
     stated: tuple[tuple[int, int], ...] = ()
 
+    def images_of_folder(self) -> tuple[str, ...]:
+        return self.names
+
     def sizes(self) -> np.ndarray:
         return np.array(self.stated, np.int32).reshape(-1, 2)
 
@@ -101,10 +106,15 @@ def _images(
     """Return the images of the file: those of the folder, or as the file describes them."""
     if images is not None:
         dataset = open_dataset(images, labels="images", class_list=class_list)
-        lookup = Lookup(dataset.names)
-        found = {lookup.find(name, written.source) for name in written.images}
-        return dataset.subset(sorted(i for i in found if i is not None)) if found - {None} else dataset
+        found, _ = dataset.placed(written.images, written.source)
+        return dataset.subset(sorted(set(found.values()))) if found else dataset
     classes = find_view(Path(), class_list=class_list).classes if class_list else None
+    for name in written.images:
+        if is_outside(name):
+            raise BadInputError(
+                f"{written.source} names {name!r}, a path outside its folder; name the image folder with "
+                "--images"
+            )
     used = {row.image for row in written.rows}
     sizes = {}
     for name in sorted(written.images):

@@ -9,9 +9,9 @@ import numpy as np
 
 from wsstool import store
 from wsstool.data.boxes.table import BoxTable, read_boxes
-from wsstool.data.dataset import Dataset, open_dataset
-from wsstool.errors import UsageError
+from wsstool.data.dataset import Dataset
 from wsstool.stages.inputs.tags import has_train_split
+from wsstool.stages.inputs.untagged import open_images
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.training.images.object_images import Object
 from wsstool.types import Messages
@@ -59,22 +59,19 @@ def open_box_dataset(
     Args:
         data: data folder.
         boxes, box_format: see ``data.boxes.table.read_boxes``.
-        split, class_list: see ``open_dataset``.
+        split, class_list: see ``open_images``.
         shard: see ``store.shard_indices``.
         training: without a split, the split ``train`` if there is one, and only images that have a box.
         messages: receives what is left out.
 
     Raises:
         BadInputError: there are boxes, but none that can be used; in a shard that is no error.
-        Those of ``open_dataset`` and ``read_boxes``.
+        Those of ``open_images`` and ``read_boxes``.
     """
     if training and split is None and has_train_split(data):
         split = "train"
-    try:
-        dataset = open_dataset(data, split=split, class_list=class_list, labels="images")
-    except UsageError:  # the split may be named by a COCO file alone
-        dataset = open_dataset(data, split=split, class_list=class_list)
     # Read for all images: their format is judged by all boxes, and a shard may have none.
+    dataset = open_images(data, split=split, class_list=class_list, messages=messages)
     table = read_boxes(dataset, boxes, box_format=box_format, messages=messages)
     if shard is not None:
         part = store.shard_indices(dataset.names, shard)

@@ -10,12 +10,13 @@ import numpy as np
 
 from wsstool import store
 from wsstool.data.class_match import joined_classes, listed
-from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.dataset import Dataset
 from wsstool.data.images import image_size
 from wsstool.data.masks import meaning_of_white
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_folder import image_folder
+from wsstool.stages.inputs.untagged import open_classes
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.types import IGNORE, SILENT, ClassList, Messages
 
@@ -133,7 +134,7 @@ def label_maps_in_folder(
         MissingInputError: no image of the split has a mask.
         UsageError: no class list.
     """
-    dataset = open_dataset(data, split=split, class_list=class_list, masks=masks, messages=messages)
+    dataset = open_classes(data, split=split, class_list=class_list, masks=masks, messages=messages)
     if not dataset.classes.names:
         raise UsageError(f"'{data}' has no class list; name one with --class-list")
     files = [dataset.mask_path(i) for i in range(len(dataset))]

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from wsstool.data.geometry.shapes import shape_mask
-from wsstool.data.images import image_size
+from wsstool.data.images import image_size, turning
 from wsstool.data.listing import Lookup, find_images, is_image_name
 from wsstool.data.splits import split_indices, split_names
 from wsstool.errors import BadInputError, WsstoolError
@@ -171,9 +171,10 @@ def _inside(
             kept.append(row)
             continue
         if row.size is not None and row.size != size:
+            turned = turning(root / row.image, row.size, size)
             raise BadInputError(
                 f"{source} says that {row.image!r} is {row.size[1]} x {row.size[0]} pixels, but it is "
-                f"{size[1]} x {size[0]}: its boxes are made for another size"
+                f"{size[1]} x {size[0]}{turned}: its boxes are made for another size"
             )
         one = row.inside(size)
         if one is None:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from wsstool import store
-from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.family import setting_texts
 from wsstool.options import takes
@@ -22,6 +22,7 @@ from wsstool.proposals.superpixels import LARGEST_NUMBER
 from wsstool.regions import Proposals
 from wsstool.registry import PROPOSALS
 from wsstool.stages.inputs.image_batches import read_sized_image
+from wsstool.stages.inputs.untagged import open_images
 from wsstool.stages.objects.foreign_proposals import (
     ReadProposals,
     find_proposals,
@@ -71,7 +72,7 @@ def propose(options: ProposeOptions, *, messages: Messages = SILENT) -> dict[str
     if min_area is None:
         min_area = MIN_AREA if options.import_ is None else 0
     own = {} if options.import_ else PROPOSALS.settings(options.method, options.settings or ())
-    dataset = open_dataset(options.data, split=options.split, untagged=True)
+    dataset = open_images(options.data, split=options.split, messages=messages)
     dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
     sizes = dataset.sizes()
     limit = partial(limited, min_area=min_area, max_area=options.max_area)

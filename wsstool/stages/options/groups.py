@@ -30,7 +30,9 @@ class DataFolder(ImageFolder):
     """A data folder, and which of its images and labels are used."""
 
     labels: Path | None = option(
-        None, "label file (CSV, TSV, JSONL, .npy); default: found in DATA", panel=INPUT
+        None,
+        "label file (CSV, TSV, JSONL, .npy; COCO, CVAT, Label Studio); default: found in DATA",
+        panel=INPUT,
     )
     class_list: Path | None = option(
         None,

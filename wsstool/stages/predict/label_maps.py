@@ -13,6 +13,7 @@ import torch
 from wsstool import store
 from wsstool.data.class_match import are_placeholders, listed
 from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.listing import unread_files
 from wsstool.errors import BadInputError, UsageError
 from wsstool.family import setting_texts
 from wsstool.models.class_probabilities import on_grid
@@ -24,6 +25,7 @@ from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import Batch, dataset_batches
 from wsstool.stages.inputs.tags import in_classes
+from wsstool.stages.inputs.untagged import open_classes
 from wsstool.stages.networks.output_names import own_classes
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
@@ -39,7 +41,7 @@ from wsstool.stages.predict.prediction_files import (
 from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.stages.refiners import Refiner, find_refiner
 from wsstool.store.provenance import canonical_json, digest
-from wsstool.types import SILENT, ClassList, Messages
+from wsstool.types import ClassList, Messages
 
 
 def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str, Any]:
@@ -64,14 +66,7 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
     refiner, own = find_refiner(options.refine, options.settings, messages, of_probabilities=True)
     files = [options.weights, *([options.gate] if options.gate else [])]
     read = {path: load_weights(path, averaged=options.averaged) for path in files}
-    dataset = open_dataset(
-        options.data,
-        split=options.split,
-        labels=options.labels,
-        class_list=options.class_list,
-        unnamed=own_classes(read[options.weights].meta),
-        messages=messages if options.targets == "labels" else SILENT,  # else the weights name the classes
-    )
+    dataset = _images(options, own_classes(read[options.weights].meta), messages)
     dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
     corruption = open_corruption(options, messages, needs_still_objects=True)
     segmenter = _open(options, read, dataset.classes, messages)
@@ -114,6 +109,24 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
         found = per_image(segmenter.large_enough(images), results, writer.start)
         write_all(writer, found, messages, "predictions")
     return {"images": len(header), "failed": writer.failed, "key": header.key}
+
+
+def _images(options: LabelMapOptions, unnamed: ClassList | None, messages: Messages) -> Dataset:
+    """Return the images; their labels must be readable only if they decide.
+
+    ``unnamed``: the classes of tags without names, see ``open_dataset``.
+    """
+    data, split, labels, class_list = options.data, options.split, options.labels, options.class_list
+    if options.targets == "labels":
+        return open_dataset(
+            data, split=split, labels=labels, class_list=class_list, unnamed=unnamed, messages=messages
+        )
+    if unread := unread_files(data):
+        messages.warn(unread)
+    # the weights name the classes, so there is nothing to say about those of the labels
+    return open_classes(
+        data, split=split, labels=labels, class_list=class_list, unnamed=unnamed, needs_classes=False
+    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from wsstool import store
-from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.expressions.expression import Expression
 from wsstool.expressions.tokenizer import MAX_WORDS, is_unicode, tokenize
@@ -19,6 +19,7 @@ from wsstool.family import setting_texts
 from wsstool.models.weights import Weights
 from wsstool.selection.confidence import agreement
 from wsstool.stages.inputs.named_objects import NamedObjects, open_named_objects
+from wsstool.stages.inputs.untagged import open_images
 from wsstool.stages.objects.maps import BoxMaps
 from wsstool.stages.objects.sentence_maps import check_not_flipped, mapped
 from wsstool.stages.options.predict import SentenceMaskOptions
@@ -133,7 +134,7 @@ def _typed(options: SentenceMaskOptions, texts: list[str], messages: Messages) -
             raise UsageError(f"--split and --shard select images of a folder, but '{data}' is an image")
         dataset = Dataset(data.parent, (data.name,), ClassList(()), None, "")
     else:
-        dataset = open_dataset(data, split=options.split, labels="images")
+        dataset = open_images(data, split=options.split)
         dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
     rows = [Expression(name, (text,), number=k + 1) for name in dataset.names for k, text in enumerate(texts)]
     image_of = np.repeat(np.arange(len(dataset)), len(texts))

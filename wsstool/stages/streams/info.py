@@ -1,4 +1,4 @@
-"""Describe a file and how it was made: record files, weights, data folders, sentences."""
+"""Describe a file and how it was made: record files, weights, data folders, annotations, sentences."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from wsstool.data.dataset import open_dataset
 from wsstool.data.label_views import locate
 from wsstool.data.listing import find_images
 from wsstool.data.splits import split_names
-from wsstool.errors import UsageError
+from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.expressions.counts import count
 from wsstool.expressions.expression import Expression, Expressions
-from wsstool.expressions.recognise import candidates
+from wsstool.expressions.recognise import candidates, mentions_sentences, read_expressions
 from wsstool.expressions.tokenizer import MAX_WORDS, tokenize
 from wsstool.stages.inputs.sentences import is_split_of_images, open_sentences, rows_of_split
+from wsstool.stages.inputs.untagged import open_images
+from wsstool.stages.streams.annotations import describe_annotations, describe_boxes
 from wsstool.store.command_line import script_line
 from wsstool.types import SILENT, ClassList, Messages
 
+_ANNOTATION_FILES = (".xml", ".zip", ".json")
 _SENTENCE_FILES = (".jsonl", ".json", ".p", ".pkl", ".pickle")
 
 
@@ -34,7 +37,7 @@ def info(
     script: bool = False,
     messages: Messages = SILENT,
 ) -> dict[str, Any]:
-    """Describe a record file (from its header alone), a weights file, a data folder, or sentences.
+    """Describe a record file (from its header alone), weights, a data folder, annotations, or sentences.
 
     Args:
         source: the file or folder; ``-`` or None: standard input.
@@ -49,11 +52,16 @@ def info(
         class if labels are known, ``expressions`` (counts) of a file with sentences, and ``commands``, oldest
         first: run in order, they reproduce the file.
         For weights: the result of ``wsstool.models.recognise.describe_weights``, and ``commands``.
+        For an annotation file, and as ``boxes`` for a data folder: see ``annotations``.
         For sentences: ``file``, ``format``, and the result of ``wsstool.expressions.counts.count``; a data
         folder has them as ``expressions``.
     """
     if source is not None and Path(str(source)).is_dir():
         return _folder(Path(str(source)), split, class_list, expressions, messages)
+    if source is not None and expressions is None and split is None and class_list is None:
+        annotations = _annotations(Path(str(source)), messages)
+        if annotations is not None:
+            return annotations
     if source is not None and Path(str(source)).suffix in _SENTENCE_FILES and expressions is None:
         source, expressions = None, Path(str(source))
     if expressions is not None:
@@ -108,6 +116,26 @@ def _commands(history: Sequence[Mapping[str, Any]], source: object, script: bool
     return {"commands": [script_line(step, source) for step in history] if script else commands}
 
 
+def _annotations(path: Path, messages: Messages) -> dict[str, Any] | None:
+    """Describe an annotation file without sentences; None if it is something else."""
+    suffix = path.suffix.lower()
+    if suffix not in _ANNOTATION_FILES or (suffix == ".json" and mentions_sentences(path)):
+        return None
+    try:
+        return describe_annotations(path, messages)
+    except BadInputError:
+        if suffix != ".json" or not _has_sentences(path):
+            raise
+        return None
+
+
+def _has_sentences(path: Path) -> bool:
+    try:
+        return bool(read_expressions(path).rows)
+    except WsstoolError:
+        return False
+
+
 def _sentences(header: store.Header) -> dict[str, int]:
     """Count the sentences of a record file, as those of a data folder are."""
     lengths = [len(tokenize(text)) for text in header.sentences or ()]
@@ -159,7 +187,11 @@ def _images(
 ) -> dict[str, Any]:
     """Describe the images of a split of the folder, or those that are ``chosen`` by name."""
     named = split if chosen is None else None
-    dataset = open_dataset(root, split=named, class_list=class_list, untagged=True, messages=messages)
+    try:
+        dataset = open_dataset(root, split=named, class_list=class_list, untagged=True, messages=messages)
+    except UsageError as error:
+        dataset = open_images(root, split=named, class_list=class_list)
+        messages.warn(f"labels are not counted: {str(error).partition(';')[0]}")
     if chosen is not None:
         dataset = dataset.subset(i for i, name in enumerate(dataset.names) if name in chosen)
     names = dataset.classes.names
@@ -180,4 +212,5 @@ def _images(
         found["without_tags"] = len(bare)
         if len(bare):
             found["first_without_tags"] = dataset.names[bare[0]]
-    return found
+    boxes = describe_boxes(dataset, messages)
+    return found if boxes is None else {**found, "boxes": boxes}

@@ -178,7 +178,7 @@ class _Training:
             if not known:
                 raise BadInputError("there are no masks for the loss 'mask'")
             if len(self.terms) == 1 and len(known) < len(objects):
-                messages.say(f"left out {len(objects) - len(known)} objects without a mask")
+                messages.say(f"left out {self.masks.lacking(objects)}")
                 objects = known
         if len(objects) < 2:
             raise BadInputError(f"training needs at least 2 usable boxes, not {len(objects)}")
@@ -201,7 +201,7 @@ class _Training:
 
 def _mask_source(source: BoxDataset, options: TrainContourOptions) -> GroundTruthMasks | SelectedMasks:
     if options.selection is not None:
-        return SelectedMasks(options.selection, source.dataset, options.min_score)
+        return SelectedMasks(options.selection, source.dataset, source.table.boxes, options.min_score)
     if not source.table.has_truth:
         raise BadInputError(
             f"{source.table.source} has no masks for the loss 'mask'; name a selection file with --selection"

@@ -11,6 +11,7 @@ import numpy as np
 from wsstool.annotation_file import as_json, read_bytes
 from wsstool.data.detections import COLUMNS, Detections
 from wsstool.data.geometry.rle import decode
+from wsstool.data.geometry.shapes import polygon_list
 from wsstool.errors import BadInputError
 
 
@@ -65,7 +66,9 @@ def _box(row: dict[str, Any], has_mask: bool) -> list[float]:
     elif has_mask:
         box = _around(decode(shape))
     else:
-        corners = np.concatenate([np.reshape(part, (-1, 2)) for part in shape]).astype(np.float64)
+        corners = np.concatenate([np.reshape(part, (-1, 2)) for part in polygon_list(shape)]).astype(
+            np.float64
+        )
         box = [*corners.min(0), *np.ptp(corners, axis=0)]
     if len(box) != 4:
         raise ValueError(f"a bbox has {len(box)} numbers instead of 4")

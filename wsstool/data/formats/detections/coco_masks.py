@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,7 @@ def _results(found: Any, path: Path) -> Iterator[MaskResult]:
     names: dict[Any, str] = {}
     image: Any = path.stem
     if isinstance(found, dict):
-        names = {one["id"]: str(one["file_name"]) for one in found.get("images", ())}
+        names = _names(found.get("images", ()))
         image = found.get("image", {}).get("file_name", image)
         found = found["annotations"]
     if not isinstance(found, list):
@@ -76,6 +76,16 @@ def image_numbers(path: Path) -> dict[int, str]:
     """Return image id -> file name of a COCO file that lists its images."""
     try:
         images = json.loads(path.read_bytes())["images"]
-        return {int(one["id"]): str(one["file_name"]) for one in images}
+        return {int(key): name for key, name in _names(images).items()}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadInputError(f"'{path}' does not list its images in the COCO format ({error})") from None
+
+
+def _names(images: Iterable[dict[str, Any]]) -> dict[Any, str]:
+    """Return image id -> file name."""
+    found: dict[Any, str] = {}
+    for one in images:
+        if one["id"] in found:
+            raise ValueError(f"image id {one['id']!r} is listed twice")
+        found[one["id"]] = str(one["file_name"])
+    return found
