@@ -197,7 +197,7 @@ class TestMasks:
 class TestRefusals:
     def test_more_classes_than_a_label_map_holds(self, tmp_path: Path) -> None:
         classes = ClassList(tuple(f"class_{i}" for i in range(300)))
-        maps, messages = [np.ones((2, 2, 3), np.float32)], r"classes 0 to 254; .* maps of class 255"
+        maps, messages = [np.ones((2, 2, 3), np.float32)], r"classes 0 to 254; .* has class 255"
         path = write_cams(tmp_path / "c.h5", maps, classes=classes, ids=[[3, 255]])
         with pytest.raises(BadInputError, match=messages):
             pseudo_mask(path, output=tmp_path / "m.h5")

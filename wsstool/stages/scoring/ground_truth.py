@@ -186,7 +186,9 @@ def list_beside_masks(folder: Path, class_list: str | Path | None = None) -> Cla
     for name in (f"classes{view}.txt", f"classes{view}.json"):
         if (folder.parent / name).is_file():
             return find_view(folder.parent, class_list=name).classes
-    return find_view(folder.parent).classes
+    with suppress(WsstoolError):  # a file of something else
+        return find_view(folder.parent).classes
+    return None
 
 
 def _of_names(folder: Path, class_list: str | Path) -> LabelView:
