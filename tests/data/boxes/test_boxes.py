@@ -129,17 +129,13 @@ class TestLayouts:
         write(folder / "classes.txt", "0 background\n1 cow\n2 dog\n")
         said = Heard()
         boxes = [{"bbox": [1, 1, 5, 5]}, {"bbox": [1, 1, 5, 5], "category_id": 3}]
+        with pytest.raises(BadInputError, match=r"class 'cat', which the class list lacks: cow, dog; .* has"):
+            boxes_of(folder, boxes, messages=said)  # 'cow' might be another name of 'cat'
+        write(folder / "classes.txt", "0 background\n1 dog\n")
         table = boxes_of(folder, boxes, messages=said)
-        assert table.classes.names == ("background", "cow", "dog", "cat")
-        assert table.of(0).class_ids.tolist() == [3, 2]
-        assert any("of the class cat, which the class list of the data lacks" in text for text in said.warned)
-
-    def test_a_list_with_none_of_the_classes(self, folder):
-        write(folder / "classes.txt", "0 background\n1 cow\n")
-        said = Heard()
-        table = boxes_of(folder, [{"bbox": [1, 1, 5, 5]}], messages=said)
-        assert table.classes.names == ("background", "dog", "cat") and table.of(0).class_ids.tolist() == [2]
-        assert any("(background, cow) has none of the classes of" in text for text in said.warned)
+        assert table.classes.names == ("background", "dog", "cat")
+        assert table.of(0).class_ids.tolist() == [2, 1]
+        assert any("the class list lacks 'cat', added at its end" in text for text in said.warned)
 
 
 class TestWhichFile:

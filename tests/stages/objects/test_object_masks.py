@@ -173,13 +173,14 @@ class TestEval:
         with pytest.raises(BadInputError, match="does not contain scores of label maps"):
             read_counts(tmp_path / "a.json", LABEL_MAPS)
         content = json.loads((tmp_path / "a.json").read_text())
+        del content["crc32"]  # as in version 1
         for broken in (
             {"objects": {}},
             {"scored_images": []},
             {"objects": {**content["objects"], "class_id": [9] * 7}},
             {"kind": "x"},
         ):
-            (tmp_path / "c.json").write_text(json.dumps({**content, **broken}))
+            (tmp_path / "c.json").write_text(json.dumps({**content, **broken, "wsstool_scores": 1}))
             with pytest.raises(BadInputError, match=r"c.json' is not a score file"):
                 evaluate([tmp_path / "c.json"])
 

@@ -118,7 +118,7 @@ def test_failed_images_and_images_without_sentences(root):
 
 def test_label_maps_are_not_made_of_masks_of_sentences(root):
     path = write_entries(root.parent / "m.h5", root, "mask")
-    with pytest.raises(BadInputError, match="has one mask per sentence; cotrain reads one per image"):
+    with pytest.raises(BadInputError, match="has one mask per sentence; a network that reads sentences"):
         label_maps_in_records(path, None, "cotrain")
 
 

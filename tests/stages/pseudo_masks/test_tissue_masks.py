@@ -149,7 +149,8 @@ def test_recipes_make_the_published_folders(cams, luad, tmp_path, recipe, white)
     assert made.exit_code == 0, made.output
     written = runner.invoke(app, ["export", str(masks), "--recipe", recipe, "-o", str(out)])
     assert written.exit_code == 0, written.output
-    assert {p.name for p in out.iterdir()} == {"PM_b4_5", "PM_b5_2", "PM_bn7", "classes.txt"}
+    visible = {p.name for p in out.iterdir() if not p.name.startswith(".")}
+    assert visible == {"PM_b4_5", "PM_b5_2", "PM_bn7", "classes.txt"}
     assert read_class_list(out / "classes.txt") == LUAD_CLASSES
     names = {"patch-0-[1 0 0 1].png", "patch-1-[0 1 0 0].png"}  # of the patch without a tag nothing is known
     assert all({p.name for p in (out / f"PM_{layer}").iterdir()} == names for layer in LAYERS)

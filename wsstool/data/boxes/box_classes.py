@@ -36,7 +36,7 @@ def box_classes(
             messages.warn(f"{count} objects of {written.source} have the class '{name}', the background")
     if known.names and not lacking:
         return known, ids
-    lists = f"{listed(known)}; {written.source} has {listed(written.classes)}"
+    lists = f"{_listed(known)}; {written.source} has {_listed(written.classes)}"
     own = [written.classes.names[i] for i in written.classes.foreground]
     if known.names and len(lacking) < len(used):
         in_source = set(_ids(known, own).values())
@@ -59,3 +59,7 @@ def box_classes(
 def _ids(classes: ClassList, names: list[str]) -> dict[str, int]:
     """Name -> class id, of those names that a list has."""
     return {name: i for name, i in zip(names, class_ids(classes, names), strict=True) if i >= 0}
+
+
+def _listed(classes: ClassList) -> str:
+    return listed(ClassList(tuple(classes.names[i] for i in classes.foreground)))

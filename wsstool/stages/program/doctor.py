@@ -183,7 +183,7 @@ def _records_work(folder: Path) -> Finding:
     from wsstool.errors import BusyError
     from wsstool.types import ClassList
 
-    masks = np.arange(12, dtype=np.uint8).reshape(2, 2, 3)
+    masks = (np.arange(12, dtype=np.uint8) % 2).reshape(2, 2, 3)
     header = store.new_header(
         "mask",
         stage="doctor",

@@ -14,8 +14,8 @@ import numpy as np
 
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
-from wsstool.data.formats.yolo_lines import YoloLine, are_poses, read_lines
-from wsstool.data.formats.yolo_names import NAME_LISTS, read_description
+from wsstool.data.formats.yolo.lines import YoloLine, are_poses, read_lines
+from wsstool.data.formats.yolo.names import NAME_LISTS, read_description
 from wsstool.data.geometry.instances import AnnotatedImage, listed_classes
 from wsstool.data.geometry.polygons import joined
 from wsstool.data.listing import IMAGE_FOLDERS, without_suffix

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wsstool.data.formats.yolo_names import YoloDescription
+from wsstool.data.formats.yolo.names import YoloDescription
 from wsstool.errors import BadInputError
 
 _LARGEST = 65535
