@@ -18,10 +18,18 @@ from wsstool.data.images import image_size
 from wsstool.data.known_classes import void_ids
 from wsstool.data.label_views import find_view
 from wsstool.data.layouts import read_tags
-from wsstool.data.listing import IMAGE_FOLDERS, Lookup, find_images, without_suffix
+from wsstool.data.listing import (
+    IMAGE_FOLDERS,
+    Lookup,
+    find_images,
+    folder_of,
+    is_image_name,
+    relative_name,
+    without_suffix,
+)
 from wsstool.data.masks import read_mask
 from wsstool.data.splits import split_indices
-from wsstool.errors import BadInputError, MissingInputError, WsstoolError
+from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.types import SILENT, ClassList, Messages
 
 _MASK_FOLDERS = {"images": "masks", "img": "mask", "imgs": "masks", "JPEGImages": "SegmentationClass"}
@@ -40,6 +48,7 @@ class Dataset:
         layout: recognised layout, one of ``wsstool.data.formats.LAYOUTS``, or ``boxes``: tags from boxes.
         masks: folder of the masks if it was named or belongs to the labels; None looks beside the images.
         void: mask values of this dataset that mean "ignore" (read as 255).
+        picture: the only image, if that was named in place of a folder.
     """
 
     root: Path
@@ -49,9 +58,15 @@ class Dataset:
     layout: str
     masks: Path | None = None
     void: tuple[int, ...] = field(default=())
+    picture: Path | None = None
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def typed(self) -> Path:
+        """The data folder or picture as it was named."""
+        return self.picture or self.root
 
     def path(self, i: int) -> Path:
         """Return the path of image ``i``."""
@@ -129,7 +144,7 @@ def open_dataset(
     """Recognise the layout of a data folder and list its images.
 
     Args:
-        path: the folder.
+        path: the folder; or a picture: a data folder that has it among its ``images/`` gives its labels.
         split: name of a split (``splits/NAME.txt``, VOC's ``ImageSets/*/NAME.txt``, a folder ``NAME``, COCO's
             ``instances_NAME*.json``) or a file of image names.
         labels: a file of tags (CSV, TSV, JSON lines, ``cls_labels.npy``, COCO JSON, folder of VOC
@@ -147,24 +162,31 @@ def open_dataset(
             folder.
         UsageError: several layouts or splits fit (the message names them), or no split of that name.
     """
-    root = Path(path)
-    names = find_images(root)
+    picture = Path(path) if Path(path).is_file() and is_image_name(Path(path).name) else None
+    if picture is not None and split is not None:
+        raise UsageError(f"--split selects images of a folder, but '{picture}' is a picture")
+    root, names = (Path(path), find_images(Path(path))) if picture is None else folder_of(picture)
     if not names:
         raise MissingInputError(f"there are no images in {str(root)!r}")
     view = find_view(root, labels=labels, class_list=class_list, masks=masks)
     layout, tags = read_tags(root, names, view, split=split, boxes=boxes)
     lookup = Lookup(names)
     indices = split_indices(root, names, lookup, split, listed=tags is not None and tags.only)
+    if picture is not None:
+        only = relative_name(picture, root)
+        indices = [i for i in indices if names[i] == only]
     if tags is None:
         classes, void = view.classes or ClassList(()), void_ids(view.classes)
-        return Dataset(root, names, classes, None, layout, view.masks, void).subset(indices)
+        return Dataset(root, names, classes, None, layout, view.masks, void, picture).subset(indices)
     for note in tags.notes:
         messages.say(note)
-    rows, indices = _placed(tags, lookup, indices, is_split=split is not None)
+    rows, indices = _placed(tags, lookup, indices, is_split=split is not None or picture is not None)
     has_tags = not tags.partial or any(i in rows for i in indices)
     matrix = _matrix(tags, names, rows, indices, untagged) if has_tags else None
     chosen = tuple(names[i] for i in indices)
-    return Dataset(root, chosen, tags.classes, matrix, layout, view.masks, tags.void)
+    if picture is not None and not chosen:
+        raise MissingInputError(f"'{picture}' is not among the images of {tags.source}")
+    return Dataset(root, chosen, tags.classes, matrix, layout, view.masks, tags.void, picture)
 
 
 def _placed(

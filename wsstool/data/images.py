@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.memory import TooLargeError
 
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded (Pillow's own limit): a file of kilobytes may claim gigapixels."""
@@ -122,7 +123,7 @@ def explained(path: Path) -> Iterator[None]:
     except BadInputError:
         raise
     except MemoryError:
-        raise BadInputError(f"image {str(path)!r} does not fit into memory") from None
+        raise TooLargeError(f"image {str(path)!r} does not fit into memory; reduce or cut it") from None
     except Image.UnidentifiedImageError:
         raise BadInputError(f"{str(path)!r} is not an image in a supported format") from None
     except Exception as error:  # decoders of damaged files raise almost anything

@@ -39,7 +39,7 @@ def find_images(root: Path) -> tuple[str, ...]:
             differ only in the suffix.
     """
     if root.is_file():
-        raise BadInputError(f"{str(root)!r} is a file; name a data folder with images")
+        raise BadInputError(f"{str(root)!r} is a file, and no picture; name a data folder with images")
     if not root.is_dir():
         raise MissingInputError(f"there is no folder {str(root)!r}")
     start = next((root / name for name in IMAGE_FOLDERS if (root / name).is_dir()), root)
@@ -63,6 +63,21 @@ def find_images(root: Path) -> tuple[str, ...]:
     names.sort()
     _check_unique(names)
     return tuple(names)
+
+
+def folder_of(picture: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the data folder of a picture and its images; outside one, the picture's folder and it alone."""
+    for folder in picture.parents:
+        if folder.name in IMAGE_FOLDERS:
+            names = find_images(folder.parent)
+            if relative_name(picture, folder.parent) in names:
+                return folder.parent, names
+    return picture.parent, (picture.name,)
+
+
+def relative_name(picture: Path, root: Path) -> str:
+    """Return the posix path of a picture relative to a folder above it; links are not followed."""
+    return Path(os.path.relpath(picture, root)).as_posix()
 
 
 def _check_unique(names: list[str]) -> None:

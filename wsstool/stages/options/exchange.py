@@ -76,6 +76,8 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
 class ImportOptions(Like, SentenceSource, RecordOutput):
     """Instance masks or sentences from an annotation file of another program."""
 
+    other_formats = (".jsonl", ".json")
+
     annotations: Path | None = option(
         None, "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip", positional=True
     )
