@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.models.fan.test_published import by_numpy_1
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, WsstoolError
 from wsstool.models.backbones import build_backbone
 from wsstool.models.classifier import build_classifier
@@ -20,6 +21,7 @@ from wsstool.models.recognise import describe_weights
 from wsstool.models.weights import (
     build_from_weights,
     described_shapes,
+    load_safely,
     load_state,
     load_weights,
     save_weights,
@@ -267,3 +269,35 @@ def test_descriptions_of_wrong_types(tmp_path: Path, model, entry: str, value: o
     save_weights(tmp_path / "x.pth", model.state_dict(), meta)
     with pytest.raises(BadInputError, match=r"describes its network with|names 3 classes, but has outputs"):
         load_weights(tmp_path / "x.pth")
+
+
+NUMPY = {
+    "float64": np.float64(3.5),
+    "float32": np.float32(1),
+    "int64": np.int64(2),
+    "bool": np.bool_(True),
+    "text": np.str_("fan"),
+    "vector": np.arange(6.0).reshape(2, 3),
+    "half": np.ones(2, np.float16),
+    "short": np.arange(3, dtype=np.int16),
+    "unsigned": np.arange(3, dtype=np.uint32),
+    "texts": np.array(["a", "bc"]),
+}
+
+
+@pytest.mark.parametrize("numpy_1", [False, True])
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("kind", NUMPY)
+def test_numbers_of_either_numpy(tmp_path: Path, kind: str, zipped: bool, numpy_1: bool) -> None:
+    """Pickled as scalar or array, in both formats of torch, under the module names of numpy 1 and 2."""
+    content = {"best": NUMPY[kind], "state_dict": {"w": torch.zeros(2)}}
+    torch.save(content, tmp_path / "x.pth", _use_new_zipfile_serialization=zipped)
+    if numpy_1 and zipped:
+        by_numpy_1(tmp_path / "x.pth")
+    elif numpy_1:
+        data = (tmp_path / "x.pth").read_bytes()
+        assert b"cnumpy._core." in data
+        (tmp_path / "x.pth").write_bytes(data.replace(b"cnumpy._core.", b"cnumpy.core."))
+    found = load_safely(tmp_path / "x.pth")["best"]
+    np.testing.assert_array_equal(found, NUMPY[kind])
+    assert found.dtype == NUMPY[kind].dtype

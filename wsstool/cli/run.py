@@ -22,6 +22,7 @@ from wsstool.cli.declared import options_class, parameters
 from wsstool.cli.printed import print_message
 from wsstool.cli.recipe_file import as_toml, defaults_of
 from wsstool.errors import ExitCode, WsstoolError
+from wsstool.memory import is_lack_of_memory
 from wsstool.options import Options
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
@@ -130,6 +131,11 @@ class _exit_codes:  # noqa: N801 - reads as a statement: with _exit_codes(...)
         if self.verbose or os.environ.get("WSSTOOL_DEBUG"):
             for line in "".join(traceback.format_exception(error)).splitlines():
                 print_message(line)
+        if is_lack_of_memory(error):
+            self._leave(
+                ExitCode.FAILED,
+                "not enough memory; use a smaller --batch-size, --scale or --workers, or smaller images",
+            )
         self._leave(
             ExitCode.FAILED,
             f"unexpected {type(error).__name__}: {error} (--verbose shows where; please report it)",

@@ -23,13 +23,16 @@ from wsstool.data.listing import (
     IMAGE_FOLDERS,
     Lookup,
     find_images,
+    folder_of,
+    is_image_name,
+    relative_name,
     unicode_forms,
     unread_files,
     without_suffix,
 )
 from wsstool.data.masks import read_mask
 from wsstool.data.splits import split_indices
-from wsstool.errors import BadInputError, MissingInputError, WsstoolError
+from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.types import IGNORE, SILENT, ClassList, Messages
 
 _MASK_FOLDERS = {"images": "masks", "img": "mask", "imgs": "masks", "JPEGImages": "SegmentationClass"}
@@ -49,6 +52,7 @@ class Dataset:
         masks: folder of the masks if it was named or belongs to the labels; None looks beside the images.
         void: mask values of this dataset that mean "ignore" (read as 255).
         white: what the mask value 255 means, see ``masks.meaning_of_white``.
+        picture: the only image, if that was named in place of a folder.
     """
 
     root: Path
@@ -59,9 +63,15 @@ class Dataset:
     masks: Path | None = None
     void: tuple[int, ...] = field(default=())
     white: int = IGNORE
+    picture: Path | None = None
 
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def typed(self) -> Path:
+        """The data folder or picture as it was named."""
+        return self.picture or self.root
 
     def path(self, i: int) -> Path:
         """Return the path of image ``i``."""
@@ -170,7 +180,7 @@ def open_dataset(
     """Recognise the layout of a data folder and list its images.
 
     Args:
-        path: the folder.
+        path: the folder; or a picture: a data folder that has it among its ``images/`` gives its labels.
         split: name of a split (``splits/NAME.txt``, VOC's ``ImageSets/*/NAME.txt``, a folder ``NAME``, COCO's
             ``instances_NAME*.json``) or a file of image names.
         labels: a file of tags (CSV, TSV, JSON lines, ``cls_labels.npy``, COCO JSON, folder of VOC
@@ -190,8 +200,11 @@ def open_dataset(
             folder.
         UsageError: several layouts or splits fit (the message names them), or no split of that name.
     """
-    root = Path(path)
-    names, unread = find_images(root), unread_files(root)
+    picture = Path(path) if Path(path).is_file() and is_image_name(Path(path).name) else None
+    if picture is not None and split is not None:
+        raise UsageError(f"--split selects images of a folder, but '{picture}' is a picture")
+    root, names = (Path(path), find_images(Path(path))) if picture is None else folder_of(picture)
+    unread = unread_files(root) if picture is None else ""
     if not names:
         raise MissingInputError(f"there are no images in {str(root)!r}" + (f"; {unread}" if unread else ""))
     if unread:
@@ -203,16 +216,22 @@ def open_dataset(
     lookup = Lookup(names)
     listed = tags is not None and tags.only
     indices = split_indices(root, names, lookup, split, listed=listed, messages=messages)
+    if picture is not None:
+        only = relative_name(picture, root)
+        indices = [i for i in indices if names[i] == only]
     if tags is None:
         classes, void = view.classes or ClassList(()), void_ids(view.classes)
-        return Dataset(root, names, classes, None, layout, view.masks, void).subset(indices)
+        return Dataset(root, names, classes, None, layout, view.masks, void, picture=picture).subset(indices)
     for note in tags.notes:
         messages.say(note)
-    rows, indices = _placed(tags, lookup, indices, is_split=split is not None, messages=messages)
+    is_part = split is not None or picture is not None
+    rows, indices = _placed(tags, lookup, indices, is_split=is_part, messages=messages)
     has_tags = not tags.partial or any(i in rows for i in indices)
     matrix = _matrix(tags, names, rows, indices, untagged) if has_tags else None
     chosen = tuple(names[i] for i in indices)
-    return Dataset(root, chosen, tags.classes, matrix, layout, view.masks, tags.void)
+    if picture is not None and not chosen:
+        raise MissingInputError(f"'{picture}' is not among the images of {tags.source}")
+    return Dataset(root, chosen, tags.classes, matrix, layout, view.masks, tags.void, picture=picture)
 
 
 def _placed(

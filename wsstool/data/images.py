@@ -13,6 +13,7 @@ from PIL import Image
 
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.image_size import MAX_PIXELS
+from wsstool.memory import TooLargeError
 
 SUFFIXES = frozenset(
     f".{s}"
@@ -144,7 +145,7 @@ def explained(path: Path) -> Iterator[None]:
     except BadInputError:
         raise
     except MemoryError:
-        raise BadInputError(f"image {str(path)!r} does not fit into memory") from None
+        raise TooLargeError(f"image {str(path)!r} does not fit into memory; reduce or cut it") from None
     except Image.UnidentifiedImageError:
         raise BadInputError(f"{str(path)!r} is not an image in a supported format") from None
     except Exception as error:  # decoders of damaged files raise almost anything

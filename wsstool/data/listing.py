@@ -57,7 +57,7 @@ def find_images(root: Path) -> tuple[str, ...]:
             differ only in the suffix.
     """
     if root.is_file():
-        raise BadInputError(f"{str(root)!r} is a file; name a data folder with images")
+        raise BadInputError(f"{str(root)!r} is a file, and no picture; name a data folder with images")
     if not root.is_dir():
         raise MissingInputError(f"there is no folder {str(root)!r}")
     names = []
@@ -106,6 +106,21 @@ def _walk(start: Path) -> Iterator[tuple[Path, list[str]]]:
             continue
         seen.add((status.st_dev, status.st_ino))
         yield Path(folder), [name for name in files if name[0] != "."]
+
+
+def folder_of(picture: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the data folder of a picture and its images; outside one, the picture's folder and it alone."""
+    for folder in picture.parents:
+        if folder.name in IMAGE_FOLDERS:
+            names = find_images(folder.parent)
+            if relative_name(picture, folder.parent) in names:
+                return folder.parent, names
+    return picture.parent, (picture.name,)
+
+
+def relative_name(picture: Path, root: Path) -> str:
+    """Return the posix path of a picture relative to a folder above it; links are not followed."""
+    return Path(os.path.relpath(picture, root)).as_posix()
 
 
 def _check_unique(names: list[str]) -> None:

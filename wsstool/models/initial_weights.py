@@ -15,6 +15,7 @@ from wsstool.models.fan.class_head import LAST_LAYERS
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.models.heads.segformer import ATTENDED
 from wsstool.models.published.fan import check_size
+from wsstool.models.recognise import fitting_backbones
 from wsstool.models.weights import Weights, load_state, load_weights
 
 
@@ -62,7 +63,20 @@ def load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> Non
         state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
     state = {k: v for k, v in state.items() if not k.startswith(CLASSIFIER_PREFIXES)}
     what = f"{weights.meta['what']}; " if "what" in weights.meta else ""
-    load_state(backbone, state, f"{path} ({what}initial weights for {backbone.arch})")
+    try:
+        load_state(backbone, state, f"{path} ({what}initial weights for {backbone.arch})")
+    except BadInputError:
+        _refuse_another_backbone(weights.state_dict, backbone.arch, path)
+        raise
+
+
+def _refuse_another_backbone(state_dict: Mapping[str, Tensor], arch: str, source: object) -> None:
+    """Raise BadInputError if the weights are those of another backbone that is known."""
+    found = [one for one in fitting_backbones(state_dict) if one != arch]
+    if found:
+        raise BadInputError(
+            f"{source} holds the weights of {found[0]}, not of {arch}; did you mean --arch with {found[0]}?"
+        )
 
 
 def start_network(network: OnBackbone, state_dict: Mapping[str, Tensor], source: str) -> str:
@@ -83,6 +97,7 @@ def start_network(network: OnBackbone, state_dict: Mapping[str, Tensor], source:
     found = {k: bare[k] for k, v in wanted.items() if k in bare and bare[k].shape == v.shape}
     missing = [k for k in wanted if k not in found and not k.endswith("num_batches_tracked")]
     if missing:
+        _refuse_another_backbone(state_dict, network.backbone.arch, source)
         kept = [k for k in bare if not k.startswith(CLASSIFIER_PREFIXES)]
         raise BadInputError(
             f"{source} ({len(kept)} tensors) cannot initialise {network.backbone.arch}: {len(missing)} of "

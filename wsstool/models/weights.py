@@ -36,7 +36,7 @@ SAFE_GLOBALS = [
     np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
     (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # type: ignore[attr-defined]
     (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
-    *(type(np.dtype(t)) for t in ("f8", "f4", "i8", "i4", "u1", "?")),
+    *(type(np.dtype(t)) for t in (*np.typecodes["AllInteger"], "f2", "f4", "f8", "?", "U")),
 ]
 """What a weights file may contain besides tensors and containers, also under the names of numpy 1."""
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import WsstoolError
+from wsstool.memory import within_memory
 from wsstool.types import Messages
 
 
@@ -45,11 +46,27 @@ def per_image(
     """
     for numbers, images in batches:
         good = [k for k, image in enumerate(images) if isinstance(image, np.ndarray)]
-        found = compute([numbers[k] for k in good], [images[k] for k in good]) if good else ()  # type: ignore[misc]
+        found = _computed(compute, [numbers[k] for k in good], [images[k] for k in good])  # type: ignore[misc]
         results: list[Any] = list(images)
         for k, result in zip(good, found, strict=True):
             results[k] = result
         yield from (result for i, result in zip(numbers, results, strict=True) if i >= start)
+
+
+def _computed(
+    compute: Callable[[list[int], list[np.ndarray]], Iterable[Payload | WsstoolError]],
+    numbers: list[int],
+    images: list[np.ndarray],
+) -> list[Payload | WsstoolError]:
+    """Compute a batch; if it does not fit into memory, one image after the other."""
+    if not images:
+        return []
+    found = within_memory(lambda: list(compute(numbers, images)), images[0].shape[:2])
+    if not isinstance(found, WsstoolError):
+        return found
+    if len(images) == 1:
+        return [found]
+    return [one for k, i in enumerate(numbers) for one in _computed(compute, [i], [images[k]])]
 
 
 def create(

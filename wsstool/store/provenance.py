@@ -115,9 +115,11 @@ class Input:
         return cls(role, {"fingerprint": hashlib.blake2b(content, digest_size=16).hexdigest()})
 
     @classmethod
-    def of_folder(cls, root: Path, names: Sequence[str], *, role: str = "data") -> Input:
-        """Describe a folder of images by their content."""
-        return cls(role, {"fingerprint": fingerprint_folder(Path(root), names)}, str(root))
+    def of_folder(
+        cls, root: Path, names: Sequence[str], *, role: str = "data", typed: Path | None = None
+    ) -> Input:
+        """Describe a folder of images by their content; ``typed``: the path as typed, if not ``root``."""
+        return cls(role, {"fingerprint": fingerprint_folder(Path(root), names)}, str(typed or root))
 
 
 def key_of(stage: str, params: Mapping[str, Any], inputs: Sequence[Input]) -> str:

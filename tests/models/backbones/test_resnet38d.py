@@ -23,6 +23,12 @@ from wsstool.models.layers import find_layer
 from wsstool.models.published.tissue_stage1 import published_names, renamed
 
 LAYERS = ("b4_5", "b5_2", "bn7")
+CLOSE = {"b4_5": 1e-3, "b5_2": 1e-3, "bn7": 1e-4}
+"""Largest distance of the maps of a layer, in standard deviations.
+
+With more threads than one, sums are rounded in another order, and in one picture a unit before the ReLU of
+each of the first two layers changes its sign: 3e-4.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -176,10 +182,10 @@ class TestParity:
         assert distance(found.logits, "logit") < 3e-5
         assert distance(found.logits.sigmoid(), "score") < 3e-5
         for layer, low in zip(LAYERS, found.maps, strict=True):
-            assert distance(low[0], f"gradcam_low_{layer}") < 1e-4
+            assert distance(low[0], f"gradcam_low_{layer}") < CLOSE[layer]
             if name == "a":
                 size = nn.functional.interpolate(low, x.shape[2:], mode="bilinear", align_corners=False)
-                assert distance(size, f"gradcam_{layer}") < 1e-4
+                assert distance(size, f"gradcam_{layer}") < CLOSE[layer]
 
 
 @pytest.mark.slow
@@ -202,4 +208,4 @@ def test_parity_through_the_command_line(shared: Path, tmp_path: Path) -> None:
         for name, maps, scales in zip("ab", records, reader.tail["scale"], strict=True):
             for layer, low, scale in zip(LAYERS, maps, scales, strict=True):
                 theirs = known[f"{name}_gradcam_low_{layer}"]
-                assert np.abs(low * scale - theirs).max() / theirs.std() < 1e-4
+                assert np.abs(low * scale - theirs).max() / theirs.std() < CLOSE[layer]

@@ -5,10 +5,12 @@ The stride is lowered by ``atrous``; that of FAN is fixed, since its tokens are.
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -220,6 +222,13 @@ def on_meta(arch: str) -> AbstractContextManager[Any]:
     return nullcontext() if "regnet" in arch else torch.device("meta")
 
 
+def _hint(arch: str) -> str:
+    """Return the likeliest meaning of an unknown name, such as torchvision's own spelling, or nothing."""
+    spelled = {re.sub("[-_. ]", "", name): name for name in BACKBONES}
+    near = get_close_matches(re.sub("[-_. ]", "", arch.lower()), spelled, 1, 0.75)
+    return f"did you mean '{spelled[near[0]]}'? " if near else ""
+
+
 def _plain_backbone(arch: str) -> Backbone:
     if arch == "tiny":
         return Backbone(OrderedDict(features=tiny_features()))
@@ -232,7 +241,7 @@ def _plain_backbone(arch: str) -> Backbone:
     if arch in FAN_SIZES:
         return Backbone(fan_layers(FAN_SIZES[arch]))
     if arch not in TORCHVISION:
-        raise UsageError(f"no backbone '{arch}'; there are: {', '.join(BACKBONES)}")
+        raise UsageError(f"no backbone '{arch}'; {_hint(arch)}there are: {', '.join(BACKBONES)}")
     # Imported here: it loads torch's compiler, which doubles the start-up time of a command.
     from torchvision import models
 

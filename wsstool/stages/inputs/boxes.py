@@ -82,7 +82,10 @@ def open_box_dataset(
         kept = np.flatnonzero(table.counts)
         dataset, table = dataset.subset(kept), table.subset(kept)
     return BoxDataset(
-        dataset, table, [store.Input.of_folder(dataset.root, dataset.names), _used(table, boxes)], split
+        dataset,
+        table,
+        [store.Input.of_folder(dataset.root, dataset.names, typed=dataset.typed), _used(table, boxes)],
+        split,
     )
 
 

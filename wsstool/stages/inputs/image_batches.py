@@ -12,6 +12,7 @@ import numpy as np
 from wsstool.data.dataset import Dataset
 from wsstool.data.images import read_image
 from wsstool.errors import UsageError, WsstoolError
+from wsstool.memory import TooLargeError, too_large
 
 ImageOrError = np.ndarray | WsstoolError
 
@@ -110,6 +111,8 @@ def read_sized_image(path: Path, size: np.ndarray) -> ImageOrError:
     """One image of (rows, columns) ``size``, or the error that says why not."""
     try:
         image = read_image(path)
+    except TooLargeError:
+        return too_large(size.tolist())
     except WsstoolError as error:
         return error
     if image.shape[:2] != tuple(size):

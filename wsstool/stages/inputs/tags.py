@@ -122,7 +122,7 @@ def in_classes(dataset: Dataset, classes: ClassList, what: str) -> Dataset:
 def _of_folder(dataset: Dataset, role: str) -> TaggedSource:
     if dataset.labels is None or not dataset.classes.names:
         raise BadInputError(f"'{dataset.root}' has no image-level labels; name a label file with --labels")
-    images = store.Input.of_folder(dataset.root, dataset.names)
+    images = store.Input.of_folder(dataset.root, dataset.names, typed=dataset.typed)
     identity = {**images.identity, "labels": _label_digest(dataset.labels, dataset.classes)}
     return TaggedSource(
         [dataset.path(i) for i in range(len(dataset))],

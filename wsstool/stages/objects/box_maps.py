@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from wsstool import store
 from wsstool.errors import BadInputError, WsstoolError
+from wsstool.memory import within_memory
 from wsstool.models.weights import Weights, load_weights
 from wsstool.regions import box_in_window
 from wsstool.runtime import pick_device
@@ -89,7 +91,8 @@ class MappedDataset:
             windows = self.mapper.windows(boxes, (image.shape[0], image.shape[1]))
             placed = [box_in_window(box, window) for box, window in zip(boxes.xyxy, windows, strict=True)]
             pixels = [image[y0:y1, x0:x1] for x0, y0, x1, y1 in windows]
-            yield BoxMaps(self.mapper(image, boxes), placed, pixels)
+            maps = within_memory(partial(self.mapper, image, boxes), image.shape[:2])
+            yield maps if isinstance(maps, WsstoolError) else BoxMaps(maps, placed, pixels)
 
 
 def open_contour_maps(options: ContourOptions, messages: Messages) -> MappedDataset | MappedSentences:

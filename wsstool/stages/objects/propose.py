@@ -15,6 +15,7 @@ from wsstool import store
 from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.family import setting_texts
+from wsstool.memory import within_memory
 from wsstool.options import takes
 from wsstool.parallel import map_in_processes
 from wsstool.proposals.limit import limited
@@ -131,7 +132,7 @@ def _from_pixels(
     limit: Limit,
     workers: int,
 ) -> _Source:
-    inputs = [store.Input.of_folder(dataset.root, dataset.names)]
+    inputs = [store.Input.of_folder(dataset.root, dataset.names, typed=dataset.typed)]
     items = [(dataset.path(i), sizes[i]) for i in range(len(dataset))]
     return _Source(inputs, items, partial(_computed, method=method, limit=limit), workers)
 
@@ -163,7 +164,8 @@ def _computed(
     if isinstance(image, WsstoolError):
         return image
     try:
-        return LimitedProposals(*limit(method(image), rows))
+        found = within_memory(partial(method, image), image.shape[:2])
+        return found if isinstance(found, WsstoolError) else LimitedProposals(*limit(found, rows))
     except UsageError:
         raise
     except WsstoolError as error:

@@ -93,6 +93,8 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
 class ImportOptions(Like, SentenceSource, RecordOutput):
     """Instance masks, class probabilities or sentences of another program."""
 
+    other_formats = (".jsonl", ".json")
+
     annotations: Path | None = option(
         None,
         "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip; or folder of class "

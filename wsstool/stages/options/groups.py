@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
+from wsstool.errors import UsageError
 from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import Refiner
 
@@ -233,6 +234,25 @@ class PublishedWeights(Options):
     )
 
 
+OTHER_FORMATS: dict[str, str] = {
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"), "'wsstool export'"),
+    **dict.fromkeys((".json", ".jsonl", ".xml", ".csv", ".tsv", ".txt", ".zip"), "'wsstool export'"),
+    **dict.fromkeys((".html", ".htm", ".pdf", ".svg"), "'wsstool report'"),
+    **dict.fromkeys((".pth", ".pt", ".ckpt"), "a training command"),
+}
+"""Endings of files that are no record files -> what writes such files."""
+
+
+def check_record_name(output: Path | None, but: tuple[str, ...] = ()) -> None:
+    """Raise UsageError if the ending of ``output`` promises another format, unless it is one of ``but``."""
+    ending = "" if output is None else Path(output).suffix.lower()
+    if ending in OTHER_FORMATS and ending not in but:
+        raise UsageError(
+            f"-o {output}: the output is an HDF5 file; name it {Path(output or '').stem}.h5 "
+            f"({OTHER_FORMATS[ending]} writes {ending} files)"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class RecordOutput(Options):
     """A record file, or a stream of records on standard output."""
@@ -244,3 +264,10 @@ class RecordOutput(Options):
         spelling=("--output", "-o"),
         key=False,
     )
+
+    other_formats: ClassVar[tuple[str, ...]] = ()
+    """Endings of other formats that the command writes."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_record_name(self.output, self.other_formats)

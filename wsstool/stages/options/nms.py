@@ -15,6 +15,8 @@ from wsstool.stages.options.groups import INPUT, METHOD, Completion, RecordOutpu
 class NmsOptions(Settings, Completion, RecordOutput):
     """Suppression of duplicates among detections or proposals."""
 
+    other_formats = (".json", ".csv")
+
     sources: list[str] | None = option(
         None,
         "box or proposal file, COCO results (.json), table (.csv), folder of YOLO predictions; "

@@ -242,7 +242,7 @@ def _inputs(
     """Return the inputs of the predictions, for the key and the history."""
     meta, names = segmenter.trained.meta, segmenter.trained.classes.names
     inputs = [
-        store.Input.of_folder(dataset.root, dataset.names),
+        store.Input.of_folder(dataset.root, dataset.names, typed=dataset.typed),
         store.Input.of_file(options.weights, role="weights", provenance=meta.get("provenance", ())),
     ]
     if options.gate and segmenter.gate:

@@ -97,7 +97,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         **corruption_params(corruption),
     )
     weights = store.Input.of_file(options.weights, role="weights", provenance=meta.get("provenance", ()))
-    inputs = [store.Input.of_folder(dataset.root, dataset.names), weights]
+    inputs = [store.Input.of_folder(dataset.root, dataset.names, typed=dataset.typed), weights]
     inputs += corruption.inputs if corruption else []
     divided = not isinstance(empty, Probabilities)
     attributes = {"layers": list(layers), **({} if divided else {"values": "probability"})}

@@ -13,6 +13,7 @@ import numpy as np
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.masks.method import Method
+from wsstool.memory import within_memory
 from wsstool.parallel import map_in_threads
 from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_batches import read_sized_image
@@ -78,7 +79,11 @@ def label_class_maps(
     if method.reads_pixels and (name := header.params.get("corruption")):
         messages.warn(f"the class maps are of images under {name}, but --refine reads the images as they are")
     out = _header(header, params, options, layers, thresholds)
-    label_maps = partial(_label_maps, methods=methods, layers=layers, folder=folder)
+    make = partial(_label_maps, methods=methods, layers=layers, folder=folder)
+
+    def label_maps(record: store.Record) -> Payload | WsstoolError:
+        return within_memory(partial(make, record), record.size)
+
     with create(out, options, messages, [reader]) as writer:
         found = map_in_threads(label_maps, records(writer.start), options.workers)
         write_all(writer, found, messages, "label maps")

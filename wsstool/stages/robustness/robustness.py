@@ -14,6 +14,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.atomic import temporary_folder
+from wsstool.data.listing import is_image_name
 from wsstool.errors import MissingInputError, SomeFailedError, UsageError, WsstoolError
 from wsstool.options import spelled, takes
 from wsstool.parallel import map_in_threads
@@ -49,7 +50,7 @@ def robustness(options: RobustnessOptions, *, messages: Messages = SILENT) -> di
     """
     if not Path(options.data).exists():
         raise MissingInputError(f"there is no data folder or score file '{options.data}'")
-    if Path(options.data).is_file():
+    if Path(options.data).is_file() and not is_image_name(Path(options.data).name):
         _refuse_all(options)
         found = summarise(options.data)
     else:

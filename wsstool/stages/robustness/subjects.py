@@ -229,7 +229,7 @@ def _shard(dataset: Dataset, options: RobustnessOptions) -> Dataset:
 
 def _data(dataset: Dataset, **more: str) -> store.Input:
     """Describe the images; ``more``: digests of their labels or masks."""
-    images = store.Input.of_folder(dataset.root, dataset.names)
+    images = store.Input.of_folder(dataset.root, dataset.names, typed=dataset.typed)
     return replace(images, identity={**images.identity, **more})
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from wsstool import store
 from wsstool.data.dataset import open_dataset
 from wsstool.data.label_views import locate
-from wsstool.data.listing import find_images
+from wsstool.data.listing import find_images, is_image_name
 from wsstool.data.splits import split_names
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.expressions.counts import count
@@ -58,6 +58,8 @@ def info(
     """
     if source is not None and Path(str(source)).is_dir():
         return _folder(Path(str(source)), split, class_list, expressions, messages)
+    if source is not None and is_image_name(str(source)) and Path(str(source)).is_file():
+        return _images(Path(str(source)), split, None, class_list, messages)
     if source is not None and expressions is None and split is None and class_list is None:
         annotations = _annotations(Path(str(source)), messages)
         if annotations is not None:
@@ -201,7 +203,7 @@ def _images(
         "images": len(dataset),
         "unreadable": int(np.sum(dataset.sizes().sum(1) == 0)),
         "with_true_mask": sum(dataset.mask_path(i) is not None for i in range(len(dataset))),
-        "splits": split_names(root, dataset.names),
+        "splits": split_names(dataset.root, dataset.names),
         "classes": list(names),
         "background": names[dataset.classes.background] if dataset.classes.background >= 0 else None,
     }

@@ -15,6 +15,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError
+from wsstool.stages.options.groups import check_record_name
 from wsstool.store.schema import COMMON_HEAD, KINDS, OF_A_SHARD
 from wsstool.types import SILENT, Messages
 
@@ -47,6 +48,7 @@ def merge(
     """
     if not sources:
         raise UsageError("name at least one file to merge")
+    check_record_name(output)
     with ExitStack() as stack:
         files = store.OpenFiles()
         found = [

@@ -195,7 +195,8 @@ def up_to_date(
     """Return the summary of the run that wrote ``output`` if its key matches; else print the difference.
 
     Raises:
-        CannotWriteError: ``output`` is another kind of file, which must not be replaced by accident.
+        CannotWriteError: ``output`` is another kind of file, or holds weights of other options, which must
+            not be replaced by accident.
     """
     if not output.exists() or output.stat().st_size == 0:
         return None
@@ -217,6 +218,10 @@ def up_to_date(
         messages.say(f"up to date (key {key})")
         output.touch()  # for make
         return {"output": str(output), "key": key, "up_to_date": True, **meta.get("summary", {"failed": 0})}
-    difference = changed(meta.get("params", {}), params) or "the data or the initial weights changed"
-    messages.say(f"retraining: {difference}")
+    if difference := changed(meta.get("params", {}), params):
+        raise CannotWriteError(
+            f"'{output}' contains finished weights of other options ({difference}); --force trains again, "
+            "another name keeps both"
+        )
+    messages.say("retraining: the data or the initial weights changed")
     return None

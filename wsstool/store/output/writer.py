@@ -309,7 +309,7 @@ def _begun(writer: Writer, force: bool) -> Writer:
 def _to_stream(header: Header, stream: Sink, force: bool, writer: Writer, cached: bool) -> Writer:
     """Stream the result to a pipe, served from the cache, copied into it, or uncached."""
     try:
-        folder = cache.folder() if cached else None
+        folder = _cache_folder(writer.messages) if cached else None
         if folder is None:
             return _begun(writer, force)
         entry = cache.entry(folder, header.key)
@@ -332,6 +332,15 @@ def _to_stream(header: Header, stream: Sink, force: bool, writer: Writer, cached
         writer.close()
         raise
     return _begun(writer, force)
+
+
+def _cache_folder(messages: Messages) -> Path | None:
+    """Return the cache folder; None if caching is off, or on where nothing can be written."""
+    try:
+        return cache.folder()
+    except CannotWriteError as error:
+        messages.warn(f"not cached: {error}; name another folder with WSSTOOL_CACHE=FOLDER")
+        return None
 
 
 def _current(target: Path, header: Header, messages: Messages, name: str = "") -> np.ndarray | None:
