@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from xml.etree import ElementTree
 
 from wsstool.errors import BadInputError, MissingInputError
-from wsstool.zip_budget import check_budget
+from wsstool.memory import check_zip_budget
 
 
 def read_bytes(path: Path, source: str) -> bytes:
@@ -36,7 +36,7 @@ def read_bytes(path: Path, source: str) -> bytes:
                 raise BadInputError(
                     f"{source} should contain one .xml or .json file, but contains {names}; unpack it first"
                 )
-            check_budget(path, found, source)
+            check_zip_budget(path, found, source)
             return packed.read(found[0])
     except FileNotFoundError:
         raise MissingInputError(f"there is no {source}") from None

@@ -1,13 +1,20 @@
-"""Turn a lack of memory into the error of one image."""
+"""Limits on memory: a budget for zips, and the error of an image that does not fit."""
 
 from __future__ import annotations
 
+import os
+import zipfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 from wsstool.errors import BadInputError
 
 Result = TypeVar("Result")
+
+_SMALL_ZIP = 32 << 20  #: bytes that any zip may hold
+_ZIP_RATIO = 100  #: how much larger its contents may be; text with blanks shrinks to about a 50th
+_LARGEST_ZIP = 1 << 40
 
 _WORDS = (
     "can't allocate memory",
@@ -49,3 +56,25 @@ def within_memory(make: Callable[[], Result], size: Sequence[int]) -> Result | T
 def is_lack_of_memory(error: BaseException) -> bool:
     """Return whether an exception of Python, numpy or torch says that memory is exhausted."""
     return isinstance(error, MemoryError) or any(word in str(error).lower() for word in _WORDS)
+
+
+def check_zip_budget(path: Path | str, members: Sequence[zipfile.ZipInfo], source: str) -> None:
+    """Raise BadInputError if members of a zip claim more than a file of its length plausibly holds.
+
+    Args:
+        path: the zip.
+        members: those that will be unpacked.
+        source: its name in the message.
+
+    Example:
+        >>> bomb = zipfile.ZipInfo("a.json")
+        >>> bomb.file_size = 1 << 30
+        >>> check_zip_budget(__file__, [bomb], "'a.zip'")
+        Traceback (most recent call last):
+        wsstool.errors.BadInputError: 'a.zip' claims to unpack to 1,024 MiB, which its length does not warrant
+    """
+    claimed = sum(member.file_size for member in members)
+    if claimed > min(max(_SMALL_ZIP, _ZIP_RATIO * os.path.getsize(path)), _LARGEST_ZIP):
+        raise BadInputError(
+            f"{source} claims to unpack to {claimed >> 20:,} MiB, which its length does not warrant"
+        )

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from wsstool.atomic import atomic_file
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
+from wsstool.memory import check_zip_budget
 from wsstool.models.backbones import on_meta
 from wsstool.models.classifier import build_classifier
 from wsstool.models.description import check_description
@@ -26,7 +27,6 @@ from wsstool.models.fan.class_head import TOKEN_HEAD
 from wsstool.models.fitting import check_fit
 from wsstool.models.published import fan, fan_segformer, pytorch_fcn, tissue_stage1, tissue_stage2
 from wsstool.models.published.mxnet_params import is_mxnet, read_params
-from wsstool.zip_budget import check_budget
 
 SAFE_GLOBALS = [
     argparse.Namespace,
@@ -144,7 +144,7 @@ def load_safely(path: Path | str) -> Any:
     try:
         if zipfile.is_zipfile(path):  # torch itself does not verify the checksums
             with zipfile.ZipFile(path) as archive:
-                check_budget(path, archive.infolist(), str(path))
+                check_zip_budget(path, archive.infolist(), str(path))
                 broken = archive.testzip()
             if broken:
                 raise BadInputError(f"{path} is damaged: the checksum of {broken} does not match")

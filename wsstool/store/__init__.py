@@ -12,8 +12,9 @@ from wsstool.store.input.opening import open_records, other_kind
 from wsstool.store.input.reader import ChecksumError, Reader
 from wsstool.store.input.record import Record
 from wsstool.store.output.copy import copy
+from wsstool.store.output.create import create
 from wsstool.store.output.environment import environment
-from wsstool.store.output.writer import Writer, create
+from wsstool.store.output.writer import Writer
 from wsstool.store.provenance import Input, history, key_of
 from wsstool.store.random_access import RandomAccess, open_random
 from wsstool.store.schema import DONE, KINDS, SCHEMA

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from wsstool.store.input.reader import Reader
-from wsstool.store.output.writer import create
+from wsstool.store.output.create import create
 from wsstool.types import SILENT, Messages
 
 
