@@ -50,6 +50,8 @@ class Steps:
                 return path
         if path.is_dir():
             shutil.rmtree(path)
+        elif log.exists():  # made by another command: finished weights are not replaced unasked
+            path.unlink(missing_ok=True)
         print(f"{name}: wsstool {' '.join(argv)}", file=sys.stderr, flush=True)
         before = _processor_seconds()
         command = [sys.executable, "-m", "wsstool", *argv, *([*output, str(path)] if output else [])]

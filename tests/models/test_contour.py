@@ -72,8 +72,14 @@ class TestStartWeights:
         assert torch.equal(other.classify.weight, network.classify.weight)
 
     def test_of_another_network(self):
-        with pytest.raises(BadInputError, match=r"x .* cannot initialise tiny"):
+        with pytest.raises(
+            BadInputError, match="x holds the weights of resnet-18, not of tiny; did you mean"
+        ):
             start_network(build_contour("tiny", width=8), build_backbone("resnet-18").state_dict(), "x")
+
+    def test_of_no_known_network(self):
+        with pytest.raises(BadInputError, match=r"x .* cannot initialise tiny"):
+            start_network(build_contour("tiny", width=8), {"a.weight": torch.zeros(3)}, "x")
 
     def test_frozen_parts_stay(self):
         network = build_contour("tiny", width=8)

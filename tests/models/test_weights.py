@@ -166,7 +166,7 @@ def test_start_weights_of_a_backbone(tmp_path: Path, saved: Path, model) -> None
     backbone = build_backbone("resnet-18", output_stride=16)
     load_backbone(backbone, load_weights(tmp_path / "r.pth"), "r.pth")
     assert torch.equal(backbone.state_dict()["layer4.1.conv2.weight"], whole.layer4[1].conv2.weight)
-    with pytest.raises(BadInputError, match="initial weights for mobilenet-v2"):
+    with pytest.raises(BadInputError, match="weights of resnet-18, not of mobilenet-v2; did you mean"):
         load_backbone(build_backbone("mobilenet-v2"), load_weights(tmp_path / "r.pth"), "r.pth")
     tiny = build_backbone("tiny")
     load_backbone(tiny, load_weights(saved), saved)

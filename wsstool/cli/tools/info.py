@@ -42,7 +42,12 @@ def info(
         wsstool info 'refcoco/refs(unc).p' --split testA
         wsstool info masks.h5 --script > again.sh
     """
-    given = {"source": source, "split": split, "class_list": class_list, "expressions": expressions}
+    given: dict[str, Any] = {
+        "source": source,
+        "split": split,
+        "class_list": class_list,
+        "expressions": expressions,
+    }
     given["script"] = script
     found = call("streams.info:info", given)
     if json:
