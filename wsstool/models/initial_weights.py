@@ -97,7 +97,7 @@ def start_network(network: OnBackbone, state_dict: Mapping[str, Tensor], source:
     found = {k: bare[k] for k, v in wanted.items() if k in bare and bare[k].shape == v.shape}
     missing = [k for k in wanted if k not in found and not k.endswith("num_batches_tracked")]
     if missing:
-        _refuse_another_backbone(state_dict, network.backbone.arch, source)
+        _refuse_another_backbone(state_dict, str(network.backbone.arch), source)
         kept = [k for k in bare if not k.startswith(CLASSIFIER_PREFIXES)]
         raise BadInputError(
             f"{source} ({len(kept)} tensors) cannot initialise {network.backbone.arch}: {len(missing)} of "

@@ -17,7 +17,7 @@ from tests.stages.toy import (
     write_splits,
 )
 from wsstool import store
-from wsstool.errors import BadInputError, MissingInputError, SomeFailedError, UsageError
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, SomeFailedError, UsageError
 from wsstool.models.weights import load_weights
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.train.cotrain import cotrain
@@ -249,7 +249,8 @@ def test_a_probe_learns_the_toy_set_in_one_go_and_is_reproducible(
     assert cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0, 1.5], **PROBE, epochs=9)[
         "up_to_date"
     ]
-    assert not cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0], **PROBE)["up_to_date"]
+    with pytest.raises(CannotWriteError, match="other options"):
+        cotrain(masks, output=tmp_path / "a.pth", init=start, scale=[1.0], **PROBE)
     predict(data, split="val", weights=tmp_path / "b.pth", output=tmp_path / "p.h5", device="cpu")
     with store.open_records(tmp_path / "p.h5", kinds=("mask",), command="test") as reader:
         records = list(reader.records(0))

@@ -84,8 +84,11 @@ def test_up_to_date_until_something_changes(data: Path, tmp_path: Path) -> None:
     assert "up to date" in heard.text
     assert not train_cls(data, output=output, **FAST, force=True)["up_to_date"]
     assert output.read_bytes() == before
-    train_cls(data, output=output, **{**FAST, "seed": 1}, messages=heard)
-    assert "seed 0 -> 1" in heard.text and output.read_bytes() != before
+    with pytest.raises(CannotWriteError, match=r"finished weights of other options \(seed 0 -> 1\)"):
+        train_cls(data, output=output, **{**FAST, "seed": 1})
+    assert output.read_bytes() == before
+    train_cls(data, output=output, **{**FAST, "seed": 1}, force=True)
+    assert output.read_bytes() != before
     labels = data / "labels.csv"
     labels.write_text(labels.read_text().replace("00.png,", "00.png,red green blue "))
     assert not train_cls(data, output=output, **{**FAST, "seed": 1})["up_to_date"]
@@ -152,7 +155,7 @@ def test_start_weights(data: Path, tmp_path: Path) -> None:
     a, b = (load_weights(tmp_path / name).state_dict for name in ("a.pth", "b.pth"))
     assert (a["backbone.features.0.0.weight"] == b["backbone.features.0.0.weight"]).all()
     assert not (a["head.weight"] == b["head.weight"]).all()
-    with pytest.raises(BadInputError, match="initial weights for resnet-18"):
+    with pytest.raises(BadInputError, match="weights of tiny, not of resnet-18"):
         train_cls(data, output=tmp_path / "c.pth", **{**FAST, "arch": "resnet-18"}, init=tmp_path / "a.pth")
     assert sorted(os.listdir(tmp_path)) == ["a.pth", "a.pth.log.jsonl", "b.pth", "b.pth.log.jsonl", "data"]
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from wsstool.cli import options
+from wsstool.cli.printed import print_line
 from wsstool.cli.run import call
 from wsstool.cli.tables import print_fields, print_json
 
@@ -40,13 +41,20 @@ def info(
         wsstool info 'refcoco/refs(unc).p' --split testA
         wsstool info masks.h5 --script > again.sh
     """
-    given = {"source": source, "split": split, "class_list": class_list, "expressions": expressions}
-    given["script"] = script
+    given: dict[str, Any] = {
+        "script": script,
+        "source": source,
+        "split": split,
+        "class_list": class_list,
+        "expressions": expressions,
+    }
     found = call("streams.info:info", given)
     if json:
         print_json(found)
     elif script:
         print("#!/usr/bin/env bash\nset -euo pipefail")
+        for package in found.get("packages", ()):
+            print_line(f"# needs {package}")
         for command in found.get("commands", ()):
             print(command)
     else:

@@ -20,7 +20,7 @@ from wsstool.expressions.recognise import candidates
 from wsstool.expressions.tokenizer import MAX_WORDS, tokenize
 from wsstool.stages.inputs.sentences import is_split_of_images, open_sentences, rows_of_split
 from wsstool.store.command_line import script_line
-from wsstool.types import SILENT, ClassList, Messages
+from wsstool.types import PACKAGES, SILENT, ClassList, Messages
 
 _SENTENCE_FILES = (".jsonl", ".json", ".p", ".pkl", ".pickle")
 
@@ -107,7 +107,9 @@ def info(
 
 def _commands(history: Sequence[Mapping[str, Any]], source: object, script: bool) -> dict[str, list[str]]:
     commands = [step["command"] for step in history]
-    return {"commands": [script_line(step, source) for step in history] if script else commands}
+    packages = sorted({str(one) for step in history for one in step.get(PACKAGES, ())})
+    found = {PACKAGES: packages} if packages else {}
+    return {**found, "commands": [script_line(step, source) for step in history] if script else commands}
 
 
 def _sentences(header: store.Header) -> dict[str, int]:
