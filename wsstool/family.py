@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 from wsstool.argument_types import as_type
@@ -35,6 +38,26 @@ def _installed() -> Any:
     return entry_points()
 
 
+def origin(point: EntryPoint) -> str:
+    """Return the distribution of an entry point and its version, such as ``my-method 0.3``."""
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.module
+
+
+def source_hash(point: EntryPoint) -> str:
+    """Return the hash of the Python files of an entry point's package, 16 hex digits; '' without any."""
+    spec = find_spec(point.module.partition(".")[0])
+    if spec is None or not spec.origin:
+        return ""
+    files = [Path(spec.origin)]
+    if spec.submodule_search_locations:
+        files = sorted(path for root in spec.submodule_search_locations for path in Path(root).rglob("*.py"))
+    digest = hashlib.blake2b(digest_size=8)
+    for path in files:
+        content = path.read_bytes()
+        digest.update(f"{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
 def _named(target: str) -> Any:
     module, _, attribute = target.partition(":")
     return getattr(import_module(module), attribute)
@@ -56,9 +79,14 @@ class Registry:
     def entries(self) -> dict[str, Entry]:
         """Return all methods by name: the built-in ones first, then those of other packages."""
         found = dict(self._entries)
-        for point in sorted(_installed().select(group=f"wsstool.{self.family}"), key=lambda p: p.name):
-            found.setdefault(point.name, Entry(point.value, "from another package"))
+        for name, point in self.points().items():
+            found.setdefault(name, Entry(point.value, f"from {origin(point)}"))
         return found
+
+    def points(self) -> dict[str, EntryPoint]:
+        """Return the entry points of other packages by name; a built-in method keeps its name."""
+        points = sorted(_installed().select(group=f"wsstool.{self.family}"), key=lambda p: p.name)
+        return {point.name: point for point in points if point.name not in self._entries}
 
     def names(self) -> tuple[str, ...]:
         return tuple(self.entries())
@@ -143,6 +171,27 @@ class Registry:
             if option in settings and settings.get(other, own[other].default) not in values:
                 found.append(f"--set {option} does nothing without {other}={' or '.join(values)}")
         return found
+
+
+def foreign_methods(values: Iterable[Any], families: Iterable[Registry]) -> list[str]:
+    """Return the methods of other packages among the values of options, as they enter a key.
+
+    Args:
+        values: names, ``NAME=...`` texts, lists of them, and anything else.
+        families: the families that these may be from.
+
+    Returns:
+        Sorted texts such as ``my-method 0.3, wsstool.refiners median, 1f0c...``: distribution and version,
+        group and name, hash of the source.
+    """
+    flat = [one for value in values for one in (value if isinstance(value, list | tuple) else (value,))]
+    names = {one.partition("=")[0] for one in flat if isinstance(one, str)}
+    return sorted(
+        f"{origin(point)}, {point.group} {name}, {source_hash(point)}"
+        for family in families
+        for name, point in family.points().items()
+        if name in names
+    )
 
 
 def setting_texts(own: Mapping[str, Any]) -> list[str]:

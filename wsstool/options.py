@@ -25,7 +25,12 @@ from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from wsstool.argument_types import as_type
 from wsstool.errors import UsageError
-from wsstool.types import SILENT, Params
+from wsstool.family import foreign_methods
+from wsstool.registry import REGISTRIES
+from wsstool.types import PACKAGES, SILENT, Params
+
+_LISTS = ("loss", "corruption")
+"""Options that take methods as texts of their own grammar."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -149,6 +154,12 @@ class Options:
         """Every option by field name, in the order of declaration."""
         return {one.name: one.metadata["declaration"] for one in _fields(cls)}
 
+    def _method_names(self, values: Mapping[str, Any]) -> list[Any]:
+        """The values, by the name that is typed, of the options that choose methods."""
+        types = get_type_hints(type(self))
+        choosing = [name for name in self.declarations() if choices_of(types[name]) or name in _LISTS]
+        return [values.get(spelled(self, name)[2:].replace("-", "_")) for name in choosing]
+
     def unused(self, name: str) -> str | None:
         """Why an option does nothing beside the others, or None."""
         conditions = self.declarations()[name].unused
@@ -181,6 +192,9 @@ class Options:
                 found[typed] = value
         if resolved:
             raise TypeError(f"no such options: {', '.join(resolved)}")
+        if methods := foreign_methods(self._method_names(found), REGISTRIES):
+            found[PACKAGES] = methods
+            unused.append(PACKAGES)
         return Params(found, unused)
 
 

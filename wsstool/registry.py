@@ -2,7 +2,7 @@
 
 A new method is one file and one line here; the choices of the option, completion, ``wsstool methods``, the
 table in the docs and the contract tests follow. Other packages add methods through entry points of the group
-``wsstool.<family>``.
+``wsstool.<family>``; their distribution, version and source are part of the keys of results.
 """
 
 from __future__ import annotations

@@ -59,6 +59,10 @@ class ClassList:
         raise BadInputError(f"{what} have {difference}: {lists}")
 
 
+PACKAGES = "packages"
+"""Entry of ``Params``: the methods of other packages that make a result."""
+
+
 class Params(dict[str, Any]):
     """The options that are part of a key, by the name that is typed.
 

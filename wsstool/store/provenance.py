@@ -15,6 +15,7 @@ from wsstool import __version__
 from wsstool.errors import MissingInputError
 from wsstool.store.command_line import command_line
 from wsstool.store.schema import FIRST_SCHEMA
+from wsstool.types import PACKAGES
 
 #: Incremented when a stage's results change for equal options; part of every key.
 STAGE_VERSIONS: dict[str, int] = {}
@@ -148,12 +149,14 @@ def provenance_entry(
 ) -> dict[str, Any]:
     """Return one step of the history, without time or machine, so that equal runs give equal bytes."""
     parents = [one["key"] for one in inputs if "key" in one]
+    packages = {PACKAGES: list(params[PACKAGES])} if params.get(PACKAGES) else {}
     return {
         "stage": stage,
         "version": __version__,
         "command": command_line(stage, params, inputs, key),
         "key": key,
         "parents": parents,
+        **packages,
     }
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from wsstool.cli import options
+from wsstool.cli.printed import print_line
 from wsstool.cli.run import call
 from wsstool.cli.tables import print_fields, print_json
 
@@ -43,17 +44,19 @@ def info(
         wsstool info masks.h5 --script > again.sh
     """
     given: dict[str, Any] = {
+        "script": script,
         "source": source,
         "split": split,
         "class_list": class_list,
         "expressions": expressions,
     }
-    given["script"] = script
     found = call("streams.info:info", given)
     if json:
         print_json(found)
     elif script:
         print("#!/usr/bin/env bash\nset -euo pipefail")
+        for package in found.get("packages", ()):
+            print_line(f"# needs {package}")
         for command in found.get("commands", ()):
             print(command)
     else:

@@ -22,7 +22,7 @@ from wsstool.stages.inputs.sentences import is_split_of_images, open_sentences, 
 from wsstool.stages.inputs.untagged import open_images
 from wsstool.stages.streams.annotations import describe_annotations, describe_boxes
 from wsstool.store.command_line import script_line
-from wsstool.types import SILENT, ClassList, Messages
+from wsstool.types import PACKAGES, SILENT, ClassList, Messages
 
 _ANNOTATION_FILES = (".xml", ".zip", ".json")
 _SENTENCE_FILES = (".jsonl", ".json", ".p", ".pkl", ".pickle")
@@ -115,7 +115,9 @@ def info(
 
 def _commands(history: Sequence[Mapping[str, Any]], source: object, script: bool) -> dict[str, list[str]]:
     commands = [step["command"] for step in history]
-    return {"commands": [script_line(step, source) for step in history] if script else commands}
+    packages = sorted({str(one) for step in history for one in step.get(PACKAGES, ())})
+    found = {PACKAGES: packages} if packages else {}
+    return {**found, "commands": [script_line(step, source) for step in history] if script else commands}
 
 
 def _annotations(path: Path, messages: Messages) -> dict[str, Any] | None:
