@@ -5,7 +5,7 @@ import pytest
 from tests.data.folders import picture, write
 from tests.messages import Heard
 from wsstool.data.dataset import open_dataset
-from wsstool.data.listing import find_images, unread_files
+from wsstool.data.listing import find_images, list_images
 from wsstool.errors import BadInputError, MissingInputError
 
 
@@ -28,13 +28,13 @@ def test_a_file_is_no_data_folder(tmp_path):
 @pytest.mark.parametrize("folder", ["images", "img", "imgs", "JPEGImages"])
 def test_files_that_are_not_read_are_counted(tmp_path, folder):
     picture(tmp_path / folder / "a.png")
-    assert unread_files(tmp_path) == ""
+    assert list_images(tmp_path)[1] == ""
     write(tmp_path / folder / "a.txt", "0 .5 .5 .1 .1")
     write(tmp_path / folder / "a.xml", "<annotation/>")
     write(tmp_path / "README", "")
-    assert unread_files(tmp_path) == ""
+    assert list_images(tmp_path)[1] == ""
     write(tmp_path / folder / "sub/b.SVS", "")
-    assert unread_files(tmp_path) == "left out: 1 file with an ending that is not read (.svs)"
+    assert list_images(tmp_path)[1] == "left out: 1 file with an ending that is not read (.svs)"
     for name in ("c.heic", "d.svs", "e", "f.xyz"):
         write(tmp_path / folder / name, "")
     heard = Heard()
@@ -46,9 +46,9 @@ def test_beside_other_files_only_images_count(tmp_path):
     picture(tmp_path / "a.png")
     for name in ("labels.csv", "Makefile", "notes.docx", "masks/b.svs", ".c.svs"):
         write(tmp_path / name, "image,labels\na.png,cat\n")
-    assert unread_files(tmp_path) == ""
+    assert list_images(tmp_path)[1] == ""
     write(tmp_path / "x.ndpi", "")
-    assert unread_files(tmp_path) == "left out: 1 file with an ending that is not read (.ndpi)"
+    assert list_images(tmp_path)[1] == "left out: 1 file with an ending that is not read (.ndpi)"
     (tmp_path / "a.png").unlink()
     with pytest.raises(MissingInputError, match=r"no images in .*; left out: 1 file .*\(\.ndpi\)"):
         open_dataset(tmp_path)

@@ -1,4 +1,4 @@
-"""Toy sets with true masks, label maps of them, options that train in a moment, and an interruption."""
+"""Toy sets with true masks, label maps of them, random networks, quick options, and an interruption."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from wsstool import store
+from wsstool.models.classifier import build_classifier
+from wsstool.models.segmenter import build_segmenter
+from wsstool.models.weights import save_weights
 from wsstool.types import ClassList
 
 QUICK: dict[str, Any] = {
@@ -114,3 +118,21 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, owner: type, method: str, call:
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(owner, method, stopping)
         yield
+
+
+def save_random_networks(folder: Path, names: Sequence[str]) -> None:
+    """Write ``cls.pth`` and ``seg.pth``, which have one output per name; always the same weights."""
+    torch.manual_seed(0)
+    classifier = build_classifier("tiny", len(names))
+    segmenter = build_segmenter("fcn-tiny", len(names), width=8)
+    shared = {
+        "mean": [0.0] * 3,
+        "std": [1.0] * 3,
+        "palette": [],
+        "classes": list(names),
+        "class_ids": list(range(len(names))),
+    }
+    meta = {**shared, "arch": "tiny", "task": "classification"}
+    save_weights(folder / "cls.pth", classifier.state_dict(), meta)
+    meta = {**shared, "arch": "fcn-tiny", "task": "segmentation", "width": 8}
+    save_weights(folder / "seg.pth", segmenter.state_dict(), meta)

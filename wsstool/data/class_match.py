@@ -12,7 +12,7 @@ import numpy as np
 from wsstool.data.classlist import BACKGROUND_NAMES
 from wsstool.data.palettes import class_palette
 from wsstool.errors import BadInputError
-from wsstool.types import ClassList
+from wsstool.types import IGNORE, ClassList
 
 _PLACEHOLDER = re.compile(r"class[-_]\d+|object")
 _SHOWN = 24
@@ -90,6 +90,17 @@ def joined_classes(known: ClassList, other: ClassList, what: str) -> tuple[Class
         )
     ids[lacking] = len(known) + np.arange(len(lacking))
     return extended(known, [other.names[i] for i in lacking]), ids
+
+
+def id_of_value(ids: np.ndarray) -> np.ndarray:
+    """Return the class id that each value of a label map becomes, (256,) uint8; other values are "ignore".
+
+    Args:
+        ids: (C,) id of each of its classes, as from ``joined_classes``.
+    """
+    found = np.full(256, IGNORE, np.uint8)
+    found[: min(len(ids), IGNORE)] = ids[:IGNORE]
+    return found
 
 
 def extended(known: ClassList, names: Sequence[str]) -> ClassList:

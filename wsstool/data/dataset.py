@@ -25,9 +25,9 @@ from wsstool.data.listing import (
     find_images,
     folder_of,
     is_image_name,
+    list_images,
     relative_name,
     unicode_forms,
-    unread_files,
     without_suffix,
 )
 from wsstool.data.masks import read_mask
@@ -53,6 +53,7 @@ class Dataset:
         void: mask values of this dataset that mean "ignore" (read as 255).
         white: what the mask value 255 means, see ``masks.meaning_of_white``.
         picture: the only image, if that was named in place of a folder.
+        unread: a sentence about files of the folder that are left out, or empty, see ``list_images``.
     """
 
     root: Path
@@ -64,6 +65,7 @@ class Dataset:
     void: tuple[int, ...] = field(default=())
     white: int = IGNORE
     picture: Path | None = None
+    unread: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -203,8 +205,11 @@ def open_dataset(
     picture = Path(path) if Path(path).is_file() and is_image_name(Path(path).name) else None
     if picture is not None and split is not None:
         raise UsageError(f"--split selects images of a folder, but '{picture}' is a picture")
-    root, names = (Path(path), find_images(Path(path))) if picture is None else folder_of(picture)
-    unread = unread_files(root) if picture is None else ""
+    if picture is None:
+        root = Path(path)
+        names, unread = list_images(root)
+    else:
+        (root, names), unread = folder_of(picture), ""
     if not names:
         raise MissingInputError(f"there are no images in {str(root)!r}" + (f"; {unread}" if unread else ""))
     if unread:
@@ -221,7 +226,8 @@ def open_dataset(
         indices = [i for i in indices if names[i] == only]
     if tags is None:
         classes, void = view.classes or ClassList(()), void_ids(view.classes)
-        return Dataset(root, names, classes, None, layout, view.masks, void, picture=picture).subset(indices)
+        found = Dataset(root, names, classes, None, layout, view.masks, void, picture=picture, unread=unread)
+        return found.subset(indices)
     for note in tags.notes:
         messages.say(note)
     is_part = split is not None or picture is not None
@@ -231,7 +237,9 @@ def open_dataset(
     chosen = tuple(names[i] for i in indices)
     if picture is not None and not chosen:
         raise MissingInputError(f"'{picture}' is not among the images of {tags.source}")
-    return Dataset(root, chosen, tags.classes, matrix, layout, view.masks, tags.void, picture=picture)
+    return Dataset(
+        root, chosen, tags.classes, matrix, layout, view.masks, tags.void, picture=picture, unread=unread
+    )
 
 
 def _placed(

@@ -56,35 +56,51 @@ def find_images(root: Path) -> tuple[str, ...]:
         BadInputError: a file instead of a folder, a file name that is not text, or two images whose names
             differ only in the suffix.
     """
+    return list_images(root)[0]
+
+
+def list_images(root: Path) -> tuple[tuple[str, ...], str]:
+    """Return the images of a data folder, and a sentence about files beside them whose ending is not read.
+
+    In a folder of images that is every ending but those of label files, else those of known image formats.
+    Without such files the sentence is empty.
+
+    Raises:
+        MissingInputError, BadInputError: see ``find_images``.
+    """
     if root.is_file():
         raise BadInputError(f"{str(root)!r} is a file, and no picture; name a data folder with images")
     if not root.is_dir():
         raise MissingInputError(f"there is no folder {str(root)!r}")
-    names = []
-    for folder, files in _walk(_image_folder(root)):
+    start = _image_folder(root)
+    names: list[str] = []
+    unread = Counter[str]()
+    for folder, files in _walk(start):
         base = folder.relative_to(root).as_posix()
-        names += [name if base == "." else f"{base}/{name}" for name in files if is_image_name(name)]
+        for name in files:
+            if is_image_name(name):
+                names.append(name if base == "." else f"{base}/{name}")
+            elif (ending := _unread_ending(name, is_image_folder=start != root)) is not None:
+                unread[ending] += 1
     names.sort()
     _check_unique(names)
-    return tuple(names)
+    return tuple(names), _left_out(unread)
 
 
-def unread_files(root: Path) -> str:
-    """Return a sentence about the files beside the images whose ending is not read; empty if there are none.
+def _unread_ending(name: str, *, is_image_folder: bool) -> str | None:
+    """Return the ending of a file that is no image, if that may be missed; else None."""
+    ending = os.path.splitext(name)[1].lower()[1:]
+    is_beside = ending in _BESIDE_IMAGES if is_image_folder else ending not in _UNREAD_IMAGES
+    if is_beside:
+        return None
+    return f".{ending}" if ending else "none"
 
-    In a folder of images that is every ending but those of label files, else those of known image formats.
-    """
-    start, left = _image_folder(root), Counter[str]()
-    for _, files in _walk(start):
-        for name in files:
-            ending = os.path.splitext(name)[1].lower()[1:]
-            is_beside = ending in _BESIDE_IMAGES if start != root else ending not in _UNREAD_IMAGES
-            if not is_beside and not is_image_name(name):
-                left[f".{ending}" if ending else "none"] += 1
-    if not left:
+
+def _left_out(unread: Counter[str]) -> str:
+    if not unread:
         return ""
-    ordered = sorted(left, key=lambda ending: (-left[ending], ending))
-    count, endings = left.total(), ", ".join(ordered[:6])
+    ordered = sorted(unread, key=lambda ending: (-unread[ending], ending))
+    count, endings = unread.total(), ", ".join(ordered[:6])
     what = "file with an ending" if count == 1 else "files with endings"
     return f"left out: {count} {what} that {'is' if count == 1 else 'are'} not read ({endings})"
 

@@ -6,30 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
+from tests.stages.toy import save_random_networks
 from wsstool import store
 from wsstool.errors import BadInputError
-from wsstool.models.classifier import build_classifier
-from wsstool.models.segmenter import build_segmenter
-from wsstool.models.weights import save_weights
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
 from wsstool.stages.robustness.robustness import robustness
 
 NAMES = ["cat", "dog", "emu"]
-META = {"mean": [0.0] * 3, "std": [1.0] * 3, "palette": [], "classes": NAMES, "class_ids": [0, 1, 2]}
 
 
 @pytest.fixture
 def networks(tmp_path: Path) -> Path:
-    torch.manual_seed(0)
-    classifier, segmenter = build_classifier("tiny", 3), build_segmenter("fcn-tiny", 3, width=8)
-    meta = {**META, "arch": "tiny", "task": "classification"}
-    save_weights(tmp_path / "cls.pth", classifier.state_dict(), meta)
-    meta = {**META, "arch": "fcn-tiny", "task": "segmentation", "width": 8}
-    save_weights(tmp_path / "seg.pth", segmenter.state_dict(), meta)
+    save_random_networks(tmp_path, NAMES)
     return tmp_path
 
 

@@ -8,19 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from typer.testing import CliRunner
 
+from tests.stages.toy import save_random_networks
 from wsstool.cli.app import app
-from wsstool.models.classifier import build_classifier
-from wsstool.models.segmenter import build_segmenter
-from wsstool.models.weights import save_weights
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.store.command_line import command_line
 
 NAMES = ["emu", "cat", "dog"]  # not the order in which they are found without the class file
-META = {"mean": [0.0] * 3, "std": [1.0] * 3, "palette": [], "classes": NAMES, "class_ids": [0, 1, 2]}
 
 
 def run(line: str) -> str:
@@ -56,12 +52,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ],
     }
     (tmp_path / "boxes.json").write_text(json.dumps(boxes))
-    torch.manual_seed(0)
-    classifier, segmenter = build_classifier("tiny", 3), build_segmenter("fcn-tiny", 3, width=8)
-    meta = {**META, "arch": "tiny", "task": "classification"}
-    save_weights(tmp_path / "cls.pth", classifier.state_dict(), meta)
-    meta = {**META, "arch": "fcn-tiny", "task": "segmentation", "width": 8}
-    save_weights(tmp_path / "seg.pth", segmenter.state_dict(), meta)
+    save_random_networks(tmp_path, NAMES)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WSSTOOL_DEVICE", "cpu")
     return tmp_path

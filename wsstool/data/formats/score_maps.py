@@ -40,19 +40,17 @@ def find(root: Path) -> ScoreFolder:
         MissingInputError: there is none.
         BadInputError: an image has both.
     """
-    entries: dict[str, tuple[str, ...]] = {}
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if path.suffix.lower() == _ARRAY and path.is_file():
-            entries[name[: -len(_ARRAY)]] = (name,)
-    arrays = set(entries)
-    for path in sorted(root.rglob("*")):
-        name = path.relative_to(root).as_posix()
-        if path.suffix.lower() == _PICTURE and path.is_file() and "/" in name:
-            image = name.rpartition("/")[0]
-            if image in arrays:
-                raise BadInputError(f"'{root}' has both {image}{_ARRAY} and PNGs in the folder {image}/")
-            entries[image] = (*entries.get(image, ()), name)
+    files = [path for path in sorted(root.rglob("*")) if path.suffix.lower() in (_ARRAY, _PICTURE)]
+    names = [path.relative_to(root).as_posix() for path in files if path.is_file()]
+    arrays = {name[: -len(_ARRAY)]: (name,) for name in names if name.lower().endswith(_ARRAY)}
+    entries: dict[str, tuple[str, ...]] = dict(arrays)
+    for name in names:
+        image = name.rpartition("/")[0]
+        if not image or not name.lower().endswith(_PICTURE):
+            continue
+        if image in arrays:
+            raise BadInputError(f"'{root}' has both {image}{_ARRAY} and PNGs in the folder {image}/")
+        entries[image] = (*entries.get(image, ()), name)
     if not entries:
         raise MissingInputError(
             f"'{root}' contains no score maps: expected NAME.npy, (classes, rows, columns), or "

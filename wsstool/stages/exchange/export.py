@@ -93,7 +93,7 @@ def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[...,
             raise UsageError(
                 "--layer and --prefix are for mask and cam files; a selection file has no layers"
             )
-    elif options.score_threshold or options.score_below is not None:
+    elif options.limits_scores:
         raise UsageError("--score-threshold and --score-below need scores, which only selection files have")
     if format in EXPORTS.names():
         if options.prefix is not None:
@@ -101,7 +101,7 @@ def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[...,
         return partial(write_instances, **_instance_options(options, format)), format
     if options.settings or options.like:
         raise UsageError(f"--set and --like are for object formats, not for {format}")
-    if options.score_threshold or options.score_below is not None:
+    if options.limits_scores:
         raise UsageError("--score-threshold and --score-below are for object formats, not for overlay")
     write: Callable[..., int] = write_label_maps
     if format == OVERLAY:
@@ -135,7 +135,7 @@ def _sentence_writer(header: store.Header, options: ExportOptions) -> tuple[Call
         raise UsageError("--layer and --prefix are for label maps; the input has one mask per sentence")
     if format in EXPORTS.names():
         return partial(write_instances, **_instance_options(options, format)), format
-    if options.settings or options.like or options.score_threshold or options.score_below is not None:
+    if options.settings or options.like or options.limits_scores:
         raise UsageError(
             "--set, --like, --score-threshold and --score-below apply to --format coco, coco-results and csv"
         )

@@ -11,6 +11,7 @@ from wsstool import store
 from wsstool.data.geometry.components import components
 from wsstool.data.geometry.instances import AnnotatedImage, Instance
 from wsstool.errors import UsageError
+from wsstool.stages.exchange.label_maps import chosen_layers
 from wsstool.types import IGNORE, Messages
 
 
@@ -52,8 +53,7 @@ def annotated_regions(
 
 
 def _layer(layers: Sequence[str], name: str | None) -> int:
-    if name is None and len(layers) > 1:
+    chosen = chosen_layers(layers, name, None)
+    if len(chosen) > 1:
         raise UsageError(f"the input has several layers; choose one with --layer: {', '.join(layers)}")
-    if name is not None and name not in layers:
-        raise UsageError(f"--layer {name}: unknown layer; the layers are: {', '.join(layers)}")
-    return 0 if name is None else list(layers).index(name)
+    return chosen[0][0]

@@ -35,7 +35,7 @@ def export_sentences(options: ExportOptions, messages: Messages) -> dict[str, An
         raise UsageError(f"--format {format} is not for sentences; choose from {known}")
     if options.source is not None:
         raise UsageError(f"give an input file or --expressions, not both; the input is {options.source!r}")
-    if options.settings or options.like or options.score_threshold or options.score_below is not None:
+    if options.settings or options.like or options.limits_scores:
         raise UsageError("--set, --like, --score-threshold and --score-below are not for sentences")
     if options.layer is not None or options.prefix is not None or options.flat:
         raise UsageError("--layer, --prefix and --flat are not for sentences")

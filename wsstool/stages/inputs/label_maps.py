@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from wsstool import store
-from wsstool.data.class_match import joined_classes, listed
+from wsstool.data.class_match import id_of_value, joined_classes, listed
 from wsstool.data.dataset import Dataset
 from wsstool.data.images import image_size
 from wsstool.data.masks import meaning_of_white
@@ -18,7 +18,7 @@ from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.inputs.untagged import open_classes
 from wsstool.training.images.decoded_images import DecodedImages
-from wsstool.types import IGNORE, SILENT, ClassList, Messages
+from wsstool.types import SILENT, ClassList, Messages
 
 
 class RecordMasks:
@@ -45,10 +45,7 @@ class FolderMasks:
 
     def __init__(self, dataset: Dataset, ids: np.ndarray | None = None) -> None:
         self.dataset = dataset
-        self.of_value: np.ndarray | None = None
-        if ids is not None:
-            self.of_value = np.full(256, IGNORE, np.uint8)
-            self.of_value[: len(ids)] = ids
+        self.of_value = None if ids is None else id_of_value(ids)
 
     def __call__(self, number: int) -> np.ndarray:
         mask = self.dataset.mask(number)

@@ -11,12 +11,15 @@ from wsstool.errors import BadInputError
 from wsstool.types import ClassList
 
 
-def own_classes(meta: dict[str, Any]) -> ClassList | None:
-    """Return the class list in the description of a weights file, None for a published one."""
-    if "classes" not in meta or not meta.get("named", True):
-        return None
+def described_classes(meta: dict[str, Any]) -> ClassList:
+    """Return the class list in a description of weights."""
     palette = tuple(tuple(colour) for colour in meta.get("palette", ()))
     return ClassList(tuple(meta["classes"]), meta.get("background", -1), palette)
+
+
+def own_classes(meta: dict[str, Any]) -> ClassList | None:
+    """Return the class list in the description of a weights file, None for a published one."""
+    return described_classes(meta) if "classes" in meta and meta.get("named", True) else None
 
 
 def named_outputs(
@@ -41,8 +44,7 @@ def named_outputs(
     ids = [int(i) for i in meta["class_ids"]]
     if (named := own_classes(meta)) is not None:
         return named, ids
-    palette = tuple(tuple(colour) for colour in meta.get("palette", ()))
-    own = ClassList(tuple(meta["classes"]), meta.get("background", -1), palette)
+    own = described_classes(meta)
     name = Path(weights).name.lower()
     fallback = voc_classes() if meta.get("class_set") == "voc" else classes
     known = next((found for word, found in KNOWN.items() if word in name), fallback)

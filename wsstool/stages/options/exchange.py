@@ -88,6 +88,11 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
         Completion, "force", False, help="write into a folder that is not empty, or over a file"
     )
 
+    @property
+    def limits_scores(self) -> bool:
+        """Whether objects are chosen by their scores."""
+        return bool(self.score_threshold) or self.score_below is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImportOptions(Like, SentenceSource, RecordOutput):

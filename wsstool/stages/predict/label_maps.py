@@ -13,7 +13,6 @@ import torch
 from wsstool import store
 from wsstool.data.class_match import are_placeholders, listed
 from wsstool.data.dataset import Dataset, open_dataset
-from wsstool.data.listing import unread_files
 from wsstool.errors import BadInputError, UsageError
 from wsstool.family import setting_texts
 from wsstool.models.class_probabilities import on_grid
@@ -121,12 +120,13 @@ def _images(options: LabelMapOptions, unnamed: ClassList | None, messages: Messa
         return open_dataset(
             data, split=split, labels=labels, class_list=class_list, unnamed=unnamed, messages=messages
         )
-    if unread := unread_files(data):
-        messages.warn(unread)
     # the weights name the classes, so there is nothing to say about those of the labels
-    return open_classes(
+    dataset = open_classes(
         data, split=split, labels=labels, class_list=class_list, unnamed=unnamed, needs_classes=False
     )
+    if dataset.unread:
+        messages.warn(dataset.unread)
+    return dataset
 
 
 @dataclass(frozen=True)

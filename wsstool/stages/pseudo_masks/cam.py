@@ -25,7 +25,7 @@ from wsstool.stages.inputs.image_batches import Batch, dataset_batches
 from wsstool.stages.inputs.tags import in_classes
 from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.classifier import load_classifier
-from wsstool.stages.networks.output_names import own_classes
+from wsstool.stages.networks.output_names import described_classes, own_classes
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.cam import CamOptions
@@ -76,7 +76,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )
     corruption = open_corruption(options, messages, needs_still_objects=True)
-    classes = _classes(meta)
+    classes = described_classes(meta)
     whole = in_classes(dataset, classes, f"'{options.weights}' and '{dataset.root}'")
     dataset = whole.subset(store.shard_indices(whole.names, options.shard))
 
@@ -171,12 +171,6 @@ class _Network(ClassScores):
                 [_on_grid(one[at][outputs], grid) for one, grid in zip(maps, of_image, strict=True)],
                 scores[at][outputs],
             )
-
-
-def _classes(meta: dict[str, Any]) -> ClassList:
-    """The class list of the weights."""
-    palette = tuple(tuple(rgb) for rgb in meta.get("palette", ()))
-    return ClassList(tuple(meta["classes"]), meta.get("background", -1), palette)
 
 
 def _targets(options: CamOptions, images: _Images, network: _Network, classes: ClassList) -> np.ndarray:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from wsstool.data.class_match import class_ids, joined_classes, listed
+from wsstool.data.class_match import class_ids, id_of_value, joined_classes, listed
 from wsstool.data.dataset import Dataset
 from wsstool.data.label_views import LabelView, find_view
 from wsstool.data.listing import Lookup
@@ -18,7 +18,7 @@ from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
 from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_folder import in_words, tried_folders
-from wsstool.types import IGNORE, SILENT, ClassList, Messages
+from wsstool.types import SILENT, ClassList, Messages
 
 
 class Truth:
@@ -42,8 +42,7 @@ class Truth:
         self._masks, self.classes, self._ids = masks, classes, ids
         self.listed = ids.tolist()
         self.paths = [masks.mask_path(i) for i in range(len(masks))]
-        self._of_value = np.full(256, IGNORE, np.uint8)
-        self._of_value[: min(len(ids), IGNORE)] = ids[:IGNORE]
+        self._of_value = id_of_value(ids)
         self._messages = messages
         self._white: int | None = None
 

@@ -18,6 +18,7 @@ from wsstool.metrics.sweep import ThresholdSweep
 from wsstool.stages.checks import class_id
 from wsstool.stages.options.scoring import LabelMapScores
 from wsstool.stages.scoring.label_map_counts import LabelMapCounts, Row, predicted_pixels, truth_pixels
+from wsstool.stages.scoring.scorer import check_same_images
 from wsstool.types import ClassList
 
 
@@ -163,10 +164,7 @@ def differences(
     """
     if against.classes.names != counts.classes.names:
         raise BadInputError(f"'{against.name}' and '{counts.name}' score different classes")
-    if odd := sorted(set(counts.images) ^ set(against.images)):
-        raise BadInputError(
-            f"'{against.name}' and '{counts.name}' score different images (such as '{odd[0]}')"
-        )
+    check_same_images((against.name, counts.name), counts.images, against.images)
     if len(against.rows) not in (1, len(counts.rows)):
         raise BadInputError(
             f"'{against.name}' has {len(against.rows)} rows, but '{counts.name}' has {len(counts.rows)}"

@@ -39,6 +39,17 @@ class Counts(Protocol):
         """
 
 
+def check_same_images(names: tuple[str, str], images: Sequence[str], others: Sequence[str]) -> None:
+    """Raise BadInputError unless two methods were scored on the same images, in any order.
+
+    Args:
+        names: of the other method and of this one.
+        images, others: names of the images of the one and the other.
+    """
+    if odd := sorted(set(images) ^ set(others)):
+        raise BadInputError(f"'{names[0]}' and '{names[1]}' score different images (such as '{odd[0]}')")
+
+
 class Source(NamedTuple):
     """What is scored: a path (None or ``-``: standard input), and its reader if it is a record file."""
 

@@ -9,7 +9,7 @@ from wsstool.errors import BadInputError
 from wsstool.metrics.referring import referring_difference, referring_scores, scores_by
 from wsstool.stages.options.metrics import METRICS
 from wsstool.stages.options.scoring import EvalOptions, LabelMapScores
-from wsstool.stages.scoring.scorer import Scorer, Table
+from wsstool.stages.scoring.scorer import Scorer, Table, check_same_images
 from wsstool.stages.scoring.sentences.counts import SentenceScores
 from wsstool.stages.scoring.sentences.measure import CENTRAL, LARGEST, MASKS, SHUFFLED, measure
 
@@ -84,13 +84,11 @@ def summarise(
 
 def _difference(counts: SentenceScores, against: SentenceScores, options: dict[str, Any]) -> dict[str, Any]:
     """Compare two methods; both in the order of image names."""
-    named = f"'{against.source}' and '{counts.source}' score different"
-    if odd := sorted(set(counts.images) ^ set(against.images)):
-        raise BadInputError(f"{named} images (such as '{odd[0]}')")
+    check_same_images((against.source, counts.source), counts.images, against.images)
     try:
         return referring_difference(counts.of(MASKS), against.of(MASKS), **options)
     except ValueError:
-        raise BadInputError(f"{named} sentences") from None
+        raise BadInputError(f"'{against.source}' and '{counts.source}' score different sentences") from None
 
 
 def _baseline(found: dict[str, Any], row: dict[str, Any]) -> dict[str, Any]:
