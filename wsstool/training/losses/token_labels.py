@@ -21,13 +21,15 @@ def token_targets(
     - ``gumbel``: 1 for a class drawn from the softmax, as argmax (z + g) with g = -log(-log U) and U uniform:
       the hard Gumbel-softmax at temperature 1, so that tokens of low confidence get diverse labels.
 
-    The last two are smoothed: (1 - s) t + s / K. With ``tags``, all this happens among the classes that the
-    image is tagged with: the softmax is over them, s is spread over them, and all others have target 0.
+    The last two are smoothed: (1 - s) t + s / K. With ``tags``, each class that the image is tagged with is a
+    question of its own: the sigmoid takes the place of the softmax, logistic noise that of the Gumbel noise,
+    and t is smoothed to (1 - s) t + s / 2; all other classes have target 0. So a token may belong to several
+    tags or, like most of a picture with one small object, to none.
 
     Args:
         logits: (B,N,K) float.
         form: see above.
-        tags: (B,K) 0 or 1; None: any class may occur. An image without a tag has targets 0.
+        tags: (B,K) 0 or 1; None: one class per image and token. An image without a tag has targets 0.
         smoothing: s, [0, 1); of hard labels alone.
 
     Returns:
@@ -42,15 +44,21 @@ def token_targets(
         tensor([[[0.0500, 0.9500]]])
     """
     logits = logits.float()
-    allowed = logits.new_ones(len(logits), logits.shape[-1]) if tags is None else (tags > 0).float()
-    allowed = allowed[:, None]  # (B,1,K)
-    logits = logits.masked_fill(allowed == 0, torch.finfo(logits.dtype).min)
     if form == "soft":
-        return logits.softmax(-1) * allowed
+        return logits.softmax(-1) if tags is None else logits.sigmoid() * tags[:, None]
     if form == "gumbel":
-        logits = logits - torch.empty_like(logits).exponential_().log()
-    hard = functional.one_hot(logits.argmax(-1), logits.shape[-1]).float() * allowed
-    return (1 - smoothing) * hard + smoothing * allowed / allowed.sum(-1, keepdim=True).clamp(min=1)
+        logits = logits + gumbel_noise(logits)
+    if tags is None:
+        hard = functional.one_hot(logits.argmax(-1), logits.shape[-1]).float()
+        return (1 - smoothing) * hard + smoothing / logits.shape[-1]
+    if form == "gumbel":  # the difference of two Gumbel variables is logistic
+        logits = logits - gumbel_noise(logits)
+    return ((1 - smoothing) * (logits > 0).float() + smoothing / 2) * tags[:, None]
+
+
+def gumbel_noise(logits: Tensor) -> Tensor:
+    """Draw -log(-log U) for each logit, U uniform in (0, 1)."""
+    return -torch.empty_like(logits).exponential_().log()
 
 
 def dense_loss(logits: Tensor, targets: Tensor, *, multi_label: bool = False) -> Tensor:
