@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -101,6 +102,21 @@ def test_show_config_reads_back(tmp_path):
     assert again.output == shown.output
 
 
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        ([], True),
+        (["--refine", "crf"], True),
+        (["--refine", "random-walk"], False),
+        (["--refine", "random-walk", "--set", "beta=3"], None),
+    ],
+)
+def test_settings_of_a_recipe_are_for_its_method(own, kept):
+    result = runner.invoke(app, ["pseudo-mask", "c.h5", "--recipe", "tags", *own, "--show-config"])
+    found = tomllib.loads(result.output)["pseudo-mask"].get("set")
+    assert found == {True: ["logit_scale=4"], False: None, None: ["beta=3"]}[kept]
+
+
 def test_an_option_wins_over_the_recipe(tmp_path):
     recipe = tmp_path / "mine.toml"
     recipe.write_text('[cam]\nmethod = "layercam"\nbatch-size = 3\n')
@@ -135,8 +151,6 @@ def test_every_recipe_fits_its_commands():
 
     commands = typer.main.get_command(app).commands
     for recipe in recipe_names():
-        import tomllib
-
         for name in tomllib.loads(recipe_text(recipe)):
             known = {o[2:]: p.name for p in commands[name].params for o in p.opts if o.startswith("--")}
             assert defaults_of(recipe, name, known)

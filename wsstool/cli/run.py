@@ -27,6 +27,9 @@ from wsstool.options import Options
 
 _DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 _running: ContextVar[ConsoleMessages] = ContextVar("messages", default=ConsoleMessages(""))  # noqa: B039
+_METHODS = ("method", "refine", "rule")
+"""Options that choose what ``--set`` is about."""
+
 _CONTEXT = "context"  # the parameter through which typer passes its context
 
 
@@ -154,6 +157,7 @@ def as_command(function: Callable[..., Any], name: str) -> Callable[..., Any]:
     def command(**arguments: Any) -> None:
         context: typer.Context | None = arguments.pop(_CONTEXT, None)
         common = {key: arguments.pop(key) for key in _COMMON}
+        arguments |= _settings_of_another_method(arguments, context)
         if common["show_config"]:
             sys.stdout.write(as_toml(name, _as_typed(own, arguments)))
             return
@@ -192,6 +196,14 @@ def _typed(arguments: dict[str, Any], context: typer.Context | None) -> list[str
     """Return the names of the options given on the command line, not by a recipe or default."""
     sources = {name: context.get_parameter_source(name) for name in arguments} if context else {}
     return [name for name, source in sources.items() if source is not None and source.name == "COMMANDLINE"]
+
+
+def _settings_of_another_method(arguments: dict[str, Any], context: typer.Context | None) -> dict[str, Any]:
+    """Return the ``--set`` of a recipe as unset if the command line replaces the method that it is for."""
+    recipe = (context.default_map if context else None) or {}
+    typed = _typed(arguments, context)
+    replaced = [n for n in _METHODS if n in typed and n in recipe and arguments[n] != recipe[n]]
+    return {"settings": None} if replaced and "settings" in recipe and "settings" not in typed else {}
 
 
 def _as_typed(own: list[inspect.Parameter], arguments: dict[str, Any]) -> dict[str, Any]:
