@@ -6,6 +6,7 @@ import sys
 import tomllib
 
 from tests.test_laws import MODULES, ROOT, tree
+from wsstool.pretrained.catalogue import packaged
 from wsstool.stages.program.doctor import CORE, OPTIONAL
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -33,8 +34,9 @@ def imported():
             names.add(node.module or "")
         elif isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"import_module", "find_spec"}:
             names |= {one.value for one in node.args if isinstance(one, ast.Constant)}
+    names |= {entry.package for entry in packaged().values() if entry.package}
     tops = {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"wsstool"}
-    return {SOLD_AS.get(one, one) for one in tops}
+    return {SOLD_AS.get(one, one.replace("_", "-") if one.endswith("_model") else one) for one in tops}
 
 
 CORE_DECLARED = distributions(PROJECT["dependencies"])

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "cache": ("tools.cache:cache", "Files"),
     "methods": ("tools.methods:methods", "Reference and setup"),
     "recipe": ("tools.recipe:recipe", "Reference and setup"),
+    "weights": ("tools.weights:weights", "Reference and setup"),
     "doctor": ("tools.doctor:doctor", "Reference and setup"),
 }
 

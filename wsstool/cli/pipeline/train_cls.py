@@ -13,7 +13,7 @@ def train_cls(options: TrainClsOptions) -> None:
     each epoch.
 
     Examples:
-        wsstool train-cls data/ --init mobilenet_v2.pth -o cls.pth
+        wsstool train-cls data/ --init imagenet -o cls.pth
         wsstool train-cls data/ --split train --val-split val --arch tiny --epochs 40 -o cls.pth
     """
     call("train.train_classifier:train_cls", options)

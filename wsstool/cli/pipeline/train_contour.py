@@ -15,10 +15,10 @@ def train_contour(options: TrainContourOptions) -> None:
     OUTPUT.log.jsonl the metrics of each epoch. Masks are read only for the loss 'mask'.
 
     Examples:
-        wsstool train-contour data/ --boxes boxes.json --init mobilenet_v2.pth -o contour.pth
+        wsstool train-contour data/ --boxes boxes.json --init imagenet -o contour.pth
         wsstool train-contour data/ --loss tightness=1 --loss zero=0.05 -o outline.pth
         wsstool train-contour data/ --loss mask=1 --selection masks.h5 --init contour.pth -o second.pth
-        wsstool train-contour data/ --recipe referring-small --init mobilenet_v2.pth -o words.pth
+        wsstool train-contour data/ --recipe referring-small --init imagenet -o words.pth
         wsstool train-contour data/ --arch bcam-tiny --loss mask=1 --val-split val -o twin.pth
     """
     call("train.train_contour:train_contour", options)

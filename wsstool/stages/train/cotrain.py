@@ -25,6 +25,7 @@ from wsstool.stages.train.initial_weights import (
     network_builder,
     read_start,
     start_input,
+    with_named_weights,
 )
 from wsstool.stages.train.layer_weights import layer_weights
 from wsstool.stages.train.linear_probe import check_probe, solve
@@ -54,6 +55,7 @@ def cotrain(options: CotrainOptions, *, messages: Messages = SILENT) -> dict[str
         SomeFailedError: more than ``max_failed`` images failed; the weights are written.
         UsageError, MissingInputError, BusyError, CannotWriteError: see the parts.
     """
+    options = with_named_weights(options)
     if reads_sentences(options.arch) and not options.stage:
         return cotrain_on_sentences(options, _noise_rate(options.noise_rate), messages)
     if options.expressions is not None:

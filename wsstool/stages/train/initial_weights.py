@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -18,10 +19,13 @@ from wsstool.models.heads.fcn import FCN
 from wsstool.models.published.pytorch_fcn import is_caffe_vgg16
 from wsstool.models.segmenter import build_segmenter, start_from, without_last_layer
 from wsstool.models.weights import Weights, load_weights
+from wsstool.pretrained.folder import named_weights
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.options.trainers.training import TrainerOptions, is_fan
 from wsstool.types import Messages
+
+T = TypeVar("T", bound=TrainerOptions)
 
 INPUTS: dict[str, dict[str, Any]] = {
     **{
@@ -31,6 +35,17 @@ INPUTS: dict[str, dict[str, Any]] = {
     "caffe": {"mean": list(CAFFE_MEAN), "std": list(CAFFE_STD), "channel_order": "bgr"},
 }
 """Input format of a network by name, as stored in ``meta``."""
+
+
+def with_named_weights(options: T) -> T:
+    """Return the options with ``init`` as a file, where it is the name of pretrained weights.
+
+    Raises:
+        MissingInputError: see ``wsstool.pretrained.folder.named_weights``.
+    """
+    if options.init is None:
+        return options
+    return replace(options, init=named_weights(options.init, options.arch))
 
 
 def read_start(options: TrainerOptions, messages: Messages) -> tuple[Weights | None, bool]:

@@ -26,7 +26,7 @@ from wsstool.stages.inputs.tags import TaggedSource, open_tagged, open_validatio
 from wsstool.stages.networks.whole_tokens import check_training
 from wsstool.stages.options.trainers.train_cls import TrainClsOptions
 from wsstool.stages.train.classifier_training import Lesson, by_probe, by_steps
-from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start
+from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start, with_named_weights
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.stages.train.token_labels import Teacher, check_token_labels, open_teacher
 from wsstool.training.images.decoded_images import DecodedImages
@@ -49,6 +49,7 @@ def train_cls(options: TrainClsOptions, *, messages: Messages = SILENT) -> dict[
         SomeFailedError: more than ``max_failed`` images are unreadable; the weights are written.
         UsageError, MissingInputError, BusyError, CannotWriteError: see the parts.
     """
+    options = with_named_weights(options)
     _check_probe(options)
     check_token_labels(options)
     data = Path(options.data)

@@ -20,7 +20,13 @@ from wsstool.options import takes
 from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
 from wsstool.stages.options.trainers.train_contour import TrainContourOptions
 from wsstool.stages.train.box_loss_terms import loss_terms
-from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start, start_normalisation
+from wsstool.stages.train.initial_weights import (
+    backbone_rate,
+    init_input,
+    read_start,
+    start_normalisation,
+    with_named_weights,
+)
 from wsstool.stages.train.object_masks import GroundTruthMasks, SelectedMasks
 from wsstool.stages.train.referring.contour import Losses, train_on_sentences
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
@@ -54,6 +60,7 @@ def train_contour(options: TrainContourOptions, *, messages: Messages = SILENT) 
         SomeFailedError: more than ``max_failed`` images are unreadable; the weights are written.
         UsageError, MissingInputError, BusyError, CannotWriteError: see the parts.
     """
+    options = with_named_weights(options)
     terms, described, own = loss_terms(options.loss or DEFAULT_LOSSES, options.settings or ())
     learns_masks = any(term.name == "mask" for term in terms)
     if options.selection is not None and not learns_masks:

