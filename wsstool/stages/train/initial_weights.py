@@ -45,7 +45,8 @@ def with_named_weights(options: T) -> T:
     """
     if options.init is None:
         return options
-    return replace(options, init=named_weights(options.init, options.arch))
+    arch: str = options.arch  # type: ignore[attr-defined]  # each trainer declares its own
+    return replace(options, init=named_weights(options.init, arch))
 
 
 def read_start(options: TrainerOptions, messages: Messages) -> tuple[Weights | None, bool]:
