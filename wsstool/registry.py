@@ -85,6 +85,12 @@ REFINERS = Registry(
             "wsstool.masks.random_walk:random_walk", "Grady, PAMI 2006", "one sparse solve per class"
         ),
         "pamr": Entry("wsstool.masks.pamr:pamr", "Araslanov and Roth, CVPR 2020", "10 local averages"),
+        "regions": Entry(
+            "wsstool.masks.guided.region_vote:region_vote",
+            "Chen et al., 2023 (sepl)",
+            "one sum per region, --regions",
+            only={"inside": ("vote", "sepl"), "covering": ("vote", "sepl")},
+        ),
     },
 )
 
