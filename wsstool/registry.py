@@ -85,6 +85,11 @@ REFINERS = Registry(
             "wsstool.masks.random_walk:random_walk", "Grady, PAMI 2006", "one sparse solve per class"
         ),
         "pamr": Entry("wsstool.masks.pamr:pamr", "Araslanov and Roth, CVPR 2020", "10 local averages"),
+        "affinity": Entry(
+            "wsstool.masks.guided.affinity:affinity",
+            "Ahn and Kwak, CVPR 2018",
+            "1 forward pass, 1 matrix product",
+        ),
         "regions": Entry(
             "wsstool.masks.guided.region_vote:region_vote",
             "Chen et al., 2023 (sepl)",
@@ -201,6 +206,7 @@ PROPOSALS = Registry(
             "wsstool.proposals.flat:felzenszwalb", "Felzenszwalb and Huttenlocher, IJCV 2004", "5 partitions"
         ),
         "slic": Entry("wsstool.proposals.flat:slic", "Achanta et al., PAMI 2012", "5 partitions"),
+        "ncut": Entry("wsstool.proposals.ncut:ncut", "Wang et al., CVPR 2022 and 2023", "3 eigenvectors"),
     },
 )
 

@@ -35,4 +35,10 @@ def regions_of(image: np.ndarray) -> Proposals:
     return Proposals(superpixels.astype(np.uint16), np.array(rows, np.uint16))
 
 
-GUIDES = {"regions": regions_of}
+def features_of(image: np.ndarray) -> np.ndarray:
+    """One channel per range of the first colour, and a constant one."""
+    colour = image.reshape(*image.shape[:2], -1)[:, :, 0].astype(int) // 60
+    return np.stack([*(colour == value for value in range(5)), np.ones_like(colour)]).astype(np.float32)
+
+
+GUIDES = {"regions": regions_of, "features": features_of}

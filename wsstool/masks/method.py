@@ -24,8 +24,8 @@ class Method:
     Args:
         rule: ``f(scores, class_ids, background) -> labels``.
         gated: the rule also takes ``tags``, the ids of the tagged classes; without any all pixels are 255.
-        refine: ``f(scores, image) -> scores``, or None; with ``guides`` for ``label_map`` it gets these too, and
-            ``background``, the channel of the background or -1.
+        refine: ``f(scores, image) -> scores``, or None; it also gets the ``guides`` of ``label_map``, if
+            there are any, and then ``background``, the channel of the background or -1.
         normalise: a mode of ``normalise.MODES``.
         background: class id of the background, or -1: no pixel may become background, and a map of
             ``forbidden`` is dropped. If the maps have no background channel, one is added.

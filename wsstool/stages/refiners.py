@@ -20,6 +20,8 @@ Refiner = Callable[..., np.ndarray]
 
 GUIDES = {
     "regions": "region proposals: give --regions FILE to 'wsstool pseudo-mask'",
+    "features": "features of a network: give --weights FILE, or --init FILE and --arch NAME, to 'wsstool "
+    "pseudo-mask'",
 }
 """What a refiner may read beside scores and image -> what it is and where it comes from."""
 
@@ -118,5 +120,6 @@ def split_settings(settings: Sequence[str], *methods: tuple[Registry, str | None
 
 _TRIAL = {
     "regions": Proposals(np.zeros((1, 2), np.uint16), np.array([[0, 0, 1]], np.uint16)),
+    "features": np.ones((1, 1, 2), np.float32),
     _BACKGROUND: -1,
 }

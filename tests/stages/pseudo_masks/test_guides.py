@@ -1,10 +1,12 @@
-"""``pseudo-mask`` with region proposals: whose images they are, keys, order of refiners, bad input."""
+"""``pseudo-mask`` with regions and features: whose images they are, keys, order of refiners, bad input."""
 
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from PIL import Image
 from typer.testing import CliRunner
 
 from tests.messages import Heard
@@ -13,10 +15,11 @@ from tests.store.records import read
 from wsstool import store
 from wsstool.cli.app import app
 from wsstool.errors import BadInputError, ExitCode, UsageError
+from wsstool.masks.guided.affinity import affinity
 from wsstool.masks.guided.region_vote import region_vote
 from wsstool.masks.normalise import scores_at
-from wsstool.models.classifier import NORMALIZATIONS, build_classifier
-from wsstool.models.weights import save_weights
+from wsstool.models.classifier import NORMALIZATIONS, build_classifier, normalise
+from wsstool.models.weights import build_from_weights, save_weights
 from wsstool.stages.objects.propose import propose
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
@@ -41,7 +44,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def masks(toy: Path, output: Path, **own) -> list[np.ndarray]:
-    pseudo_mask(toy / "cams.h5", output=output, background="none", **own)
+    pseudo_mask(toy / "cams.h5", output=output, background="none", normalise="class", **own)
     return [record.data[0] for record in read(output)[1]]
 
 
@@ -49,7 +52,7 @@ def test_regions_vote_as_the_function_does(toy, tmp_path):
     found = masks(toy, tmp_path / "m.h5", refine="regions", regions=toy / "p.h5")
     cams, proposals = store.open_random(toy / "cams.h5"), store.open_random(toy / "p.h5")
     for i, labels in enumerate(found):
-        scores = scores_at(cams[i].maps[0].astype(np.float32), "joint", cams[i].size)
+        scores = scores_at(cams[i].maps[0].astype(np.float32), "class", cams[i].size)
         image = np.zeros((*cams[i].size, 3), np.uint8)
         voted = region_vote(scores, image, proposals[i].proposals)
         np.testing.assert_array_equal(labels, 1 + voted.argmax(0))
@@ -71,6 +74,7 @@ def test_proposals_of_more_images_in_another_order_serve_a_shard(toy, tmp_path):
             tmp_path / f"c{i}.h5",
             output=tmp_path / f"m{i}.h5",
             background="none",
+            normalise="class",
             refine="regions",
             regions=toy / "p.h5",
         )
@@ -104,6 +108,62 @@ def test_refiners_run_in_the_order_given(toy, tmp_path):
 def test_one_refiner_enters_the_key_as_its_name(toy, tmp_path):
     masks(toy, tmp_path / "m.h5", refine="crf", settings=["steps=1"])
     assert read(tmp_path / "m.h5")[0].params["refine"] == "crf"
+
+
+class TestFeatures:
+    """Of a network's backbone: the classifier's own, or start weights."""
+
+    def test_are_those_of_the_backbone(self, toy, tmp_path):
+        found = masks(toy, tmp_path / "m.h5", refine="affinity", weights=toy / "c.pth")
+        cams, model = store.open_random(toy / "cams.h5"), build_from_weights(toy / "c.pth")[0]
+        for i, labels in enumerate(found):
+            image = np.array(Image.open(toy / cams[i].name))
+            x = normalise(torch.from_numpy(image).movedim(-1, 0)[None], *NORMALIZATIONS["imagenet"])
+            with torch.no_grad():
+                features = model.backbone(x)[0].numpy()
+            scores = scores_at(cams[i].maps[0].astype(np.float32), "class", cams[i].size)
+            spread = affinity(scores, image, features)
+            assert (labels == 1 + spread.argmax(0)).mean() > 0.999  # but for rounding
+
+    def test_of_start_weights_are_the_same(self, toy, tmp_path):
+        state = torch.load(toy / "c.pth", weights_only=True)["state_dict"]
+        state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
+        torch.save(state, tmp_path / "b.pth")
+        one = masks(toy, tmp_path / "1.h5", refine="affinity", weights=toy / "c.pth")
+        other = masks(toy, tmp_path / "2.h5", refine="affinity", init=tmp_path / "b.pth", arch="tiny")
+        for a, b in zip(one, other, strict=True):
+            np.testing.assert_array_equal(a, b)
+        header = read(tmp_path / "2.h5")[0]
+        assert [given["role"] for given in header.inputs] == ["input", "init"]
+        assert "--arch tiny" in header.provenance[-1]["command"]
+        assert header.key != read(tmp_path / "1.h5")[0].key
+
+    def test_are_needed(self, toy, tmp_path):
+        with pytest.raises(UsageError, match="affinity needs features of a network: give --weights FILE, or"):
+            masks(toy, tmp_path / "m.h5", refine="affinity")
+        with pytest.raises(UsageError, match="--init needs --arch"):
+            masks(toy, tmp_path / "m.h5", refine="affinity", init=toy / "c.pth")
+        with pytest.raises(UsageError, match="exclude each other"):
+            masks(toy, tmp_path / "m.h5", refine="affinity", init=toy / "c.pth", weights=toy / "c.pth")
+        with pytest.raises(UsageError, match="--method ncut needs the features of a network"):
+            propose(toy, method="ncut", output=tmp_path / "p.h5")
+
+    def test_cut_images_into_proposals(self, toy, tmp_path):
+        propose(toy, method="ncut", weights=toy / "c.pth", settings=["objects=2"], output=tmp_path / "p.h5")
+        header, records, _ = read(tmp_path / "p.h5")
+        assert [given["role"] for given in header.inputs] == ["data", "weights"]
+        assert all(1 <= len(record.proposals) <= 3 for record in records)
+        again = propose(
+            toy, method="ncut", weights=toy / "c.pth", settings=["objects=2"], output=tmp_path / "p.h5"
+        )
+        assert again["key"] == header.key and again["proposals"] == 0
+
+    def test_options_of_networks_that_nothing_reads(self, toy, tmp_path):
+        for words in (["pseudo-mask", toy / "cams.h5"], ["propose", toy]):
+            out = ["--weights", toy / "c.pth", "-o", tmp_path / f"{words[0]}.h5"]
+            done = CliRunner().invoke(app, list(map(str, [*words, *out])))
+            assert done.exit_code == 0
+            assert "--weights does nothing without a method that reads" in " ".join(done.stderr.split())
 
 
 class TestBadInput:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -9,6 +10,7 @@ from tests.messages import Heard
 from tests.stages.pseudo_masks.test_pseudo_mask import STUFF, read, write_cams
 from wsstool.cli.app import app
 from wsstool.errors import ExitCode, UsageError
+from wsstool.models.backbones import build_backbone
 from wsstool.registry import REFINERS
 from wsstool.stages.objects.propose import propose
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
@@ -26,6 +28,7 @@ WRONG = {
     ),
     "random-walk": ("beta=-1", "strength=0", "longest_side=0"),
     "pamr": ("steps=-1", "dilations=0", "sharpness=nan"),
+    "affinity": ("sharpening=-1", "walk_steps=-1", "grid_side=0"),
     "regions": ("vote=loud", "inside=2", "covering=-1"),
 }
 
@@ -55,6 +58,10 @@ def guides(refine, folder):
     if refine == "regions":
         propose(folder, output=folder / "p.h5", workers=0)
         return {"regions": folder / "p.h5"}
+    if refine == "affinity":
+        torch.manual_seed(0)
+        torch.save(build_backbone("tiny").state_dict(), folder / "b.pth")
+        return {"init": folder / "b.pth", "arch": "tiny"}
     return {}
 
 

@@ -1,4 +1,4 @@
-"""Masks voted by regions: the regions of a proposal file decide what the scores of single pixels leave open."""
+"""Masks voted by regions: the regions of a proposal file decide about the pixels in them."""
 
 from __future__ import annotations
 

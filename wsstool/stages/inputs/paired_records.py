@@ -30,8 +30,8 @@ def check_same_images(
             )
         if any(size) and any(theirs[name]) and theirs[name] != size:
             raise BadInputError(
-                f"the proposals of '{name}' have {theirs[name][1]} x {theirs[name][0]} pixels, but its {what} "
-                f"have {size[1]} x {size[0]}"
+                f"the proposals of '{name}' have {theirs[name][1]} x {theirs[name][0]} pixels, but its "
+                f"{what} have {size[1]} x {size[0]}"
             )
     one, two = content_of(proposals), content_of(header)
     if one and two and one != two and proposals.images == header.images:

@@ -12,6 +12,7 @@ from wsstool.stages.options.choices import BackgroundKind, Rule
 from wsstool.stages.options.groups import (
     METHOD,
     Execution,
+    FeatureNetwork,
     ImagesOfRecords,
     RecordInput,
     RecordOutput,
@@ -42,7 +43,7 @@ class Labelling(RecordInput, ImagesOfRecords, Execution, RecordOutput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassMapOptions(Labelling, Refinement):
+class ClassMapOptions(Labelling, Refinement, FeatureNetwork):
     """Label maps from class maps."""
 
     refine: list[str] | None = redeclared(  # type: ignore[assignment]
@@ -115,6 +116,11 @@ class ClassMapOptions(Labelling, Refinement):
             raise UsageError(
                 "standard input can be only one of the class maps and the regions; name a file for the other"
             )
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether a refiner reads features."""
+        return "affinity" in (self.refine or ())
 
     @property
     def constant_background(self) -> float | None:
