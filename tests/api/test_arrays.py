@@ -194,13 +194,13 @@ def test_a_refiner_that_reads_more_takes_it_by_name(image):
     )
     with pytest.raises(ws.WsstoolError, match="needs region proposals"):
         ws.refine.regions(image, scores)
-    with pytest.raises(ws.ArgumentError, match="give the Proposals"):
+    with pytest.raises(ws.WsstoolError, match="give the Proposals"):
         ws.refine.regions(image, scores, regions=scores)
 
 
 def test_families_list_their_methods():
     assert {"cam", "layercam", "gradcam_plus_plus"} <= set(dir(ws.cams))
-    assert dir(ws.refine) == ["crf", "pamr", "random_walk"]
+    assert dir(ws.refine) == ["affinity", "crf", "pamr", "random_walk", "regions"]
     assert "LayerCAM" in ws.cams.layercam.__doc__
     with pytest.raises(AttributeError, match=r"wsstool.refine has no method 'x'; it has crf"):
         ws.refine.x  # noqa: B018

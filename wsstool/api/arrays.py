@@ -253,7 +253,8 @@ def label_map(
         used = background
     else:
         raise ArgumentError(f"background {background!r}: give a class id, auto or none")
-    refiner, guides = None, {}
+    refiner: Callable[..., Any] | None = None
+    guides: dict[str, Any] = {}
     if refine is not None:
         refiner, guides = _refiner(refine, own, of_probabilities=normalise == "probability")
     method = Method(

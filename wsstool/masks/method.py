@@ -148,7 +148,8 @@ class Method:
             assert image is not None
             more: dict[str, Any] = {}
             if guides:
-                channel = np.flatnonzero(ids == self.background) if self.background >= 0 else []
-                more = {**guides, "background": int(channel[0]) if len(channel) else -1}
+                is_there = self.background >= 0 and self.background in ids
+                channel = int(np.argmax(ids == self.background)) if is_there else -1
+                more = {**guides, "background": channel}
             scores = self.refine(scores, image, **more)
         return ignore_band(rule(scores, ids, self.background), scores, self.ignore_margin)

@@ -114,7 +114,7 @@ class TestFeatures:
     """Of a network's backbone: the classifier's own, or start weights."""
 
     def test_are_those_of_the_backbone(self, toy, tmp_path):
-        found = masks(toy, tmp_path / "m.h5", refine="affinity", weights=toy / "c.pth")
+        found = masks(toy, tmp_path / "m.h5", refine="affinity", weights=toy / "c.pth", feature_scale=1)
         cams, model = store.open_random(toy / "cams.h5"), build_from_weights(toy / "c.pth")[0]
         for i, labels in enumerate(found):
             image = np.array(Image.open(toy / cams[i].name))

@@ -11,16 +11,17 @@ import torch
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import Backbone, build_backbone, default_output_stride
-from wsstool.models.classifier import NORMALIZATIONS, normalise
+from wsstool.models.classifier import NORMALIZATIONS
 from wsstool.models.initial_weights import load_backbone
 from wsstool.models.weights import Weights, build_from_weights, load_weights
 from wsstool.runtime import pick_device
 from wsstool.stages.options.groups import FeatureNetwork
+from wsstool.training.tag_probe import views
 
 
 @dataclass(frozen=True)
 class Features:
-    """A backbone in eval mode on its device, and its input statistics.
+    """A backbone in eval mode on its device, its input statistics, and the scale at which it sees an image.
 
     Called with an (H, W, 3) uint8 image it returns its last feature map, (F, h, w) float32.
     """
@@ -28,13 +29,13 @@ class Features:
     backbone: Backbone
     mean: list[float]
     std: list[float]
+    scale: float
     inputs: tuple[store.Input, ...]
 
     @torch.no_grad()
     def __call__(self, image: np.ndarray) -> np.ndarray:
         device = next(self.backbone.parameters()).device
-        x = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0)[None].to(device)
-        x = normalise(x, self.mean, self.std).contiguous(memory_format=self.backbone.memory_format)
+        (x,) = views(image, (self.scale,), self.mean, self.std, device)
         return np.asarray(self.backbone(x)[0].float().cpu().numpy())
 
 
@@ -66,6 +67,7 @@ def open_features(options: FeatureNetwork) -> Features | None:
         backbone.eval().to(pick_device(options.device), memory_format=backbone.memory_format),  # type: ignore[call-overload]
         list(meta.get("mean", mean)),
         list(meta.get("std", std)),
+        options.feature_scale,
         (store.Input.of_file(path, role=role, provenance=history),),
     )
 

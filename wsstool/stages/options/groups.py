@@ -256,6 +256,15 @@ class FeatureNetwork(Options):
         key="changed",
         unused=(WITHOUT_FEATURES, _NO_INIT),
     )
+    feature_scale: float = option(
+        2.0,
+        "image scale at which the features are computed; larger gives finer features",
+        panel=MODEL,
+        above=0,
+        at_most=8,
+        key="changed",
+        unused=WITHOUT_FEATURES,
+    )
     device: str = option(
         "auto",
         "device of the network: auto, cpu, cuda, cuda:N or mps",
