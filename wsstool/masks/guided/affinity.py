@@ -48,7 +48,7 @@ def affinity(
         Published variants learn the affinity (AffinityNet, IRN) or take it from the attention of a
         transformer (CLIP-ES); here it is that of features as they are. The maps lose the resolution of the
         image; ``--refine affinity --refine crf`` gives it back. The defaults are the best on 60 training
-        images of msrc21, with features of an ImageNet MobileNetV2 at stride 16 of the image at twice its size:
+        images of msrc21, with features of an ImageNet MobileNetV2 at stride 16, the image at twice its size:
         mIoU 0.594 without, 0.613 with it. At the size of the image it does not help (0.59).
 
     Source:
