@@ -101,6 +101,14 @@ def test_show_config_reads_back(tmp_path):
     assert again.output == shown.output
 
 
+@pytest.mark.parametrize("value", ['"crf"', '["crf"]'])
+def test_a_repeatable_option_may_be_one_value_in_a_recipe(tmp_path, value):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(f"[pseudo-mask]\nrefine = {value}\n")
+    shown = runner.invoke(app, ["pseudo-mask", "c.h5", "--recipe", str(recipe), "--show-config"])
+    assert shown.exit_code == 0 and 'refine = ["crf"]' in shown.output
+
+
 def test_an_option_wins_over_the_recipe(tmp_path):
     recipe = tmp_path / "mine.toml"
     recipe.write_text('[cam]\nmethod = "layercam"\nbatch-size = 3\n')

@@ -60,6 +60,9 @@ def _read_recipe(context: typer.Context, value: str | None) -> str | None:
         }
         with _exit_codes(str(context.info_name)):
             found = defaults_of(value, str(context.info_name), known)
+            repeated = {one.name for one in context.command.params if getattr(one, "multiple", False)}
+            for option in repeated & found.keys():  # a single value stands for a list of one
+                found[option] = found[option] if isinstance(found[option], list) else [found[option]]
             context.default_map = {**(context.default_map or {}), **found}
     return value
 
