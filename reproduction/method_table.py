@@ -43,6 +43,15 @@ REFINERS = {
     "random-walk": ("--refine", "random-walk"),
     "pamr": ("--refine", "pamr"),
 }
+CRF = ("--refine", "crf", "--set", "preset=irn", "--set", "logit_scale=4")
+GUIDED = {  # these read proposals of the images, or features of the start weights
+    "regions": ("--refine", "regions"),
+    "regions, crf irn": ("--refine", "regions", *CRF),
+    "regions sepl": ("--refine", "regions", "--set", "vote=sepl"),
+    "regions sepl, crf irn": ("--refine", "regions", "--set", "vote=sepl", *CRF),
+    "affinity": ("--refine", "affinity"),
+    "affinity, crf irn": ("--refine", "affinity", *CRF),
+}
 ROUNDS = {
     name: own for name, own in REFINERS.items() if name != "crf irn, labels"
 }  # of a segmenter's answers
@@ -102,7 +111,7 @@ class Msrc21:
     def refiners(self) -> str:
         """Pseudo-masks of all training images; every pixel belongs to a tagged class."""
         table = Table("refiner", "mIoU")
-        for refiner in REFINERS:
+        for refiner in (*REFINERS, *GUIDED):
             path = self.masks(FIRST, refiner, "train")
             result = self.steps.result(f"{path.stem}.eval.json", "eval", path, "--json")
             table.add(refiner, miou(result))
@@ -148,10 +157,20 @@ class Msrc21:
 
     def masks(self, seed: str, refiner: str, split: str | Path) -> Path:
         cams = self.maps(seed, split)
+        own: tuple[str | Path, ...] = REFINERS.get(refiner) or GUIDED.get(refiner, ())
+        if "regions" in own:
+            own = (*own, "--regions", self.proposals(split))
+        if "affinity" in own:
+            own = (*own, "--init", self.init, "--arch", "mobilenet-v2")
         return self.steps.make(
             f"{cams.stem.replace('cams', 'masks', 1)}-{slug(refiner)}.h5",
-            *("pseudo-mask", cams, "--images", self.data, "--background", "none", *REFINERS[refiner], *QUIET),
+            *("pseudo-mask", cams, "--images", self.data, "--background", "none", *own, *QUIET),
         )
+
+    def proposals(self, split: str | Path) -> Path:
+        """Regions of the images, from their colours alone."""
+        name = "proposals" if split == "train" else f"proposals-{Path(split).stem}"
+        return self.steps.make(f"{name}.h5", "propose", self.data, "--split", split, *QUIET)
 
     def seconds(self, path: Path, images: int) -> float:
         return self.steps.record(path.name)["seconds"] / images

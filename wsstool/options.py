@@ -29,8 +29,8 @@ from wsstool.family import foreign_methods
 from wsstool.registry import REGISTRIES
 from wsstool.types import PACKAGES, SILENT, Params
 
-_LISTS = ("loss", "corruption")
-"""Options that take methods as texts of their own grammar."""
+_LISTS = ("loss", "corruption", "refine")
+"""Options that take methods as texts: several, or of their own grammar."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

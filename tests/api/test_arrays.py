@@ -10,9 +10,12 @@ from PIL import Image
 import wsstool as ws
 from tests.stages.chain import CLASSES, write_cams, write_data
 from wsstool.masks.crf import crf
+from wsstool.masks.guided.affinity import affinity
+from wsstool.masks.guided.region_vote import region_vote
 from wsstool.models.classifier import NORMALIZATIONS, build_classifier
 from wsstool.models.segmenter import build_segmenter
 from wsstool.models.weights import save_weights
+from wsstool.regions import Proposals
 
 
 @pytest.fixture(scope="module")
@@ -176,9 +179,28 @@ def test_a_refiner_is_one_function(image):
     assert ws.refine.random_walk(image, scores).shape == scores.shape
 
 
+def test_a_refiner_that_reads_more_takes_it_by_name(image):
+    scores = np.random.default_rng(0).random((2, 24, 32), np.float32)
+    sides = np.repeat([[0] * 16 + [1] * 16], 24, 0).astype(np.uint16)
+    halves = Proposals(sides, np.array([[0, 0, 1], [1, 1, 1]], np.uint16))
+    found = ws.refine.regions(image, scores, regions=halves)
+    assert np.array_equal(found, region_vote(scores, image, halves)) and len(np.unique(found)) <= 4
+    labels = ws.label_map(scores, image, refine="regions", regions=halves, background="none", vote="sepl")
+    assert len(np.unique(labels[:, :16])) == len(np.unique(labels[:, 16:])) == 1
+    features = np.random.default_rng(1).random((3, 6, 8))
+    assert np.array_equal(
+        ws.refine.affinity(image, scores, features=features, walk_steps=1),
+        affinity(scores, image, features.astype(np.float32), walk_steps=1),
+    )
+    with pytest.raises(ws.WsstoolError, match="needs region proposals"):
+        ws.refine.regions(image, scores)
+    with pytest.raises(ws.WsstoolError, match="give the Proposals"):
+        ws.refine.regions(image, scores, regions=scores)
+
+
 def test_families_list_their_methods():
     assert {"cam", "layercam", "gradcam_plus_plus"} <= set(dir(ws.cams))
-    assert dir(ws.refine) == ["crf", "pamr", "random_walk"]
+    assert dir(ws.refine) == ["affinity", "crf", "pamr", "random_walk", "regions"]
     assert "LayerCAM" in ws.cams.layercam.__doc__
     with pytest.raises(AttributeError, match=r"wsstool.refine has no method 'x'; it has crf"):
         ws.refine.x  # noqa: B018

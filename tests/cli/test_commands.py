@@ -107,6 +107,7 @@ def test_show_config_reads_back(tmp_path):
     [
         ([], True),
         (["--refine", "crf"], True),
+        (["--refine", "regions", "--refine", "crf"], True),
         (["--refine", "random-walk"], False),
         (["--refine", "random-walk", "--set", "beta=3"], None),
     ],
@@ -115,6 +116,14 @@ def test_settings_of_a_recipe_are_for_its_method(own, kept):
     result = runner.invoke(app, ["pseudo-mask", "c.h5", "--recipe", "tags", *own, "--show-config"])
     found = tomllib.loads(result.output)["pseudo-mask"].get("set")
     assert found == {True: ["logit_scale=4"], False: None, None: ["beta=3"]}[kept]
+
+
+@pytest.mark.parametrize("value", ['"crf"', '["crf"]'])
+def test_a_repeatable_option_may_be_one_value_in_a_recipe(tmp_path, value):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text(f"[pseudo-mask]\nrefine = {value}\n")
+    shown = runner.invoke(app, ["pseudo-mask", "c.h5", "--recipe", str(recipe), "--show-config"])
+    assert shown.exit_code == 0 and 'refine = ["crf"]' in shown.output
 
 
 def test_an_option_wins_over_the_recipe(tmp_path):

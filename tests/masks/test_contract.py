@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.masks.guides import with_guides
 from wsstool.errors import BadInputError
 from wsstool.registry import BACKGROUNDS, REFINERS, RULES
 from wsstool.types import IGNORE
@@ -35,53 +36,53 @@ class TestRefiner:
     @pytest.mark.parametrize("k", [1, 2, 4])
     def test_returns_scores_of_the_same_form_and_range(self, name, k):
         scores, image = scene(k)
-        out = REFINERS.load(name)(scores, image)
+        out = with_guides(name)(scores, image)
         assert out.shape == scores.shape and out.dtype == np.float32
         assert np.isfinite(out).all() and out.min() >= 0 and out.max() <= 1
 
     def test_leaves_its_input_alone_and_repeats_itself(self, name):
         scores, image = scene()
         before = scores.copy(), image.copy()
-        first = REFINERS.load(name)(scores, image)
-        np.testing.assert_array_equal(first, REFINERS.load(name)(scores, image))
+        first = with_guides(name)(scores, image)
+        np.testing.assert_array_equal(first, with_guides(name)(scores, image))
         np.testing.assert_array_equal(scores, before[0])
         np.testing.assert_array_equal(image, before[1])
 
     def test_finds_the_stripes_better_than_the_scores_do(self, name):
         scores, image = scene(3, 40, 60)
         truth = np.broadcast_to(np.arange(60) * 3 // 60, (40, 60))
-        refined = REFINERS.load(name)(scores, image)
+        refined = with_guides(name)(scores, image)
         assert (refined.argmax(0) == truth).mean() > (scores.argmax(0) == truth).mean() + 0.05
 
     def test_the_order_of_the_labels_does_not_matter(self, name):
         scores, image = scene()
-        refine = REFINERS.load(name)
+        refine = with_guides(name)
         np.testing.assert_allclose(refine(scores[::-1].copy(), image)[::-1], refine(scores, image), atol=1e-4)
 
     def test_does_not_need_contiguous_input(self, name):
         scores, image = scene()
-        refine = REFINERS.load(name)
+        refine = with_guides(name)
         strided = np.asfortranarray(scores.astype(np.float64))
         np.testing.assert_allclose(refine(strided, image[:, ::-1][:, ::-1]), refine(scores, image), atol=1e-6)
 
     def test_takes_arrays_that_are_read_only(self, name, every_warning):
         scores, image = scene()
-        expected = REFINERS.load(name)(scores, image)
+        expected = with_guides(name)(scores, image)
         scores.flags.writeable = image.flags.writeable = False
-        np.testing.assert_array_equal(REFINERS.load(name)(scores, image), expected)
+        np.testing.assert_array_equal(with_guides(name)(scores, image), expected)
 
     @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 1), (2, 2)])
     def test_tiny_images_are_legal(self, name, size):
         scores, image = scene(2, *size)
-        assert REFINERS.load(name)(scores, image).shape == (2, *size)
+        assert with_guides(name)(scores, image).shape == (2, *size)
 
     def test_no_labels_give_no_labels(self, name):
         _, image = scene()
-        assert REFINERS.load(name)(np.zeros((0, 21, 30), np.float32), image).shape == (0, 21, 30)
+        assert with_guides(name)(np.zeros((0, 21, 30), np.float32), image).shape == (0, 21, 30)
 
     def test_bad_input_is_one_sentence(self, name):
         scores, image = scene()
-        refine = REFINERS.load(name)
+        refine = with_guides(name)
         with pytest.raises(BadInputError, match="30 x 20 px"):
             refine(scores, image[:20])
         with pytest.raises(BadInputError, match="RGB"):

@@ -36,7 +36,7 @@ def declared_commands() -> Iterator[tuple[str, type[Options]]]:
 DECLARED = dict(declared_commands())
 KEYLESS = {"eval", "export", "report", "sample"}
 """Commands whose results have no key: they are never rebuilt."""
-TEXTS = {"background_threshold": "0.2"}
+TEXTS = {"background_threshold": "0.2", "refine": "crf"}
 """Texts of another form than any."""
 
 

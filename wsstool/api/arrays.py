@@ -19,9 +19,10 @@ from wsstool.errors import ArgumentError, UsageError
 from wsstool.family import Registry, setting_texts
 from wsstool.masks.method import Method
 from wsstool.masks.normalise import usual_mode
+from wsstool.regions import Proposals
 from wsstool.registry import CAMS, REFINERS, RULES
 from wsstool.stages.checks import check_fits_label_map
-from wsstool.stages.refiners import find_refiner
+from wsstool.stages.refiners import find_refiner, guides_of
 
 
 class Family:
@@ -146,7 +147,8 @@ def refined(method: str, image: Any, scores: Any, **own: Any) -> np.ndarray:
         image: (H, W, 3) uint8 array, or a Pillow image.
         scores: (K, H, W) in [0, 1], background included; an array or a tensor.
         own: options of the method; for the softmax output of a segmenter, ``crf`` takes
-            ``unary="probabilities"``.
+            ``unary="probabilities"``. Methods that read more take it here too: ``regions``, the ``Proposals``
+            of the image, or ``features``, an (F, h, w) array.
 
     Returns:
         (K, H, W) float32.
@@ -157,16 +159,28 @@ def refined(method: str, image: Any, scores: Any, **own: Any) -> np.ndarray:
         BadInputError: scores of another size, or that are not finite.
         UsageError: an option's value.
     """
-    return _refiner(method, own)(as_scores(scores, "scores"), as_pixels(image))  # type: ignore[no-any-return]
+    refine, guides = _refiner(method, own)
+    return refine(as_scores(scores, "scores"), as_pixels(image), **guides)  # type: ignore[no-any-return]
 
 
-def _refiner(method: str, own: Mapping[str, Any], *, of_probabilities: bool = False) -> Callable[..., Any]:
-    """A refiner with its options bound; they override those of a ``preset``."""
+def _refiner(
+    method: str, own: Mapping[str, Any], *, of_probabilities: bool = False
+) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """A refiner with its options bound, which override those of a ``preset``; and what else it reads."""
+    guides = {name: own[name] for name in guides_of([method]) if name in own}
+    if not isinstance(guides.get("regions", _NO_REGIONS), Proposals):
+        raise ArgumentError("regions: give the Proposals of the image, such as those of a proposal record")
+    if "features" in guides:
+        guides["features"] = as_scores(guides["features"], "features")
+    own = {key: value for key, value in own.items() if key not in guides}
     own = {key: value for key, value in REFINERS.keywords(method, own).items() if value != ""}
     texts = sorted(setting_texts(own), key=lambda text: not text.startswith("preset="))
-    refiner, _ = find_refiner(method, texts, of_probabilities=of_probabilities)
+    refiner, _ = find_refiner(method, texts, of_probabilities=of_probabilities, guides=guides)
     assert refiner is not None
-    return refiner
+    return refiner, guides
+
+
+_NO_REGIONS = Proposals(np.zeros((0, 0), np.uint16), np.zeros((0, 3), np.uint16))
 
 
 cams = Family("cams", CAMS, class_maps)
@@ -239,14 +253,18 @@ def label_map(
         used = background
     else:
         raise ArgumentError(f"background {background!r}: give a class id, auto or none")
+    refiner: Callable[..., Any] | None = None
+    guides: dict[str, Any] = {}
+    if refine is not None:
+        refiner, guides = _refiner(refine, own, of_probabilities=normalise == "probability")
     method = Method(
         rule=partial(RULES.load(rule), **RULES.keywords(rule, for_rule)),
         gated=is_gated,
-        refine=_refiner(refine, own, of_probabilities=normalise == "probability") if refine else None,
+        refine=refiner,
         normalise=normalise,
         background=used,
         forbidden=known if used < 0 and given else -1,
         threshold=background_threshold,
         ignore_margin=ignore_margin,
     )
-    return method.label_map(data, ids, (int(size[0]), int(size[1])), pixels, ids)
+    return method.label_map(data, ids, (int(size[0]), int(size[1])), pixels, ids, guides)

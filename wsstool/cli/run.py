@@ -63,6 +63,9 @@ def _read_recipe(context: typer.Context, value: str | None) -> str | None:
         }
         with _exit_codes(str(context.info_name)):
             found = defaults_of(value, str(context.info_name), known)
+            repeated = {one.name for one in context.command.params if getattr(one, "multiple", False)}
+            for option in repeated & found.keys():  # a single value stands for a list of one
+                found[option] = found[option] if isinstance(found[option], list) else [found[option]]
             context.default_map = {**(context.default_map or {}), **found}
     return value
 
@@ -202,8 +205,15 @@ def _settings_of_another_method(arguments: dict[str, Any], context: typer.Contex
     """Return the ``--set`` of a recipe as unset if the command line replaces the method that it is for."""
     recipe = (context.default_map if context else None) or {}
     typed = _typed(arguments, context)
-    replaced = [n for n in _METHODS if n in typed and n in recipe and arguments[n] != recipe[n]]
+    replaced = [
+        n for n in _METHODS if n in typed and n in recipe and not _names(recipe[n]) <= _names(arguments[n])
+    ]
     return {"settings": None} if replaced and "settings" in recipe and "settings" not in typed else {}
+
+
+def _names(value: str | list[str] | None) -> set[str]:
+    """Return the methods that an option names: one, several or none."""
+    return {value} if isinstance(value, str) else set(value or ())
 
 
 def _as_typed(own: list[inspect.Parameter], arguments: dict[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -23,7 +24,8 @@ class Method:
     Args:
         rule: ``f(scores, class_ids, background) -> labels``.
         gated: the rule also takes ``tags``, the ids of the tagged classes; without any all pixels are 255.
-        refine: ``f(scores, image) -> scores``, or None.
+        refine: ``f(scores, image) -> scores``, or None; it also gets the ``guides`` of ``label_map``, if
+            there are any, and then ``background``, the channel of the background or -1.
         normalise: a mode of ``normalise.MODES``.
         background: class id of the background, or -1: no pixel may become background, and a map of
             ``forbidden`` is dropped. If the maps have no background channel, one is added.
@@ -40,7 +42,7 @@ class Method:
 
     rule: Callable[..., np.ndarray] = argmax
     gated: bool = False
-    refine: Callable[[np.ndarray, np.ndarray], np.ndarray] | None = None
+    refine: Callable[..., np.ndarray] | None = None
     normalise: str = "joint"
     background: int = -1
     forbidden: int = -1
@@ -81,6 +83,7 @@ class Method:
         size: tuple[int, int],
         image: np.ndarray | None = None,
         tags: np.ndarray | None = None,
+        guides: Mapping[str, Any] | None = None,
     ) -> np.ndarray:
         """Return the label map of one image.
 
@@ -90,6 +93,7 @@ class Method:
             size: (H, W) of the image.
             image: (H, W, 3) uint8; needed only if ``reads_pixels``.
             tags: ids of the tagged classes; needed only if ``gated``.
+            guides: what the refiner reads beside scores and image, such as ``regions``.
         Returns:
             (H, W) uint8 class ids; 255 for undecided pixels.
 
@@ -105,7 +109,7 @@ class Method:
             if len(tags) == 0:
                 return np.full(size, IGNORE, np.uint8)
             rule = partial(rule, tags=tags)
-        labels = self._labels(scores_at(maps[kept], self.normalise, size), ids, rule, image)
+        labels = self._labels(scores_at(maps[kept], self.normalise, size), ids, rule, image, guides)
         if self.seen is not None and len(ids):
             assert image is not None
             labels = np.where(self.seen(image), np.uint8(self.seen_id), labels)
@@ -117,9 +121,10 @@ class Method:
         ids: np.ndarray,
         rule: Callable[..., np.ndarray],
         image: np.ndarray | None,
+        guides: Mapping[str, Any] | None,
     ) -> np.ndarray:
         """Decide the labels, after adding a background channel if there is none yet."""
-        decided = partial(self._decided, rule=rule, image=image)
+        decided = partial(self._decided, rule=rule, image=image, guides=guides)
         if self.background < 0 or self.background in ids:
             return decided(scores, ids)
         ids = np.concatenate([[self.background], ids])
@@ -132,9 +137,19 @@ class Method:
         return agreed(labels, low, self.background)
 
     def _decided(
-        self, scores: np.ndarray, ids: np.ndarray, rule: Callable[..., np.ndarray], image: np.ndarray | None
+        self,
+        scores: np.ndarray,
+        ids: np.ndarray,
+        rule: Callable[..., np.ndarray],
+        image: np.ndarray | None,
+        guides: Mapping[str, Any] | None,
     ) -> np.ndarray:
         if self.refine is not None and len(ids):
             assert image is not None
-            scores = self.refine(scores, image)
+            more: dict[str, Any] = {}
+            if guides:
+                is_there = self.background >= 0 and self.background in ids
+                channel = int(np.argmax(ids == self.background)) if is_there else -1
+                more = {**guides, "background": channel}
+            scores = self.refine(scores, image, **more)
         return ignore_band(rule(scores, ids, self.background), scores, self.ignore_margin)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from wsstool.errors import BadInputError, UsageError
@@ -55,11 +57,11 @@ def normalise(maps: np.ndarray, mode: str = "class") -> np.ndarray:
     return _divided(maps, maps.max((1, 2), keepdims=True) if mode == "class" else maps.max())
 
 
-def usual_mode(refine: str | None, suited: str | None = None, *, gated: bool = False) -> str:
+def usual_mode(refine: str | Sequence[str] | None, suited: str | None = None, *, gated: bool = False) -> str:
     """Return the mode that ``auto`` stands for.
 
     Args:
-        refine: name of the refiner that follows, or None.
+        refine: name of the refiner that follows, of several the first, or None.
         suited: mode for maps on a scale of their own, such as probabilities; None: any scale.
         gated: the rule uses tags.
     """
@@ -67,7 +69,8 @@ def usual_mode(refine: str | None, suited: str | None = None, *, gated: bool = F
         return suited
     if gated:
         return "minmax"
-    return "class" if refine == "crf" else "joint"
+    first = refine if isinstance(refine, str) or not refine else refine[0]
+    return "class" if first == "crf" else "joint"
 
 
 def scores_at(maps: np.ndarray, mode: str, size: tuple[int, int]) -> np.ndarray:

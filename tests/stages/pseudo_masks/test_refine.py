@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -9,7 +10,9 @@ from tests.messages import Heard
 from tests.stages.pseudo_masks.test_pseudo_mask import STUFF, read, write_cams
 from wsstool.cli.app import app
 from wsstool.errors import ExitCode, UsageError
+from wsstool.models.backbones import build_backbone
 from wsstool.registry import REFINERS
+from wsstool.stages.objects.propose import propose
 from wsstool.stages.pseudo_masks.pseudo_mask import pseudo_mask
 from wsstool.stages.refiners import find_refiner
 
@@ -25,6 +28,8 @@ WRONG = {
     ),
     "random-walk": ("beta=-1", "strength=0", "longest_side=0"),
     "pamr": ("steps=-1", "dilations=0", "sharpness=nan"),
+    "affinity": ("sharpening=-1", "walk_steps=-1", "grid_side=0"),
+    "regions": ("vote=loud", "inside=2", "covering=-1"),
 }
 
 
@@ -48,6 +53,18 @@ def one(tmp_path):
     return one
 
 
+def guides(refine, folder):
+    """The options that name what a refiner reads beside the images in a folder."""
+    if refine == "regions":
+        propose(folder, output=folder / "p.h5", workers=0)
+        return {"regions": folder / "p.h5"}
+    if refine == "affinity":
+        torch.manual_seed(0)
+        torch.save(build_backbone("tiny").state_dict(), folder / "b.pth")
+        return {"init": folder / "b.pth", "arch": "tiny"}
+    return {}
+
+
 def command(*words):
     return CliRunner().invoke(app, ["pseudo-mask", *map(str, words)])
 
@@ -56,7 +73,9 @@ def command(*words):
 def test_a_wrong_value_is_found_before_the_first_image(one, tmp_path, refine, pair):
     path = one(np.ones((1, 2, 3)))  # one label: the refiner itself would have nothing to do
     with pytest.raises(UsageError):
-        pseudo_mask(path, output=tmp_path / "m.h5", refine=refine, settings=[pair])
+        pseudo_mask(
+            path, output=tmp_path / "m.h5", refine=refine, settings=[pair], **guides(refine, tmp_path)
+        )
     assert not list(tmp_path.glob("m.h5*"))
 
 
@@ -68,14 +87,15 @@ def test_every_refiner_has_wrong_values_to_try():
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (1, 40)])
 def test_pictures_smaller_than_any_receptive_field(one, tmp_path, refine, size):
     path = one(np.random.default_rng(1).random((2, 2, 3)), size)
-    pseudo_mask(path, output=tmp_path / "m.h5", refine=refine)
+    pseudo_mask(path, output=tmp_path / "m.h5", refine=refine, **guides(refine, tmp_path))
     labels = read(tmp_path / "m.h5")[1][0]
     assert labels.shape == (1, *size) and set(np.unique(labels)) <= {0, 2}
 
 
 @pytest.mark.parametrize("refine", REFINERS.names())
 def test_one_label_is_everywhere(one, tmp_path, refine):
-    pseudo_mask(one(np.eye(3)[None], ids=[2]), output=tmp_path / "m.h5", refine=refine)
+    path = one(np.eye(3)[None], ids=[2])
+    pseudo_mask(path, output=tmp_path / "m.h5", refine=refine, **guides(refine, tmp_path))
     assert (read(tmp_path / "m.h5")[1][0] == 2).all()
 
 

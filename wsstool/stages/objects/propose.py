@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -82,6 +82,8 @@ def propose(options: ProposeOptions, *, messages: Messages = SILENT) -> dict[str
     else:
         method = partial(PROPOSALS.load(options.method), **own)
         source = _from_pixels(method, dataset, sizes, limit, options.workers)
+        if PROPOSALS.takes(options.method, "features"):
+            source = _with_features(source, options, method, limit)
     params = options.key_params(settings=setting_texts(own), max_proposals=rows, min_area=min_area)
     with ExitStack() as stack:
         results = source.results
@@ -135,6 +137,26 @@ def _from_pixels(
     inputs = [store.Input.of_folder(dataset.root, dataset.names, typed=dataset.typed)]
     items = [(dataset.path(i), sizes[i]) for i in range(len(dataset))]
     return _Source(inputs, items, partial(_computed, method=method, limit=limit), workers)
+
+
+def _with_features(
+    source: _Source, options: ProposeOptions, method: Callable[..., Proposals], limit: Limit
+) -> _Source:
+    """Let the method read the features of a network, in this process."""
+    from wsstool.stages.networks.features import open_features
+
+    features = open_features(options)
+    if features is None:
+        raise UsageError(
+            f"--method {options.method} needs the features of a network: give --weights FILE, or --init FILE "
+            "and --arch NAME"
+        )
+
+    def proposals(image: np.ndarray) -> Proposals:
+        return method(image, features(image))
+
+    make = partial(_computed, method=proposals, limit=limit)
+    return replace(source, inputs=[*source.inputs, *features.inputs], make=make, workers=0)
 
 
 def _from_files(path: Path, dataset: Dataset, sizes: np.ndarray, limit: Limit, messages: Messages) -> _Source:

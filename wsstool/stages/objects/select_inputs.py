@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from wsstool import store
-from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.errors import MissingInputError, UsageError
 from wsstool.regions import in_window
 from wsstool.stages.inputs.image_folder import image_folder
+from wsstool.stages.inputs.paired_records import check_same_images
 from wsstool.stages.objects.columns import BoxColumns
 from wsstool.stages.objects.mask_maker import ImageObjects, MaskMaker
 
@@ -74,38 +75,9 @@ def open_inputs(source: str | None, contour: str | None, maker: MaskMaker, stack
             "standard input can be only one of the proposals and the maps; name a file for the other"
         )
     inputs = SelectInputs(read(source, "proposal"), read(contour, "contour"), names=(source or "", contour))
-    _check_images(inputs)
-    return inputs
-
-
-def _check_images(inputs: SelectInputs) -> None:
-    """Raise BadInputError where the proposals lack an image of the maps, or have another one of its name."""
     assert inputs.proposals is not None and inputs.maps is not None
-    theirs = dict(zip(inputs.proposals.header.images, inputs.proposals.header.sizes.tolist(), strict=True))
-    for name, size in zip(inputs.maps.header.images, inputs.maps.header.sizes.tolist(), strict=True):
-        if name not in theirs:
-            source = inputs.names[0] or "stdin"
-            raise BadInputError(
-                f"'{source}' has no proposals for '{name}'; it may have been made from other images"
-            )
-        if any(size) and any(theirs[name]) and theirs[name] != size:
-            raise BadInputError(
-                f"the proposals of '{name}' have {theirs[name][1]} x {theirs[name][0]} pixels, but its maps "
-                f"have {size[1]} x {size[0]}"
-            )
-    one, other = (_content(reader.header) for reader in (inputs.proposals, inputs.maps))
-    if one and other and one != other and inputs.proposals.header.images == inputs.maps.header.images:
-        raise BadInputError(
-            f"'{inputs.names[0] or 'stdin'}' and '{inputs.names[1]}' were made from images of equal names, "
-            "but of different content"
-        )
-
-
-def _content(header: store.Header) -> str | None:
-    """Return the fingerprint of the images of a file; None where it does not have that of their content."""
-    found = {given["role"]: given.get("fingerprint", "") for given in header.inputs}
-    is_of_pixels = len(found) == len(header.inputs) and "import" not in found  # which reads none
-    return found["data"] if "data" in found and is_of_pixels and ":" not in found["data"] else None
+    check_same_images(inputs.proposals.header, inputs.maps.header, *inputs.names)
+    return inputs
 
 
 def pixel_folder(inputs: SelectInputs, images: Path | None, *, needed: bool) -> Path | None:

@@ -16,6 +16,7 @@ from wsstool.stages.options.groups import (
     BoxWindows,
     DataFolder,
     Execution,
+    FeatureNetwork,
     ImageFolder,
     ImagesOfRecords,
     Inference,
@@ -30,7 +31,7 @@ _IMPORTED = Unused(lambda o: o.import_ is not None, "with --import")
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProposeOptions(ImageFolder, Shard, Settings, Execution, RecordOutput):
+class ProposeOptions(ImageFolder, Shard, Settings, FeatureNetwork, Execution, RecordOutput):
     """Region proposals of a data folder, computed or read from the files of another program."""
 
     import_: Path | None = option(
@@ -61,6 +62,11 @@ class ProposeOptions(ImageFolder, Shard, Settings, Execution, RecordOutput):
         1.0, "maximum proposal area as a fraction of the image", panel=METHOD, above=0, at_most=1
     )
     workers: int = redeclared(Execution, "workers", 2, unused=(_IMPORTED,))
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether the method reads features."""
+        return self.method == "ncut" and self.import_ is None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from wsstool.errors import UsageError
-from wsstool.options import Unused, option
+from wsstool.options import Unused, option, redeclared
+from wsstool.registry import REFINERS
 from wsstool.stages.options.choices import BackgroundKind, Rule
 from wsstool.stages.options.groups import (
     METHOD,
     Execution,
+    FeatureNetwork,
     ImagesOfRecords,
     RecordInput,
     RecordOutput,
@@ -41,9 +43,24 @@ class Labelling(RecordInput, ImagesOfRecords, Execution, RecordOutput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassMapOptions(Labelling, Refinement):
+class ClassMapOptions(Labelling, Refinement, FeatureNetwork):
     """Label maps from class maps."""
 
+    refine: list[str] | None = redeclared(  # type: ignore[assignment]
+        Refinement,
+        "refine",
+        None,
+        help="refine the score maps with the image; repeatable, in the order given; default: no refinement; "
+        f"one of {', '.join(REFINERS.names())}",
+    )
+    regions: str | None = option(
+        None,
+        "proposal file, for --refine regions; '-': standard input",
+        panel=METHOD,
+        key=False,
+        metavar="FILE",
+        unused=Unused(lambda o: "regions" not in (o.refine or ()), "without --refine regions"),
+    )
     rule: Rule = option("argmax", "how scores become labels; 'wsstool methods' compares them", panel=METHOD)
     normalise: Literal["auto", "joint", "class", "minmax", "probability", "none"] = option(
         "auto",
@@ -92,6 +109,18 @@ class ClassMapOptions(Labelling, Refinement):
     def __post_init__(self) -> None:
         super().__post_init__()
         _ = self.constant_background
+        for name in self.refine or ():
+            if name not in REFINERS:
+                raise UsageError(f"--refine {name}: choose from {', '.join(REFINERS.names())}")
+        if self.regions == "-" and self.source in (None, "-"):
+            raise UsageError(
+                "standard input can be only one of the class maps and the regions; name a file for the other"
+            )
+
+    @property
+    def reads_features(self) -> bool:
+        """Whether a refiner reads features."""
+        return "affinity" in (self.refine or ())
 
     @property
     def constant_background(self) -> float | None:

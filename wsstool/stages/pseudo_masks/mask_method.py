@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -10,17 +10,20 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError
-from wsstool.family import Registry, setting_texts
+from wsstool.family import setting_texts
 from wsstool.masks.method import Method
 from wsstool.masks.normalise import usual_mode
 from wsstool.registry import BACKGROUNDS, REFINERS, RULES
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
-from wsstool.stages.refiners import find_refiner
+from wsstool.stages.refiners import find_refiner, split_settings
 from wsstool.types import IGNORE, SILENT, Messages
 
 
 def mask_method(
-    header: store.Header, options: ClassMapOptions, messages: Messages = SILENT
+    header: store.Header,
+    options: ClassMapOptions,
+    messages: Messages = SILENT,
+    guides: Collection[str] = (),
 ) -> tuple[Method, dict[str, Any]]:
     """Build the masking method for a ``cam`` file.
 
@@ -28,18 +31,21 @@ def mask_method(
         header: of the file.
         options: of ``pseudo-mask``.
         messages: warned of settings that do nothing, and of rescaled probabilities.
+        guides: what the refiners can read beside scores and image.
 
     Returns:
-        The method, and the options that are not what was typed: ``normalise`` and ``settings``.
+        The method, and the options that are not what was typed: ``normalise``, ``settings``, and ``refine``,
+        the name of a single refiner.
 
     Raises:
         UsageError: an option's value.
         BadInputError: a rule that needs tags, and a file without any.
     """
-    rule, refine, background = options.rule, options.refine, options.background
+    rule, refine, background = options.rule, options.refine or [], options.background
     seen = background if background in BACKGROUNDS else None
-    of_refiner, of_seen, of_rule = split_settings(
-        options.settings or (), (REFINERS, refine), (BACKGROUNDS, seen), (RULES, rule)
+    refiners = [(REFINERS, name) for name in refine]
+    *of_refiners, of_seen, of_rule = split_settings(
+        options.settings or (), *refiners, (BACKGROUNDS, seen), (RULES, rule)
     )
     gated = RULES.takes(rule, "tags")
     if gated and header.labels is None:
@@ -56,7 +62,11 @@ def mask_method(
     for_rule = RULES.settings(rule, of_rule)
     for_seen = BACKGROUNDS.settings(seen, of_seen) if seen else {}
     refiner, for_refiner = find_refiner(
-        refine, of_refiner, messages, of_probabilities=normalise == "probability"
+        refine,
+        [pair for pairs in of_refiners for pair in pairs],
+        messages,
+        of_probabilities=normalise == "probability",
+        guides=guides,
     )
     known, constant = header.classes.background, options.constant_background
     by_score = background == "auto" and not gated  # tags leave no pixel over for a background
@@ -77,23 +87,5 @@ def mask_method(
     if method.seen is not None:
         method.seen(np.zeros((1, 1, 3), np.uint8))  # judges the range of its options
     pairs = {**for_refiner, **for_seen, **for_rule}
-    return method, {"settings": setting_texts(pairs), "normalise": normalise}
-
-
-def split_settings(settings: Sequence[str], *methods: tuple[Registry, str | None]) -> list[list[str]]:
-    """Give each ``--set`` pair to the first method that takes it; one that none takes, to the first method.
-
-    Args:
-        settings: ``NAME=VALUE`` texts.
-        methods: family and name of each method; a method whose name is None takes nothing.
-
-    Returns:
-        The pairs of each method.
-    """
-    chosen = [k for k, (_, name) in enumerate(methods) if name is not None]
-    pairs: list[list[str]] = [[] for _ in methods]
-    for pair in settings:
-        option = pair.partition("=")[0].strip().replace("-", "_")
-        taking = [k for k in chosen if option in methods[k][0].own_options(methods[k][1] or "")]
-        pairs[(taking or chosen)[0]].append(pair)
-    return pairs
+    typed = refine[0] if len(refine) == 1 else options.refine  # one name enters keys as it always did
+    return method, {"settings": setting_texts(pairs), "normalise": normalise, "refine": typed}

@@ -19,6 +19,7 @@ from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
+from wsstool.stages.pseudo_masks.guides import Guides, open_guides
 from wsstool.stages.pseudo_masks.mask_method import mask_method
 from wsstool.stages.pseudo_masks.score_thresholds import SAMPLE, THRESHOLDS, choose_thresholds, sample_of
 from wsstool.stages.records import Payload, create, write_all
@@ -50,7 +51,8 @@ def label_class_maps(
     header = reader.header
     check_fits_label_map(header.columns["map_class"], header.classes.background)
     records: Callable[..., Iterator[store.Record]] = reader.records
-    method, resolved = mask_method(header, options, messages)
+    guides = open_guides(header, options)
+    method, resolved = mask_method(header, options, messages, guides.names)
     layers = _layers(header, options.layer)
     thresholds: list[float] = []
     is_added = method.background >= 0 and method.background not in header.columns["map_class"]
@@ -78,8 +80,8 @@ def label_class_maps(
     _say_what_is_missing(header, method, messages)
     if method.reads_pixels and (name := header.params.get("corruption")):
         messages.warn(f"the class maps are of images under {name}, but --refine reads the images as they are")
-    out = _header(header, params, options, layers, thresholds)
-    make = partial(_label_maps, methods=methods, layers=layers, folder=folder)
+    out = _header(header, params, options, layers, thresholds, guides)
+    make = partial(_label_maps, methods=methods, layers=layers, folder=folder, guides=guides)
 
     def label_maps(record: store.Record) -> Payload | WsstoolError:
         return within_memory(partial(make, record), record.size)
@@ -101,6 +103,7 @@ def _header(
     options: ClassMapOptions,
     layers: Sequence[int],
     thresholds: list[float],
+    guides: Guides,
 ) -> store.Header:
     """Build the header of the output: L label maps per image."""
     attributes: dict[str, Any] = {"layers": [header.layers[i] for i in layers]}
@@ -110,7 +113,7 @@ def _header(
         "mask",
         stage="pseudo-mask",
         params=params,
-        inputs=[header.as_input(path=options.source)],
+        inputs=[header.as_input(path=options.source), *guides.inputs],
         images=header.images,
         sizes=header.sizes,
         shapes=np.concatenate([np.full((len(header), 1), len(layers)), header.sizes], 1),
@@ -193,7 +196,12 @@ def _say_if_of_a_shard(header: store.Header, messages: Messages) -> None:
 
 
 def _label_maps(
-    record: store.Record, *, methods: Sequence[Method], layers: Sequence[int], folder: Path | None
+    record: store.Record,
+    *,
+    methods: Sequence[Method],
+    layers: Sequence[int],
+    folder: Path | None,
+    guides: Guides,
 ) -> Payload | WsstoolError:
     """(L, H, W) uint8 label maps of one image, or why there are none."""
     if record.failed:
@@ -204,13 +212,16 @@ def _label_maps(
         if isinstance(picture, WsstoolError):
             return picture
         image = picture
+    beside = guides.of(record.name, image)
+    if isinstance(beside, WsstoolError):
+        return beside
     blocks, ids, labels = record.maps, record.class_ids, record.header.labels
     tags = None if labels is None else np.flatnonzero(labels[record.index])
     try:
         return Payload(
             np.stack(
                 [
-                    method.label_map(blocks[i], ids, record.size, image, tags)
+                    method.label_map(blocks[i], ids, record.size, image, tags, beside)
                     for method, i in zip(methods, layers, strict=True)
                 ]
             )

@@ -49,7 +49,7 @@ def pseudo_mask(options: PseudoMaskOptions, *, messages: Messages = SILENT) -> d
         reread = partial(_reread, reader, options.source, stack)
         if reader.header.payload == "selection":
             why = "applies to class maps, but the input holds masks of boxes"
-            always_accepted = ("background_threshold", "background_threshold_low")
+            always_accepted = ("background_threshold", "background_threshold_low", "device")
             of_objects = only(ObjectOptions, options, why, ignored=always_accepted)
             records, tail = reread()
             write = label_objects if reader.header.sentences is None else mask_sentences

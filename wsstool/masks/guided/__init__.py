@@ -1,0 +1,1 @@
+"""Refiners that read more than scores and image: regions of the image, or features of a network."""
