@@ -77,8 +77,8 @@ class EvalOptions(LabelMapScores, SentenceSource):
 
     sources: list[str] | None = option(
         None,
-        "mask, cam, box, proposal or selection file, folder of masks, detections (COCO results, CSV, YOLO "
-        "text), or score files of eval -o, which are joined; '-' or omitted: standard input",
+        "mask, cam, box, proposal, contour or selection file, folder of masks, detections (COCO results, "
+        "CSV, YOLO text), or score files of eval -o, which are joined; '-' or omitted: standard input",
         positional=True,
     )
     split: str | None = option(
@@ -111,7 +111,8 @@ class EvalOptions(LabelMapScores, SentenceSource):
     )
     sweep: bool = option(
         False,
-        "for class maps: best background threshold, chosen with the ground truth (an oracle)",
+        "for class maps: best background threshold, for maps of boxes: IoU at each threshold; the best is "
+        "chosen with the ground truth (an oracle)",
         panel=METHOD,
         spelling="--sweep",
     )
@@ -138,7 +139,7 @@ class EvalOptions(LabelMapScores, SentenceSource):
     )
     min_area: int = option(
         100,
-        "for masks of boxes: minimum ground-truth mask area, in pixels, of the objects scored "
+        "for masks and maps of boxes: minimum ground-truth mask area, in pixels, of the objects scored "
         "(by_box_area: minimum box area)",
         panel=METHOD,
         at_least=0,
