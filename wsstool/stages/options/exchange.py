@@ -35,7 +35,9 @@ class Like(Options):
 class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion):
     """Label maps, instance masks or sentences in the formats of other programs; the output has no key."""
 
-    source: str | None = option(None, "input file; '-' or omitted: standard input", positional=True)
+    source: str | None = option(
+        None, "input file; '-' or omitted: standard input", positional=True, exists=True
+    )
     output: Path = option(
         ...,
         "folder (png, overlay, yolo, voc, refer) or file to write",

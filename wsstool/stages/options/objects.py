@@ -87,9 +87,10 @@ class SelectOptions(BoxSource, SentenceSource, ImagesOfRecords, Settings, Execut
         "proposal file; or, for methods without proposals, a contour file or a data folder; '-' or "
         "omitted: standard input",
         positional=True,
+        exists=True,
     )
     contour: str | None = option(
-        None, "contour file with one map per box; '-': standard input", panel=INPUT, key=False
+        None, "contour file with one map per box; '-': standard input", panel=INPUT, key=False, exists=True
     )
     boxes: Path | None = redeclared(
         BoxSource,

@@ -89,6 +89,7 @@ class EvalOptions(LabelMapScores, SentenceSource):
         "class list of the ground truth, and of a folder of masks that has none of its own: a file, names "
         "joined by commas, luad or bcss; default: found beside the masks",
         panel=INPUT,
+        exists=False,
     )
     expressions: Path | None = redeclared(
         SentenceSource,
@@ -239,6 +240,13 @@ class RobustnessOptions(DataFolder, Shard, Frost, PublishedWeights, Inference, R
         None,
         help="score file (HDF5), which an interrupted run continues and 'merge' joins; default: none",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.corruption is not None:
+            from wsstool.corruptions import selected  # imports scipy
+
+            selected(self.corruption)
 
 
 @dataclass(frozen=True, kw_only=True)
