@@ -68,7 +68,7 @@ class BoxSource(Options):
 
     boxes: Path | None = option(
         None,
-        "box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: found in DATA",
+        "box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO, LabelMe); default: found in DATA",
         panel=INPUT,
         key=False,
     )

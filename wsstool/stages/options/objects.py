@@ -96,8 +96,8 @@ class SelectOptions(BoxSource, SentenceSource, ImagesOfRecords, Settings, Execut
         BoxSource,
         "boxes",
         None,
-        help="box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: the boxes of the contour "
-        "file, or those in the data folder",
+        help="box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO, LabelMe); default: the boxes of the "
+        "contour file, or those in the data folder",
     )
     expressions: Path | None = redeclared(
         SentenceSource,
