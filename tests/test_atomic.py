@@ -23,7 +23,7 @@ with {kind}(sys.argv[1]) as part:
 
 @pytest.fixture(autouse=True)
 def another_process():
-    atomic._remove_abandoned.cache_clear()
+    atomic.remove_abandoned.cache_clear()
 
 
 def listed(folder: Path) -> list[str]:
@@ -41,7 +41,7 @@ def test_the_next_run_removes_what_a_killed_one_left(tmp_path, kind):
 
 def test_a_folder_in_use_stays(tmp_path):
     with scratch_folder(tmp_path / "a") as part:
-        atomic._remove_abandoned.cache_clear()
+        atomic.remove_abandoned.cache_clear()
         write_text(tmp_path / "b", "text")
         assert part.is_dir()
     assert listed(tmp_path) == ["b"]

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.memory import check_zip_budget
+from wsstool.regular_file import regular
 
 
 def read_bytes(path: Path, source: str) -> bytes:
@@ -25,7 +26,7 @@ def read_bytes(path: Path, source: str) -> bytes:
         BadInputError: unreadable, or a zip with no or several annotation files.
     """
     try:
-        with open(path, "rb") as file:
+        with open(regular(path), "rb") as file:
             if file.read(4) != b"PK\x03\x04":
                 file.seek(0)
                 return file.read()

@@ -97,7 +97,7 @@ def temporary_folder() -> AbstractContextManager[Path]:
 
 
 @cache
-def _remove_abandoned(parent: Path) -> None:
+def remove_abandoned(parent: Path) -> None:
     """Remove the temporary folders of killed processes, once per process; where there are no locks, none."""
     for path in parent.glob(f"*{_MARK}*.part"):
         if not path.is_symlink() and path.is_dir() and (lock := _lock(path)) is not None:
@@ -107,7 +107,7 @@ def _remove_abandoned(parent: Path) -> None:
 
 def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int | None]:
     """Make a folder and lock it, if the system can."""
-    _remove_abandoned(parent)
+    remove_abandoned(parent)
     while True:
         path = Path(tempfile.mkdtemp(prefix=prefix + _MARK, suffix=".part", dir=parent))
         lock = _lock(path)

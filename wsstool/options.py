@@ -19,12 +19,14 @@ from __future__ import annotations
 import functools
 import inspect
 import math
+import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from wsstool.argument_types import as_type
-from wsstool.errors import UsageError
+from wsstool.errors import MissingInputError, UsageError
 from wsstool.family import foreign_methods
 from wsstool.registry import REGISTRIES
 from wsstool.types import PACKAGES, SILENT, Params
@@ -59,6 +61,7 @@ class Declaration:
     below: float | None
     key: bool | Literal["changed"]
     unused: tuple[Unused, ...]
+    exists: bool | None
 
     @property
     def range(self) -> str:
@@ -98,6 +101,7 @@ def option(
     below: float | None = None,
     key: bool | Literal["changed"] = True,
     unused: Unused | tuple[Unused, ...] = (),
+    exists: bool | None = None,
 ) -> Any:
     """Declare an option as a dataclass field.
 
@@ -112,12 +116,15 @@ def option(
         key: whether the value makes another result. ``changed``: only if it differs from the default, for
             options that came when results without them were already stored.
         unused: when the option does nothing. It is then neither in the key nor without a warning if typed.
+        exists: whether a value is a file or folder that must be there; default: a ``Path`` outside the panel
+            ``Output`` is.
     """
     spellings = (spelling,) if isinstance(spelling, str) else spelling
     conditions = (unused,) if isinstance(unused, Unused) else unused
     declared = Declaration(
-        help, panel, spellings, positional, metavar, env, at_least, above, at_most, below, key, conditions
-    )
+        help, panel, spellings, positional, metavar, env, at_least, above, at_most, below, key, conditions,
+        exists,
+    )  # fmt: skip
     return field(default=MISSING if default is ... else default, metadata={"declaration": declared})
 
 
@@ -153,6 +160,27 @@ class Options:
     def declarations(cls) -> dict[str, Declaration]:
         """Every option by field name, in the order of declaration."""
         return {one.name: one.metadata["declaration"] for one in _fields(cls)}
+
+    def check_paths(self) -> None:
+        """Check that the files and folders to read are there, before anything slow is imported.
+
+        A relative path may also lie in the data folder, and ``-`` stands for standard input.
+
+        Raises:
+            MissingInputError: one is not there.
+        """
+        types = get_type_hints(type(self))
+        folders = ("", str(getattr(self, "data", "")))
+        for name, declared in self.declarations().items():
+            is_input = declared.panel != "Output" and _holds(types[name], Path)
+            must_exist = is_input if declared.exists is None else declared.exists
+            if not must_exist or self.unused(name):
+                continue
+            value = getattr(self, name)
+            for one in value if isinstance(value, list) else (value,):
+                if one is not None and str(one) != "-" and not _is_there(str(one), folders):
+                    shown = "" if declared.positional else f"{spelled(self, name)}: "
+                    raise MissingInputError(f"{shown}there is no file or folder '{one}'")
 
     def _method_names(self, values: Mapping[str, Any]) -> list[Any]:
         """The values, by the name that is typed, of the options that choose methods."""
@@ -251,6 +279,24 @@ def choices_of(hint: Any) -> tuple[str, ...]:
     if get_origin(hint) is Literal:
         return get_args(hint)
     return tuple(choice for part in get_args(hint) for choice in choices_of(part))
+
+
+def _holds(hint: Any, kind: type) -> bool:
+    """Whether a type, such as ``list[Path] | None``, has values of this kind."""
+    return hint is kind or any(_holds(part, kind) for part in get_args(hint))
+
+
+def _is_there(path: str, folders: Iterable[str]) -> bool:
+    """Whether a path exists in one of some folders, as far as their permissions tell."""
+    for folder in folders:
+        try:
+            os.stat(os.path.join(folder, path))
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError:
+            pass  # whoever opens it says what is wrong
+        return True
+    return False
 
 
 def _fields(options: type[Options]) -> list[Field[Any]]:

@@ -2,11 +2,14 @@
 
 import hashlib
 import json
+import os
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from wsstool import atomic
 from wsstool.data.dataset import open_dataset
 from wsstool.data.images import read_image
 from wsstool.data.sample import KINDS, run_lengths
@@ -168,3 +171,46 @@ def test_run_lengths(mask):
 def test_smooth_noise(size, sigma):
     field = smooth_noise(np.random.default_rng(0), size, sigma)
     assert field.shape == (size, size) and abs(field.mean()) < 1e-3 and abs(field.std() - 1) < 1e-3
+
+
+@pytest.mark.parametrize("force", [False, True])
+@pytest.mark.parametrize("renames", [0, 1, 2])
+def test_a_sample_killed_while_it_moves_is_finished_by_the_same_command(tmp_path, force, renames):
+    target = tmp_path / "s"
+    options = {"output": target, "count": 2, "size": 48, "force": force}
+    if force:
+        sample(output=target, count=1, size=48)
+    child = os.fork()
+    if not child:
+        rename, left = Path.rename, [renames]
+
+        def killed(*names):
+            if not left[0]:
+                os._exit(9)
+            left[0] -= 1
+            rename(*names)
+
+        Path.rename = killed
+        atomic.shutil.rmtree = lambda *_, **__: os._exit(9)
+        try:
+            sample(**options)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    atomic.remove_abandoned.cache_clear()
+    sample(**options)
+    sample(output=tmp_path / "fresh", count=2, size=48)
+    assert digest(target) == digest(tmp_path / "fresh")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["fresh", "s"]
+
+
+def test_the_same_sample_again_is_up_to_date(tmp_path):
+    options = {"output": tmp_path / "s", "count": 2, "size": 48}
+    assert not sample(**options)["up_to_date"] and sample(**options)["up_to_date"]
+    assert not sample(**options, force=True)["up_to_date"]
+    for other in ({"count": 3}, {"seed": 1}, {"kind": "tissue"}, {"size": 49}):
+        with pytest.raises(UsageError, match="not empty"):
+            sample(**{**options, **other})
+    next((tmp_path / "s/images").iterdir()).unlink()
+    with pytest.raises(UsageError, match="not empty"):
+        sample(**options)

@@ -156,6 +156,30 @@ def test_quality_falls_with_the_fit_and_with_disagreement():
     assert agreement(good, np.zeros((10, 10)), "contour") == 0
 
 
+def test_quality_of_a_region_is_the_product_of_its_parts():
+    given = np.array([2, 2, 8, 8], np.float32)
+    prior = np.zeros((12, 12))
+    prior[2:8, 2:6], prior[9, 9] = 0.8, 0.3
+    mask = (prior >= 0.5).astype(np.uint8)
+    whole = quality(mask, given, prior)
+    assert whole == pytest.approx(0.8 * 24 / (24 + 0.3) * (4 / 6) ** 0.25)  # the map fills 4 of 6 columns
+    mask[9, 9:11] = 1
+    two_parts = agreement(mask, prior, "region") * 24 / 26
+    assert quality(mask, given, prior) == pytest.approx(two_parts * (4 / 6) ** 0.25)
+    assert quality(mask, given, prior) < whole
+    assert quality(mask, given) == pytest.approx(box_fit(mask, given))
+    assert quality(mask, given, prior, "contour") == box_fit(mask, given) * agreement(mask, prior, "contour")
+
+
+def test_a_faint_map_still_ranks_masks():
+    """No pixel reaches 0.5: half the maximum stands in."""
+    given, prior = np.array([2, 2, 8, 8], np.float32), np.zeros((10, 10))
+    prior[2:8, 2:8] = 0.3
+    mask = (prior > 0).astype(np.uint8)
+    assert quality(mask, given, prior) == pytest.approx(0.3)
+    assert quality(mask, given, prior * np.nan) == quality(mask, given, prior * 0) == 0
+
+
 @pytest.mark.parametrize(("start", "agrees"), [(4, 0), (5, 1), (8, 1), (9, 0)])
 def test_a_contour_may_lie_two_pixels_off(start, agrees):
     """The object starts at pixel 7: its two outermost pixels and the two around it are its boundary."""

@@ -36,7 +36,14 @@ def declared_commands() -> Iterator[tuple[str, type[Options]]]:
 DECLARED = dict(declared_commands())
 KEYLESS = {"eval", "export", "report", "sample"}
 """Commands whose results have no key: they are never rebuilt."""
-TEXTS = {"background_threshold": "0.2", "refine": "crf"}
+TEXTS: dict[str, Any] = {
+    "background_threshold": "0.2",
+    "refine": "crf",
+    "threshold": "auto",
+    "shard": "1/2",
+    "corruption": "fog",
+    "loss": ["tightness=1", "zero=0.5"],
+}
 """Texts of another form than any."""
 
 
@@ -85,7 +92,8 @@ def another(declared: type[Options], name: str) -> Any:
         value = next(x for x in (0.25, 0.75, 1.5) if bounds.contains(x) and x != default)
     else:
         value = Path("x y") if kind is Path else TEXTS.get(name, "x y")
-    return [value, value] if getattr(kind, "__origin__", None) is list else value
+    is_single = getattr(kind, "__origin__", None) is list and not isinstance(value, list)
+    return [value, value] if is_single else value
 
 
 @pytest.mark.parametrize("name", sorted(set(DECLARED) - KEYLESS))

@@ -45,6 +45,8 @@ def call(stage: str, arguments: Options | dict[str, Any]) -> Any:
         stage: imported only now, so that ``--help`` responds quickly.
         arguments: declared options; or, for commands that list their own, the keywords of the stage.
     """
+    if isinstance(arguments, Options):
+        arguments.check_paths()
     module, _, name = stage.partition(":")
     function = getattr(import_module(f"wsstool.stages.{module}"), name)
     if isinstance(arguments, Options):

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.regular_file import regular
 from wsstool.types import IGNORE, ClassList
 
 BACKGROUND_NAMES = ("background", "_background_", "__background__")
@@ -53,7 +54,7 @@ def numbering_note(path: str | os.PathLike[str], classes: ClassList) -> str | No
         classes: what ``read_class_list`` read from it.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        text = regular(Path(path)).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError):
         return None
     if classes.background != 0 or classes.names[0].lower() in text.lower():
@@ -78,7 +79,7 @@ def read_class_list(path: str | os.PathLike[str]) -> ClassList:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise MissingInputError(f"there is no class list {str(path)!r}") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 
 from wsstool.data.listing import is_image_name
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.regular_file import regular
 
 T = TypeVar("T")
 
@@ -101,7 +102,7 @@ def form_of(path: Path) -> str | None:
     if path.suffix.lower() == ".csv":
         return "csv"
     if path.suffix.lower() == ".json":
-        with open(path, "rb") as file:
+        with open(regular(path), "rb") as file:
             return None if file.read(4) == b"\x89HDF" else "coco"
     return None
 

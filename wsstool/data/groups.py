@@ -8,6 +8,7 @@ from pathlib import Path
 
 from wsstool.data.listing import Lookup
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.regular_file import regular
 
 
 def read_groups(group: str, root: Path | None, images: Sequence[str]) -> list[str]:
@@ -28,7 +29,7 @@ def read_groups(group: str, root: Path | None, images: Sequence[str]) -> list[st
     file, _, column = group.rpartition(":")
     path = Path(file) if file else Path(root or ".") / "meta.csv"
     try:
-        with open(path, newline="", encoding="utf-8") as text:
+        with open(regular(path), newline="", encoding="utf-8") as text:
             table = list(csv.DictReader(text))
     except (OSError, UnicodeDecodeError) as error:
         raise MissingInputError(f"--group {group}: cannot read '{path}'") from error

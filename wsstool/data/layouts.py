@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wsstool.data.formats import LAYOUTS, Tags, coco, voc
-from wsstool.data.formats.box_file import read_annotation_tags, read_box_tags
+from wsstool.data.formats import LAYOUTS, Tags, coco, labelme, voc
+from wsstool.data.formats.box_file import read_annotation_tags, read_box_tags, read_labelme_tags
 from wsstool.data.formats.tags import class_folders, file_name, npy, table
 from wsstool.data.label_views import LabelView, locate
 from wsstool.errors import MissingInputError, UsageError
@@ -38,7 +38,7 @@ def read_tags(
         BadInputError: the tags cannot be read.
     """
     if isinstance(view.labels, Path):
-        return _read_file(view.labels, view.classes, unnamed)
+        return _read_file(root, view.labels, view.classes, unnamed)
     if view.labels is not None and view.labels not in LAYOUTS:
         raise MissingInputError(
             f"there is no label file {view.labels!r} in {str(root)!r} or the current folder"
@@ -53,8 +53,12 @@ def read_tags(
     return _read_layout(root, names, view, split, unnamed)
 
 
-def _read_file(path: Path, classes: ClassList | None, unnamed: ClassList | None) -> tuple[str, Tags]:
+def _read_file(
+    root: Path, path: Path, classes: ClassList | None, unnamed: ClassList | None
+) -> tuple[str, Tags]:
     if path.is_dir():
+        if folders := labelme.candidates(path):
+            return "labelme", read_labelme_tags(folders, root, classes)
         return "voc", voc.read(path, classes)
     if path.suffix == ".npy":
         return "npy", npy.read(path, classes or unnamed)
@@ -82,6 +86,9 @@ def _read_layout(
         stated.append(("file-name", None))
     if wanted is None and not stated:  # boxes beside other images
         stated += [("voc", path) for path in voc.candidates(root)]
+    is_labelme = wanted == "labelme" or (wanted is None and not stated)
+    if is_labelme and (folders := labelme.candidates(root)):
+        return "labelme", read_labelme_tags(folders, root, classes)
     if len(stated) > 1:
         spelled = ", ".join(f"{name} ({path.name})" if path else name for name, path in stated)
         raise UsageError(

@@ -7,6 +7,7 @@ from pathlib import Path
 from wsstool.data.label_views import locate
 from wsstool.data.listing import IMAGE_FOLDERS, Lookup
 from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.regular_file import regular
 from wsstool.types import SILENT, Messages
 
 
@@ -82,7 +83,7 @@ def split_files(root: Path) -> list[Path]:
 def _read(path: Path, lookup: Lookup, messages: Messages) -> list[int]:
     source = f"split file {str(path)!r}"
     try:
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        lines = [line.strip() for line in regular(path).read_text(encoding="utf-8-sig").splitlines()]
     except (OSError, UnicodeDecodeError) as error:
         raise BadInputError(f"{source} cannot be read: {error}") from None
     indices, others = set(), []

@@ -9,6 +9,7 @@ import numpy as np
 
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.expressions.vocabulary import PADDING, Vocabulary
+from wsstool.regular_file import regular
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ def read_word_vectors(path: Path, vocabulary: Vocabulary, *, seed: int = 0) -> W
     rows: dict[int, np.ndarray] = {}
     size = 0
     try:
-        with open(path, encoding="utf-8", newline="\n") as file:
+        with open(regular(Path(path)), encoding="utf-8", newline="\n") as file:
             for number, line in enumerate(file, 1):
                 parts = line.rstrip("\r\n ").split(" ")
                 if number == 1 and len(parts) == 2 and all(part.isdigit() for part in parts):

@@ -1,7 +1,9 @@
-"""Oracle threshold sweep: the mIoU at every background threshold from one pass over the maps."""
+"""Oracle threshold sweeps: the mIoU at every background threshold, and the IoU of an object at each of its
+map, from one pass over the maps."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,3 +103,26 @@ class ThresholdSweep:
         scores = mean_ious(self.matrices(), background=self.background, **options)
         best = int(np.argmax(np.nan_to_num(scores, nan=-1)))
         return SweepResult(self.thresholds, scores, float(self.thresholds[best]), float(scores[best]))
+
+
+def object_overlaps(prior: np.ndarray, truth: np.ndarray, area: int, levels: Sequence[float]) -> np.ndarray:
+    """Return (T,) float64: the IoU of a ground-truth mask with the pixels of at least each level.
+
+    Args:
+        prior: (h, w) float in [0, 1] of a window; NaN is below every level.
+        truth: (h, w) bool in the same window.
+        area: pixels of the ground truth, also outside the window.
+        levels: T thresholds in (0, 1], rising.
+
+    Example:
+        >>> prior, truth = np.array([[0.2, 0.6, 0.9]]), np.array([[False, True, True]])
+        >>> object_overlaps(prior, truth, 4, (0.1, 0.5, 0.7)).tolist()
+        [0.4, 0.5, 0.25]
+    """
+    values = np.nan_to_num(np.asarray(prior, np.float32), nan=-1.0)
+    level = np.searchsorted(np.array(levels, np.float32), values.reshape(-1), side="right")
+    found, both = (
+        np.bincount(one, minlength=len(levels) + 1)[:0:-1].cumsum()[::-1]
+        for one in (level, level[truth.reshape(-1)])
+    )
+    return np.asarray(both / np.maximum(found + area - both, 1))

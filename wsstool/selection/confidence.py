@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import ndimage
 
 from wsstool.regions import pixel_bounds
 from wsstool.selection.selectors.objective import outline
@@ -49,16 +50,47 @@ def agreement(mask: np.ndarray, prior: np.ndarray, guide: str) -> float:
     return float(both / either) if either > 0 else 0.0
 
 
+def largest_share(mask: np.ndarray) -> float:
+    """Return the share of the pixels of a mask that lie in its largest component; 0 for an empty mask.
+
+    >>> largest_share(np.array([[1, 1, 1, 0, 1]]))
+    0.75
+    """
+    numbered, _ = ndimage.label(mask == 1, np.ones((3, 3)))
+    sizes = np.bincount(numbered.reshape(-1))[1:]
+    return float(sizes.max() / sizes.sum()) if sizes.size else 0.0
+
+
 def quality(
     mask: np.ndarray, box: np.ndarray, prior: np.ndarray | None = None, guide: str = "region"
 ) -> float:
-    """Return the confidence of a mask in [0, 1]: box fit times agreement with the map, if there is one.
+    """Return the confidence of a mask in [0, 1].
+
+    With a map of a region it is the product of three signs of a good mask: the agreement of mask and map, the
+    share of the mask in its largest component, and the fourth root of the box fit of the *map*, of its pixels
+    from 0.5 on, or from half its maximum if that is less. A method that covers the sides of the box by
+    construction makes the box fit of the mask constant; that of the map still tells whether the network found
+    the object.
+
+    With a map of an outline it is box fit of the mask times agreement, and without a map the box fit.
 
     Notes:
-        Without a map only the box fit is left, and the filled box scores 1: compare masks of one method.
+        Without a map the filled box scores 1: compare masks of one method.
+        Rank correlation with the IoU, masks of ``grabcut-map``, for pennfudan train, pennfudan val and
+        coco200 val: 0.639, 0.711, 0.600; box fit of the mask times agreement gave 0.597, 0.698, 0.517. The
+        root was chosen on these sets.
 
     Source:
         Independent.
     """
-    fit = box_fit(mask, box)
-    return fit if prior is None else fit * agreement(mask, prior, guide)
+    if prior is None:
+        return box_fit(mask, box)
+    agrees = agreement(mask, prior, guide)
+    if guide == "contour":
+        return box_fit(mask, box) * agrees
+    values = np.nan_to_num(np.asarray(prior, np.float32), nan=0.0)
+    peak = float(values.max(initial=0))
+    if peak <= 0:
+        return 0.0
+    hot = (values >= min(0.5, peak / 2)).astype(np.uint8)
+    return float(agrees * largest_share(mask) * box_fit(hot, box) ** 0.25)

@@ -118,7 +118,7 @@ KINDS: dict[str, Kind] = {
                 "score": ("float32", "box", "quality of each mask"),
                 "fallback": ("uint8", "box", "1: made by a fallback"),
             },
-            {},
+            {"threshold": "optional; the map value that `--threshold auto` chose"},
             255,
             tuple(_SENTENCE),
         ),

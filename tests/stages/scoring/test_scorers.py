@@ -37,6 +37,7 @@ def scored(tmp_path_factory):
         "masks of sentences": (predicted, {}),
         "label maps": (maps, {"boundary": True}),
         "masks of boxes": (folder / "s.h5", {"ap": True}),
+        "maps of boxes": (folder / "c.h5", {"sweep": True}),
         "proposals": (write_proposals(folder / "p.h5", root), {}),
         "detections": (folder / "found.json", {"truth": root / "boxes.json"}),
     }

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.messages import Heard
 from tests.stages.toy import (
+    CLASSES,
     QUICK,
     interrupted,
     true_mask,
@@ -48,6 +50,18 @@ def mask_file(data: Path, path: Path, n: int = 12, layers: int = 1, fail: int | 
     true = [true_mask(data, name) for name in names]
     maps = [np.stack([one, *[np.full_like(one, 255)] * (layers - 1)]) for one in true]
     return write_label_maps(path, data, names, maps, [f"l{i}" for i in range(layers)], fail=fail)
+
+
+def test_a_listed_class_without_a_pixel_is_said(data, tmp_path):
+    names = [f"images/{i:02d}.png" for i in range(4)]
+    maps = [np.where(mask == 2, 0, mask)[None] for mask in (true_mask(data, name) for name in names)]
+    masks = write_label_maps(tmp_path / "m.h5", data, names, maps, ["l"])
+    heard, plain = Heard(), Heard()
+    options = {**FAST, "epochs": 1}
+    cotrain(masks, output=tmp_path / "a.pth", messages=heard, **options)
+    cotrain(data, split="val", output=tmp_path / "b.pth", messages=plain, **options)
+    assert f"no pseudo-mask contains the class {CLASSES.names[2]}" in heard.warned
+    assert not any("contains the class" in text for text in plain.warned)
 
 
 @pytest.fixture(scope="module")

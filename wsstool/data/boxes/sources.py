@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wsstool.data.dataset import Dataset
-from wsstool.data.formats import WrittenBoxes, coco, voc, yolo
+from wsstool.data.formats import WrittenBoxes, coco, labelme, voc, yolo
 from wsstool.data.formats.box_file import read_box_file
 from wsstool.data.label_views import locate
 from wsstool.errors import BadInputError, MissingInputError, UsageError
@@ -37,6 +37,8 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
             return read_box_file(path)
         if next(path.glob("*.xml"), None):
             return voc.read_boxes(path)
+        if folders := labelme.candidates(path):
+            return labelme.read_boxes(folders, root if path.is_relative_to(root) else path)
         return _yolo(path, yolo.candidates(path), names) or yolo.read_boxes(path, names)
     alone = [p for p in [root / "boxes.json"] if p.is_file()]
     instances = sorted([*root.glob("instances*.json"), *root.glob("annotations/instances*.json")])
@@ -45,12 +47,13 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
         ("instances*.json", instances),
         ("Annotations/", voc.candidates(root)),
         ("labels/", yolo.candidates(root)),
+        ("LabelMe files", labelme.candidates(root)),
     ]
     found = [(name, paths) for name, paths in found if paths]
     if not found:
         raise MissingInputError(
-            f"there are no boxes in {str(root)!r}: no boxes.json, instances*.json, Annotations/*.xml or "
-            "labels/*.txt; name a file or folder with --boxes"
+            f"there are no boxes in {str(root)!r}: no boxes.json, instances*.json, Annotations/*.xml, "
+            "labels/*.txt or LabelMe files; name a file or folder with --boxes"
         )
     if len(found) > 1:
         raise UsageError(
@@ -60,6 +63,8 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
     name, paths = found[0]
     if name == "Annotations/":
         return voc.read_boxes(paths[0])
+    if name == "LabelMe files":
+        return labelme.read_boxes(paths, root)
     if found_labels := _yolo(root, paths, names) if name == "labels/" else None:
         return found_labels
     return _joined([coco.read_boxes(path) for path in paths])

@@ -13,7 +13,7 @@ from typing import Any
 
 from wsstool.types import ClassList
 
-LAYOUTS = ("table", "npy", "voc", "coco", "file-name", "class-folders", "images")
+LAYOUTS = ("table", "npy", "voc", "coco", "labelme", "file-name", "class-folders", "images")
 """Layouts by the location of the tags; ``images`` has none."""
 
 

@@ -1,11 +1,13 @@
-"""Single annotation files, recognised by their content: COCO, CVAT and Label Studio."""
+"""Single annotation files, recognised by their content: COCO, CVAT, Label Studio and LabelMe."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from wsstool.annotation_file import as_json, as_xml, read_bytes
-from wsstool.data.formats import Tags, WrittenBoxes, coco, cvat, label_studio
+from wsstool.data.formats import Tags, WrittenBoxes, coco, cvat, label_studio, labelme
 from wsstool.data.formats.other_files import WHAT_IS_READ, called_bytes, called_json, called_xml
 from wsstool.data.formats.tags.choices import is_minimal
 from wsstool.errors import BadInputError
@@ -15,7 +17,8 @@ from wsstool.types import ClassList
 def read_box_file(path: Path, like: Path | None = None) -> WrittenBoxes:
     """Read the boxes and shapes of a file, or of the zip that contains one.
 
-    XML is CVAT's; a list of tasks with ``data`` is Label Studio's; other JSON is COCO's.
+    XML is CVAT's; a list of tasks with ``data`` is Label Studio's; a value with ``shapes`` is LabelMe's, of
+    one image; other JSON is COCO's.
 
     Args:
         path: the file.
@@ -42,6 +45,8 @@ def read_box_file(path: Path, like: Path | None = None) -> WrittenBoxes:
     data = as_json(content, source)
     if label_studio.recognises(data):
         return label_studio.parse(data, f"Label Studio file {str(path)!r}")
+    if labelme.recognises(data):
+        return labelme.parse(data, f"LabelMe file {str(path)!r}", path.stem)
     if what := called_json(data):
         raise BadInputError(f"{source} is {what}, which is not read; convert it to {WHAT_IS_READ}")
     return coco.parse(data, f"COCO file {str(path)!r}", like)
@@ -78,6 +83,11 @@ def read_annotation_tags(path: Path, classes: ClassList | None = None) -> tuple[
         if isinstance(data, dict) and "images" in data and "annotations" in data:
             return "coco", coco.read(path, classes)
     return "boxes", _checked(_tags(read_box_file(path), classes))
+
+
+def read_labelme_tags(folders: Sequence[Path], root: Path, classes: ClassList | None = None) -> Tags:
+    """Read the tags of the LabelMe files of some folders, as ``read_box_tags``."""
+    return replace(_checked(_tags(labelme.read_boxes(folders, root), classes)), only=False)
 
 
 def _checked(tags: Tags) -> Tags:

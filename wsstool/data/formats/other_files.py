@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree.ElementTree import Element
 
-WHAT_IS_READ = "COCO, CVAT for images 1.1 or Label Studio (JSON)"
+WHAT_IS_READ = "COCO, CVAT for images 1.1, Label Studio (JSON) or LabelMe"
 
 _STARTS = {
     b"\x89HDF": "an HDF5 file",
@@ -53,8 +53,6 @@ def called_json(data: Any) -> str | None:
     values = [value for value in first.values() if isinstance(value, dict)]
     if first.get("type") in ("FeatureCollection", "Feature") and keys & {"features", "geometry"}:
         return "a GeoJSON file, as QuPath writes it"
-    if "shapes" in keys and keys & {"imagePath", "imageData", "imageHeight"}:
-        return "a LabelMe file"
     if "_via_img_metadata" in keys or "_via_settings" in keys or {"filename", "regions"} <= keys:
         return "a file of the VGG Image Annotator (VIA)"
     if values and len(values) == len(first) and all({"filename", "regions"} <= set(one) for one in values):

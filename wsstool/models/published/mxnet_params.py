@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.regular_file import regular
 
 LIST_MAGIC = 0x112
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
@@ -59,7 +60,7 @@ class _Cursor:
 def is_mxnet(path: Path | str) -> bool:
     """Whether a file begins like a list of MXNet arrays."""
     try:
-        with open(path, "rb") as file:
+        with open(regular(Path(path)), "rb") as file:
             return file.read(8) == struct.pack("<Q", LIST_MAGIC)
     except OSError:
         return False

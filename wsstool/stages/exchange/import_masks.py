@@ -11,7 +11,7 @@ import numpy as np
 from wsstool import store
 from wsstool.data.boxes.table import BoxTable, table_of
 from wsstool.data.dataset import Dataset, open_dataset
-from wsstool.data.formats import WrittenBoxes
+from wsstool.data.formats import WrittenBoxes, labelme
 from wsstool.data.formats.box_file import read_box_file
 from wsstool.data.geometry.instances import Window, around, extent
 from wsstool.data.label_views import find_view
@@ -48,11 +48,13 @@ def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict
         return import_sentences(options, messages)
     if options.annotations is None:
         raise UsageError("name a file with masks, or one with sentences by --expressions")
-    if Path(options.annotations).is_dir():
+    annotations = Path(options.annotations)
+    folders = labelme.candidates(annotations)
+    if annotations.is_dir() and not folders:
         return import_score_maps(options, messages)
     if options.shuffle is not None:
         raise UsageError("--shuffle is for sentences; --expressions names their file")
-    written = read_box_file(Path(options.annotations), options.like)
+    written = labelme.read_boxes(folders) if folders else read_box_file(annotations, options.like)
     dataset = _images(written, options.images, options.class_list, messages)
     _check_labels(written, dataset.classes)
     table = table_of(written, dataset, tiny=True, messages=messages)
@@ -78,7 +80,12 @@ def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict
 
 
 def _inputs(options: ImportOptions, table: BoxTable, dataset: Dataset) -> list[store.Input]:
-    found = [store.Input.of_file(Path(str(options.annotations)), role="input")]
+    annotations = Path(str(options.annotations))
+    if annotations.is_dir():
+        names = sorted(path.relative_to(annotations).as_posix() for path in annotations.rglob("*.json"))
+        found = [store.Input.of_folder(annotations, names, role="input")]
+    else:
+        found = [store.Input.of_file(annotations, role="input")]
     if options.like:
         found.append(store.Input.of_file(options.like, role="like"))
     if options.images is not None:  # only names and sizes are taken from there

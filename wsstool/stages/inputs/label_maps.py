@@ -15,6 +15,7 @@ from wsstool.data.images import image_size
 from wsstool.data.masks import meaning_of_white
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.stages.checks import check_fits_label_map
+from wsstool.stages.inputs.absent_classes import present_classes, warn_of_absent_classes
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.inputs.untagged import open_classes
 from wsstool.training.images.decoded_images import DecodedImages
@@ -227,4 +228,7 @@ def usable_numbers(
     numbers = [i for i in data.numbers if i not in reasons]
     if len(numbers) < 2:
         raise BadInputError(f"training needs at least 2 usable images, not {len(numbers)}")
+    ids = range(len(data.classes))
+    present = present_classes(data.masks, numbers, data.classes.foreground)
+    warn_of_absent_classes(data.classes, ids, present, data.supervision.removesuffix("s"), messages)
     return numbers, set(reasons)

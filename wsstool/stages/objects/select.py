@@ -18,6 +18,7 @@ from wsstool.family import setting_texts
 from wsstool.options import takes
 from wsstool.parallel import map_in_threads
 from wsstool.stages.inputs.image_batches import read_sized_image
+from wsstool.stages.objects.map_threshold import check_has_threshold, with_threshold
 from wsstool.stages.objects.mask_maker import MaskMaker, ObjectMask, make_masks
 from wsstool.stages.objects.select_boxes import boxes_to_mask
 from wsstool.stages.objects.select_inputs import (
@@ -50,12 +51,15 @@ def select(options: SelectOptions, *, messages: Messages = SILENT) -> dict[str, 
         MissingInputError: no proposals, no boxes, no images for a method that needs them.
         UsageError: an option's value, or inputs that the method cannot use.
     """
-    maker = MaskMaker.of(options.method, options.settings or ())
+    maker = MaskMaker.of(options.method, options.method_settings)
+    is_chosen = options.threshold == "auto"
     for text in maker.idle():
         messages.warn(text)
     with ExitStack() as stack:
         inputs = open_inputs(options.source, options.contour, maker, stack)
         _require_inputs(maker, inputs)
+        if is_chosen:
+            check_has_threshold(maker, inputs)
         needs_images = maker.takes_image or options.fallback == "grabcut"
         folder = pixel_folder(inputs, options.images, needed=needs_images)
         boxes, more = boxes_to_mask(inputs, folder, options, messages)
@@ -63,15 +67,21 @@ def select(options: SelectOptions, *, messages: Messages = SILENT) -> dict[str, 
         baselines = _baselines(maker, inputs, folder) if options.baselines else []
         params = options.key_params(
             settings=setting_texts(maker.own),
+            threshold="auto" if is_chosen else None,
             box_format=None if options.box_format == "auto" else options.box_format,
         )
         tried = store.Input("fallbacks", {"fingerprint": digest(" ".join(one.name for one in fallbacks))})
+        attributes = {}
+        if is_chosen:
+            maker, inputs = with_threshold(maker, inputs, boxes, stack, messages)
+            attributes["threshold"] = maker.own["threshold"]
         header = store.new_header(
             "selection",
             stage="select",
             params=params,
             inputs=(*inputs.sources(), *more, tried),
             image_root=inputs.image_root(options.images),
+            attributes=attributes,
             **boxes.header_fields(),
         )
         if not any(one.takes_image for one in (maker, *fallbacks, *baselines)):

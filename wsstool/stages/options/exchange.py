@@ -35,7 +35,9 @@ class Like(Options):
 class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion):
     """Label maps, instance masks or sentences in the formats of other programs; the output has no key."""
 
-    source: str | None = option(None, "input file; '-' or omitted: standard input", positional=True)
+    source: str | None = option(
+        None, "input file; '-' or omitted: standard input", positional=True, exists=True
+    )
     output: Path = option(
         ...,
         "folder (png, overlay, yolo, voc, refer) or file to write",
@@ -102,8 +104,8 @@ class ImportOptions(Like, SentenceSource, RecordOutput):
 
     annotations: Path | None = option(
         None,
-        "file of COCO, CVAT for images 1.1 or Label Studio (JSON), or its zip; or folder of class "
-        "probabilities (NAME.npy, or NAME/CLASS.png)",
+        "file of COCO, CVAT for images 1.1, Label Studio or LabelMe (JSON), or its zip; folder of LabelMe "
+        "files, or of class probabilities (NAME.npy, or NAME/CLASS.png)",
         positional=True,
     )
     expressions: Path | None = redeclared(SentenceSource, "expressions", None, help=_SENTENCES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -41,6 +42,7 @@ class DataFolder(ImageFolder):
         "bcss; default: found in DATA",
         panel=INPUT,
         key="changed",
+        exists=False,
     )
 
 
@@ -52,6 +54,13 @@ class Shard(Options):
         None, "only the I-th of N parts, I from 0; 'merge' joins them", panel=INPUT, metavar="I/N"
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.shard is not None:
+            from wsstool.store import parse_shard  # imports h5py
+
+            parse_shard(self.shard)
+
 
 @dataclass(frozen=True, kw_only=True)
 class BoxSource(Options):
@@ -59,7 +68,7 @@ class BoxSource(Options):
 
     boxes: Path | None = option(
         None,
-        "box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: found in DATA",
+        "box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO, LabelMe); default: found in DATA",
         panel=INPUT,
         key=False,
     )
@@ -109,7 +118,9 @@ class BoxWindows(Options):
 class RecordInput(Options):
     """A record file, or a stream of records on standard input."""
 
-    source: str | None = option(None, "input file; '-' or omitted: standard input", positional=True)
+    source: str | None = option(
+        None, "input file; '-' or omitted: standard input", positional=True, exists=True
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +133,7 @@ class ImagesOfRecords(Options):
         panel=INPUT,
         env="WSSTOOL_IMAGES",
         key=False,
+        exists=False,
     )
 
 
@@ -185,6 +197,13 @@ class Corruption(Frost):
         unused=(Unused(lambda o: o.corruption != "frost", "without --corruption frost"),),
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.corruption is not None:
+            from wsstool.corruptions import one_of  # imports scipy
+
+            one_of(self.corruption)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Completion(Options):
@@ -219,6 +238,16 @@ class Inference(Execution):
     device: str = option(
         "auto", "auto, cpu, cuda, cuda:N or mps", panel=RUNTIME, env="WSSTOOL_DEVICE", key=False
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_device(self.device)
+
+
+def check_device(name: str) -> None:
+    """Raise UsageError unless a text is the name of a device, whether it is here or not."""
+    if not re.fullmatch(r"auto|(cpu|cuda|mps)(:\d+)?", name):
+        raise UsageError(f"--device {name}: use auto, cpu, cuda, cuda:N or mps")
 
 
 WITHOUT_FEATURES = Unused(

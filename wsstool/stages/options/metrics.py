@@ -28,6 +28,10 @@ METRICS: dict[str, dict[str, str]] = {
         "ap": "COCO's mask AP; needs --ap",
         "ap_50": "COCO's mask AP at IoU 0.50; needs --ap",
     },
+    "maps of boxes": {
+        "instance_miou": "mean IoU over objects of the map from 0.5 on, cut at the box",
+        "box_fit": "mean IoU of the box around the map from 0.5 on with the given box",
+    },
     "masks of sentences": {
         "overall_iou": "sum of all intersections by sum of all unions, which favours large objects",
         "mean_iou": "mean over sentences of the IoU",

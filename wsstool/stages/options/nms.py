@@ -22,6 +22,7 @@ class NmsOptions(Settings, Completion, RecordOutput):
         "box or proposal file, COCO results (.json), table (.csv), folder of YOLO predictions; "
         "several: one per model; '-' or omitted: standard input (all but folders)",
         positional=True,
+        exists=True,
     )
     output: Path | None = redeclared(
         RecordOutput,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Proposer, Selection
 from wsstool.stages.options.groups import (
@@ -92,16 +93,17 @@ class SelectOptions(BoxSource, SentenceSource, ImagesOfRecords, Settings, Execut
         "proposal file; or, for methods without proposals, a contour file or a data folder; '-' or "
         "omitted: standard input",
         positional=True,
+        exists=True,
     )
     contour: str | None = option(
-        None, "contour file with one map per box; '-': standard input", panel=INPUT, key=False
+        None, "contour file with one map per box; '-': standard input", panel=INPUT, key=False, exists=True
     )
     boxes: Path | None = redeclared(
         BoxSource,
         "boxes",
         None,
-        help="box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO); default: the boxes of the contour "
-        "file, or those in the data folder",
+        help="box file (COCO, CVAT, Label Studio) or folder (VOC, YOLO, LabelMe); default: the boxes of the "
+        "contour file, or those in the data folder",
     )
     expressions: Path | None = redeclared(
         SentenceSource,
@@ -121,6 +123,13 @@ class SelectOptions(BoxSource, SentenceSource, ImagesOfRecords, Settings, Execut
         "selection method: greedy, best and proposal select proposals, the others need none",
         panel=METHOD,
     )
+    threshold: str | None = option(
+        None,
+        "value of region maps from which a pixel is object, above 0, or 'auto': the one at which the maps "
+        "fit their boxes best; for methods with --set threshold; default: that of the method",
+        panel=METHOD,
+        key="changed",
+    )
     fallback: Literal["auto", "prior", "grabcut", "ellipse", "box"] = option(
         "auto",
         "method for boxes where --method finds nothing; auto: the map if it shows regions, GrabCut if the "
@@ -134,3 +143,29 @@ class SelectOptions(BoxSource, SentenceSource, ImagesOfRecords, Settings, Execut
         spelling="--baselines",
         key=False,
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.method_settings
+
+    @property
+    def method_settings(self) -> list[str]:
+        """The options of the method, with the threshold if it is a number.
+
+        Raises:
+            UsageError: neither ``auto`` nor a number in (0, 1], or set twice.
+        """
+        settings, text = list(self.settings or ()), self.threshold
+        if text is None:
+            return settings
+        if any(pair.partition("=")[0].strip() == "threshold" for pair in settings):
+            raise UsageError("give --threshold or --set threshold, not both")
+        if text == "auto":
+            return settings
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 < value <= 1:
+            raise UsageError(f"--threshold {text}: give auto, or a number in (0, 1]")
+        return [*settings, f"threshold={value:g}"]

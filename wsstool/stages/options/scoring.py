@@ -77,8 +77,8 @@ class EvalOptions(LabelMapScores, SentenceSource):
 
     sources: list[str] | None = option(
         None,
-        "mask, cam, box, proposal or selection file, folder of masks, detections (COCO results, CSV, YOLO "
-        "text), or score files of eval -o, which are joined; '-' or omitted: standard input",
+        "mask, cam, box, proposal, contour or selection file, folder of masks, detections (COCO results, "
+        "CSV, YOLO text), or score files of eval -o, which are joined; '-' or omitted: standard input",
         positional=True,
     )
     split: str | None = option(
@@ -89,6 +89,7 @@ class EvalOptions(LabelMapScores, SentenceSource):
         "class list of the ground truth, and of a folder of masks that has none of its own: a file, names "
         "joined by commas, luad or bcss; default: found beside the masks",
         panel=INPUT,
+        exists=False,
     )
     expressions: Path | None = redeclared(
         SentenceSource,
@@ -111,7 +112,8 @@ class EvalOptions(LabelMapScores, SentenceSource):
     )
     sweep: bool = option(
         False,
-        "for class maps: best background threshold, chosen with the ground truth (an oracle)",
+        "for class maps: best background threshold, for maps of boxes: IoU at each threshold; the best is "
+        "chosen with the ground truth (an oracle)",
         panel=METHOD,
         spelling="--sweep",
     )
@@ -138,7 +140,7 @@ class EvalOptions(LabelMapScores, SentenceSource):
     )
     min_area: int = option(
         100,
-        "for masks of boxes: minimum ground-truth mask area, in pixels, of the objects scored "
+        "for masks and maps of boxes: minimum ground-truth mask area, in pixels, of the objects scored "
         "(by_box_area: minimum box area)",
         panel=METHOD,
         at_least=0,
@@ -238,6 +240,13 @@ class RobustnessOptions(DataFolder, Shard, Frost, PublishedWeights, Inference, R
         None,
         help="score file (HDF5), which an interrupted run continues and 'merge' joins; default: none",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.corruption is not None:
+            from wsstool.corruptions import selected  # imports scipy
+
+            selected(self.corruption)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,6 +15,7 @@ from wsstool.stages.scoring.detections import DETECTIONS
 from wsstool.stages.scoring.fail_under import Requirement
 from wsstool.stages.scoring.instances import INSTANCES
 from wsstool.stages.scoring.label_maps import LABEL_MAPS
+from wsstool.stages.scoring.object_maps.scores import OBJECT_MAPS
 from wsstool.stages.scoring.predictions import open_scored
 from wsstool.stages.scoring.proposals import PROPOSALS
 from wsstool.stages.scoring.score_file import (
@@ -32,7 +33,7 @@ from wsstool.types import SILENT, Messages
 
 SCORERS: dict[str, Scorer[Any]] = {
     kind: scorer
-    for scorer in (LABEL_MAPS, PROPOSALS, INSTANCES, DETECTIONS, SENTENCES)
+    for scorer in (LABEL_MAPS, PROPOSALS, INSTANCES, OBJECT_MAPS, DETECTIONS, SENTENCES)
     for kind in scorer.kinds
 }
 SPECIFIC = frozenset[str]().union(*(scorer.options for scorer in SCORERS.values()))
@@ -48,7 +49,7 @@ _OF_KINDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         ("classes_with_truth", "ignore_class", "ignored_prediction"),
     ),
     "ground-truth masks": (("mask", "cam", "folder"), ("class_list",)),
-    "masks of boxes": (INSTANCES.kinds, ("min_area",)),
+    "masks of boxes": ((*INSTANCES.kinds, *OBJECT_MAPS.kinds), ("min_area",)),
     "label maps, class maps, masks of boxes or masks of sentences": (
         (*LABEL_MAPS.kinds, *INSTANCES.kinds, *SENTENCES.kinds),
         ("bootstrap", "seed"),
@@ -63,8 +64,9 @@ def evaluate(options: EvalOptions, *, messages: Messages = SILENT) -> dict[str, 
 
     Args:
         options: see ``wsstool eval --help``. ``sources`` is one path or a list: a ``mask``, ``cam``, ``box``,
-            ``proposal`` or ``selection`` file, a folder of masks, detections in a foreign format, or score
-            files; None or ``-``: standard input. Of files with sentences, every sentence is scored.
+            ``proposal``, ``contour`` or ``selection`` file, a folder of masks, detections in a foreign
+            format, or score files; None or ``-``: standard input. Of files with sentences, every sentence is
+            scored.
         messages: where progress and warnings go.
 
     Returns:
@@ -122,7 +124,10 @@ def _open(sources: list[object]) -> tuple[Scorer[Any], Source]:
     reader = open_scored(sources[0])
     if reader is None:
         return LABEL_MAPS, Source(sources[0])
-    kind = reader.header.payload if reader.header.sentences is None else SENTENCES.kinds[0]
+    is_of_sentences = reader.header.sentences is not None
+    if is_of_sentences and reader.header.payload in OBJECT_MAPS.kinds:
+        raise BadInputError("maps of sentences are not scored; make masks of them with 'wsstool select'")
+    kind = SENTENCES.kinds[0] if is_of_sentences else reader.header.payload
     return SCORERS[kind], Source(sources[0], reader)
 
 

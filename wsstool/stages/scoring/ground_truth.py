@@ -17,6 +17,7 @@ from wsstool.data.masks import meaning_of_white, read_mask
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
 from wsstool.stages.checks import check_fits_label_map
+from wsstool.stages.inputs.absent_classes import warn_of_absent_classes
 from wsstool.stages.inputs.image_folder import in_words, tried_folders
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -91,11 +92,8 @@ class Truth:
             pixels: (C,) ground-truth pixels of each class.
             messages: receives the warning.
         """
-        absent = [self.classes.names[c] for c in sorted(self.listed) if c != self.classes.background]
-        absent = [name for name in absent if not pixels[self.classes.names.index(name)]]
-        if absent and len(self.listed) > 1:
-            more = f" and {len(absent) - 5} more" if len(absent) > 5 else ""
-            messages.warn(f"no ground-truth mask contains the class {', '.join(absent[:5])}{more}")
+        present = set(np.flatnonzero(pixels).tolist())
+        warn_of_absent_classes(self.classes, self.listed, present, "ground-truth mask", messages)
 
 
 def find_truth(

@@ -177,7 +177,7 @@ def _objects(
     true: dict[int, np.ndarray] = {}
     if table is not None and any(shape is not None for shape in table.shapes[record.index]):
         objects, masks = table.of(record.index), table.truth(record.index)
-        _check_places(record, objects, table.source)
+        check_places(record, objects, table.source)
         true = {int(k): m for k, m in zip(objects.ids, masks, strict=True) if m is not None}
         if ap is not None:
             ap.sizes[image] = record.size
@@ -210,7 +210,7 @@ def _objects(
     return found
 
 
-def _check_places(record: store.Record, objects: Boxes, source: str) -> None:
+def check_places(record: store.Record, objects: Boxes, source: str) -> None:
     """Raise BadInputError if a box of the file and the annotated box of its number are disjoint."""
     columns, rows = record.header.columns, record.header.rows(record.index, "box")
     places = dict(zip(objects.ids.tolist(), objects.xyxy, strict=True))

@@ -82,7 +82,7 @@ def open_scored(source: object) -> store.Reader | None:
     """The record file that ``eval`` is to score, of any kind that it knows; None for a folder."""
     if source is not None and Path(str(source)).is_dir():
         return None
-    kinds = ("mask", "cam", "box", "proposal", "selection")
+    kinds = ("mask", "cam", "box", "proposal", "selection", "contour")
     return store.open_records(source, kinds=kinds, command="eval", sentences=True)
 
 

@@ -11,6 +11,7 @@ import torch
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
 from wsstool.registry import BOX_LOSSES
+from wsstool.stages.options.trainers.train_contour import loss_weights
 from wsstool.training.contour_task import Term
 from wsstool.training.losses.box_targets import box_target
 
@@ -22,21 +23,7 @@ def loss_terms(losses: Sequence[str], settings: Sequence[str]) -> tuple[list[Ter
         UsageError: an unknown or repeated loss, a weight that is not positive, a setting that no loss
             has or that is out of range.
     """
-    weights: dict[str, float] = {}
-    for text in losses:
-        name, equals, number = text.partition("=")
-        try:
-            weight = float(number) if equals else 1.0
-        except ValueError:
-            weight = -1.0
-        if not 0 < weight < float("inf"):
-            raise UsageError(f"--loss {text}: write NAME=WEIGHT with a weight above 0")
-        if name in weights:
-            raise UsageError(f"--loss {name} is given twice")
-        BOX_LOSSES.load(name)
-        weights[name] = weight
-    if [*weights] == ["zero"]:
-        raise UsageError("--loss zero alone leads to empty maps; add --loss tightness=1")
+    weights = loss_weights(losses)
     own: dict[str, dict[str, Any]] = {name: {} for name in weights}
     for pair in settings:
         key = pair.partition("=")[0].strip().replace("-", "_")

@@ -8,6 +8,7 @@ import numpy as np
 
 from wsstool.data.detections import Detections
 from wsstool.errors import BadInputError
+from wsstool.regular_file import regular
 
 
 def read(folder: Path) -> Detections:
@@ -20,7 +21,7 @@ def read(folder: Path) -> Detections:
     image, rows = [], []
     for k, path in enumerate(files):
         try:
-            lines = path.read_text(encoding="utf-8").splitlines()
+            lines = regular(path).read_text(encoding="utf-8").splitlines()
         except (OSError, ValueError) as error:
             raise BadInputError(f"YOLO predictions '{path}' cannot be read: {error}") from None
         for number, line in enumerate(lines, 1):

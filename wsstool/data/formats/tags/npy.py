@@ -24,6 +24,7 @@ from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags
 from wsstool.data.formats.voc import VOC_NAMES, voc_classes
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.regular_file import regular
 from wsstool.types import ClassList
 
 _MOST_ENDS = 4096
@@ -72,7 +73,7 @@ def load_dictionary(path: Path) -> dict[Any, Any]:
     """
     source = f"label file {str(path)!r}"
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             version = np.lib.format.read_magic(file)
             header = (
                 np.lib.format.read_array_header_1_0

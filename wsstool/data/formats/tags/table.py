@@ -21,6 +21,7 @@ from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags
 from wsstool.data.formats.tags.cells import MISSING, normalised, read_cells
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.regular_file import regular
 from wsstool.types import ClassList
 
 NAME = "table"
@@ -148,7 +149,7 @@ def _row_numbers(records: Sequence[dict[str, Any]]) -> list[str]:
 def _records(path: Path, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield line number and fields of each row."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = regular(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise MissingInputError(f"there is no {source}") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -10,6 +10,7 @@ import numpy as np
 
 from wsstool.data.formats.yolo.names import YoloDescription
 from wsstool.errors import BadInputError
+from wsstool.regular_file import regular
 
 _LARGEST = 65535
 _SLACK = 0.02
@@ -61,7 +62,7 @@ def read_lines(folder: Path, path: Path, prefix: str = "") -> list[YoloLine]:
         BadInputError: unreadable, or a line in another format.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        lines = regular(path).read_text(encoding="utf-8-sig").splitlines()
     except (OSError, ValueError) as error:
         raise BadInputError(f"YOLO labels {str(path)!r} cannot be read: {error}") from None
     image = prefix + path.relative_to(folder).with_suffix("").as_posix()

@@ -12,6 +12,7 @@ import yaml
 from wsstool.data.classlist import read_class_list
 from wsstool.data.trailing_paths import path_parts
 from wsstool.errors import BadInputError
+from wsstool.regular_file import regular
 
 NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels")
 _YAMLS = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
@@ -111,7 +112,7 @@ def _description(path: Path) -> YoloDescription:
     """
     what = f"YOLO description {str(path)!r}"
     try:
-        content = path.read_bytes()
+        content = regular(path).read_bytes()
         # Texts stay as they are written: a class called "no" is not False. No tag makes an object.
         data = yaml.load(content, yaml.BaseLoader)
         root = yaml.compose(content, yaml.BaseLoader)

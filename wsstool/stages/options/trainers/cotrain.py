@@ -35,6 +35,7 @@ class CotrainOptions(
         "mask file, with sentences selection file ('-' or omitted: standard input), or a data folder (ground "
         "truth, fully supervised)",
         positional=True,
+        exists=True,
     )
     masks: Path | None = option(
         None,

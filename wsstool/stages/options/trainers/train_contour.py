@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
+from wsstool.registry import BOX_LOSSES
 from wsstool.stages.options.choices import Optimizer
 from wsstool.stages.options.groups import METHOD, MODEL, BoxSource, DataFolder
 from wsstool.stages.options.trainers.sentences import WITH_SENTENCES, SentenceTraining
@@ -129,3 +132,35 @@ class TrainContourOptions(TrainerOptions, TrainingImages, BoxSource, SentenceTra
     lr: float = redeclared(TrainerOptions, "lr", 2e-3)
     optimizer: Optimizer = redeclared(TrainerOptions, "optimizer", "adamw")
     weight_decay: float = redeclared(TrainerOptions, "weight_decay", 1e-2)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        loss_weights(self.loss or ())
+
+
+def loss_weights(losses: Sequence[str]) -> dict[str, float]:
+    """Parse ``NAME=WEIGHT`` texts.
+
+    Raises:
+        UsageError: an unknown or repeated loss, a weight that is not positive, or ``zero`` alone.
+
+    >>> loss_weights(["tightness=2", "pairwise"])
+    {'tightness': 2.0, 'pairwise': 1.0}
+    """
+    weights: dict[str, float] = {}
+    for text in losses:
+        name, equals, number = text.partition("=")
+        try:
+            weight = float(number) if equals else 1.0
+        except ValueError:
+            weight = -1.0
+        if not 0 < weight < float("inf"):
+            raise UsageError(f"--loss {text}: write NAME=WEIGHT with a weight above 0")
+        if name in weights:
+            raise UsageError(f"--loss {name} is given twice")
+        if name not in BOX_LOSSES.names():
+            BOX_LOSSES.load(name)  # says which there are
+        weights[name] = weight
+    if [*weights] == ["zero"]:
+        raise UsageError("--loss zero alone leads to empty maps; add --loss tightness=1")
+    return weights

@@ -20,6 +20,7 @@ from wsstool.stages.options.groups import (
     Inference,
     PublishedWeights,
     Settings,
+    check_device,
 )
 
 WITH_PROBE = Unused(
@@ -69,6 +70,7 @@ class StartWeights(PublishedWeights):
         "'wsstool weights list'; default: random",
         key=False,
         panel=MODEL,
+        exists=False,  # it may be a name
     )
     averaged: bool = redeclared(
         PublishedWeights,
@@ -203,6 +205,10 @@ class TrainingExecution(Execution):
         key=False,
     )
     device: str = redeclared(Inference, "device", "auto")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_device(self.device)
 
 
 @dataclass(frozen=True, kw_only=True)

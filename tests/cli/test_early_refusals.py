@@ -1,0 +1,107 @@
+"""Wrong options and missing paths are refused before the stage, and with it torch, is imported."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from wsstool.cli import run
+from wsstool.cli.app import app
+from wsstool.errors import MissingInputError
+from wsstool.stages.options.cam import CamOptions
+from wsstool.stages.options.trainers.train_cls import TrainClsOptions
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """The current folder: a data folder with a box file, weights and a record file, all empty."""
+    (tmp_path / "data").mkdir()
+    for name in ("data/boxes.json", "w.pth", "c.h5"):
+        (tmp_path / name).write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} was imported")
+
+    monkeypatch.setattr(run, "import_module", refuse)
+    return tmp_path
+
+
+def ends(line: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, line.split())
+    return result.exit_code, result.output.strip()
+
+
+@pytest.mark.parametrize(
+    ("line", "missing"),
+    [
+        ("cam nowhere --weights w.pth", "'nowhere'"),
+        ("cam data --weights none.pth", "--weights: there is no file or folder 'none.pth'"),
+        ("cam data --weights w.pth --labels none.csv", "--labels"),
+        ("cam data/boxes.json/more --weights w.pth", "'data/boxes.json/more'"),
+        ("train-cls nowhere -o o.pth", "'nowhere'"),
+        ("train-cls data --init none.pth -o o.pth", "--init"),
+        ("train-contour data --boxes none.json -o o.pth", "--boxes"),
+        ("train-contour data --selection none.h5 -o o.pth", "--selection"),
+        ("contour data --weights none.pth", "--weights"),
+        ("predict data --weights w.pth --gate none.pth", "--gate"),
+        ("pseudo-mask none.h5", "'none.h5'"),
+        ("select c.h5 --contour none.h5", "--contour"),
+        ("cotrain none.h5 -o o.pth", "'none.h5'"),
+        ("cotrain c.h5 --val nowhere -o o.pth", "--val"),
+        ("nms c.h5 none.h5", "'none.h5'"),
+        ("export none.h5 -o o.json", "'none.h5'"),
+        ("import none.json -o o.h5", "'none.json'"),
+        ("propose data --import none.json", "--import"),
+        ("robustness data --weights none.pth", "--weights"),
+        ("eval c.h5 --truth nowhere", "--truth"),
+        ("report c.h5 --log none.jsonl -o o.html", "--log"),
+    ],
+)
+def test_missing_paths(folder, line, missing):
+    code, text = ends(line)
+    assert code == 66 and missing in text and "there is no" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong"),
+    [
+        ("cam data --weights w.pth --device gpu", "--device gpu: use auto, cpu, cuda"),
+        ("train-cls data --device cuda:x -o o.pth", "--device cuda:x"),
+        ("cam data --weights w.pth --shard 3/3", "--shard 3/3: write i/n"),
+        ("cam data --weights w.pth --corruption foggy --severity 1", "did you mean 'fog'"),
+        ("train-contour data --loss tight=1 -o o.pth", "no box loss 'tight'"),
+        ("train-contour data --loss tightness=-1 -o o.pth", "with a weight above 0"),
+        ("train-contour data --loss zero=1 -o o.pth", "empty maps"),
+        ("robustness data --weights w.pth --corruption foggy", "did you mean 'fog'"),
+    ],
+)
+def test_wrong_values(folder, line, wrong):
+    code, text = ends(line)
+    assert code == 2 and wrong in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pseudo-mask -",
+        "pseudo-mask c.h5 --images nowhere",  # read only if pixels are needed
+        "cam data --weights w.pth --class-list cat,dog",
+        "train-contour data --boxes boxes.json -o o.pth",  # in the data folder
+        "predict data --weights w.pth --frost nowhere",  # does nothing without --corruption frost
+        "nms - c.h5",
+    ],
+)
+def test_paths_that_may_be_elsewhere(folder, line):
+    code, text = ends(line)
+    assert code == 1 and "was imported" in text
+
+
+def test_paths_that_cannot_be_looked_at_are_left_to_the_stage(folder):
+    CamOptions(data="data", weights="x" * 5000).check_paths()
+    with pytest.raises(MissingInputError):
+        CamOptions(data="data", weights="x").check_paths()
+
+
+def test_python_calls_are_checked_where_they_read(folder):
+    assert TrainClsOptions(data="nowhere", output="o.pth").data == Path("nowhere")

@@ -1,0 +1,212 @@
+"""LabelMe: one JSON file per image, from every program version and every place."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.data.folders import picture, write
+from tests.messages import Heard
+from wsstool.data.boxes.table import read_boxes
+from wsstool.data.dataset import open_dataset
+from wsstool.data.formats.box_file import read_box_file
+from wsstool.errors import BadInputError, UsageError
+from wsstool.stages.exchange.import_masks import import_masks
+from wsstool.stages.streams.annotations import describe_annotations
+
+SIZE = (20, 30)
+
+
+def shape(label, points, kind="polygon", **more):
+    return {"label": label, "points": points, "shape_type": kind, "group_id": None, "flags": {}, **more}
+
+
+SQUARE = [[2, 3], [10, 3], [10, 9], [2, 9]]
+SHAPES = [
+    shape("cat", SQUARE),
+    shape("dog", [[20, 12], [14, 2]], "rectangle"),
+    shape("cat", [[20, 10], [20, 14]], "circle"),
+    shape("cat", [[1, 1]], "point"),
+    shape("dog", [[1, 1], [3, 3]], "line"),
+]
+
+
+def content(shapes=(), path="a.png", **more):
+    value = {"version": "5.4.1", "flags": {}, "shapes": list(shapes), "imagePath": path, "imageData": "x" * 9}
+    return json.dumps({**value, "imageHeight": SIZE[0], "imageWidth": SIZE[1], **more})
+
+
+def table_of(root: Path, boxes=None, messages=None):
+    dataset = open_dataset(root, labels=boxes)
+    return dataset, read_boxes(dataset, boxes, messages=messages or Heard())
+
+
+def check(root: Path, boxes=None):
+    """The objects of ``SHAPES``."""
+    heard = Heard()
+    dataset, table = table_of(root, boxes, heard)
+    assert len(dataset) == 1 and table.classes.names == ("background", "cat", "dog")
+    assert table.of(0).class_ids.tolist() == [1, 2, 1] and table.of(0).ids.tolist() == [1, 2, 3]
+    assert table.of(0).xyxy.tolist() == [[2, 3, 10, 9], [14, 2, 20, 12], [16, 6, 24, 14]]
+    square, box, circle = table.truth(0)
+    expected = np.zeros(SIZE, bool)
+    expected[3:9, 2:10] = True
+    np.testing.assert_array_equal(square, expected)
+    assert box is None
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]] + 0.5
+    disc = np.hypot(rows - 10, columns - 20) < 4
+    assert (circle & disc).sum() / (circle | disc).sum() > 0.85
+    assert table.dropped == {"point": 1, "line": 1}
+    assert any("left out 2 boxes" in text and "line: 1, point: 1" in text for text in heard.warned)
+    assert dataset.labels is not None and dataset.labels.tolist() == [[0, 1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("image", "file", "stated"),
+    [
+        ("a.png", "a.json", "a.png"),
+        ("images/a.png", "images/a.json", "a.png"),
+        ("images/a.png", "labels/a.json", r"..\images\a.png"),
+        ("images/a.png", "labels/a.json", r"C:\Users\me\set\images\a.png"),
+        ("images/a.png", "annotations/a.json", "a.png"),
+        ("images/a.png", "labels/a.json", ""),
+        ("images/sub/a.png", "images/sub/a.json", "a.png"),
+    ],
+)
+def test_beside_the_images_or_in_one_folder(tmp_path, image, file, stated):
+    picture(tmp_path / image, SIZE)
+    write(tmp_path / file, content(SHAPES, stated))
+    check(tmp_path)
+
+
+def test_a_named_folder_or_file(tmp_path):
+    root = picture(tmp_path / "data/a.png", SIZE).parent
+    write(tmp_path / "elsewhere/a.json", content(SHAPES))
+    write(tmp_path / "elsewhere/classes.json", '["cat", "dog"]')
+    check(root, tmp_path / "elsewhere")
+    check(root, tmp_path / "elsewhere/a.json")
+    labels = open_dataset(root, labels=tmp_path / "elsewhere").labels
+    assert labels is not None and labels.tolist() == [[0, 1, 1]]
+
+
+def test_equal_names_in_several_folders(tmp_path):
+    for folder, label in (("one", "cat"), ("two", "dog")):
+        picture(tmp_path / "images" / folder / "a.png", SIZE)
+        write(tmp_path / "images" / folder / "a.json", content([shape(label, SQUARE)]))
+    dataset, table = table_of(tmp_path)
+    assert dataset.names == ("images/one/a.png", "images/two/a.png")
+    assert [table.of(i).class_ids.tolist() for i in range(2)] == [[1], [2]]
+
+
+def test_groups_are_one_object(tmp_path):
+    picture(tmp_path / "a.png", SIZE)
+    other = [[20, 3], [25, 3], [25, 9], [20, 9]]
+    shapes = [
+        shape("cat", SQUARE, group_id=4),
+        shape("cat", [[20, 3], [25, 9]], "rectangle", group_id=4),
+        shape("dog", other, group_id=4),
+        shape("cat", other, group_id=0),
+        shape("cat", other, group_id=0),
+    ]
+    write(tmp_path / "a.json", content(shapes))
+    _, table = table_of(tmp_path)
+    assert table.of(0).xyxy.tolist() == [[2, 3, 25, 9], [20, 3, 25, 9], [20, 3, 25, 9]]
+    assert [mask.sum() for mask in table.truth(0)] == [8 * 6 + 5 * 6, 30, 30]
+
+
+def test_files_of_early_versions(tmp_path):
+    """No shape types, no size, no group; the fourth corner of a rectangle is in the last versions."""
+    picture(tmp_path / "a.png", SIZE)
+    plain = [{"label": "cat", "points": SQUARE, "line_color": None}]
+    write(tmp_path / "a.json", json.dumps({"shapes": plain, "imagePath": "a.png", "imageData": None}))
+    assert table_of(tmp_path)[1].of(0).xyxy.tolist() == [[2, 3, 10, 9]]
+    write(tmp_path / "a.json", content([shape("cat", SQUARE, "rectangle")]))
+    _, table = table_of(tmp_path)
+    assert table.of(0).xyxy.tolist() == [[2, 3, 10, 9]] and not table.has_truth
+
+
+def test_flags_are_labels_of_the_image(tmp_path):
+    picture(tmp_path / "a.png", SIZE)
+    write(tmp_path / "a.json", content(flags={"wet": True, "dry": False}))
+    dataset = open_dataset(tmp_path)
+    assert dataset.classes.names == ("background", "wet") and dataset.labels.tolist() == [[0, 1]]
+
+
+def test_regions_to_ignore_are_counted(tmp_path):
+    picture(tmp_path / "a.png", SIZE)
+    shapes = [shape("__ignore__", SQUARE), shape("", SQUARE), shape("cat", SQUARE)]
+    write(tmp_path / "a.json", content(shapes))
+    assert table_of(tmp_path)[1].dropped == {"labelled __ignore__": 1, "without a label": 1}
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ({"imageHeight": 21}, "states 30 x 21 pixels for 'a.png', but the image has 30 x 20"),
+        ({"imageHeight": 0}, "30 x 0 pixels is not a valid image size"),
+        ({"imageHeight": "tall"}, "not a file of LabelMe"),
+        ({"imageWidth": 10**9}, "not a valid image size"),
+        ({"shapes": [shape("cat", SQUARE[:2])]}, "shape 1: a polygon needs three corners, but has 2"),
+        ({"shapes": [shape("cat", SQUARE[:3], "rectangle")]}, "a rectangle needs two corners or four"),
+        ({"shapes": [shape("cat", SQUARE, "circle")]}, "a circle needs its centre"),
+        ({"shapes": [shape("cat", [[1, float("nan")]] * 3)]}, "shape 1 has a corner that is not a number"),
+        ({"shapes": [shape("cat", [["x", 1]] * 3)]}, "not a file of LabelMe"),
+        ({"shapes": [shape("cat", [[1, 2, 3]] * 3)]}, "not a file of LabelMe"),
+        ({"shapes": [{"label": "cat"}]}, "'points' is missing"),
+        ({"shapes": [3]}, "not a file of LabelMe"),
+        ({"flags": [1]}, "not a file of LabelMe"),
+    ],
+)
+def test_malformed_files(tmp_path, more, message):
+    picture(tmp_path / "a.png", SIZE)
+    write(tmp_path / "a.json", json.dumps({**json.loads(content(SHAPES)), **more}))
+    with pytest.raises(BadInputError, match=message):
+        table_of(tmp_path, "a.json")
+
+
+def test_two_files_about_one_image_and_two_sources(tmp_path):
+    picture(tmp_path / "a.png", SIZE)
+    write(tmp_path / "labels/a.json", content(SHAPES, "../a.png"))
+    write(tmp_path / "labels/b.json", content(SHAPES, "../a.png"))
+    with pytest.raises(BadInputError, match=r"two files about image 'a\.png'"):
+        read_boxes(open_dataset(tmp_path, labels="images"))
+    (tmp_path / "labels/b.json").unlink()
+    write(tmp_path / "boxes.json", '{"images": [], "annotations": [], "categories": []}')
+    with pytest.raises(UsageError, match=r"several sources of boxes: .*LabelMe files"):
+        read_boxes(open_dataset(tmp_path, labels="images"))
+
+
+def test_description_and_import(tmp_path):
+    picture(tmp_path / "a.png", SIZE)
+    write(tmp_path / "a.json", content(SHAPES))
+    told = describe_annotations(tmp_path / "a.json", Heard())
+    assert (told["format"], told["objects"], told["boxes"], told["masks"]) == ("LabelMe", 3, 1, 2)
+    for source in (tmp_path, tmp_path / "a.json"):
+        done = import_masks(source, images=tmp_path, output=tmp_path / "m.h5", force=True)
+        assert done["masks"] == 2 and done["dropped"] == {"point": 1, "line": 1, "without a mask": 1}
+
+
+def test_large_files_of_other_programs_are_not_parsed(tmp_path, monkeypatch):
+    picture(tmp_path / "images/a.png", SIZE)
+    write(tmp_path / "labels/a.txt", "")
+    write(tmp_path / "meta.json", '{"images": "' + "x" * (1 << 17) + '", "shapes": []}')
+    monkeypatch.setattr("wsstool.data.formats.labelme.json.loads", None)
+    assert open_dataset(tmp_path).labels is None
+
+
+def test_a_turned_picture_is_said(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", SIZE).save(tmp_path / "a.jpg", exif=exif)
+    write(
+        tmp_path / "a.json", content([shape("cat", SQUARE)], "a.jpg", imageHeight=SIZE[1], imageWidth=SIZE[0])
+    )
+    with pytest.raises(BadInputError, match="EXIF"):
+        table_of(tmp_path)
+
+
+def test_one_file_without_a_path_is_of_the_image_of_its_name(tmp_path):
+    written = read_box_file(write(tmp_path / "a.json", content(SHAPES, "")))
+    assert list(written.images) == ["a"]

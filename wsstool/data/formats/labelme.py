@@ -1,0 +1,205 @@
+"""LabelMe: one JSON file per image, with polygons, rectangles and circles, as tags, boxes and masks."""
+
+from __future__ import annotations
+
+import json
+import math
+import posixpath
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from wsstool.annotation_file import read_json
+from wsstool.data.classlist import with_background
+from wsstool.data.formats import WrittenBox, WrittenBoxes
+from wsstool.errors import BadInputError, MissingInputError
+from wsstool.image_size import MAX_PIXELS
+
+_NAN = (math.nan, math.nan, math.nan, math.nan)
+_CORNERS = 96  # of the polygon that stands for a circle
+_TRIED = 3  # files of a folder that tell whether it is one of LabelMe
+_HEAD = 1 << 16  # bytes in which a file of LabelMe starts its list of shapes
+_Numbers = tuple[float, float, float, float]
+
+
+def recognises(data: Any) -> bool:
+    """Whether a JSON value is a file of LabelMe."""
+    return (
+        isinstance(data, dict)
+        and isinstance(data.get("shapes"), list)
+        and bool(data.keys() & {"imagePath", "imageData", "imageHeight"})
+    )
+
+
+def candidates(root: Path) -> list[Path]:
+    """Return the folder itself if it has LabelMe files, else those of its folders that have some."""
+    if not root.is_dir():
+        return []
+    if _has_some(root.glob("*.json")):
+        return [root]
+    folders = sorted(p for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    return [p for p in folders if _has_some(p.rglob("*.json"))]
+
+
+def _has_some(paths: Iterator[Path]) -> bool:
+    for path in sorted(p for p in paths if p.is_file())[:_TRIED]:
+        try:
+            with open(path, "rb") as file:
+                if b'"shapes"' not in file.read(_HEAD):  # a COCO file may be large
+                    continue
+            if recognises(json.loads(path.read_bytes())):
+                return True
+        except (OSError, ValueError, RecursionError):
+            continue
+    return False
+
+
+def read_boxes(folders: Sequence[Path], root: Path | None = None) -> WrittenBoxes:
+    """Read the objects of all LabelMe files below some folders; other JSON files are left out.
+
+    Args:
+        folders: the folders; their files are read in the order of their paths.
+        root: data folder, which image names are relative to; default: the first folder.
+
+    Raises:
+        MissingInputError: no such file.
+        BadInputError: a file that is not JSON or malformed, or two files about one image.
+    """
+    named = f"folder {str(folders[0])!r}" if len(folders) == 1 else f"folders in {str(root)!r}"
+    source = f"LabelMe {named}"
+    return _joined(_files(folders, root or folders[0]), source)
+
+
+def parse(data: dict[str, Any], source: str, name: str) -> WrittenBoxes:
+    """Extract the objects of one file.
+
+    Args:
+        data: the JSON value.
+        source: the file, for messages.
+        name: of the image, where the file does not state it.
+
+    Raises:
+        BadInputError: malformed.
+    """
+    return _joined(iter([(_image_path(data) or name, data, source)]), source)
+
+
+def _files(folders: Sequence[Path], root: Path) -> Iterator[tuple[str, dict[str, Any], str]]:
+    """Yield the name of the image, the content and the name of each file."""
+    found = 0
+    for folder in folders:
+        for path in sorted(folder.rglob("*.json")):
+            where = f"annotation file {str(path)!r}"
+            data = read_json(path, where)
+            if recognises(data):
+                found += 1
+                yield _image_name(data, path, root), data, where
+    if not found:
+        raise MissingInputError(f"no LabelMe file in {str(folders[0])!r}")
+
+
+def _joined(files: Iterator[tuple[str, dict[str, Any], str]], source: str) -> WrittenBoxes:
+    images: dict[str, tuple[int, int] | None] = {}
+    tags: dict[str, tuple[str, ...]] = {}
+    rows: list[WrittenBox] = []
+    dropped: Counter[str] = Counter()
+    for name, data, where in files:
+        if name in images:
+            raise BadInputError(f"{source} has two files about image {name!r}, the second being {where}")
+        try:
+            images[name] = _size(data, where)
+            tags[name] = tuple(str(one) for one, is_set in (data.get("flags") or {}).items() if is_set)
+            rows += _objects(data["shapes"], name, dropped, where, len(rows))
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+            raise BadInputError(f"{where} is not a file of LabelMe ({what})") from None
+    used = {row.name for row in rows} | {name for names in tags.values() for name in names}
+    classes = with_background(sorted(used) or ["object"])
+    return WrittenBoxes(source, "xyxy", images, tuple(rows), classes, dropped=dropped, tags=tags)
+
+
+def _image_path(data: dict[str, Any]) -> str:
+    path = data.get("imagePath")
+    return posixpath.normpath(path.replace("\\", "/")) if isinstance(path, str) and path else ""
+
+
+def _image_name(data: dict[str, Any], path: Path, root: Path) -> str:
+    """Name an image relative to the data folder if it lies beside its file, or where that says, else as
+    stated."""
+    stated = _image_path(data) or path.with_suffix("").name
+    folder = path.parent.relative_to(root).as_posix() if path.is_relative_to(root) else "."
+    beside = posixpath.normpath(posixpath.join(folder, stated))
+    return beside if (root / beside).is_file() and not beside.startswith("..") else stated
+
+
+def _size(data: dict[str, Any], where: str) -> tuple[int, int] | None:
+    """Rows and columns as stated; None where they are not."""
+    rows, columns = data.get("imageHeight"), data.get("imageWidth")
+    if rows is None or columns is None:
+        return None
+    size = int(rows), int(columns)
+    if min(size) < 1 or size[0] * size[1] > MAX_PIXELS:
+        raise BadInputError(f"{where}: {columns} x {rows} pixels is not a valid image size")
+    return size
+
+
+def _objects(
+    shapes: Sequence[dict[str, Any]], name: str, dropped: Counter[str], where: str, before: int
+) -> list[WrittenBox]:
+    """Return the objects of an image; shapes of one label and one ``group_id`` are parts of one object."""
+    parts: dict[object, list[tuple[_Numbers, list[float]]]] = {}
+    labels: dict[object, str] = {}
+    for number, shape in enumerate(shapes, 1):
+        kind = str(shape.get("shape_type") or "polygon")
+        label = str(shape.get("label") or "").strip()
+        if kind not in _READERS:
+            dropped[kind] += 1
+        elif not label:
+            dropped["without a label"] += 1
+        elif label in ("__ignore__", "_background_"):
+            dropped[f"labelled {label}"] += 1
+        else:
+            group = shape.get("group_id")
+            key: object = (label, group) if group is not None else number
+            points = np.asarray(shape["points"], np.float64).reshape(-1, 2)
+            if not np.isfinite(points).all():
+                raise BadInputError(f"{where}, shape {number} has a corner that is not a number")
+            labels[key] = label
+            parts.setdefault(key, []).append(_READERS[kind](points, f"{where}, shape {number}"))
+    return [_written(name, labels[key], found, before + k) for k, (key, found) in enumerate(parts.items(), 1)]
+
+
+def _written(name: str, label: str, parts: list[tuple[_Numbers, list[float]]], number: int) -> WrittenBox:
+    """One object: a single rectangle is a box, everything else a mask."""
+    if len(parts) == 1 and not math.isnan(parts[0][0][0]):
+        return WrittenBox(name, label, parts[0][0], number)
+    return WrittenBox(name, label, _NAN, number, shape=[corners for _, corners in parts])
+
+
+def _polygon(points: np.ndarray, where: str) -> tuple[_Numbers, list[float]]:
+    if len(points) < 3:
+        raise BadInputError(f"{where}: a polygon needs three corners, but has {len(points)}")
+    return _NAN, points.reshape(-1).tolist()
+
+
+def _rectangle(points: np.ndarray, where: str) -> tuple[_Numbers, list[float]]:
+    """Two opposite corners, or all four."""
+    if len(points) not in (2, 4):
+        raise BadInputError(f"{where}: a rectangle needs two corners or four, but has {len(points)}")
+    (x0, y0), (x1, y1) = points.min(0).tolist(), points.max(0).tolist()
+    return (x0, y0, x1, y1), [x0, y0, x1, y0, x1, y1, x0, y1]
+
+
+def _circle(points: np.ndarray, where: str) -> tuple[_Numbers, list[float]]:
+    """The centre, and a point on the circle."""
+    if len(points) != 2:
+        raise BadInputError(f"{where}: a circle needs its centre and a point on it, but has {len(points)}")
+    angles = np.arange(_CORNERS) * 2 * np.pi / _CORNERS
+    radius = float(np.hypot(*(points[1] - points[0])))
+    return _NAN, (points[0] + radius * np.stack([np.cos(angles), np.sin(angles)], 1)).reshape(-1).tolist()
+
+
+_READERS = {"polygon": _polygon, "rectangle": _rectangle, "circle": _circle}
