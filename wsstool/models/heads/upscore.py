@@ -76,12 +76,17 @@ class Upscore(nn.Module):
             across = self._matrix(x, x.shape[-1], columns)  # (S, w)
             return torch.matmul(torch.matmul(down, x), across.T)
 
+    def settle(self) -> None:
+        """Stop training the weight, and see now what it is: a traced weight has no values."""
+        self.requires_grad_(False)
+        self._is_bilinear = self.is_bilinear
+
     @property
     def is_bilinear(self) -> bool:
         """Whether the weight is the fixed bilinear kernel, to the last bit."""
         weight = self.weight
-        if torch.compiler.is_compiling():  # a traced weight has no values; what was last seen counts
-            return self._is_bilinear
+        if torch.compiler.is_compiling():
+            return self._is_bilinear  # see ``settle``
         if weight.requires_grad:
             return False
         state = (weight.data_ptr(), -1 if weight.is_inference() else weight._version)
