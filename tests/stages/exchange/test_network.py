@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from tests.messages import Heard
+from tests.models.heads.fcn_networks import lively
 from tests.models.standalone.networks import perturbed
 from tests.stages.chain import write_data, write_masks
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, UsageError, WsstoolError
@@ -25,7 +26,7 @@ from wsstool.stages.exchange.export import export
 
 META = {
     "task": "segmentation",
-    "arch": "linear-tiny",
+    "arch": "fcn4s-tiny",
     "classes": ["ground", "cat", "dog"],
     "class_ids": [0, 1, 2],
     "background": 0,
@@ -40,7 +41,7 @@ META = {
 def weights(tmp_path_factory) -> Path:
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("network") / "seg.pth"
-    state = build_segmenter("linear-tiny", 3).state_dict()
+    state = lively(build_segmenter("fcn4s-tiny", 3)).state_dict()
     save_weights(path, state, META, state)
     return path
 
@@ -70,7 +71,7 @@ def test_pt2_runs_and_describes_itself(exported, weights) -> None:
     program = torch.export.load(exported).module()
     image = torch.randint(0, 256, (1, 3, 40, 57), dtype=torch.uint8)
     logits, mask = program(image)
-    plain = build_segmenter("linear-tiny", 3)
+    plain = build_segmenter("fcn4s-tiny", 3)
     plain.load_state_dict(load_weights(weights).state_dict)
     x = (image / 255 - torch.tensor(META["mean"])[:, None, None]) / 0.2
     expected = plain.eval()(torch.nn.functional.pad(x, (0, 7, 0, 0), mode="replicate"))[..., :57]
@@ -81,7 +82,7 @@ def test_pt2_runs_and_describes_itself(exported, weights) -> None:
         told = json.loads(archive.read(name))
     assert told["classes"] == META["classes"] and told["class_ids"] == [0, 1, 2]
     assert told["palette"] == META["palette"] and told["background"] == 0
-    assert told["arch"] == "linear-tiny" and told["activation"] == "softmax"
+    assert told["arch"] == "fcn4s-tiny" and told["activation"] == "softmax"
     assert told["provenance"] == ["wsstool cotrain masks.h5 -o seg.pth"]
     assert 1 <= told["least_side"] <= 16 and set(told["outputs"]) == {"logits", "mask"}
 

@@ -65,6 +65,7 @@ class SegmenterOnPixels(OnPixels):
         class_ids: of the outputs.
     """
 
+    class_ids: Tensor
     outputs = {  # noqa: RUF012
         "logits": "float32 (B,C,H,W), at the size of the image",
         "mask": "uint8 (B,H,W), the class id of the largest logit",
@@ -81,7 +82,7 @@ class SegmenterOnPixels(OnPixels):
         multiple: int = self.network.input_multiple  # type: ignore[assignment]
         seen = padded(self.normalised(image), multiple)
         logits = cropped(self.network(seen), image.shape[-2:]).float()
-        return logits, self.class_ids[logits.argmax(1)]  # type: ignore[index]
+        return logits, self.class_ids[logits.argmax(1)]
 
 
 class ClassifierOnPixels(OnPixels):

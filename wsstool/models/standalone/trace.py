@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,13 +47,17 @@ def trace(network: OnPixels) -> Traced:
         raise WsstoolError(f"this network cannot be traced: {why}") from error
     shapes = [node.meta["val"].shape for node in program.graph.nodes if node.name in network.inputs]
     for name, shape, axes in zip(network.inputs, shapes, dynamic, strict=True):
-        fixed = [axis for axis in axes if isinstance(shape[axis], int)]
-        if fixed:
+        if any(_bounds(program, shape[axis]) is None for axis in axes):
             raise WsstoolError(f"the traced network would take {name} of one size only: {tuple(shape)}")
     if isinstance(network, ReferringOnPixels):
         return Traced(network, program, None)
-    bounds = [program.range_constraints[side.node.expr] for side in shapes[0][-2:]]
-    return Traced(network, program, max(int(bound.lower) for bound in bounds))
+    least = max(int(_bounds(program, side).lower) for side in shapes[0][-2:])
+    return Traced(network, program, least)
+
+
+def _bounds(program: ExportedProgram, side: Any) -> Any:
+    """Return the range of a traced length; None if it is a constant."""
+    return None if isinstance(side, int) else program.range_constraints.get(side.node.expr)
 
 
 def _dynamic(network: OnPixels, number: int, example: Tensor) -> dict[int, object]:
