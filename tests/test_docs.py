@@ -114,6 +114,31 @@ def test_the_page_about_robustness_runs(read_along, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_about_onnx_runs(read_along, tmp_path, monkeypatch):
+    """Its lines of Python give the masks of ``predict``."""
+    import numpy as np
+    from PIL import Image
+
+    from wsstool.stages.exchange.export import export
+
+    done = read_along("docs/howto/onnx.md")
+    assert "largest difference from torch" in done.stderr and (tmp_path / "seg.pt2").exists()
+    for name in ("onnx", "onnxruntime", "onnxscript"):
+        pytest.importorskip(name, reason=f"{name} of the extra onnx is not installed")
+    monkeypatch.chdir(tmp_path)
+    export("seg.pth", output=tmp_path / "seg.onnx")
+    (block,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/howto/onnx.md").read_text(), re.S)
+    assert len([line for line in block.splitlines() if line.strip()]) <= 16
+    masks = sorted(tmp_path.glob("masks/**/*.png"))[:5]
+    assert len(masks) == 5
+    for mask in masks:
+        (photo,) = tmp_path.glob(f"data/**/images/**/{mask.stem}.*")
+        Image.open(photo).save("photo.png")
+        exec(block, {})
+        assert np.array_equal(np.asarray(Image.open("mask.png")), np.asarray(Image.open(mask)))
+
+
+@pytest.mark.slow
 def test_the_python_page_runs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}

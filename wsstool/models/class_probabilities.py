@@ -46,7 +46,7 @@ def class_probabilities(
         for is_mirrored in (False, True) if flip else (False,):
             seen = padded(view.flip(-1) if is_mirrored else view, stride)
             for network in networks:
-                logits = network(seen)[..., : view.shape[-2], : view.shape[-1]].float()
+                logits = cropped(network(seen), view.shape[-2:]).float()
                 if is_mirrored:
                     logits = logits.flip(-1)
                 if logits.shape[-2:] != x.shape[-2:]:
@@ -78,5 +78,22 @@ def _scaled(x: torch.Tensor, scale: float) -> torch.Tensor:
 
 def padded(x: torch.Tensor, stride: int) -> torch.Tensor:
     """Pad (B,C,H,W) to a multiple of ``stride`` on both axes, by repeating the border right and below."""
-    bottom, right = -x.shape[-2] % stride, -x.shape[-1] % stride
-    return F.pad(x, (0, right, 0, bottom), mode="replicate") if bottom or right else x
+    bottom, right = (missing(n, stride) for n in x.shape[-2:])
+    if stride == 1 or not (torch.compiler.is_compiling() or bottom or right):
+        return x
+    return F.pad(x, (0, right, 0, bottom), mode="replicate")  # exported networks always pad, also by 0
+
+
+def missing(n: int, multiple: int) -> int:
+    """Return how much n lacks to the next multiple, in a form that ``torch.export`` can simplify."""
+    return (n + multiple - 1) // multiple * multiple - n
+
+
+def cropped(x: torch.Tensor, size: Sequence[int], first: Sequence[int] = (0, 0)) -> torch.Tensor:
+    """Keep ``size`` rows and columns, beginning at ``first``: (B,C,H,W) -> (B,C,*size)."""
+    (rows, columns), (top, left) = size, first
+    if not torch.compiler.is_compiling():
+        return x[..., top : top + rows, left : left + columns]
+    for axis, begin, n in ((-2, top, rows), (-1, left, columns)):  # a traced slice cuts always, or never
+        x = x.index_select(axis, torch.arange(begin, begin + n, device=x.device))
+    return x

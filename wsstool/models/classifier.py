@@ -44,7 +44,9 @@ def lse_pool(maps: Tensor) -> Tensor:
         Pinheiro and Collobert, CVPR 2015, section 3.2. Written from the paper.
     """
     flat = maps.flatten(2) * LSE_SHARPNESS  # (B,C,hw)
-    return (flat.logsumexp(-1) - math.log(flat.shape[-1])) / LSE_SHARPNESS
+    n = flat.shape[-1]
+    count = torch.full((), n).log() if torch.compiler.is_compiling() else math.log(n)
+    return (flat.logsumexp(-1) - count) / LSE_SHARPNESS
 
 
 def topk_pool(maps: Tensor) -> Tensor:
@@ -54,7 +56,12 @@ def topk_pool(maps: Tensor) -> Tensor:
         Durand et al., CVPR 2017 (WILDCAT), equation 2 without the low scores. Written from the paper.
     """
     flat = maps.flatten(2)  # (B,C,hw)
-    return flat.topk(max(1, round(TOPK_FRACTION * flat.shape[-1])), dim=-1).values.mean(-1)
+    return flat.topk(_topk_count(flat.shape[-1]), dim=-1).values.mean(-1)
+
+
+def _topk_count(n: int) -> int:
+    """Return 30 % of n, rounded half to even, at least 1; in whole numbers, which ``torch.export`` needs."""
+    return torch.sym_max(1, (3 * n + 4 + 3 * n // 10 % 2) // 10)  # type: ignore[return-value]
 
 
 POOLS: dict[str, Callable[[Tensor], Tensor]] = {

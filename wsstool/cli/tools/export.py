@@ -7,12 +7,13 @@ from wsstool.stages.options.exchange import ExportOptions
 
 
 def export(options: ExportOptions) -> None:
-    """Export label maps, class maps, objects or sentences.
+    """Export masks, class maps, sentences or a trained network.
 
     Label maps become palette PNGs, overlays on the images, or their regions in the formats of objects: COCO,
     CVAT, Label Studio, YOLO, VOC, or a CSV list with the lowest score first. Object masks become the same.
     Class maps become overlays, one per class. Sentences become JSON lines, COCO or the REFER layout; masks of
-    sentences become the same, PNGs, or overlays.
+    sentences become the same, PNGs, or overlays. Weights become ONNX (needs the extra onnx) or an archive of
+    torch.export (pt2), which take plain pixels and are compared with the network before they are written.
 
     Examples:
         wsstool export masks.h5 -o masks
@@ -24,7 +25,11 @@ def export(options: ExportOptions) -> None:
         wsstool export selection.h5 --set shape=polygon -o instances.json
         wsstool export predicted.h5 --format overlay -o pictures
         wsstool export --expressions referring.jsonl --format refer -o refcoco
+        wsstool export seg.pth --format onnx -o seg.onnx
     """
     found = call("exchange.export:export", options)
+    if "difference" in found:
+        messages().say(f"network in '{found['output']}'")
+        return
     what = "sentences" if options.expressions else "images" if found["format"] == "overlay" else "masks"
     messages().say(f"{found['written']} {what} in '{found['output']}'")

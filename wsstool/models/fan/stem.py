@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsstool.errors import UsageError
+from wsstool.models.class_probabilities import missing
 from wsstool.models.fan.sizes import STRIDE
 
 LEAST_SIDE = 32
@@ -96,8 +97,8 @@ def padded(x: Tensor) -> Tensor:
             f"an image of {width} x {height} pixels is too small for FAN; both sides need at least "
             f"{LEAST_SIDE} pixels"
         )
-    below, right = -height % STRIDE, -width % STRIDE
-    return F.pad(x, (0, right, 0, below)) if below or right else x
+    below, right = missing(height, STRIDE), missing(width, STRIDE)
+    return F.pad(x, (0, right, 0, below)) if torch.compiler.is_compiling() or below or right else x
 
 
 def stem(channels: tuple[int, int], depths: tuple[int, int], *, unbiased: bool = True) -> nn.Sequential:

@@ -169,6 +169,6 @@ class LinearHead(nn.Module):
 
 def side_by_side(low: torch.Tensor, high: torch.Tensor) -> torch.Tensor:
     """Concatenate both maps on the grid of the deeper one: (B, high + low, h, w)."""
-    if low.shape[2:] != high.shape[2:]:
+    if torch.compiler.is_compiling() or low.shape[2:] != high.shape[2:]:  # resizing to the own size is exact
         low = F.interpolate(low, high.shape[2:], mode="bilinear", align_corners=False)
     return torch.cat([high, low], 1)

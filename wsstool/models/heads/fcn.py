@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, nn, sym_min
 
 from wsstool.errors import UsageError
 from wsstool.models.backbones import Backbone, build_backbone
 from wsstool.models.backbones.caffe_trunks import Trunk, alexnet_trunk, vgg16_trunk
 from wsstool.models.backbones.frozen import OnBackbone
 from wsstool.models.backbones.grid import Grid, stage_grids
-from wsstool.models.class_probabilities import padded
+from wsstool.models.class_probabilities import cropped, padded
 from wsstool.models.heads.upscore import Span, Upscore
 
 FINEST = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8, "fcn8s-at-once": 8, "fcn4s": 4, "fcn2s": 2}
@@ -112,7 +112,7 @@ class FCN(OnBackbone):
         for number, tap in enumerate(self.taps[1:]):
             skip = self._scores(tap, maps[number + 1])
             spans, begins = self._overlap(number, total, skip.shape[-2:])
-            skip = skip[..., begins : begins + spans[0][1], begins : begins + spans[1][1]]
+            skip = cropped(skip, (spans[0][1], spans[1][1]), (begins, begins))
             total = self._enlarged(number, total, spans) + skip
         return total
 
@@ -133,10 +133,14 @@ class FCN(OnBackbone):
         seam = self.seams[number]
         upscore: Upscore = self.get_submodule(self.taps[number].upscore)  # type: ignore[assignment]
         rows, columns = (
-            (seam.first, min(upscore.full_size(n + 2 * seam.around) - seam.first, m - seam.finer))
+            (seam.first, self._common(upscore.full_size(n + 2 * seam.around) - seam.first, m - seam.finer))
             for n, m in zip(coarse.shape[-2:], finer, strict=True)
         )
         return (rows, columns), seam.finer
+
+    def _common(self, coarse: int, finer: int) -> int:
+        """Return the smaller number of cells; repeated borders always cover the finer map."""
+        return sym_min(coarse, finer) if self.is_published else finer  # type: ignore[return-value]
 
     def _enlarged(self, number: int, scores: Tensor, spans: tuple[Span, Span]) -> Tensor:
         around = self.seams[number].around

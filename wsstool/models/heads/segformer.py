@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from wsstool.models.backbones import Backbone, Stage, scales_of
 from wsstool.models.backbones.frozen import OnBackbone
-from wsstool.models.class_probabilities import padded
+from wsstool.models.class_probabilities import cropped, padded
 from wsstool.models.fan.class_head import AttendedPatches
 from wsstool.models.fan.sizes import SIZES as FAN_SIZES
 
@@ -131,7 +131,7 @@ class SegFormer(OnBackbone):
         wide = padded(x, self.input_multiple)
         maps = self.class_maps(wide).float()
         logits = F.interpolate(maps, wide.shape[-2:], mode="bilinear", align_corners=False)
-        return logits[..., : x.shape[-2], : x.shape[-1]]
+        return cropped(logits, x.shape[-2:])
 
     @property
     def input_multiple(self) -> int:

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from wsstool.models.class_probabilities import cropped
+
 Span = tuple[int, int]
 """First cell and number of cells, along one axis."""
 
@@ -69,15 +71,22 @@ class Upscore(nn.Module):
             x = x.float()
             if not self.is_bilinear:
                 whole = F.conv_transpose2d(x, self.weight, stride=self.factor)
-                return whole[..., rows[0] : sum(rows), columns[0] : sum(columns)]
+                return cropped(whole, (rows[1], columns[1]), (rows[0], columns[0]))
             down = self._matrix(x, x.shape[-2], rows)  # (R, h)
             across = self._matrix(x, x.shape[-1], columns)  # (S, w)
             return torch.matmul(torch.matmul(down, x), across.T)
+
+    def settle(self) -> None:
+        """Stop training the weight, and see now what it is: a traced weight has no values."""
+        self.requires_grad_(False)
+        self._is_bilinear = self.is_bilinear
 
     @property
     def is_bilinear(self) -> bool:
         """Whether the weight is the fixed bilinear kernel, to the last bit."""
         weight = self.weight
+        if torch.compiler.is_compiling():
+            return self._is_bilinear  # see ``settle``
         if weight.requires_grad:
             return False
         state = (weight.data_ptr(), -1 if weight.is_inference() else weight._version)

@@ -14,6 +14,9 @@ PAD = 0
 """Index of ``<pad>`` in every vocabulary; 1 is ``<unk>``."""
 
 
+_GRU_WEIGHTS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+
+
 class Sentences(NamedTuple):
     """Encoded sentences.
 
@@ -59,6 +62,8 @@ class WordEncoder(nn.Module):
         Raises:
             BadInputError: a sentence without words.
         """
+        if torch.compiler.is_compiling():
+            return self._traced(words)
         lengths = (words != PAD).sum(1).cpu()
         if not bool((lengths > 0).all()):
             raise BadInputError(f"sentence {int(lengths.argmin())} of the batch has no words")
@@ -70,6 +75,22 @@ class WordEncoder(nn.Module):
         packed = pack_padded_sequence(vectors, lengths, batch_first=True, enforce_sorted=False)
         _, last = self.recurrent(packed)  # (2,S,hidden)
         return Sentences(vectors, words != PAD, last.transpose(0, 1).flatten(1))
+
+    def _traced(self, words: Tensor) -> Sentences:
+        """Encode sentences of any length by the same number of steps; padding leaves the states unchanged.
+
+        The words stay where they are: attention does not depend on their order.
+        """
+        vectors, known = self.table(words), words != PAD
+        steps = range(words.shape[1])
+        last = []
+        for suffix, order in (("l0", steps), ("l0_reverse", reversed(steps))):
+            weights = [getattr(self.recurrent, f"{kind}_{suffix}") for kind in _GRU_WEIGHTS]
+            state = vectors.new_zeros(1, self.recurrent.hidden_size).expand(len(words), -1)
+            for t in order:
+                state = torch.where(known[:, t, None], torch.gru_cell(vectors[:, t], state, *weights), state)
+            last.append(state)
+        return Sentences(vectors, known, torch.cat(last, 1))
 
     def start_from(self, vectors: Tensor) -> None:
         """Copy word vectors into the table, such as those of GloVe; that of ``<pad>`` stays zero.

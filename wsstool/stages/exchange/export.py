@@ -1,4 +1,4 @@
-"""``export``: label maps, class maps, object masks and sentences in the formats of other programs."""
+"""``export``: masks, class maps, sentences and trained networks in the formats of other programs."""
 
 from __future__ import annotations
 
@@ -19,28 +19,32 @@ from wsstool.stages.exchange.overlays import write_overlays
 from wsstool.stages.exchange.sentence_masks import PICTURES, check_format, write_expressions, write_pictures
 from wsstool.stages.exchange.sentences import export_sentences
 from wsstool.stages.inputs.image_folder import image_folder
+from wsstool.stages.options.choices import NETWORK_FORMATS
 from wsstool.stages.options.exchange import ExportOptions
 from wsstool.types import SILENT, Messages
 
 LABEL_MAPS, OVERLAY = "png", "overlay"
 """Formats of label maps and class maps; those of objects and regions are in ``registry.EXPORTS``."""
 
+_WEIGHTS = (".pth", ".pt", ".tar", ".ckpt", ".params")
+
 _DEFAULTS = {"mask": LABEL_MAPS, "cam": OVERLAY, "selection": "coco"}
 
 
 @takes(ExportOptions)
 def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
-    """Write label maps, class maps, object masks or sentences for another program.
+    """Write label maps, class maps, object masks, sentences or a trained network for another program.
 
     A ``mask`` file becomes palette PNGs, overlays on the images, or its regions in the formats of objects; a
     ``cam`` file becomes overlays. Masks of sentences are written with their sentences, as annotations or as
-    pictures.
+    pictures. A weights file becomes a network that takes plain pixels, see ``export_network``.
 
     Nothing appears at ``output`` before the input was read completely and verified. Several layers go to one
     folder each.
 
     Returns:
-        ``output``, ``format``, ``written`` (label maps, instances or sentences) and ``failed`` (images).
+        ``output``, ``format``, ``written`` (label maps, instances, sentences or networks) and ``failed``
+        (images).
 
     Raises:
         UsageError: something is there already that no earlier export wrote, or an option that the kind of
@@ -51,6 +55,10 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
     """
     if options.expressions is not None:
         return export_sentences(options, messages)
+    if options.format in NETWORK_FORMATS or Path(str(options.source)).suffix in _WEIGHTS:
+        from wsstool.stages.exchange.network import export_network  # loads torch
+
+        return export_network(options, messages)
     output = Path(options.output)
     check_output(output, options.force)
     kinds = ("mask", "cam", "selection")

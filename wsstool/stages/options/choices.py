@@ -20,6 +20,9 @@ from wsstool.registry import (
     SELECTORS,
 )
 
+NETWORK_FORMATS = ("onnx", "pt2")
+"""Formats of trained networks for other programs."""
+
 Optimizer = Literal["sgd", "adam", "adamw"]
 Schedule = Literal["poly", "cosine", "step", "constant"]
 
@@ -42,7 +45,9 @@ else:  # the names become choices, completion and error texts
     Cotrainer = Literal[COTRAINERS.names()]
     DenseMethod = Literal[DENSE.names()]
     ExportFormat = Literal[
-        tuple(dict.fromkeys(("png", *EXPORTS.names(), *EXPRESSION_EXPORTS.names(), "overlay")))
+        tuple(
+            dict.fromkeys(("png", *EXPORTS.names(), *EXPRESSION_EXPORTS.names(), "overlay", *NETWORK_FORMATS))
+        )
     ]
     NmsMethod = Literal[NMS.names()]
     Proposer = Literal[PROPOSALS.names()]

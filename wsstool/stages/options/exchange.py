@@ -33,10 +33,13 @@ class Like(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion):
-    """Label maps, instance masks or sentences in the formats of other programs; the output has no key."""
+    """Masks, sentences or networks in the formats of other programs; the output has no key."""
 
     source: str | None = option(
-        None, "input file; '-' or omitted: standard input", positional=True, exists=True
+        None,
+        "input file, or weights (.pth); '-' or omitted: standard input",
+        positional=True,
+        exists=True,
     )
     output: Path = option(
         ...,
@@ -48,7 +51,7 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
         None,
         "mask files: png, overlay, or their regions as objects; selection files: objects or overlay; cam "
         "files: overlay; sentences: jsonl, refer or coco; masks of sentences: these, png, overlay, "
-        "coco-results or csv; default: png, coco, overlay or jsonl",
+        "coco-results or csv; weights: onnx or pt2; default: png, coco, overlay, jsonl or onnx",
         panel=METHOD,
     )
     images: Path | None = redeclared(

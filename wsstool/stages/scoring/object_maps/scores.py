@@ -99,7 +99,7 @@ def summarise(counts: MapCounts, options: EvalOptions) -> dict[str, Any]:
     }
     if len(counts.levels) > 1 and len(ious):
         whole = np.array(counts.fit).sum(0)  # without ground truth: of all objects, whatever their size
-        best = {"best": int(np.argmax(miou)), "auto": counts.levels.index(choose_level(whole))}
+        best = {"best": int(np.argmax(ious.mean(0))), "auto": counts.levels.index(choose_level(whole))}
         row["sweep"] = {
             "thresholds": list(counts.levels),
             "instance_miou": miou,
