@@ -106,7 +106,7 @@ class TestImports:
     def test_the_foundation_knows_nothing_above_it(self):
         above = [f"wsstool.{one}" for one in [*FAMILIES, "stages"]]
         foundation = re.compile(
-            r"wsstool\.(store(\..*)?|errors|annotation_file|types|regions|image_size|runtime|wait_policy|registry|family)"
+            r"wsstool\.(store(\..*)?|errors|annotation_file|types|regions|image_size|runtime|wait_policy|registry|registries(\..*)?|family)"
         )
         assert not wrong(lambda m, n: bool(foundation.fullmatch(m)) and any(below(n, a) for a in above))
 
@@ -250,4 +250,4 @@ class TestMethods:
 
     def test_entry_is_complete(self, r, name):
         entry = r.entries()[name]
-        assert entry.paper and entry.cost and re.fullmatch(r"[a-z0-9+-]+", name)
+        assert entry.paper and entry.cost and re.fullmatch(r"[a-z0-9+.-]+", name)

@@ -186,7 +186,8 @@ class Options:
         """The values, by the name that is typed, of the options that choose methods."""
         types = get_type_hints(type(self))
         choosing = [name for name in self.declarations() if choices_of(types[name]) or name in _LISTS]
-        return [values.get(spelled(self, name)[2:].replace("-", "_")) for name in choosing]
+        named = [values.get(spelled(self, name)[2:].replace("-", "_")) for name in choosing]
+        return [*named, *_parts_of_arch(values.get("arch") or "")]
 
     def unused(self, name: str) -> str | None:
         """Why an option does nothing beside the others, or None."""
@@ -224,6 +225,16 @@ class Options:
             found[PACKAGES] = methods
             unused.append(PACKAGES)
         return Params(found, unused)
+
+
+def _parts_of_arch(arch: str) -> list[str]:
+    """Return every name that a backbone may have in ``HEAD-BACKBONE`` or ``HEAD-PREFIX:NAME``.
+
+    >>> _parts_of_arch("linear-my-net:small")
+    ['linear-my-net', 'my-net', 'net']
+    """
+    words = arch.partition(":")[0].split("-")
+    return ["-".join(words[start:]) for start in range(len(words))]
 
 
 def idle_options(options: type[Options], whys: Mapping[str, str]) -> list[str]:

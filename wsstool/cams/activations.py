@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from wsstool.cams.result import Cams
 from wsstool.errors import UsageError
+from wsstool.models.backbones import Backbone
+from wsstool.models.backbones.token_maps import TokenMap
 from wsstool.models.layers import find_layer
 
 
@@ -32,8 +34,8 @@ def record(model: nn.Module, x: Tensor, layers: Sequence[str] = (), *, gradients
     Args:
         model: (B, 3, H, W) -> logits (B, C).
         x: (B, 3, H, W) float, on the model's device.
-        layers: names of submodules, see ``find_layer``; none means ``model.default_layer``. If a layer runs
-            several times, its last output is returned.
+        layers: names of submodules, see ``find_layer``; none means ``model.default_layer``. Tokens of
+            transformers become maps. If a layer runs several times, its last output is returned.
         gradients: whether backward passes will follow.
 
     Raises:
@@ -45,15 +47,17 @@ def record(model: nn.Module, x: Tensor, layers: Sequence[str] = (), *, gradients
 
     def keep(name: str) -> Callable[..., Tensor]:
         def hook(module: nn.Module, inputs: object, output: object) -> Tensor:
-            if not isinstance(output, Tensor) or output.ndim != 4:
+            found = _as_map(model, output, x)
+            if found is None:
                 shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
                 raise UsageError(f"the output of layer '{name}' is {shape}, not a feature map (B, F, h, w)")
+            maps = found.map
             if gradients:
                 torch.set_grad_enabled(True)  # until record() ends: the graph starts here
-                if not output.requires_grad:
-                    output = output.detach().requires_grad_()
-            outputs[name] = output
-            return output.clone()  # the rest of the network may overwrite its copy
+                if not maps.requires_grad:
+                    maps = maps.detach().requires_grad_()
+            outputs[name] = maps
+            return found.back(maps.clone())  # the rest of the network may overwrite its copy
 
         return hook
 
@@ -73,6 +77,16 @@ def record(model: nn.Module, x: Tensor, layers: Sequence[str] = (), *, gradients
         if name not in outputs:
             raise UsageError(f"layer '{name}' did not run in the forward pass")
     return Recording(tuple(outputs[name] for name in names), logits)
+
+
+def _as_map(model: nn.Module, output: object, x: Tensor) -> TokenMap | None:
+    """Return the output of a layer for the images ``x`` as a map, that of a transformer's block too."""
+    if not isinstance(output, Tensor):
+        return None
+    backbone = getattr(model, "backbone", None)
+    if isinstance(backbone, Backbone):
+        return backbone.as_map(output, (x.shape[-2], x.shape[-1]))
+    return TokenMap(output, lambda m: m) if output.ndim == 4 else None
 
 
 @torch.no_grad()

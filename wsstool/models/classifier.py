@@ -95,6 +95,11 @@ class Classifier(OnBackbone):
         self.head = head
         self.pool = pool
 
+    @property
+    def input_multiple(self) -> int:
+        """Images are padded inside to a multiple of so many pixels."""
+        return getattr(self.backbone, "input_multiple", 1)
+
     def features(self, x: Tensor) -> Tensor:
         """Return the last feature map: (B,3,H,W) -> (B,F,h,w)."""
         return self.backbone(x)

@@ -7,12 +7,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from wsstool.errors import UsageError
-from wsstool.models.backbones import Backbone, build_backbone
+from wsstool.models.backbones import Backbone, build_backbone, scales_of
 from wsstool.models.backbones.frozen import OnBackbone
-from wsstool.models.segmenter import without_expansion
 
 CONDITIONS = ("none", "class", "vector")
 """Extra input that identifies the object, if the crop does not."""
+
+FINEST = 4
+"""Largest stride of the finest features, pixels; where it is larger, the image itself gives the edges."""
 
 FIRST_BIAS = -2.0
 """Bias of the output: maps start low, so that maxima must be learned rather than left over."""
@@ -49,9 +51,12 @@ class ContourNet(OnBackbone):
         self.backbone = backbone
         self.condition = condition
         strides = sorted({stage.stride for stage in backbone.stages if stage.stride > 1})
-        taken = [backbone.stage_at(stride) for stride in strides]
+        is_fine = strides[0] <= FINEST
+        several = len(strides) > 1
+        taken = [backbone.stage_at(stride) for stride in strides] if several else scales_of(backbone)
         self.taken = tuple(stage.name for stage in taken)
         self.laterals = nn.ModuleList(nn.Conv2d(stage.channels, width, 1) for stage in taken)
+        self.edges = nn.Identity() if is_fine else nn.Conv2d(3, width, 3, stride=2, padding=1)
         # no normalisation here: it removes the magnitude of the features, and masks then fill their boxes
         self.join = nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.ReLU())
         self.classify = nn.Conv2d(width, 1, 1)
@@ -73,16 +78,9 @@ class ContourNet(OnBackbone):
             condition: (B,) int64 class ids, (B,D) float32 vectors, or None.
 
         Returns:
-            (B,ceil(H/2),ceil(W/2)) float32.
+            (B,ceil(H/2),ceil(W/2)) float32; coarser if the finest features are at stride 4.
         """
-        features = []
-        wanted = set(self.taken)
-        for stage in self.backbone.stages:
-            x = self.backbone.get_submodule(stage.name)(x)
-            if stage.name in wanted:
-                features.append(x)
-            if len(features) == len(self.taken):
-                break
+        features = self.backbone.features_of(x, self.taken)
         steering = self._steering(condition)
         total: torch.Tensor | None = None
         for k in reversed(range(len(features))):
@@ -94,6 +92,9 @@ class ContourNet(OnBackbone):
             else:
                 total = y + F.interpolate(total, size=y.shape[-2:], mode="bilinear", align_corners=False)
         assert total is not None
+        if isinstance(self.edges, nn.Conv2d):
+            edges = self.edges(x)  # (B,width,H/2,W/2)
+            total = edges + F.interpolate(total, size=edges.shape[-2:], mode="bilinear", align_corners=False)
         return self.classify(self.join(total))[:, 0].float()
 
     def _steering(self, condition: torch.Tensor | None) -> torch.Tensor | None:
@@ -122,4 +123,4 @@ def build_contour(
         >>> build_contour("tiny", width=8).eval()(torch.zeros(2, 3, 33, 40)).shape
         torch.Size([2, 17, 20])
     """
-    return ContourNet(without_expansion(build_backbone(arch)), width, condition, condition_size)
+    return ContourNet(build_backbone(arch).without_expansion(), width, condition, condition_size)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from wsstool.errors import BadInputError
+from wsstool.models.backbones import Backbone
 from wsstool.models.heads.fcn import FCN
 from wsstool.models.heads.upscore import bilinear_weight
 
@@ -113,16 +114,20 @@ def start_fcn(
     elif network.is_published and network.backbone.arch == "vgg-16":
         state_dict = transplanted(state_dict) or state_dict
     elif not network.is_published:
-        state_dict = {f"backbone.{key.removeprefix('backbone.')}": v for key, v in state_dict.items()}
+        body: Backbone = network.backbone  # type: ignore[assignment]
+        bare = body.own_names({key.removeprefix("backbone."): v for key, v in state_dict.items()})
+        state_dict = {f"backbone.{key}": v for key, v in bare.items()}
     found = {k: v for k, v in state_dict.items() if k in own and own[k].shape == v.shape}
     prefix = "" if network.is_published else "backbone."
-    body = [prefix + key for key in network.backbone.state_dict() if not key.endswith("num_batches_tracked")]
-    hidden = [key for key in body if network.is_published and key.startswith("fc")]
-    missing = [key for key in body if key not in found]
+    needed = [
+        prefix + key for key in network.backbone.state_dict() if not key.endswith("num_batches_tracked")
+    ]
+    hidden = [key for key in needed if network.is_published and key.startswith("fc")]
+    missing = [key for key in needed if key not in found]
     if set(missing) - set(hidden):
         raise BadInputError(
-            f"{source} cannot initialise {network.backbone.arch}: {len(missing)} of its {len(body)} tensors "
-            f"are missing or have a different shape, such as '{missing[0]}'"
+            f"{source} cannot initialise {network.backbone.arch}: {len(missing)} of its {len(needed)} "
+            f"tensors are missing or have a different shape, such as '{missing[0]}'"
         )
     network.load_state_dict(found, strict=False)
     if missing:

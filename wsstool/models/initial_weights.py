@@ -61,6 +61,7 @@ def load_backbone(backbone: Backbone, weights: Weights, path: Path | str) -> Non
     check_size(backbone.arch, state, path)
     if any(name.startswith("backbone.") for name in state):
         state = {k.removeprefix("backbone."): v for k, v in state.items() if k.startswith("backbone.")}
+    state = backbone.own_names(state)
     state = {k: v for k, v in state.items() if not k.startswith(CLASSIFIER_PREFIXES)}
     what = f"{weights.meta['what']}; " if "what" in weights.meta else ""
     try:
@@ -92,7 +93,8 @@ def start_network(network: OnBackbone, state_dict: Mapping[str, Tensor], source:
     if own.keys() == state_dict.keys() and all(own[k].shape == v.shape for k, v in state_dict.items()):
         network.load_state_dict(dict(state_dict))
         return "network"
-    bare = {k.removeprefix("backbone."): v for k, v in state_dict.items()}
+    backbone: Backbone = network.backbone  # type: ignore[assignment]
+    bare = backbone.own_names({k.removeprefix("backbone."): v for k, v in state_dict.items()})
     wanted = network.backbone.state_dict()
     found = {k: bare[k] for k, v in wanted.items() if k in bare and bare[k].shape == v.shape}
     missing = [k for k in wanted if k not in found and not k.endswith("num_batches_tracked")]

@@ -17,12 +17,12 @@ MOST_NAMED = 24
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """Return the layer of that name; the leading ``backbone.`` may be left out.
+    """Return the layer of that name; the leading ``backbone.`` or ``backbone.network.`` may be left out.
 
     Raises:
         UsageError: there is none; the message lists similar names and those at the same level.
     """
-    for full in (name, f"backbone.{name}"):
+    for full in (name, f"backbone.{name}", f"backbone.network.{name}"):
         try:
             return model.get_submodule(full)
         except AttributeError:

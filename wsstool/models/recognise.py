@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from wsstool.errors import BadInputError
-from wsstool.models.backbones import BACKBONES, CLASSIFIER_PREFIXES, plain_shapes
+from wsstool.errors import BadInputError, UsageError
+from wsstool.models.backbones import BACKBONES, plain_shapes, weightless
 from wsstool.models.fitting import check_fit
 from wsstool.models.published import tissue_stage1
 from wsstool.models.weights import Weights, described_shapes, load_weights
@@ -17,11 +17,14 @@ from wsstool.models.weights import Weights, described_shapes, load_weights
 
 def fitting_backbones(state_dict: Mapping[str, Tensor]) -> list[str]:
     """List the backbones whose keys and shapes occur in a state dict, top-level or under ``backbone.``."""
-    shapes = {k.removeprefix("backbone."): tuple(v.shape) for k, v in state_dict.items()}
-    own = {k: v for k, v in shapes.items() if not k.startswith(CLASSIFIER_PREFIXES)}
+    bare = {k.removeprefix("backbone."): v for k, v in state_dict.items()}
     fitting = []
     for arch in BACKBONES:
-        wanted = plain_shapes(arch)
+        try:
+            wanted = plain_shapes(arch)
+        except (UsageError, ImportError):  # ``timm`` alone names no network; one of another package is broken
+            continue
+        own = {k: tuple(v.shape) for k, v in weightless(arch).own_names(bare).items()}
         if all(own.get(k) == shape for k, shape in wanted.items() if not k.endswith("num_batches_tracked")):
             fitting.append(arch)
     return fitting

@@ -12,13 +12,14 @@ from torch import nn
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import (
     BACKBONES,
-    TORCHVISION,
     Backbone,
     build_backbone,
     default_output_stride,
+    fine_stage,
     stage_before_last_stride,
 )
 from wsstool.models.backbones.frozen import OnBackbone
+from wsstool.models.class_probabilities import padded
 from wsstool.models.fan.positions import set_floored
 from wsstool.models.fcn_initialisation import start_fcn
 from wsstool.models.heads import (
@@ -77,8 +78,10 @@ class Segmenter(OnBackbone):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """(B,3,H,W) -> logits (B,C,H,W)."""
-        maps = self.class_maps(x)
-        return F.interpolate(maps.float(), size=x.shape[-2:], mode="bilinear", align_corners=False)
+        wide = padded(x, self.backbone.input_multiple)
+        maps = self.class_maps(wide).float()
+        logits = F.interpolate(maps, size=wide.shape[-2:], mode="bilinear", align_corners=False)
+        return logits[..., : x.shape[-2], : x.shape[-1]]
 
     @property
     def input_multiple(self) -> int:
@@ -117,6 +120,8 @@ def split_arch(arch: str) -> tuple[str, str]:
 
 def full_backbone_name(spelled: str, known: Collection[str]) -> str:
     """Return the name of a backbone of ``known``, also if spelled without dashes; "" if there is none."""
+    if spelled.partition(":")[1] and spelled.partition(":")[0] in known:
+        return spelled
     joined = {name.replace("-", ""): name for name in known}  # as spelled by the published programs
     return spelled if spelled in known else joined.get(spelled, "")
 
@@ -185,7 +190,7 @@ def build_segmenter(
             else PyramidHead(middle.channels, deep, n_classes, width=width or 192)
         )
         return Segmenter(backbone, head, middle.name)
-    backbone = without_expansion(backbone)
+    backbone = backbone.without_expansion()
     if head_name == "segformer":
         return SegFormer(backbone, n_classes, width=width)
     if head_name == "deeplabv3plus":
@@ -197,30 +202,10 @@ def build_segmenter(
         return Segmenter(backbone, DeepLabV3Head(channels, n_classes, rates=rates, width=width or 256))
     if head_name == "fcn":
         return Segmenter(backbone, FCNHead(channels, n_classes, width=width or 0))
-    low = backbone.stage_at(min(8, stride // 2))
+    low = fine_stage(backbone, min(8, stride // 2))
     return Segmenter(
         backbone, LRASPPSegmentationHead(low.channels, channels, n_classes, width=width or 128), low.name
     )
-
-
-def without_expansion(backbone: Backbone) -> Backbone:
-    """Drop a final 1x1 convolution that only expands the channels."""
-    if backbone.arch not in TORCHVISION:
-        return backbone
-    from torchvision.ops import Conv2dNormActivation
-
-    last = backbone.get_submodule(backbone.last_stage)
-    convolution = last[0] if isinstance(last, Conv2dNormActivation) else None
-    is_expansion = (
-        isinstance(convolution, nn.Conv2d)
-        and convolution.kernel_size == (1, 1)
-        and convolution.out_channels > convolution.in_channels
-    )
-    if is_expansion:
-        parent, _, key = backbone.last_stage.rpartition(".")
-        del backbone.get_submodule(parent)[int(key)]  # type: ignore[attr-defined, operator]
-        backbone.stages = backbone.stages[:-1]
-    return backbone
 
 
 def start_from(
@@ -264,6 +249,7 @@ def start_from(
             segmenter.load_state_dict(fitting, strict=False)
             return "all but the last layer"
     bare = {_name_in_backbone(key): value for key, value in state_dict.items()}
+    bare = segmenter.backbone.own_names(bare)
     backbone = segmenter.backbone.state_dict()
     found = {key: bare[key] for key in backbone if key in bare and bare[key].shape == backbone[key].shape}
     missing = [key for key in backbone if key not in found and not key.endswith("num_batches_tracked")]

@@ -85,7 +85,7 @@ def test_nothing_works_in_place() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("arch", BACKBONES)
+@pytest.mark.parametrize("arch", list(BACKBONES))
 def test_every_backbone_builds_and_learns(arch: str) -> None:
     backbone = build_backbone(arch)
     backbone(torch.randn(2, 3, 64, 64)).mean().backward()

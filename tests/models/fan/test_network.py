@@ -59,7 +59,7 @@ class TestBackbone:
 
     @pytest.mark.parametrize("stride", [8, 32])
     def test_its_stride_is_fixed(self, stride: int) -> None:
-        with pytest.raises(UsageError, match=r"fan-micro cannot have output stride \d+; possible are 16"):
+        with pytest.raises(UsageError, match=r"fan-micro cannot have output stride \d+; possible is 16"):
             build_backbone("fan-micro", output_stride=stride)
 
     @pytest.mark.parametrize("head", ["linear", "pyramid", "deeplabv3plus"])

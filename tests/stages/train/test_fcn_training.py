@@ -134,19 +134,24 @@ def test_caffes_input_stands_in_the_weights(data: Path, tmp_path: Path) -> None:
     network(normalise(red, meta["mean"], meta["std"]))
     wanted = torch.tensor([-104.00698793, -116.66876762, 200 - 122.67891434])
     torch.testing.assert_close(seen[0][0, :, 0, 0], wanted)
-    assert start_input("auto", load_weights(tmp_path / "seg.pth"))["channel_order"] == "bgr"
-    assert start_input("imagenet", load_weights(tmp_path / "seg.pth"))["channel_order"] == "rgb"
+    assert (
+        start_input("auto", load_weights(tmp_path / "seg.pth"), backbone="vgg-16")["channel_order"] == "bgr"
+    )
+    assert (
+        start_input("imagenet", load_weights(tmp_path / "seg.pth"), backbone="vgg-16")["channel_order"]
+        == "rgb"
+    )
 
 
 def test_the_vgg_from_caffe_is_known_by_its_sum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "vgg16.pth"
     torch.save({"features.0.weight": torch.zeros(1)}, path)
     start = load_weights(path)
-    assert start_input("auto", start, path)["channel_order"] == "rgb"
+    assert start_input("auto", start, path, backbone="vgg-16")["channel_order"] == "rgb"
     sum_of_file = hashlib.md5(path.read_bytes()).hexdigest()
     monkeypatch.setattr("wsstool.models.published.pytorch_fcn.CAFFE_VGG16", sum_of_file)
-    assert start_input("auto", start, path)["channel_order"] == "bgr"
-    assert start_input("imagenet", start, path)["channel_order"] == "rgb"
+    assert start_input("auto", start, path, backbone="vgg-16")["channel_order"] == "bgr"
+    assert start_input("imagenet", start, path, backbone="vgg-16")["channel_order"] == "rgb"
 
 
 def test_rates_of_biases() -> None:

@@ -101,7 +101,7 @@ def test_the_token_head_survives(data: Path, tmp_path: Path) -> None:
         ({"image_size": 31}, "--image-size 31: fan-micro needs at least 32 pixels"),
         ({"attention": "progressive-dropout"}, "--attention needs a linear head"),
         ({"pool": "max"}, "--pool max: fan-micro uses a class token"),
-        ({"output_stride": 8}, "possible are 16"),
+        ({"output_stride": 8}, "possible is 16"),
         ({"arch": "tiny", "token_head": True}, "tiny has no tokens, so it cannot have a token head"),
     ],
 )

@@ -31,7 +31,7 @@ def fold_norms(network: nn.Module) -> None:
     for sequence in network.modules():
         if isinstance(sequence, nn.Sequential):
             for conv, norm in pairwise(sequence):
-                if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d) and _can_fold(conv):
+                if isinstance(conv, nn.Conv2d) and type(norm) is nn.BatchNorm2d and _can_fold(conv):
                     conv.forward = partial(_convolved, conv, norm)  # type: ignore[method-assign]
                     norm.forward = partial(_normalised, norm)  # type: ignore[method-assign]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from wsstool.models.fan.trunk import EXPANDED
 
-GROUPS = ("features", "trunk_output", *EXPANDED)
+GROUPS = ("features", "trunk_output", "_blocks", *EXPANDED)
 """Children whose own children are the parts of a backbone."""
 
 PROBE_SIZE = 64
@@ -28,20 +28,34 @@ class Stage:
 
 
 @dataclass(frozen=True)
+class Statistics:
+    """Mean and standard deviation of red, green and blue in [0, 1], as the published weights expect them."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Layout:
     """What follows from the name of a network alone.
 
     Attributes:
         stages: its parts, in the order in which they run.
         input_strides: input stride of every convolution and max pooling, by name.
+        output_strides: possible strides of the last map, the network's own first.
     """
 
     stages: tuple[Stage, ...]
     input_strides: Mapping[str, int]
+    output_strides: tuple[int, ...]
 
 
-def measured_layout(network: nn.Module) -> Layout:
-    """Measure a network by a forward pass in eval mode, on the device where it is."""
+def measured_layout(network: nn.Module) -> tuple[tuple[Stage, ...], dict[str, int]]:
+    """Measure a network by a forward pass in eval mode, on the device where it is.
+
+    Returns:
+        Its parts, and the input stride of every convolution and max pooling by name.
+    """
     stages: list[Stage] = []
     strides: dict[str, int] = {}
     parts = dict(_parts("", network))
@@ -54,7 +68,7 @@ def measured_layout(network: nn.Module) -> Layout:
             stages.append(Stage(name, PROBE_SIZE // output.shape[-1], output.shape[1]))
 
     watch(network, parts | layers, note)
-    return Layout(tuple(stages), strides)
+    return tuple(stages), strides
 
 
 def watch(

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from wsstool.models.backbones import Backbone
+from wsstool.models.backbones import Backbone, fine_stage
 from wsstool.models.backbones.frozen import OnBackbone
 
 MULTI_GRID = (1, 2, 4)
@@ -110,23 +110,24 @@ class DeepLabV3Plus(OnBackbone):
         n_classes: C.
         width: channels of the pyramid and the decoder.
     Notes:
-        The result depends on the corners of the input, so inputs are never padded.
+        The result depends on the corners of the input, so inputs are padded only to the patches of a
+        transformer.
     Source:
         Chen et al., ECCV 2018, with the multi-grid of Chen et al., "Rethinking atrous convolution", 2017;
         names and details as in Han et al., Medical Image Analysis 2022. Written from the papers.
     """
 
     backbone: Backbone
-    input_multiple = 1  #: inputs are padded to a multiple of this, pixels
 
     def __init__(self, backbone: Backbone, n_classes: int, *, width: int = 256) -> None:
         super().__init__()
         set_multi_grid(backbone)
         rate = max(1, 96 // backbone.stride)
-        low = backbone.stage_at(4)
+        low = fine_stage(backbone, 4)
         self.backbone = backbone
         self.low_stage = low.name
         self.aspp = AtrousPyramid(backbone.out_channels, (rate, 2 * rate, 3 * rate), width)
+        self.input_multiple = backbone.input_multiple  #: inputs are padded to a multiple of this, pixels
         self.decoder = Decoder(low.channels, n_classes, width)
         _start_anew(self)
 

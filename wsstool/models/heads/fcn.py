@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn, sym_min
 
 from wsstool.errors import UsageError
-from wsstool.models.backbones import Backbone, build_backbone
+from wsstool.models.backbones import Backbone, Chain, build_backbone
 from wsstool.models.backbones.caffe_trunks import Trunk, alexnet_trunk, vgg16_trunk
 from wsstool.models.backbones.frozen import OnBackbone
 from wsstool.models.backbones.grid import Grid, stage_grids
@@ -227,6 +227,11 @@ def build_fcn(
     if width is not None:
         raise UsageError(f"the width of {head} on {backbone} is fixed; leave out --width")
     body = build_backbone(backbone, output_stride=output_stride)
+    if not isinstance(body, Chain):
+        raise UsageError(
+            f"{head} aligns its maps by the layers of a network, which are not known of {backbone}; use "
+            f"fcn-{backbone} or linear-{backbone}"
+        )
     if finest > body.stride:
         raise UsageError(
             f"{head} needs features of stride {finest}, but those of {backbone} have stride {body.stride}"

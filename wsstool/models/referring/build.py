@@ -15,7 +15,7 @@ from wsstool.models.referring.brinet import BRINet
 from wsstool.models.referring.design import Design
 from wsstool.models.referring.encoder_fusion import EncoderFusion
 from wsstool.models.referring.stages import FUSED
-from wsstool.models.segmenter import full_backbone_name, without_expansion
+from wsstool.models.segmenter import full_backbone_name
 
 ReferringNetwork = EncoderFusion | BRINet
 
@@ -100,7 +100,7 @@ def build_referring(
     name, backbone_name = split_referring(arch)
     wanted = OUTPUT_STRIDES[name] if output_stride is None else output_stride
     stride = default_output_stride(backbone_name, wanted) if output_stride is None else wanted
-    backbone = without_expansion(build_backbone(backbone_name, output_stride=stride))
+    backbone = build_backbone(backbone_name, output_stride=stride).without_expansion()
     channels = backbone.out_channels
     width = max(64, min(channels // 8, 256)) if width is None else width
     if word_channels is None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from torch import Tensor
 
 from wsstool.errors import UsageError
-from wsstool.models.backbones import Backbone, plain_strides
+from wsstool.models.backbones import Backbone, Chain, plain_strides
 
 FUSED = 3
 """Maximum number of stages with words: 3 to 5 of a network of strides 2 to 32."""
@@ -45,6 +45,8 @@ def stage_groups(backbone: Backbone) -> tuple[StageGroup, ...]:
         >>> [group.channels for group in stage_groups(build_backbone("tiny"))]
         [24, 48, 96, 96, 160]
     """
+    if not isinstance(backbone, Chain):
+        raise UsageError(f"words cannot come between the layers of {backbone.arch}; use a backbone of ours")
     strides = plain_strides(backbone.arch)
     channels = {stage.name: stage.channels for stage in backbone.stages}
     groups: dict[int, list[str]] = {}

@@ -24,6 +24,7 @@ def say_padding(network: nn.Module, sizes: np.ndarray, messages: Messages) -> No
         sizes: (N,2) heights and widths in pixels.
         messages: receives the number of images.
     """
+    say_notes(network, messages)
     if not is_fan(network):
         return
     padded = int(((sizes % STRIDE != 0).any(1) & (sizes >= LEAST_SIDE).all(1)).sum())
@@ -34,6 +35,12 @@ def say_padding(network: nn.Module, sizes: np.ndarray, messages: Messages) -> No
             f"{network.backbone.arch} pads {padded} of {len(sizes)} images at the right and bottom "  # type: ignore[union-attr]
             f"{how}, because their sides are not multiples of {STRIDE} pixels"
         )
+
+
+def say_notes(network: nn.Module, messages: Messages) -> None:
+    """Print what a backbone does with its input and its weights, once."""
+    for note in getattr(getattr(network, "backbone", None), "notes", ()):
+        messages.say(note)
 
 
 def is_fan(network: nn.Module) -> bool:

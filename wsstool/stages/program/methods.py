@@ -7,6 +7,7 @@ from typing import Any
 
 from wsstool.registry import (
     ATTENTIONS,
+    BACKBONES,
     BACKGROUNDS,
     BOX_LOSSES,
     CAMS,
@@ -27,6 +28,7 @@ from wsstool.registry import (
 from wsstool.types import SILENT, Messages
 
 PLACES: dict[str, Registry] = {
+    "train-cls --arch": BACKBONES,
     "train-cls --attention": ATTENTIONS,
     "cam --method": CAMS,
     "pseudo-mask --refine": REFINERS,
@@ -58,7 +60,6 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
         options for ``--set`` (name -> default). ``backbones``, ``heads`` and ``readers`` (of
         sentences): the parts of network names.
     """
-    from wsstool.models.backbones import BACKBONES
     from wsstool.models.heads.fcn import FCN_HEADS
     from wsstool.models.referring import NAMES
     from wsstool.models.segmenter import HEADS

@@ -15,11 +15,12 @@ from wsstool.data.augmentation.erasing import RandomErasing
 from wsstool.data.augmentation.paired_views import PairedViews
 from wsstool.data.augmentation.rand_augment import RandAugment
 from wsstool.data.augmentation.transforms import RandomResizedCrop
-from wsstool.models.classifier import NORMALIZATIONS, Classifier
+from wsstool.models.classifier import Classifier
 from wsstool.models.fan_classifier import LEAST_SIDE, FanClassifier
 from wsstool.registry import ATTENTIONS
 from wsstool.stages.inputs.tags import TaggedSource, usable_items
 from wsstool.stages.options.trainers.train_cls import TrainClsOptions
+from wsstool.stages.train.initial_weights import backbone_input
 from wsstool.stages.train.run import TrainingRun
 from wsstool.stages.train.token_labels import Teacher, token_terms
 from wsstool.training.classification_task import ClassificationTask
@@ -69,14 +70,14 @@ def by_probe(model: Classifier, lesson: Lesson) -> Learned:
     """Fit the head on pooled features of the frozen backbone, see ``training.tag_probe``."""
     lesson.announce("fitting the head of")
     options = lesson.options
-    mean, std = NORMALIZATIONS[options.normalization]
+    seen = backbone_input(options.normalization, options.arch)
     right = probe(
         model.to(lesson.run.device, memory_format=torch.channels_last),  # type: ignore[call-overload]
         lesson.images,
         lesson.items,
         torch.from_numpy(lesson.tags).float(),
-        mean=mean,
-        std=std,
+        mean=seen["mean"],
+        std=seen["std"],
         scales=options.scale or (1.0,),
         penalty=options.penalty,
         balanced=options.balanced,
@@ -107,11 +108,11 @@ def by_steps(
         UsageError: mixed images, and a batch of odd size.
     """
     options = lesson.options
-    mean, std = NORMALIZATIONS[options.normalization]
+    seen = backbone_input(options.normalization, options.arch)
     task = ClassificationTask(
         model,
-        mean=mean,
-        std=std,
+        mean=seen["mean"],
+        std=seen["std"],
         loss=options.loss,
         label_smoothing=options.label_smoothing,
         positive_weight=options.positive_weight,

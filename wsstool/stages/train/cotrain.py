@@ -156,7 +156,8 @@ def _opened(options: CotrainOptions, messages: Messages) -> _Inputs:
     valid = open_validation(options.source, data, options.val, options.val_split, options.class_list)
     excluded = class_id(options.ignore_class, data.classes)
     start, averaged = read_start(options, messages)
-    seen = start_input(options.normalization, start, options.init)
+    _, backbone = split_arch(options.arch)
+    seen = start_input(options.normalization, start, options.init, backbone=backbone)
     return _Inputs(data, valid, start, averaged, seen, excluded)
 
 

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from wsstool import store
 from wsstool.errors import UsageError
+from wsstool.models.backbones import BACKBONES, input_statistics
 from wsstool.models.backbones.caffe_trunks import CAFFE_MEAN, CAFFE_STD
 from wsstool.models.classifier import NORMALIZATIONS
 from wsstool.models.fan.drop_path import set_drop_path
@@ -57,25 +58,40 @@ def read_start(options: TrainerOptions, messages: Messages) -> tuple[Weights | N
     return start, chosen_average(options, {options.init: start}, messages)
 
 
-def start_input(normalization: str, start: Weights | None, init: Path | None = None) -> dict[str, Any]:
-    """Mean, standard deviation and order of the colours: as named, or ``auto``: those of the start weights.
+def backbone_input(normalization: str, backbone: str) -> dict[str, Any]:
+    """Return mean, deviation and order of the colours: as named, or ``auto``: those of the backbone."""
+    if normalization != "auto":
+        return INPUTS[normalization]
+    own = input_statistics(backbone) if backbone.partition(":")[0] in BACKBONES else None
+    if own is None:
+        return INPUTS["imagenet"]
+    return {"mean": list(own.mean), "std": list(own.std), "channel_order": "rgb"}
 
-    Initial weights without metadata are taken as ImageNet's, except for one Caffe file known by its checksum.
+
+def start_input(
+    normalization: str, start: Weights | None, init: Path | None = None, *, backbone: str
+) -> dict[str, Any]:
+    """Return mean, deviation and order of the colours: as named, or ``auto``: those of the start weights.
+
+    Initial weights without metadata are taken as those that their backbone is known for, mostly ImageNet's,
+    except for one Caffe file known by its checksum.
     """
-    named = INPUTS["imagenet" if normalization == "auto" else normalization]
+    named = backbone_input(normalization, backbone)
     meta = start.meta if start and normalization == "auto" else {}
     if normalization == "auto" and start and not meta and init and is_caffe_vgg16(init):
         return INPUTS["caffe"]
     return {**named, **{key: meta[key] for key in named if key in meta}}
 
 
-def start_normalisation(normalization: str, start: Weights | None) -> tuple[list[float], list[float]]:
+def start_normalisation(
+    normalization: str, start: Weights | None, *, backbone: str
+) -> tuple[list[float], list[float]]:
     """Return mean and deviation of ``start_input``, for networks with RGB input.
 
     Raises:
         UsageError: the initial weights need another channel order, or ``normalization`` names one.
     """
-    seen = start_input(normalization, start)
+    seen = start_input(normalization, start, backbone=backbone)
     if seen["channel_order"] != "rgb":
         raise UsageError("these initial weights need the channel order BGR, which only FCNs support")
     return seen["mean"], seen["std"]

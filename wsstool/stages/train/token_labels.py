@@ -9,10 +9,10 @@ import torch
 
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError
-from wsstool.models.classifier import NORMALIZATIONS
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.stages.networks.classifier import load_classifier
 from wsstool.stages.options.trainers.train_cls import TrainClsOptions
+from wsstool.stages.train.initial_weights import backbone_input
 from wsstool.training.losses.classification import class_loss
 from wsstool.training.token_terms import Labeler, PooledTokens, TokenLabels, TokenTerms
 from wsstool.types import ClassList
@@ -94,7 +94,8 @@ def token_terms(options: TrainClsOptions, teacher: Teacher | None, device: torch
         )
         return PooledTokens(measure, weight=options.token_weight, gradient=options.token_gradient)
     if teacher is None:
-        labeler = Labeler(*NORMALIZATIONS[options.normalization])
+        seen = backbone_input(options.normalization, options.arch)
+        labeler = Labeler(seen["mean"], seen["std"])
     else:
         network = teacher.network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         labeler = Labeler(teacher.mean, teacher.std, network, teacher.order)

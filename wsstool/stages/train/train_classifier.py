@@ -12,8 +12,8 @@ from torch import nn
 
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
-from wsstool.models.backbones import default_output_stride
-from wsstool.models.classifier import NORMALIZATIONS, Classifier, build_classifier
+from wsstool.models.backbones import default_output_stride, input_statistics
+from wsstool.models.classifier import Classifier, build_classifier
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.models.initial_weights import load_start
 from wsstool.models.layers import find_layer
@@ -26,7 +26,13 @@ from wsstool.stages.inputs.tags import TaggedSource, open_tagged, open_validatio
 from wsstool.stages.networks.whole_tokens import check_training
 from wsstool.stages.options.trainers.train_cls import TrainClsOptions
 from wsstool.stages.train.classifier_training import Lesson, by_probe, by_steps
-from wsstool.stages.train.initial_weights import backbone_rate, init_input, read_start, with_named_weights
+from wsstool.stages.train.initial_weights import (
+    backbone_input,
+    backbone_rate,
+    init_input,
+    read_start,
+    with_named_weights,
+)
 from wsstool.stages.train.run import TrainedNetworks, TrainingRun
 from wsstool.stages.train.token_labels import Teacher, check_token_labels, open_teacher
 from wsstool.training.images.decoded_images import DecodedImages
@@ -90,7 +96,7 @@ def _trained(
         state, figures = by_probe(model, lesson)
     else:
         state, figures = by_steps(model, lesson, own, valid, teacher)
-    mean, std = NORMALIZATIONS[options.normalization]
+    seen = backbone_input(options.normalization, options.arch)
     return TrainedNetworks(
         [state],
         options.arch,
@@ -98,8 +104,8 @@ def _trained(
         source.classes.foreground,
         {"images": len(items), "skipped": skipped, "failed": len(images.failed), **figures},
         {
-            "mean": mean,
-            "std": std,
+            "mean": seen["mean"],
+            "std": seen["std"],
             "output_stride": options.output_stride,
             "pool": options.pool,
             "dropout": options.dropout,
@@ -152,7 +158,9 @@ def _check_probe(options: TrainClsOptions) -> None:
 
 def _resolved(options: TrainClsOptions, source: TaggedSource) -> TrainClsOptions:
     """Return the options with each ``auto`` and None resolved."""
-    loss, stride = options.loss, options.output_stride
+    loss, stride, normalization = options.loss, options.output_stride, options.normalization
+    if normalization == "auto" and input_statistics(options.arch) is None:
+        normalization = "imagenet"
     tags = source.tags.sum(1)
     if loss == "auto":
         one_tag = (tags == 1) if options.negatives else (tags <= 1)
@@ -162,6 +170,7 @@ def _resolved(options: TrainClsOptions, source: TaggedSource) -> TrainClsOptions
     return replace(
         options,
         loss=loss,
+        normalization=normalization,
         output_stride=default_output_stride(options.arch) if stride is None else stride,
         backbone_rate=backbone_rate(options),
         freeze=[name for name in options.freeze or () if name != "none"] or None,

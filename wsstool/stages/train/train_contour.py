@@ -126,7 +126,7 @@ class _Training:
     def trained(self, view: ObjectViews) -> TrainedNetworks:
         options, table = self.options, self.source.table
         images, objects = self._images_and_objects()
-        mean, std = start_normalisation(options.normalization, self.start)
+        mean, std = start_normalisation(options.normalization, self.start, backbone=options.arch)
         network = self._network(len(table.classes))
         shown = len({one.image for one in objects})
         self.run.messages.say(

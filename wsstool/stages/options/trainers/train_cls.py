@@ -95,8 +95,10 @@ class TrainClsOptions(
         panel=MODEL,
     )
     head_bias: bool = option(True, "bias of the head", spelling="--head-bias/--no-head-bias", panel=MODEL)
-    normalization: Literal["imagenet", "none"] = option(
-        "imagenet", "scaling of the input channels", panel=MODEL
+    normalization: Literal["auto", "imagenet", "none"] = option(
+        "auto",
+        "scaling of the input channels; auto: that of the backbone, ImageNet's for most",
+        panel=MODEL,
     )
     attention: Attention | None = step_option(
         None,

@@ -11,7 +11,7 @@ import numpy as np
 from wsstool.data.augmentation.whole_images import WholeImages
 from wsstool.errors import BadInputError, UsageError
 from wsstool.expressions.vocabulary import Vocabulary
-from wsstool.models.referring.build import describe_referring
+from wsstool.models.referring.build import describe_referring, split_referring
 from wsstool.stages.inputs.named_objects import NamedObjects, open_named_objects
 from wsstool.stages.options.trainers.train_contour import TrainContourOptions
 from wsstool.stages.train.initial_weights import (
@@ -120,7 +120,8 @@ class _Training:
         images, objects = images_and_objects(self.source, vocabulary, self.run.messages)
         if self.masks is not None and len(self.losses.terms) == 1:
             objects = self.masks.known(objects)
-        mean, std = start_normalisation(options.normalization, self.builder.start)
+        _, backbone = split_referring(options.arch)
+        mean, std = start_normalisation(options.normalization, self.builder.start, backbone=backbone)
         described = {"mean": mean, "std": std, "image_size": options.crop_size}
         check = OverallIou(self.valid, described, vocabulary) if self.valid else None
         task = ReferringTask(

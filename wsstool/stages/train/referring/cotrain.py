@@ -14,7 +14,7 @@ from wsstool.data.augmentation.whole_images import WholeImages
 from wsstool.errors import BadInputError, UsageError
 from wsstool.expressions.vocabulary import Vocabulary
 from wsstool.family import setting_texts
-from wsstool.models.referring.build import describe_referring
+from wsstool.models.referring.build import describe_referring, split_referring
 from wsstool.registry import COTRAINERS
 from wsstool.stages.inputs.named_objects import NamedObjects
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
@@ -85,7 +85,8 @@ class _Training:
     def trained(self) -> TrainedNetworks:
         options, data, vocabulary = self.options, self.data, self.builder.vocabulary
         images, objects = self._images_and_objects()
-        mean, std = start_normalisation(options.normalization, self.builder.start)
+        _, backbone = split_referring(options.arch)
+        mean, std = start_normalisation(options.normalization, self.builder.start, backbone=backbone)
         described = {"mean": mean, "std": std, "image_size": options.crop_size}
         check = OverallIou(self.valid, described, vocabulary) if self.valid else None
         first = self.builder(0)

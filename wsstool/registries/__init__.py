@@ -1,0 +1,1 @@
+"""Registries with a file of their own; ``wsstool.registry`` has all of them."""
