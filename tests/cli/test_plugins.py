@@ -67,6 +67,7 @@ def run(tmp_path_factory) -> Shell:
     return shell
 
 
+@pytest.mark.slow
 def test_the_page(run):
     assert "smooth" in run.page and "from my-method 0.1" in run.page
     assert re.search(r"my-method 0\.1, wsstool\.refiners smooth, [0-9a-f]{16}", run.page)

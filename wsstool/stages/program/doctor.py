@@ -40,8 +40,8 @@ OPTIONAL = (
     "onnx",
     "onnxruntime",
     "onnxscript",
+    "timm",
 )
-OPTIONAL = ("numba", "opencv-contrib-python-headless", "timm", "imagecorruptions-imaug")
 
 LITTLE_DISK = 2 * 10**9  #: bytes; weights, record files and a checkpoint need about as much
 LITTLE_SHARED_MEMORY = 256 * 10**6  #: bytes; the usual 64 MB of a container are too little for loader workers
