@@ -1,8 +1,10 @@
-"""Annotation files of other programs as JSON or XML, also inside the zip of an export."""
+"""Files of other programs: JSON or XML, also inside the zip of an export; never a pipe or a device."""
 
 from __future__ import annotations
 
 import json
+import os
+import stat
 import zipfile
 import zlib
 from pathlib import Path
@@ -11,7 +13,21 @@ from xml.etree import ElementTree
 
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.memory import check_zip_budget
-from wsstool.regular_file import regular
+
+_STREAMS = ("/dev/fd/", "/proc/", "/dev/stdin")
+"""Paths by which a shell passes an open pipe on, which has a writer."""
+
+
+def regular(path: Path) -> Path:
+    """Return the path of a file or folder, or of a pipe that a shell opened, such as ``<(...)``.
+
+    Raises:
+        OSError: no such file; a pipe, a socket or a device.
+    """
+    mode = os.stat(path).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or str(path).startswith(_STREAMS)):
+        raise OSError("it is a pipe or a device, not a file")
+    return path
 
 
 def read_bytes(path: Path, source: str) -> bytes:

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.data.folders import picture, write
+from wsstool.annotation_file import regular
 from wsstool.data.boxes.table import read_boxes
 from wsstool.data.classlist import read_class_list
 from wsstool.data.dataset import open_dataset
 from wsstool.data.groups import read_groups
 from wsstool.errors import BadInputError, MissingInputError, WsstoolError
 from wsstool.models.weights import load_weights
-from wsstool.regular_file import regular
 
 
 @pytest.fixture(autouse=True)

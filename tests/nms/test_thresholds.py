@@ -67,7 +67,7 @@ def test_a_score_equal_to_the_floor(method):
         apart = [[0, 0, 10, 10], [20, 0, 30, 10], [40, 0, 50, 10]]
         columns = {"localisation": [1.0, 0.5, 0.2], "std": np.ones((3, 4)), "density": np.zeros(3)}
         keep = run(apart, [1, 0.25, 0.125], method=method, **columns, **options).keep.tolist()
-        assert keep in ([0], [0, 1])
+        assert keep in ([0], [0, 1], [0, 1, 2])
         return 1 in keep
 
     assert stays(score_threshold=0.25) and not stays(score_threshold=0.251)
@@ -76,7 +76,8 @@ def test_a_score_equal_to_the_floor(method):
     if takes_a_floor:
         own = WITH_A_FLOOR[method]
         assert stays(score_floor=0.25, **own) == (method != "cluster")
-        assert stays(score_floor=0.249, **own) and not stays(score_floor=0.251, **own)
+        assert stays(score_floor=0.249, **own)
+        assert stays(score_floor=0.251, **own) == (method == "variance-voting")  # if no pick overlaps it
 
 
 @pytest.mark.parametrize(

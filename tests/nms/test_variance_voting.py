@@ -20,8 +20,6 @@ def by_definition(boxes, scores, std, kernel, floor, sigma=0.5, sigma_t=0.02, ab
     left, current, found = list(range(len(boxes))), np.array(scores, float), {}
     while left:
         pick = max(left, key=lambda k: (current[k], -k))
-        if current[pick] < floor:
-            break
         overlaps = {k: iou(boxes[pick], boxes[k]) for k in left if k != pick}
         voters = [pick, *(k for k, value in overlaps.items() if value > above)]
         near = np.array([1.0, *(np.exp(-((1 - overlaps[k]) ** 2) / sigma_t) for k in voters[1:])])
@@ -70,6 +68,16 @@ def test_an_unrelated_box_changes_nothing(kernel):
     with_bridge = refined([*boxes, bridge], [*scores, 0.5], kernel=kernel, vote_threshold=0.01)
     assert alone[0] != PICKS[0].tolist() and alone[2] != PICKS[1].tolist()  # the low boxes vote
     assert {k: with_bridge[k] for k in alone} == alone
+
+
+@pytest.mark.parametrize("kernel", ["gaussian", "hard"])
+@pytest.mark.parametrize("weights", ["variance", "deviation"])
+def test_an_isolated_box_below_the_floor_stays(kernel, weights):
+    """The published program tests the floor only where a pick overlaps a box; of two weak ones, the worse."""
+    boxes = [[0, 0, 10, 10], [50, 0, 60, 10], [52, 0, 62, 10], [80, 0, 90, 10]]
+    found = refined(boxes, [0.9, 1e-5, 1e-4, 0.0], kernel=kernel, weights=weights, sigma_t=1.0)
+    assert list(found) == [0, 2, 3] and found[3] == boxes[3]
+    assert boxes[1][0] < found[2][0] < boxes[2][0]  # the dropped one votes
 
 
 def test_a_box_below_the_floor_votes_once():

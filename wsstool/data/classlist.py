@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from wsstool.annotation_file import regular
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
-from wsstool.regular_file import regular
 from wsstool.types import IGNORE, ClassList
 
 BACKGROUND_NAMES = ("background", "_background_", "__background__")

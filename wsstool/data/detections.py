@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from wsstool.annotation_file import regular
 from wsstool.data.listing import is_image_name
 from wsstool.errors import BadInputError, MissingInputError
-from wsstool.regular_file import regular
 
 T = TypeVar("T")
 

@@ -6,9 +6,9 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
+from wsstool.annotation_file import regular
 from wsstool.data.listing import Lookup
 from wsstool.errors import BadInputError, MissingInputError
-from wsstool.regular_file import regular
 
 
 def read_groups(group: str, root: Path | None, images: Sequence[str]) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wsstool.annotation_file import regular
 from wsstool.data.label_views import locate
 from wsstool.data.listing import IMAGE_FOLDERS, Lookup
 from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.regular_file import regular
 from wsstool.types import SILENT, Messages
 
 

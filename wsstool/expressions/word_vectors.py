@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from wsstool.annotation_file import regular
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.expressions.vocabulary import PADDING, Vocabulary
-from wsstool.regular_file import regular
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from wsstool.annotation_file import regular
 from wsstool.errors import BadInputError, MissingInputError
-from wsstool.regular_file import regular
 
 LIST_MAGIC = 0x112
 V1, V2, V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from wsstool.nms.candidates import Regions, nearest, result
+from wsstool.nms.candidates import Regions, falling, nearest, result
 from wsstool.nms.engine.decay import Decayed, decayed
 from wsstool.nms.engine.factor import Factor
 from wsstool.nms.methods.soft import decay_of
@@ -28,16 +28,18 @@ def variance_voting(
         x = sum(p_i x_i / std_i^2) / sum(p_i / std_i^2),   p_i = exp(-(1 - IoU(M, b_i))^2 / sigma_t)
 
     for each side x of the picked box M, over M and the boxes that are neither picked nor dropped yet: a box
-    below ``score_floor`` is dropped after the first pick that overlaps it, and never picked. Needs the column
-    ``std`` (N, 4): the standard deviation of each side, in any unit. Scores follow hard or soft
-    NMS on the overlaps of the input.
+    below ``score_floor`` is dropped after the first pick that overlaps it; one that no pick overlaps is
+    picked itself at the end, as published. Needs the column ``std`` (N, 4): the standard deviation of each
+    side, in any unit. Scores follow hard or soft NMS on the overlaps of the input.
 
     Args:
         boxes: ``Regions`` with that column; no rotated boxes or masks.
         scores: (N,) at least 0.
         iou_threshold: for ``hard`` and ``linear``.
         kernel: ``hard``, ``linear`` or ``gaussian``, see ``soft``.
-        sigma, score_floor: see ``soft``.
+        sigma: see ``soft``.
+        score_floor: a box whose score is below is dropped where a pick overlaps it. An isolated weak box
+            stays; ``score_threshold`` drops those of the input.
         sigma_t: width of the vote, (0, inf); smaller values limit the vote to closer boxes. 0.02 in the
             paper, 0.01 in code.
         vote_threshold: boxes with at most this IoU with M do not vote.
@@ -63,10 +65,12 @@ def variance_voting(
     above = regions.bound(iou_threshold)
     factor = Hard(above) if kernel == "hard" else decay_of(kernel, sigma, above)
     found = decayed(regions, scores, factor, score_floor, track=True)
-    was_picked = np.zeros(len(regions), bool)
-    was_picked[found.keep] = True
     is_low = np.asarray(scores) < score_floor
     left = np.where(is_low, _first_touch(regions, np.flatnonzero(is_low), found), found.left)
+    found = _with_isolated(regions, scores, found, left, np.flatnonzero(is_low & (left < 0)))
+    left = found.left
+    was_picked = np.zeros(len(regions), bool)
+    was_picked[found.keep] = True
     i, j, value = regions.shapes.pairs(regions.group, regions.n_groups, max(0.0, vote_threshold))
     head, voter, value = np.concatenate([i, j]), np.concatenate([j, i]), np.concatenate([value, value])
     present = (left[voter] < 0) | (left[voter] >= left[head])
@@ -98,6 +102,30 @@ def _first_touch(regions: Regions, low: np.ndarray, found: Decayed) -> np.ndarra
     head, touched, _ = regions.shapes.across(found.keep, low, regions.group, regions.n_groups, 0.0)
     np.minimum.at(first, touched, found.left[head])
     return np.where(first == never, -1, first)
+
+
+def _with_isolated(
+    regions: Regions, scores: np.ndarray, found: Decayed, left: np.ndarray, isolated: np.ndarray
+) -> Decayed:
+    """Pick the regions below the floor that no pick touches, best first; each drops all those it touches.
+
+    Args:
+        regions, scores: all.
+        found: picks of the others.
+        left: (N,) number of the pick at which each left; -1: the isolated ones.
+        isolated: their numbers.
+    """
+    ranks = np.empty(len(isolated))
+    ranks[falling(np.asarray(scores)[isolated])] = np.arange(len(isolated), 0, -1)  # a score may be 0
+    more = decayed(regions.take(isolated), ranks, Hard(0.0), 0.5, track=True)
+    left = left.copy()
+    left[isolated] = more.left + 1 + found.left.max(initial=0)
+    keep = isolated[more.keep]
+    return Decayed(
+        np.concatenate([found.keep, keep]),
+        np.concatenate([found.scores, np.asarray(scores)[keep].astype(found.scores.dtype)]),
+        left,
+    )
 
 
 class Hard(Factor):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from wsstool.annotation_file import regular
 from wsstool.data.detections import Detections
 from wsstool.errors import BadInputError
-from wsstool.regular_file import regular
 
 
 def read(folder: Path) -> Detections:

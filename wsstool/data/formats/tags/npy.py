@@ -20,11 +20,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from wsstool.annotation_file import regular
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags
 from wsstool.data.formats.voc import VOC_NAMES, voc_classes
 from wsstool.errors import BadInputError, MissingInputError
-from wsstool.regular_file import regular
 from wsstool.types import ClassList
 
 _MOST_ENDS = 4096

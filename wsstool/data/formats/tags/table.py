@@ -16,12 +16,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from wsstool.annotation_file import regular
 from wsstool.data.class_match import class_ids
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags
 from wsstool.data.formats.tags.cells import MISSING, normalised, read_cells
 from wsstool.errors import BadInputError, MissingInputError
-from wsstool.regular_file import regular
 from wsstool.types import ClassList
 
 NAME = "table"

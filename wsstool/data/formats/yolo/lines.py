@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from wsstool.annotation_file import regular
 from wsstool.data.formats.yolo.names import YoloDescription
 from wsstool.errors import BadInputError
-from wsstool.regular_file import regular
 
 _LARGEST = 65535
 _SLACK = 0.02

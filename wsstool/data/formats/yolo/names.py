@@ -9,10 +9,10 @@ from typing import Any
 
 import yaml
 
+from wsstool.annotation_file import regular
 from wsstool.data.classlist import read_class_list
 from wsstool.data.trailing_paths import path_parts
 from wsstool.errors import BadInputError
-from wsstool.regular_file import regular
 
 NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels")
 _YAMLS = ("data.yaml", "dataset.yaml", "data.yml", "dataset.yml")
