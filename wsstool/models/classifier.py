@@ -61,7 +61,7 @@ def topk_pool(maps: Tensor) -> Tensor:
 
 def _topk_count(n: int) -> int:
     """Return 30 % of n, rounded half to even, at least 1; in whole numbers, which ``torch.export`` needs."""
-    return torch.sym_max(1, (3 * n + 4 + 3 * n // 10 % 2) // 10)
+    return torch.sym_max(1, (3 * n + 4 + 3 * n // 10 % 2) // 10)  # type: ignore[return-value]
 
 
 POOLS: dict[str, Callable[[Tensor], Tensor]] = {

@@ -140,7 +140,7 @@ class FCN(OnBackbone):
 
     def _common(self, coarse: int, finer: int) -> int:
         """Return the smaller number of cells; repeated borders always cover the finer map."""
-        return sym_min(coarse, finer) if self.is_published else finer
+        return sym_min(coarse, finer) if self.is_published else finer  # type: ignore[return-value]
 
     def _enlarged(self, number: int, scores: Tensor, spans: tuple[Span, Span]) -> Tensor:
         around = self.seams[number].around
