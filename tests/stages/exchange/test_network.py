@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +22,7 @@ from wsstool.models.standalone.trace import Traced, trace
 from wsstool.models.weights import load_weights, save_weights
 from wsstool.stages.exchange import network
 from wsstool.stages.exchange.export import export
+from wsstool.stages.streams.info import info
 
 META = {
     "task": "segmentation",
@@ -77,13 +77,12 @@ def test_pt2_runs_and_describes_itself(exported, weights) -> None:
     expected = plain.eval()(torch.nn.functional.pad(x, (0, 7, 0, 0), mode="replicate"))[..., :57]
     torch.testing.assert_close(logits, expected)
     assert torch.equal(mask, expected.argmax(1).to(torch.uint8))
-    with zipfile.ZipFile(exported) as archive:
-        (name,) = [one for one in archive.namelist() if one.endswith(pt2_file.DESCRIPTION)]
-        told = json.loads(archive.read(name))
+    told = info(exported)
     assert told["classes"] == META["classes"] and told["class_ids"] == [0, 1, 2]
     assert told["palette"] == META["palette"] and told["background"] == 0
     assert told["arch"] == "fcn4s-tiny" and told["activation"] == "softmax"
-    assert told["provenance"] == ["wsstool cotrain masks.h5 -o seg.pth"]
+    assert told["commands"] == ["wsstool cotrain masks.h5 -o seg.pth"]
+    assert "provenance" not in told
     assert 1 <= told["least_side"] <= 16 and set(told["outputs"]) == {"logits", "mask"}
 
 
@@ -98,12 +97,23 @@ def test_onnx_runs_and_describes_itself(weights, tmp_path, traced, traced_once) 
     session = runtime.InferenceSession(str(tmp_path / "seg.onnx"), providers=["CPUExecutionProvider"])
     told = session.get_modelmeta().custom_metadata_map
     assert json.loads(told["classes"]) == META["classes"] and told["task"] == "segmentation"
+    described = info(tmp_path / "seg.onnx")
+    assert described["classes"] == META["classes"] and described["commands"] == json.loads(told["provenance"])
     image = np.random.default_rng(0).integers(0, 256, (2, 3, 33, 46), dtype=np.uint8)
     logits, mask = session.run(["logits", "mask"], {"image": image})
     assert np.array_equal(mask, logits.argmax(1))
     with torch.no_grad():
         expected = traced.network(torch.from_numpy(image))[0]
     np.testing.assert_allclose(logits, expected.numpy(), atol=1e-4 * float(expected.std()))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"some text"])
+def test_info_of_what_is_no_network(tmp_path, content) -> None:
+    (tmp_path / "x.pt2").write_bytes(content)
+    with pytest.raises(BadInputError, match="damaged or not a network"):
+        info(tmp_path / "x.pt2")
+    with pytest.raises(MissingInputError, match="no network file"):
+        info(tmp_path / "none.onnx")
 
 
 def test_again(exported, weights, tmp_path, traced_once) -> None:

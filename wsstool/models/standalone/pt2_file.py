@@ -10,15 +10,13 @@ from typing import Any
 import torch
 
 from wsstool.models.standalone.agreement import Runner
+from wsstool.models.standalone.description import PT2
 from wsstool.models.standalone.trace import Traced
-
-DESCRIPTION = "wsstool.json"
-"""Name of the description among the extra files of the archive."""
 
 
 def write(traced: Traced, path: Path, description: Mapping[str, Any]) -> None:
     """Write the traced network and its description."""
-    extra = {DESCRIPTION: json.dumps(description)}
+    extra = {PT2: json.dumps(description)}
     torch.export.save(traced.program, path, extra_files=extra)
 
 

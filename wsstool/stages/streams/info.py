@@ -51,6 +51,7 @@ def info(
         For a record file: kind, stage, key, images, classes, payload size in bytes, parameters, images per
         class if labels are known, ``expressions`` (counts) of a file with sentences, and ``commands``, oldest
         first: run in order, they reproduce the file.
+        For a network that ``export`` wrote: what it says about itself, and ``commands``.
         For weights: the result of ``wsstool.models.recognise.describe_weights``, and ``commands``.
         For an annotation file, and as ``boxes`` for a data folder: see ``annotations``.
         For sentences: ``file``, ``format``, and the result of ``wsstool.expressions.counts.count``; a data
@@ -86,6 +87,12 @@ def info(
             meta |= {"classes": list(classes.names), "class_ids": ids, "background": classes.background}
         history = meta.get("provenance", ())
         return {"file": str(source), **described, **_commands(history, source, script)}
+    if source is not None and Path(str(source)).suffix in (".onnx", ".pt2"):
+        from wsstool.models.standalone.description import read_description
+
+        network = read_description(Path(str(source)))
+        commands = network.pop("provenance", [])
+        return {"file": str(source), **network, "commands": commands}
     with store.open_records(source, command="info") as reader:
         header = reader.header
         names = header.classes.names
