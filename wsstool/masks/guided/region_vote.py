@@ -61,8 +61,8 @@ def region_vote(
 
     Source:
         Chen et al., "Segment Anything Model (SAM) Enhanced Pseudo Labels for Weakly Supervised Semantic
-        Segmentation", 2023, mask assignment and selection, written without the program. Its thresholds and what happens to
-        pixels outside the regions were not compared with published outputs. ``mean`` is our own.
+        Segmentation", 2023, mask assignment and selection. Written without the program; thresholds and
+        the pixels outside the regions were not compared with published outputs. ``mean`` is our own.
 
     Example:
         >>> import numpy as np
