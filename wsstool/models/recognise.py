@@ -10,13 +10,17 @@ from torch import Tensor
 
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import BACKBONES, plain_shapes, weightless
+from wsstool.models.backbones.timm_names import fitting_transformers
 from wsstool.models.fitting import check_fit
 from wsstool.models.published import tissue_stage1
 from wsstool.models.weights import Weights, described_shapes, load_weights
 
 
 def fitting_backbones(state_dict: Mapping[str, Tensor]) -> list[str]:
-    """List the backbones whose keys and shapes occur in a state dict, top-level or under ``backbone.``."""
+    """List the backbones whose keys and shapes occur in a state dict, top-level or under ``backbone.``.
+
+    Of the networks of timm, only vision transformers are looked for.
+    """
     bare = {k.removeprefix("backbone."): v for k, v in state_dict.items()}
     fitting = []
     for arch in BACKBONES:
@@ -27,7 +31,7 @@ def fitting_backbones(state_dict: Mapping[str, Tensor]) -> list[str]:
         own = {k: tuple(v.shape) for k, v in weightless(arch).own_names(bare).items()}
         if all(own.get(k) == shape for k, shape in wanted.items() if not k.endswith("num_batches_tracked")):
             fitting.append(arch)
-    return fitting
+    return fitting or fitting_transformers(bare)
 
 
 def foreign_weights_error(path: Path, command: str, made: str) -> BadInputError:

@@ -96,12 +96,21 @@ def cells(
         maps = np.asarray(masks(number))
         for view in views(images(number), scales, mean, std, device):
             grid = model.head_input(view)[0].float().cpu()  # (F,h,w)
-            part = cell_shares(maps, layer_weights, outputs, (grid.shape[1], grid.shape[2]))
+            seen = _beyond(maps, (view.shape[2], view.shape[3]), model.backbone.input_multiple)
+            part = cell_shares(seen, layer_weights, outputs, (grid.shape[1], grid.shape[2]))
             known = part.sum(0).flatten().nonzero()[:, 0]
             drawn = known[torch.randperm(len(known), generator=generator)[:each]]
             features.append(grid.flatten(1).T[drawn])
             shares.append(part.flatten(1).T[drawn])
     return torch.cat(features), torch.cat(shares)
+
+
+def _beyond(maps: np.ndarray, view: tuple[int, int], multiple: int) -> np.ndarray:
+    """Extend label maps with unlabelled pixels as far as a network pads the image, in proportion."""
+    if all(n % multiple == 0 for n in view):
+        return maps
+    bottom, right = (round(side * (-n % multiple) / n) for side, n in zip(maps.shape[1:], view, strict=True))
+    return np.pad(maps, ((0, 0), (0, bottom), (0, right)), constant_values=IGNORE)
 
 
 def pixel_probe(model: Segmenter, features: Tensor, shares: Tensor, *, penalty: float = 1.0) -> float:

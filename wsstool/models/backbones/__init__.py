@@ -179,9 +179,10 @@ def _hint(arch: str) -> str:
 
 
 def _plain_backbone(arch: str) -> Backbone:
-    name = arch.partition(":")[0]
-    if name not in BACKBONES:
-        raise UsageError(f"no backbone '{arch}'; {_hint(arch)}there are: {', '.join(BACKBONES)}")
-    backbone: Backbone = BACKBONES.load(name)(arch)
+    try:
+        build = BACKBONES.load(arch.partition(":")[0])
+    except UsageError:
+        raise UsageError(f"no backbone '{arch}'; {_hint(arch)}there are: {', '.join(BACKBONES)}") from None
+    backbone: Backbone = build(arch)
     backbone.arch = arch
     return backbone

@@ -38,7 +38,8 @@ class TimmBackbone(Backbone):
     """A network of timm, read through its ``forward_intermediates``.
 
     Transformers have one part per block, all at the stride of a patch; their class and register tokens are
-    left out of the maps. Positions are interpolated to the image.
+    left out of the maps. Positions are interpolated to the image. An expansion of the channels that timm runs
+    between the last map and its classifier (MobileNets, EfficientNets) is left out.
 
     Args:
         name: of timm.
@@ -178,9 +179,8 @@ def _information(network: nn.Module) -> list[dict[str, Any]]:
 
 
 def _maps(network: Any, x: Tensor, indices: Sequence[int] | None) -> list[Tensor]:
-    is_normed = not type(network).__name__.startswith("Hiera")  # whose maps timm cannot normalise
     return network.forward_intermediates(
-        x, indices=indices, norm=is_normed, stop_early=True, output_fmt="NCHW", intermediates_only=True
+        x, indices=indices, norm=True, stop_early=True, output_fmt="NCHW", intermediates_only=True
     )
 
 
@@ -216,7 +216,7 @@ def _measured_stages(backbone: TimmBackbone) -> tuple[Stage, ...]:
         ) from error
     strides = [rows // size[1] if len(size) == 3 and size[1] else 0 for size in sizes]
     for size, stride in zip(sizes, strides, strict=True):
-        if not stride or size[1:] != (rows // stride, columns // stride):
+        if not stride or [n * stride for n in size[1:]] != [rows, columns]:
             raise UsageError(f"{backbone.arch} cannot be a backbone: it has no spatial features")
     information = _information(backbone.network)
     names = [INSIDE + str(one["module"]) for one in information] if len(information) == len(sizes) else []

@@ -29,7 +29,7 @@ from wsstool.stages.networks.output_names import described_classes, own_classes
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.cam import CamOptions
-from wsstool.stages.pseudo_masks.cam_grid import empty_maps, map_strides
+from wsstool.stages.pseudo_masks.cam_grid import empty_maps, map_strides, probe_sides
 from wsstool.stages.pseudo_masks.score_thresholds import sample_of, with_thresholds
 from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.types import SILENT, ClassList, Messages
@@ -71,7 +71,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     model = model.to(pick_device(options.device), memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
     layers = tuple(options.layer or (str(model.default_layer),))
     empty = empty_maps(method, model, layers, len(meta["class_ids"]))
-    strides = map_strides(empty, scales, options.map_stride)
+    strides = map_strides(empty, scales, options.map_stride, probe_sides(model)[0])
     network = _Network(
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )

@@ -31,28 +31,37 @@ def empty_maps(method: Callable[..., Cams], model: nn.Module, layers: Sequence[s
         UsageError: an unknown or repeated layer, or one without a map over the image; see the method.
     """
     check_map_layers(model, layers)
-    x = torch.zeros(1, 3, *PROBE, device=next(model.parameters()).device)
+    sides = probe_sides(model)
+    x = torch.zeros(1, 3, *sides, device=next(model.parameters()).device)
     found = method(model, x, torch.zeros(1, n_classes, dtype=torch.bool, device=x.device), layers)
     for name, one in zip(layers, found.maps, strict=True):
         rows, columns = one.shape[2:]
-        if (rows, columns) == (1, 1) or abs(rows - columns * PROBE[0] // PROBE[1]) > 2:
+        if (rows, columns) == (1, 1) or abs(rows - columns * sides[0] // sides[1]) > 2:
             raise UsageError(
                 f"layer '{name}' has no spatial map; layers with maps: {spelled(parts_of(model))}"
             )
     return found
 
 
-def map_strides(found: Cams, scales: Sequence[float], given: int | None) -> list[int]:
+def probe_sides(model: nn.Module) -> tuple[int, int]:
+    """Return rows and columns of the empty image: ``PROBE``, or the next multiples that the network needs."""
+    multiple: int = getattr(model, "input_multiple", 1)  # type: ignore[assignment]
+    rows, columns = (-(-n // multiple) * multiple for n in PROBE)
+    return rows, columns
+
+
+def map_strides(found: Cams, scales: Sequence[float], given: int | None, rows: int = PROBE[0]) -> list[int]:
     """Return the cell size of the maps of each layer: as given, the layer's own, or 4 for several scales.
 
     Args:
         found: of ``empty_maps``.
         scales: of the image.
         given: pixels per cell, or None.
+        rows: of the empty image, see ``probe_sides``.
 
     Returns:
         One number of pixels per layer.
     """
     if given is not None or len(scales) > 1:
         return [given or 4] * len(found.maps)
-    return [max(1, round(PROBE[0] / one.shape[2] / scales[0])) for one in found.maps]
+    return [max(1, round(rows / one.shape[2] / scales[0])) for one in found.maps]

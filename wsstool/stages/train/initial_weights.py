@@ -22,6 +22,7 @@ from wsstool.models.segmenter import build_segmenter, start_from, without_last_l
 from wsstool.models.weights import Weights, load_weights
 from wsstool.pretrained.folder import named_weights
 from wsstool.stages.networks.published_copies import chosen_average
+from wsstool.stages.networks.whole_tokens import say_notes
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.options.trainers.training import TrainerOptions, is_fan
 from wsstool.types import Messages
@@ -177,6 +178,8 @@ def network_builder(
                 f"{options.arch} starts from random weights and will hardly learn; name VGG-16 weights with "
                 "--init"
             )
+        if not number:
+            say_notes(network, messages)
         if options.probe or options.backbone_rate == 0:
             network.freeze_backbone()
         return network

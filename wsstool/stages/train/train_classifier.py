@@ -23,7 +23,7 @@ from wsstool.registry import ATTENTIONS
 from wsstool.runtime import seed_everything
 from wsstool.stages.inputs.corruption import corruption_params, open_corruption
 from wsstool.stages.inputs.tags import TaggedSource, open_tagged, open_validation, usable_items
-from wsstool.stages.networks.whole_tokens import check_training
+from wsstool.stages.networks.whole_tokens import check_training, say_notes
 from wsstool.stages.options.trainers.train_cls import TrainClsOptions
 from wsstool.stages.train.classifier_training import Lesson, by_probe, by_steps
 from wsstool.stages.train.initial_weights import (
@@ -144,6 +144,7 @@ def _network(
         load_start(model, options.init, start)
     elif frozen:
         messages.warn("frozen layers keep their random weights; name initial weights with --init")
+    say_notes(model, messages)
     if not options.probe:
         model.freeze(layers, norms=options.freeze_norm)
     return model

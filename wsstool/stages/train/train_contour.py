@@ -18,6 +18,7 @@ from wsstool.models.referring import reads_sentences
 from wsstool.models.weights import Weights
 from wsstool.options import takes
 from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
+from wsstool.stages.networks.whole_tokens import say_notes
 from wsstool.stages.options.trainers.train_contour import TrainContourOptions
 from wsstool.stages.train.box_loss_terms import loss_terms
 from wsstool.stages.train.initial_weights import (
@@ -201,6 +202,7 @@ class _Training:
         if self.start is not None:
             start_network(network, self.start.state_dict, f"'{options.init}'")
             network.freeze_start(options.frozen_stride)
+        say_notes(network, self.run.messages)
         if options.backbone_rate == 0:
             network.freeze_backbone()
         return network
