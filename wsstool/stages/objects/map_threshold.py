@@ -54,8 +54,9 @@ def with_threshold(
     assert inputs.maps is not None
     source = inputs.names[1]
     if not source or not Path(source).is_file():  # a pipe
-        source = str(Path(stack.enter_context(temporary_folder())) / "maps.h5")
-        store.copy(inputs.maps, source)
+        kept = stack.enter_context(temporary_folder()) / "maps.h5"
+        store.copy(inputs.maps, kept)
+        source = str(kept)
         inputs = replace(inputs, maps=_opened(source, stack))
     rule = ThresholdFromBoxes(relative=maker.takes_proposals)
     for task in image_tasks(replace(inputs, proposals=None), boxes, None, 0):
