@@ -140,8 +140,8 @@ class Dataset:
         found = Lookup(folder).find_all(
             others,
             source,
-            taken={at[self.names[i]] for i in places.values()},
-            usable={at[name] for name in self.names},
+            taken={at[self.names[i]] for i in places.values() if self.names[i] in at},
+            usable={at[name] for name in self.names if name in at},  # others are not there any more
             messages=messages,
         )
         here = {spelling: place[folder[k]] for spelling, k in found.items() if folder[k] in place}

@@ -156,3 +156,23 @@ def test_maps_need_masks(maps, root, tmp_path):
     (tmp_path / "boxes.json").write_text(json.dumps(content))
     with pytest.raises(MissingInputError, match="ground-truth masks"):
         evaluate(maps, truth=tmp_path / "boxes.json")
+
+
+def test_ground_truth_of_other_images(maps, root, tmp_path):
+    other = write_objects(tmp_path / "other")
+    for path in sorted((other / "images").iterdir()):
+        path.rename(path.with_name(f"x{path.name}"))
+    content = json.loads((other / "boxes.json").read_text())
+    for image in content["images"]:
+        image["file_name"] = f"x{image['file_name']}"
+    (other / "boxes.json").write_text(json.dumps(content))
+    with pytest.raises(BadInputError, match="lists none of the 5 images"):
+        evaluate(maps, truth=other)
+
+
+def test_images_that_are_gone_and_others_that_are_listed(maps, tmp_path):
+    root = write_objects(tmp_path / "data", 6)
+    for number in (0, 5):
+        (root / f"images/p{number}.png").unlink()
+    (row,) = evaluate(maps, truth=root)["rows"]
+    assert row["objects"] == 7 and row["scored"] == 5  # the first image has two objects

@@ -54,7 +54,7 @@ def with_threshold(
     assert inputs.maps is not None
     source = inputs.names[1]
     if not source or not Path(source).is_file():  # a pipe
-        kept = Path(stack.enter_context(temporary_folder())) / "maps.h5"
+        kept = stack.enter_context(temporary_folder()) / "maps.h5"
         store.copy(inputs.maps, kept)
         source = str(kept)
         inputs = replace(inputs, maps=_opened(source, stack))

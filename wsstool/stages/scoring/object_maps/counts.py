@@ -49,17 +49,17 @@ class MapCounts:
     @classmethod
     def of_content(cls, content: dict[str, Any]) -> MapCounts:
         """Read what ``content`` gave."""
-        objects = content["objects"]
+        columns = content["objects"]
         found = cls(
             content["source"],
             content["truth"],
             list(content["scored_images"]),
             tuple(float(level) for level in content["levels"]),
             int(content["failed"]),
-            list(objects["image"]),
-            list(objects["area"]),
-            list(objects["iou"]),
-            list(objects["fit"]),
+            list(columns["image"]),
+            list(columns["area"]),
+            list(columns["iou"]),
+            list(columns["fit"]),
         )
         for values in (*found.fit, *(one for one in found.iou if one is not None)):
             if len(values) != len(found.levels):

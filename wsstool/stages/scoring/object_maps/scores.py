@@ -89,7 +89,7 @@ def summarise(counts: MapCounts, options: EvalOptions) -> dict[str, Any]:
     """
     ious, fits = counts.scored(options.min_area)
     at = counts.levels.index(USUAL)
-    miou, fit = (rows.mean(0).tolist() if len(rows) else [None] * len(counts.levels) for rows in (ious, fits))
+    miou, fit = _means(ious), _means(fits)
     row = {
         "name": "maps",
         "objects": len(counts.image),
@@ -99,7 +99,7 @@ def summarise(counts: MapCounts, options: EvalOptions) -> dict[str, Any]:
     }
     if len(counts.levels) > 1 and len(ious):
         whole = np.array(counts.fit).sum(0)  # without ground truth: of all objects, whatever their size
-        best = {"best": int(np.argmax(ious.mean(0))), "auto": counts.levels.index(choose_level(whole))}
+        best = {"best": int(ious.mean(0).argmax()), "auto": counts.levels.index(choose_level(whole))}
         row["sweep"] = {
             "thresholds": list(counts.levels),
             "instance_miou": miou,
@@ -116,6 +116,11 @@ def summarise(counts: MapCounts, options: EvalOptions) -> dict[str, Any]:
         "truth": counts.truth,
         "rows": [row],
     }
+
+
+def _means(rows: np.ndarray) -> list[float | None]:
+    """Mean of each column of (N, T); None without a row."""
+    return rows.mean(0).tolist() if len(rows) else [None] * rows.shape[1]
 
 
 def values(summary: dict[str, Any], metric: str) -> dict[str, float | None]:
