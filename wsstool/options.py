@@ -20,6 +20,7 @@ import functools
 import inspect
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
@@ -61,7 +62,7 @@ class Declaration:
     below: float | None
     key: bool | Literal["changed"]
     unused: tuple[Unused, ...]
-    exists: bool | None
+    exists: bool | Literal["named"] | None
 
     @property
     def range(self) -> str:
@@ -101,7 +102,7 @@ def option(
     below: float | None = None,
     key: bool | Literal["changed"] = True,
     unused: Unused | tuple[Unused, ...] = (),
-    exists: bool | None = None,
+    exists: bool | Literal["named"] | None = None,
 ) -> Any:
     """Declare an option as a dataclass field.
 
@@ -117,7 +118,7 @@ def option(
             options that came when results without them were already stored.
         unused: when the option does nothing. It is then neither in the key nor without a warning if typed.
         exists: whether a value is a file or folder that must be there; default: a ``Path`` outside the panel
-            ``Output`` is.
+            ``Output`` is. ``named``: it may also be a name, without folder and file ending.
     """
     spellings = (spelling,) if isinstance(spelling, str) else spelling
     conditions = (unused,) if isinstance(unused, Unused) else unused
@@ -178,7 +179,9 @@ class Options:
                 continue
             value = getattr(self, name)
             for one in value if isinstance(value, list) else (value,):
-                if one is not None and str(one) != "-" and not _is_there(str(one), folders):
+                if one is None or str(one) == "-" or (declared.exists == "named" and _is_name(str(one))):
+                    continue
+                if not _is_there(str(one), folders):
                     shown = "" if declared.positional else f"{spelled(self, name)}: "
                     raise MissingInputError(f"{shown}there is no file or folder '{one}'")
 
@@ -295,6 +298,11 @@ def choices_of(hint: Any) -> tuple[str, ...]:
 def _holds(hint: Any, kind: type) -> bool:
     """Whether a type, such as ``list[Path] | None``, has values of this kind."""
     return hint is kind or any(_holds(part, kind) for part in get_args(hint))
+
+
+def _is_name(text: str) -> bool:
+    """Whether a text is a name such as ``imagenet`` or ``regnet-y-1.6gf``, and no file."""
+    return re.fullmatch(r"[\w-]+(\.\d\w*)?", text) is not None
 
 
 def _is_there(path: str, folders: Iterable[str]) -> bool:

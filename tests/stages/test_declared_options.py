@@ -161,7 +161,12 @@ def test_a_probe_leaves_the_options_of_gradient_descent_out_of_the_key():
 @pytest.mark.parametrize(
     ("stage", "options", "key"),
     [
-        ("train-cls", TrainClsOptions(data=Path("x")), "a626caa3c151d51c5795112b362855bd"),
+        # as train-cls resolves --normalization auto for most networks
+        (
+            "train-cls",
+            TrainClsOptions(data=Path("x"), normalization="imagenet"),
+            "a626caa3c151d51c5795112b362855bd",
+        ),
         ("train-contour", TrainContourOptions(data=Path("x")), "18993a7495dfee6bd88d6bfdcc112be1"),
         ("cotrain", CotrainOptions(), "5b95e9a7746971c08d78c9eb401f3e3e"),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,12 +11,14 @@ import torch
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import Backbone, build_backbone, default_output_stride
-from wsstool.models.classifier import NORMALIZATIONS
+from wsstool.models.backbones.layout import Statistics
 from wsstool.models.initial_weights import load_backbone
 from wsstool.models.weights import Weights, build_from_weights, load_weights
+from wsstool.pretrained.folder import named_weights
 from wsstool.runtime import pick_device
-from wsstool.stages.options.groups import FeatureNetwork
+from wsstool.stages.options.features import FeatureNetwork
 from wsstool.training.tag_probe import views
+from wsstool.types import IMAGENET_MEAN, IMAGENET_STD
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,15 @@ def open_features(options: FeatureNetwork) -> Features | None:
         MissingInputError: no such file.
         BadInputError: weights of another network, or of one without a backbone for RGB images.
     """
-    path = options.weights or options.init
+    path = options.weights
+    if options.init is not None:
+        if options.weights:
+            raise UsageError("--weights and --init exclude each other: one network gives the features")
+        if options.arch is None:
+            raise UsageError("--init needs --arch, the backbone that it holds, such as mobilenet-v2")
+        path = named_weights(options.init, options.arch)
     if path is None:
         return None
-    if options.weights and options.init:
-        raise UsageError("--weights and --init exclude each other: one network gives the features")
     weights = load_weights(path)
     if options.weights:
         model, meta = build_from_weights(path, weights)
@@ -60,24 +66,23 @@ def open_features(options: FeatureNetwork) -> Features | None:
             raise BadInputError(f"'{path}' has no backbone whose features can be used")
         role = "weights"
     else:
-        backbone, meta, role = _started(options, weights), weights.meta, "init"
-    mean, std = NORMALIZATIONS["imagenet"]
+        backbone, meta, role = _started(options, weights, path), weights.meta, "init"
+    own = backbone.statistics or Statistics(IMAGENET_MEAN, IMAGENET_STD)
     history = weights.meta.get("provenance", ())
     return Features(
         backbone.eval().to(pick_device(options.device), memory_format=backbone.memory_format),  # type: ignore[call-overload]
-        list(meta.get("mean", mean)),
-        list(meta.get("std", std)),
+        list(meta.get("mean", own.mean)),
+        list(meta.get("std", own.std)),
         options.feature_scale,
         (store.Input.of_file(path, role=role, provenance=history),),
     )
 
 
-def _started(options: FeatureNetwork, weights: Weights) -> Any:
-    if options.arch is None:
-        raise UsageError("--init needs --arch, the backbone that it holds, such as mobilenet-v2")
+def _started(options: FeatureNetwork, weights: Weights, path: Path) -> Backbone:
+    assert options.arch is not None
     stride = options.output_stride
     backbone = build_backbone(
         options.arch, output_stride=default_output_stride(options.arch) if stride is None else stride
     )
-    load_backbone(backbone, weights, options.init)  # type: ignore[arg-type]
+    load_backbone(backbone, weights, path)
     return backbone

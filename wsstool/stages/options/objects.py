@@ -9,6 +9,7 @@ from typing import Literal
 from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Proposer, Selection
+from wsstool.stages.options.features import FeatureNetwork
 from wsstool.stages.options.groups import (
     INPUT,
     METHOD,
@@ -17,7 +18,6 @@ from wsstool.stages.options.groups import (
     BoxWindows,
     DataFolder,
     Execution,
-    FeatureNetwork,
     ImageFolder,
     ImagesOfRecords,
     Inference,

@@ -9,10 +9,10 @@ from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
 from wsstool.registry import REFINERS
 from wsstool.stages.options.choices import BackgroundKind, Rule
+from wsstool.stages.options.features import FeatureNetwork
 from wsstool.stages.options.groups import (
     METHOD,
     Execution,
-    FeatureNetwork,
     ImagesOfRecords,
     RecordInput,
     RecordOutput,

@@ -70,7 +70,7 @@ class StartWeights(PublishedWeights):
         "'wsstool weights list'; default: random",
         key=False,
         panel=MODEL,
-        exists=False,  # it may be a name
+        exists="named",
     )
     averaged: bool = redeclared(
         PublishedWeights,
