@@ -53,7 +53,7 @@ class TimmBackbone(Backbone):
         self.output_map = nn.Identity()
         if hasattr(network, "patch_embed"):
             self.memory_format = torch.contiguous_format
-        config = network.pretrained_cfg
+        config: Any = network.pretrained_cfg
         own = Statistics(tuple(config["mean"]), tuple(config["std"]))
         self.statistics = None if own == Statistics(IMAGENET_MEAN, IMAGENET_STD) else own
         self.input_multiple = _input_multiple(self)
@@ -155,7 +155,8 @@ def _network(name: str, **options: Any) -> nn.Module:
     """Build a network of timm without classifier, for images of any size where it can."""
     import timm
 
-    for more in ({"dynamic_img_size": True}, {}):
+    choices: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {})
+    for more in choices:
         try:
             network = timm.create_model(name, pretrained=False, num_classes=0, **more, **options)
             break
@@ -165,7 +166,7 @@ def _network(name: str, **options: Any) -> nn.Module:
         raise refusal
     for module in network.modules():
         if hasattr(module, "strict_img_size"):
-            module.strict_img_size = False
+            module.strict_img_size = False  # type: ignore[assignment]
     if not hasattr(network, "forward_intermediates") or not _information(network):
         raise UsageError(f"timm's {name} gives no intermediate feature maps, so it cannot be a backbone")
     return network
@@ -279,5 +280,6 @@ def _filtered(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]
 
 
 def _classifier_names(network: nn.Module) -> tuple[str, ...]:
-    stated = network.pretrained_cfg.get("classifier") or ()
+    config: Any = network.pretrained_cfg
+    stated = config.get("classifier") or ()
     return (stated,) if isinstance(stated, str) else tuple(stated)
