@@ -70,6 +70,13 @@ def test_the_cvat_page_runs(read_along, tmp_path):
 
 
 @pytest.mark.slow
+def test_the_page_about_backbones_runs(read_along):
+    pytest.importorskip("timm")
+    done = read_along("docs/howto/backbones.md")
+    assert done.stderr.count("interpolates its 10 x 10 positions") == 3, "once per command"
+
+
+@pytest.mark.slow
 def test_the_page_about_sentences_runs(read_along, tmp_path):
     done = read_along("docs/howto/sentences.md")
     assert "left out" not in done.stderr

@@ -14,9 +14,9 @@ from tests.fixtures import arrays, listed
 from tests.models.heads.fcn_networks import lively, small_fcn
 from wsstool.errors import UsageError
 from wsstool.models.backbones import build_backbone
+from wsstool.models.backbones.atrous import SpreadMaxPool
 from wsstool.models.backbones.caffe_trunks import alexnet_trunk, vgg16_trunk
 from wsstool.models.backbones.grid import Grid, stage_grids
-from wsstool.models.backbones.spread_pool import SpreadMaxPool
 from wsstool.models.heads.fcn import FCN, FCN_HEADS, build_fcn
 from wsstool.models.heads.upscore import Upscore, bilinear_row, bilinear_weight
 from wsstool.models.segmenter import build_segmenter, split_arch

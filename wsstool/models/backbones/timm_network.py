@@ -155,8 +155,8 @@ def _network(name: str, **options: Any) -> nn.Module:
     """Build a network of timm without classifier, for images of any size where it can."""
     import timm
 
-    attempts: list[dict[str, Any]] = [{"dynamic_img_size": True}, {}]
-    for more in attempts:
+    choices: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {})
+    for more in choices:
         try:
             network = timm.create_model(name, pretrained=False, num_classes=0, **more, **options)
             break

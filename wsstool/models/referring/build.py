@@ -40,7 +40,7 @@ def split_referring(arch: str) -> tuple[str, str]:
         ('bcam', 'resnet-101')
     """
     name, _, spelled = arch.partition("-")
-    backbone = full_backbone_name(spelled, tuple(BACKBONES))
+    backbone = full_backbone_name(spelled, BACKBONES.names())
     if name not in NETWORKS or not backbone:
         raise UsageError(
             f"no referring network '{arch}'; give NETWORK-BACKBONE, with a network of {', '.join(NETWORKS)} "

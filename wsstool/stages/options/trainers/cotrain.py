@@ -86,7 +86,8 @@ class CotrainOptions(
         "deeplabv3-mobilenet-v2",
         "HEAD-BACKBONE with a head of deeplabv3plus, deeplabv3, segformer, lraspp, pyramid, fcn, linear; "
         "or fcn32s, fcn16s, fcn8s, fcn8s-at-once, on vgg-16 as published, and fcn4s, fcn2s on backbones "
-        "with finer maps; fcn-tiny is the smallest; or bcam-BACKBONE, brinet-BACKBONE for sentences",
+        "with finer maps; fcn-tiny is the smallest; or bcam-BACKBONE, brinet-BACKBONE for sentences; a "
+        "backbone may be timm:NAME",
         unused=Unused(lambda o: bool(o.stage), "with --stage, which names the networks"),
         panel=MODEL,
     )

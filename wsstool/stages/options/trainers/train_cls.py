@@ -77,7 +77,8 @@ class TrainClsOptions(
     output: Path = redeclared(TrainerOptions, "output", Path("cls.pth"))
     arch: str = option(
         "mobilenet-v2",
-        "backbone, such as tiny, mobilenet-v2, resnet-18, resnet38d, vgg-16, convnext-tiny or fan-tiny",
+        "backbone, such as tiny, mobilenet-v2, efficientnet-lite0, resnet-18, fan-tiny or timm:NAME; "
+        "'wsstool methods' lists them",
         panel=MODEL,
     )
     output_stride: int | None = option(
