@@ -104,7 +104,7 @@ class ContourNet(OnBackbone):
         if condition is None:
             raise UsageError(f"this network needs a {self.condition} that identifies the object")
         steering = self.steer(self.embed(condition))
-        return steering.view(len(steering), len(self.laterals), 2, -1)
+        return steering.unflatten(1, (len(self.laterals), 2, -1))
 
 
 def build_contour(

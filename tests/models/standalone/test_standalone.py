@@ -11,11 +11,12 @@ import torch.nn.functional as F
 
 from tests.models.standalone.networks import MEAN, QUICK, REST, STD, perturbed, segmenter
 from wsstool.errors import WsstoolError
+from wsstool.expressions.tokenizer import MAX_WORDS
 from wsstool.models import class_probabilities
 from wsstool.models.classifier import TOPK_FRACTION, _topk_count
 from wsstool.models.heads.upscore import Upscore
 from wsstool.models.referring.words import WordEncoder
-from wsstool.models.standalone import onnx_file, pt2_file
+from wsstool.models.standalone import onnx_file, pixels, pt2_file
 from wsstool.models.standalone.agreement import TOLERANCE, largest_difference
 from wsstool.models.standalone.trace import Traced, trace
 
@@ -115,6 +116,10 @@ class TestTracedForms:
         general = layer(x)
         layer._is_bilinear = True
         torch.testing.assert_close(layer(x), general)
+
+
+def test_sentences_have_the_length_of_the_vocabulary() -> None:
+    assert pixels.WORDS == MAX_WORDS
 
 
 def test_share_of_positions_in_whole_numbers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from tests.models.heads.fcn_networks import lively
 from tests.models.standalone.networks import perturbed
 from tests.stages.chain import write_data, write_masks
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, UsageError, WsstoolError
+from wsstool.models.classifier import build_classifier
+from wsstool.models.contour import build_contour
+from wsstool.models.referring.build import build_referring, describe_referring
 from wsstool.models.segmenter import build_segmenter
 from wsstool.models.standalone import onnx_file, pt2_file
 from wsstool.models.standalone.pixels import on_pixels
@@ -97,8 +101,8 @@ def test_onnx_runs_and_describes_itself(weights, tmp_path, traced, traced_once) 
     session = runtime.InferenceSession(str(tmp_path / "seg.onnx"), providers=["CPUExecutionProvider"])
     told = session.get_modelmeta().custom_metadata_map
     assert json.loads(told["classes"]) == META["classes"] and told["task"] == "segmentation"
-    described = info(tmp_path / "seg.onnx")
-    assert described["classes"] == META["classes"] and described["commands"] == json.loads(told["provenance"])
+    shown = info(tmp_path / "seg.onnx")
+    assert shown["classes"] == META["classes"] and shown["commands"] == json.loads(told["provenance"])
     image = np.random.default_rng(0).integers(0, 256, (2, 3, 33, 46), dtype=np.uint8)
     logits, mask = session.run(["logits", "mask"], {"image": image})
     assert np.array_equal(mask, logits.argmax(1))
@@ -214,3 +218,39 @@ def test_without_the_extra(weights, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr(onnx_file, "find_spec", lambda name: None)
     with pytest.raises(MissingInputError, match=r"pip install wsstool\[onnx\]"):
         export(weights, output=tmp_path / "x.onnx")
+
+
+def described(path: Path) -> dict:
+    found, meta = network._described_network(path, Heard())
+    return network._description(Traced(on_pixels(found, meta), program=None, least_side=9), meta)  # type: ignore[arg-type]
+
+
+class TestDescriptions:
+    """What a user of the file has to know, beside what the test of a segmenter has seen."""
+
+    CROPS: ClassVar = {"mean": [0.5] * 3, "std": [0.2] * 3, "image_size": 64, "window": "box"}
+
+    def test_classifier(self, tmp_path) -> None:
+        meta = {**META, "task": "classification", "arch": "tiny", "class_ids": [1, 2], "single_label": True}
+        save_weights(tmp_path / "cls.pth", build_classifier("tiny", 2).state_dict(), meta)
+        told = described(tmp_path / "cls.pth")
+        assert told["activation"] == "softmax" and told["class_ids"] == [1, 2]
+        assert set(told["outputs"]) == {"logits", "class_maps"}
+
+    def test_contour_network(self, tmp_path) -> None:
+        own = {"width": 8, "condition": "class", "condition_size": 3, "class_ids": []}
+        meta = {**META, "task": "contour", "arch": "tiny", **own, **self.CROPS}
+        state = build_contour("tiny", width=8, condition="class", condition_size=3).state_dict()
+        save_weights(tmp_path / "contour.pth", state, meta)
+        told = described(tmp_path / "contour.pth")
+        assert told["window"] == "box" and told["image_size"] == 64 and told["activation"] == "sigmoid"
+        assert list(told["inputs"]) == ["image", "condition"] and told["classes"] == META["classes"]
+
+    def test_referring_network(self, tmp_path) -> None:
+        words = ["<pad>", "<unk>", "red", "star"]
+        reader = build_referring("bcam-tiny", 4, width=16, image_size=64)
+        meta = {**self.CROPS, **describe_referring(reader, words)}
+        save_weights(tmp_path / "words.pth", reader.state_dict(), meta)
+        told = described(tmp_path / "words.pth")
+        assert told["vocabulary"] == words and told["image_size"] == 64
+        assert "64,64" in told["inputs"]["image"] and list(told["inputs"]) == ["image", "words"]

@@ -90,7 +90,7 @@ class ClassTokenHead(ClassTokens):
 
     def tokens(self, features: Tensor) -> Tensor:
         """Return normalised tokens, (B,C,h,w) -> (B,1+hw,C): class token, then the map row by row."""
-        first = self.cls_token.expand(len(features), -1, -1)
+        first = self.cls_token.expand(features.shape[0], -1, -1)
         patches = features.flatten(2).transpose(1, 2)
         return self.norm(self.cls_attn_blocks(torch.cat([first, patches], 1)))
 

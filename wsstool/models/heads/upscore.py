@@ -85,10 +85,10 @@ class Upscore(nn.Module):
     def is_bilinear(self) -> bool:
         """Whether the weight is the fixed bilinear kernel, to the last bit."""
         weight = self.weight
-        if torch.compiler.is_compiling():
-            return self._is_bilinear  # see ``settle``
         if weight.requires_grad:
             return False
+        if torch.compiler.is_compiling():
+            return self._is_bilinear  # see ``settle``
         state = (weight.data_ptr(), -1 if weight.is_inference() else weight._version)
         if state != self._looked_at or state[1] < 0:
             self._looked_at = state

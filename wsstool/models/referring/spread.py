@@ -17,5 +17,5 @@ def per_sentence(x: Tensor, image_of: Tensor | None) -> Tensor:
     if image_of is None:
         return x
     if len(x) == 1:
-        return x.expand(len(image_of), *x.shape[1:])
+        return x.expand(image_of.shape[0], *x.shape[1:])
     return x[image_of]

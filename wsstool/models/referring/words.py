@@ -86,7 +86,7 @@ class WordEncoder(nn.Module):
         last = []
         for suffix, order in (("l0", steps), ("l0_reverse", reversed(steps))):
             weights = [getattr(self.recurrent, f"{kind}_{suffix}") for kind in _GRU_WEIGHTS]
-            state = vectors.new_zeros(1, self.recurrent.hidden_size).expand(len(words), -1)
+            state = vectors.new_zeros(1, self.recurrent.hidden_size).expand(words.shape[0], -1)
             for t in order:
                 state = torch.where(known[:, t, None], torch.gru_cell(vectors[:, t], state, *weights), state)
             last.append(state)

@@ -15,8 +15,8 @@ from wsstool.models.contour import ContourNet
 from wsstool.models.fan_classifier import FanClassifier
 from wsstool.models.heads.upscore import Upscore
 
-MOST_TRACED = 20
-"""Words of a sentence; shorter ones are padded with 0 on the left."""
+WORDS = 20
+"""Words of an encoded sentence; shorter ones are padded with 0 on the left."""
 
 
 class OnPixels(nn.Module):
@@ -164,15 +164,15 @@ class ReferringOnPixels(OnPixels):
         self.side, self.n_words = side, n_words
         self.inputs = {
             "image": f"uint8 (1,3,{side},{side}), RGB, 0 to 255, resized to this square",
-            "words": f"int64 (N,{MOST_TRACED}), indices in the vocabulary, padded with 0 on the left",
+            "words": f"int64 (N,{WORDS}), indices in the vocabulary, padded with 0 on the left",
         }
         self.outputs = {"logits": f"float32 (N,{side},{side}), one map per sentence"}
 
     def example(self, batch: int, rows: int, columns: int, generator: torch.Generator) -> tuple[Tensor, ...]:
         """Draw ``batch`` sentences of 1 to 20 words, and an image of the one possible size."""
-        words = torch.randint(1, self.n_words, (batch, MOST_TRACED), generator=generator)
-        lengths = torch.randint(1, MOST_TRACED + 1, (batch, 1), generator=generator)
-        words[torch.arange(MOST_TRACED) < MOST_TRACED - lengths] = 0
+        words = torch.randint(1, self.n_words, (batch, WORDS), generator=generator)
+        lengths = torch.randint(1, WORDS + 1, (batch, 1), generator=generator)
+        words[torch.arange(WORDS) < WORDS - lengths] = 0
         return _random_pixels(generator, 1, self.side, self.side), words
 
     def forward(self, image: Tensor, words: Tensor) -> tuple[Tensor]:
