@@ -168,7 +168,7 @@ def _refiner(
 ) -> tuple[Callable[..., Any], dict[str, Any]]:
     """A refiner with its options bound, which override those of a ``preset``; and what else it reads."""
     guides = {name: own[name] for name in guides_of([method]) if name in own}
-    if not isinstance(guides.get("regions", _NO_REGIONS), Proposals):
+    if "regions" in guides and not isinstance(guides["regions"], Proposals):
         raise ArgumentError("regions: give the Proposals of the image, such as those of a proposal record")
     if "features" in guides:
         guides["features"] = as_scores(guides["features"], "features")
@@ -178,9 +178,6 @@ def _refiner(
     refiner, _ = find_refiner(method, texts, of_probabilities=of_probabilities, guides=guides)
     assert refiner is not None
     return refiner, guides
-
-
-_NO_REGIONS = Proposals(np.zeros((0, 0), np.uint16), np.zeros((0, 3), np.uint16))
 
 
 cams = Family("cams", CAMS, class_maps)

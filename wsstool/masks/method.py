@@ -109,22 +109,17 @@ class Method:
             if len(tags) == 0:
                 return np.full(size, IGNORE, np.uint8)
             rule = partial(rule, tags=tags)
-        labels = self._labels(scores_at(maps[kept], self.normalise, size), ids, rule, image, guides)
+        decided = partial(self._decided, rule=rule, image=image, guides=guides)
+        labels = self._labels(scores_at(maps[kept], self.normalise, size), ids, decided)
         if self.seen is not None and len(ids):
             assert image is not None
             labels = np.where(self.seen(image), np.uint8(self.seen_id), labels)
         return labels
 
     def _labels(
-        self,
-        scores: np.ndarray,
-        ids: np.ndarray,
-        rule: Callable[..., np.ndarray],
-        image: np.ndarray | None,
-        guides: Mapping[str, Any] | None,
+        self, scores: np.ndarray, ids: np.ndarray, decided: Callable[[np.ndarray, np.ndarray], np.ndarray]
     ) -> np.ndarray:
         """Decide the labels, after adding a background channel if there is none yet."""
-        decided = partial(self._decided, rule=rule, image=image, guides=guides)
         if self.background < 0 or self.background in ids:
             return decided(scores, ids)
         ids = np.concatenate([[self.background], ids])

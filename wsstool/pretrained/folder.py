@@ -10,7 +10,6 @@ from pathlib import Path
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
 from wsstool.pretrained.catalogue import Entry, catalogue
 
-_BLOCK = 1 << 20
 VARIABLE = "WSSTOOL_WEIGHTS"
 
 
@@ -77,21 +76,17 @@ def named_weights(init: Path, arch: str) -> Path:
     )
 
 
-def pull(entry: Entry, folder: Path, *, progress: bool = False) -> Path:
-    """Return the file of an entry, after fetching it from its address if it is not there; verified.
+def pull(entry: Entry, folder: Path) -> Path:
+    """Return the file of an entry, after fetching it from its address if it is not there.
 
     Raises:
         MissingInputError: the address cannot be reached, or the file comes with a package not installed.
-        BadInputError: the file has another checksum; what was fetched is removed.
+        BadInputError: what was fetched has another checksum; it is removed.
         CannotWriteError: the folder cannot be written to.
     """
-    path = find(entry, folder)
-    if path is None and entry.url is None:
-        path = present(entry, folder)
-    if path is None:
-        path = _fetched(entry, folder, progress)
-    verify(entry, path)
-    return path
+    if entry.url and find(entry, folder) is None:
+        return _fetched(entry, folder)
+    return present(entry, folder)
 
 
 def verify(entry: Entry, path: Path) -> str:
@@ -100,14 +95,11 @@ def verify(entry: Entry, path: Path) -> str:
     Raises:
         BadInputError: it is not that of the catalogue.
     """
-    digest = hashlib.sha256()
     try:
         with path.open("rb") as file:
-            while block := file.read(_BLOCK):
-                digest.update(block)
+            found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
-    found = digest.hexdigest()
     if not found.startswith(entry.sha256):
         raise BadInputError(
             f"'{path}' does not contain the weights of {entry.name}: its SHA-256 starts with {found[:8]}, "
@@ -116,7 +108,7 @@ def verify(entry: Entry, path: Path) -> str:
     return found
 
 
-def _fetched(entry: Entry, folder: Path, progress: bool) -> Path:
+def _fetched(entry: Entry, folder: Path) -> Path:
     from torch.hub import download_url_to_file
 
     path = folder / entry.file
@@ -126,7 +118,7 @@ def _fetched(entry: Entry, folder: Path, progress: bool) -> Path:
         raise CannotWriteError(f"cannot write '{folder}': {error.strerror}") from error
     try:
         # writes a temporary file and renames it after the comparison
-        download_url_to_file(str(entry.url), str(path), entry.sha256, progress=progress)
+        download_url_to_file(str(entry.url), str(path), entry.sha256, progress=False)
     except RuntimeError as error:
         raise BadInputError(
             f"{entry.url} does not contain the weights of {entry.name}: another SHA-256 than "

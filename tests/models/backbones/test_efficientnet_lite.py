@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.models.backbones.test_folded import with_random_statistics
 from wsstool.models.backbones import (
     CLASSIFIER_PREFIXES,
     Backbone,
@@ -24,17 +25,10 @@ PUBLISHED = "data/weights/efficientnet-lite0-57934424.pth"
 
 @pytest.fixture(scope="module")
 def theirs() -> nn.Module:
-    """Batch statistics are random, so that every norm counts."""
+    """The network of timm."""
     timm = pytest.importorskip("timm")
     torch.manual_seed(0)
-    network = timm.create_model("tf_efficientnet_lite0").eval()
-    with torch.no_grad():
-        for name, value in network.named_buffers():
-            if name.endswith("running_var"):
-                value.uniform_(0.5, 2)
-            elif name.endswith("running_mean"):
-                value.normal_(0, 0.1)
-    return network
+    return with_random_statistics(timm.create_model("tf_efficientnet_lite0"))
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,8 @@ from wsstool.models.backbones import build_backbone
 from wsstool.models.backbones.folded import fold_norms
 
 
-def _network() -> torch.nn.Module:
-    torch.manual_seed(0)
-    network = build_backbone("mobilenet-v2")
+def with_random_statistics(network: torch.nn.Module) -> torch.nn.Module:
+    """Draw the statistics of all batch norms, so that every norm counts; in eval mode."""
     with torch.no_grad():
         for name, value in network.named_buffers():
             if name.endswith("running_var"):
@@ -20,6 +19,11 @@ def _network() -> torch.nn.Module:
             elif name.endswith("running_mean"):
                 value.normal_(0, 0.1)
     return network.eval()
+
+
+def _network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return with_random_statistics(build_backbone("mobilenet-v2"))
 
 
 def test_maps_and_gradients_stay_as_they_were() -> None:

@@ -140,7 +140,7 @@ def plain_shapes(arch: str) -> Mapping[str, tuple[int, ...]]:
 @cache
 def weightless(arch: str) -> Backbone:
     """Return a backbone on the meta device: its names, shapes and methods; not to be changed."""
-    with on_meta(arch):
+    with torch.random.fork_rng(devices=[]), on_meta(arch):
         return _plain_backbone(arch)
 
 
@@ -150,14 +150,15 @@ _LAYOUTS: dict[str, Layout] = {}
 def _layout(arch: str, network: Backbone | None = None) -> Layout:
     """Measure the plain network, built already or not, once per process."""
     if arch not in _LAYOUTS:
-        _LAYOUTS[arch] = (_unused(arch) if network is None else network).layout()
+        # Arithmetic on the meta device loads torch's compiler, which torchvision and timm load anyway.
+        unused = weightless if _is_foreign(arch) else _unused
+        _LAYOUTS[arch] = (unused(arch) if network is None else network).layout()
     return _LAYOUTS[arch]
 
 
 def _unused(arch: str) -> Backbone:
     """Build a network for its layout alone; the random numbers of the caller stay what they are."""
-    # Arithmetic on the meta device loads torch's compiler, which torchvision and timm load anyway.
-    with torch.random.fork_rng(devices=[]), on_meta(arch) if _is_foreign(arch) else nullcontext():
+    with torch.random.fork_rng(devices=[]):
         return _plain_backbone(arch)
 
 

@@ -56,6 +56,7 @@ class TimmBackbone(Backbone):
         config: Any = network.pretrained_cfg
         own = Statistics(tuple(config["mean"]), tuple(config["std"]))
         self.statistics = None if own == Statistics(IMAGENET_MEAN, IMAGENET_STD) else own
+        self.stages = _measured_stages(self)
         self.input_multiple = _input_multiple(self)
         self.notes = _input_notes(self)
 
@@ -81,12 +82,11 @@ class TimmBackbone(Backbone):
         return token_map(output, [(-(-sides[0] // s), -(-sides[1] // s)) for s in strides])
 
     def layout(self) -> Layout:
-        """Measure the maps with one small image; convolutional networks may have other strides too."""
-        stages = self.stages = _measured_stages(self)
-        own = stages[-1].stride
+        """Return what was measured when the network was built, and the other strides that it may have."""
+        own = self.stride
         takes_stride = "output_stride" in inspect.signature(type(self.network).__init__).parameters
         finer = [s for s in FINER if s < own] if takes_stride else []
-        return Layout(stages, {}, (own, *finer))
+        return Layout(self.stages, {}, (own, *finer))
 
     def at_stride(self, wanted: int, layout: Layout) -> TimmBackbone:
         """Build the network again at another stride.
@@ -229,8 +229,7 @@ def _measured_stages(backbone: TimmBackbone) -> tuple[Stage, ...]:
 
 def _input_multiple(backbone: TimmBackbone) -> int:
     """Return what sides must be a multiple of for maps of ceil(side / stride) cells: 1, a patch, or all."""
-    stages = backbone.stages = _measured_stages(backbone)
-    strides = [stage.stride for stage in stages]
+    strides = [stage.stride for stage in backbone.stages]
     rows, columns = (n * max(strides) + 1 for n in CELLS)
     for multiple in sorted({1, min(strides)}):
         sides = [-(-n // multiple) * multiple for n in (rows, columns)]

@@ -46,15 +46,12 @@ def weights(
 
 def _handled(action: str, entry: Entry, folder: Path, messages: Messages) -> dict[str, Any]:
     path, sha256 = find(entry, folder), entry.sha256
-    if action == "path":
-        path = present(entry, folder)
+    was_here = path is not None
+    if action != "list":
+        path = pull(entry, folder) if action == "pull" else present(entry, folder)
+        sha256 = sha256 if action == "path" else verify(entry, path)
     if action == "pull":
-        fetched = path is None
-        path = pull(entry, folder, progress=False)
-        messages.say(f"{'fetched' if fetched else 'already here'}: {path}")
-    if action in ("pull", "verify"):
-        path = path or present(entry, folder)
-        sha256 = verify(entry, path)
+        messages.say(f"{'already here' if was_here else 'fetched'}: {path}")
     return {
         "name": entry.name,
         "bytes": entry.bytes,

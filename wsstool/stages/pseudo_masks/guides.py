@@ -12,7 +12,7 @@ from wsstool import store
 from wsstool.errors import BadInputError, WsstoolError
 from wsstool.stages.inputs.paired_records import check_same_images
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
-from wsstool.stages.refiners import guides_of
+from wsstool.stages.refiners import GUIDES, guides_of
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Guides:
 
     @property
     def names(self) -> set[str]:
-        return {name for name in ("regions", "features") if getattr(self, name) is not None}
+        return {name for name in GUIDES if getattr(self, name) is not None}
 
     def of(self, name: str, image: np.ndarray | None) -> dict[str, Any] | WsstoolError:
         """Return the guides of an image by name, or why it has none."""
