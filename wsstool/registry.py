@@ -96,6 +96,16 @@ REFINERS = Registry(
             "one sum per region, --regions",
             only={"inside": ("vote", "sepl"), "covering": ("vote", "sepl")},
         ),
+        "sam": Entry(
+            "wsstool.masks.guided.sam:sam",
+            "Kirillov et al., ICCV 2023",
+            "1 encoding, 1 decoding per part, --sam-weights",
+            only={
+                "similarity": ("elastic", "true"),
+                "strength": ("gaussian", "true"),
+                "span": ("gaussian", "true"),
+            },
+        ),
     },
 )
 
@@ -155,6 +165,25 @@ FILLERS = Registry(
         ),
     },
 )
+
+PROMPTERS = Registry(
+    "prompters",
+    "prompted method",
+    {
+        "sam": Entry(
+            "wsstool.selection.prompters.sam:sam",
+            "Kirillov et al., ICCV 2023",
+            "1 encoding, 1 decoding per box, --sam-weights",
+            only={
+                name: ("guide", "region")
+                for name in (
+                    "threshold", "points", "elastic", "gaussian", "similarity", "strength", "span"
+                )
+            },
+        ),
+    },
+)
+"""Selection methods that mask all boxes of an image together, with a promptable segmenter."""
 
 COTRAINERS = Registry(
     "cotrainers",
@@ -290,6 +319,7 @@ REGISTRIES = (
     PROPOSALS,
     SELECTORS,
     FILLERS,
+    PROMPTERS,
     NMS,
     COTRAINERS,
     DENSE,
