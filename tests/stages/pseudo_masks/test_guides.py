@@ -243,7 +243,7 @@ class TestBadInput:
         with pytest.raises(BadInputError, match="different content"):
             refined(other)
         with pytest.raises(BadInputError, match="different content"):
-            open_tagged(toy / "cams.h5", images=other)
+            open_tagged(toy / "cams.h5", None, None, None, other)
 
     def test_an_image_whose_proposals_failed_fails_alone(self, toy, tmp_path):
         other = write_rectangles(tmp_path, 5)  # one image more
