@@ -59,6 +59,7 @@ class ClassMapOptions(Labelling, Refinement, FeatureNetwork):
         panel=METHOD,
         key=False,
         metavar="FILE",
+        exists=True,
         unused=Unused(lambda o: "regions" not in (o.refine or ()), "without --refine regions"),
     )
     rule: Rule = option("argmax", "how scores become labels; 'wsstool methods' compares them", panel=METHOD)
