@@ -26,7 +26,6 @@ STAGES = {
     "output 5: give a path": lambda: ws.sample(5),
     "full 'yes': give True or False": lambda: ws.check("m.h5", full="yes"),
     "missing a required argument: 'weights'": lambda: ws.contour("d", output="x.h5"),
-    "--method cam needs a trained classifier: give --weights FILE": lambda: ws.cam("d", output="x.h5"),
     "got an unexpected keyword argument 'bogus'": lambda: ws.train_cls("d", bogus=3),
 }
 ARRAYS = {
