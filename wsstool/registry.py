@@ -67,6 +67,7 @@ CAMS = Registry(
             "wsstool.cams.scorecam:scorecam", "Wang et al., CVPRW 2020", "1 forward pass per channel"
         ),
         "token": Entry("wsstool.cams.token:token", "Zhao et al., ICCV 2023", "1 forward pass"),
+        "text": Entry("wsstool.cams.text:text", "Zhou et al., ECCV 2022", "1 forward pass"),
     },
 )
 
