@@ -67,6 +67,7 @@ CAMS = Registry(
             "wsstool.cams.scorecam:scorecam", "Wang et al., CVPRW 2020", "1 forward pass per channel"
         ),
         "token": Entry("wsstool.cams.token:token", "Zhao et al., ICCV 2023", "1 forward pass"),
+        "text": Entry("wsstool.cams.text:text", "Zhou et al., ECCV 2022", "1 forward pass"),
     },
 )
 
@@ -89,12 +90,14 @@ REFINERS = Registry(
             "wsstool.masks.guided.affinity:affinity",
             "Ahn and Kwak, CVPR 2018",
             "1 forward pass, 1 matrix product",
+            reads="features",
         ),
         "regions": Entry(
             "wsstool.masks.guided.region_vote:region_vote",
             "Chen et al., 2023 (sepl)",
             "one sum per region, --regions",
             only={"inside": ("vote", "sepl"), "covering": ("vote", "sepl")},
+            reads="regions",
         ),
         "sam": Entry(
             "wsstool.masks.guided.sam:sam",
@@ -235,7 +238,12 @@ PROPOSALS = Registry(
             "wsstool.proposals.flat:felzenszwalb", "Felzenszwalb and Huttenlocher, IJCV 2004", "5 partitions"
         ),
         "slic": Entry("wsstool.proposals.flat:slic", "Achanta et al., PAMI 2012", "5 partitions"),
-        "ncut": Entry("wsstool.proposals.ncut:ncut", "Wang et al., CVPR 2022 and 2023", "3 eigenvectors"),
+        "ncut": Entry(
+            "wsstool.proposals.ncut:ncut",
+            "Wang et al., CVPR 2022 and 2023",
+            "3 eigenvectors",
+            reads="features",
+        ),
     },
 )
 

@@ -25,7 +25,7 @@ STAGES = {
     "output array([1, 2]): give a path": lambda: ws.train_cls("d", output=np.array([1, 2])),
     "output 5: give a path": lambda: ws.sample(5),
     "full 'yes': give True or False": lambda: ws.check("m.h5", full="yes"),
-    "missing a required argument: 'weights'": lambda: ws.cam("d", output="x.h5"),
+    "missing a required argument: 'weights'": lambda: ws.contour("d", output="x.h5"),
     "got an unexpected keyword argument 'bogus'": lambda: ws.train_cls("d", bogus=3),
 }
 ARRAYS = {

@@ -44,6 +44,18 @@ def small_transformer() -> FanClassifier:
     return model.eval()
 
 
+def small_tower() -> nn.Module:
+    """An image tower of timm with vectors of three classes and one of the background, in evaluation mode."""
+    from wsstool.models.backbones.timm_network import timm_backbone
+    from wsstool.models.image_text.classifier import TextClassifier
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        backbone = timm_backbone("timm:test_vit", outputs=8)
+        vectors = torch.randn(4, 8)
+    return TextClassifier(backbone, vectors[:3], vectors[3:]).eval()
+
+
 def batch(n: int = 4, side: tuple[int, int] = (20, 28)) -> tuple[Tensor, Tensor]:
     """Images (n, 3, *side) and targets (n, 3): 2, 1, 0, 3 classes, and so on."""
     x = torch.randn(n, 3, *side, generator=torch.Generator().manual_seed(5))

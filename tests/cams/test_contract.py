@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.cams.networks import batch, small_classifier, small_transformer
+from tests.cams.networks import batch, small_classifier, small_tower, small_transformer
 from wsstool.cams.multiscale import multiscale
 from wsstool.errors import UsageError
 from wsstool.registry import CAMS
@@ -15,7 +15,10 @@ pytestmark = pytest.mark.parametrize("name", CAMS.names())
 
 LAST = "backbone.5"
 TOKENS = "backbone.blocks.3"
-SIZES = {"backbone.1": (10, 14), "backbone.3": (5, 7), LAST: (5, 7), TOKENS: (3, 4)}
+TOWER = "backbone.output_map"
+SIZES = {"backbone.1": (10, 14), "backbone.3": (5, 7), LAST: (5, 7), TOKENS: (3, 4), TOWER: (3, 4)}
+OF_TOKENS = {"token": TOKENS, "text": TOWER}
+"""Methods for transformers alone -> their only layer."""
 
 
 class Case(NamedTuple):
@@ -30,6 +33,9 @@ class Case(NamedTuple):
 def case(name):
     if name == "token":
         return Case(small_transformer(), *batch(side=(48, 64)), (TOKENS,))
+    if name == "text":
+        pytest.importorskip("timm")
+        return Case(small_tower(), *batch(side=(48, 64)), (TOWER,))
     layers = (LAST,) if name == "cam" else ("backbone.1", LAST, "backbone.3")
     return Case(small_classifier(), *batch(), layers)
 
@@ -52,7 +58,7 @@ def test_logits_are_those_of_the_network(name):
 
 def test_no_layers_means_the_default_layer(name):
     model, x, targets, _ = case(name)
-    last = TOKENS if name == "token" else LAST
+    last = OF_TOKENS.get(name, LAST)
     a, b = (CAMS.load(name)(model, x, targets, layers=n).maps for n in ((), (last,)))
     assert torch.equal(a[0], b[0])
 
@@ -95,7 +101,8 @@ def test_no_target_at_all(name):
 def test_model_is_left_as_it_was(name):
     model, x, targets, layers = case(name)
     model.train()
-    frozen = next(m for m in model.modules() if isinstance(m, nn.BatchNorm2d)).eval()
+    norms = nn.LayerNorm if name == "text" else nn.BatchNorm2d
+    frozen = next(m for m in model.modules() if isinstance(m, norms)).eval()
     first, *others = model.parameters()
     first.requires_grad_(False)
     before = {k: v.clone() for k, v in model.state_dict().items()}
@@ -115,6 +122,8 @@ def test_nothing_stays_behind_when_the_network_raises(name):
     model.train()
     if name == "token":
         model.head.head = nn.Linear(5, 3)  # does not fit
+    elif name == "text":
+        model.backbone.network.head = nn.Linear(5, 3)
     else:
         model.head = nn.Conv2d(5, 3, 1)
     with pytest.raises(RuntimeError):
@@ -135,7 +144,7 @@ def test_mode_of_the_caller_does_not_matter(name, mode):
 
 
 def test_mirror_image_gives_mirrored_maps(name):
-    if name == "token":
+    if name in OF_TOKENS:
         pytest.skip("positions are encoded: a mirror image gives other maps")
     model, x, targets, layers = case(name)
     x = torch.nn.functional.pad(x, (0, 1))  # odd width: stride 2 then visits the same columns from both ends
@@ -171,7 +180,7 @@ def test_clear_errors(name):
 
 
 def test_networks_without_maps(name):
-    if name == "token":
+    if name in OF_TOKENS:
         pytest.skip("takes no other networks at all")
     _, x, targets, _ = case(name)
     method = CAMS.load(name)

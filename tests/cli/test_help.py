@@ -39,7 +39,9 @@ def examples():
 
 def calls(line):
     """The words of each wsstool command in a shell line, without redirections."""
-    words = list(shlex.shlex(line, posix=True, punctuation_chars="|&;<>"))
+    lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;<>")
+    lexer.whitespace_split = True  # timm:NAME is one word
+    words = list(lexer)
     starts = [i for i, word in enumerate(words) if word == "wsstool"]
     for i, start in enumerate(starts):
         own = words[start + 1 : starts[i + 1] if i + 1 < len(starts) else None]

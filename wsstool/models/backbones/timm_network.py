@@ -43,7 +43,7 @@ class TimmBackbone(Backbone):
 
     Args:
         name: of timm.
-        network: without its classifier.
+        network: without its classifier, or with a last layer whose weights a checkpoint must then hold.
     """
 
     def __init__(self, name: str, network: nn.Module) -> None:
@@ -123,15 +123,16 @@ class TimmBackbone(Backbone):
                 f"{_spelled(after)}",
             )
         own = self.network.state_dict()
-        heads = tuple(f"{name}." for name in _classifier_names(self.network))
+        heads = tuple(f"{name}." for name in classifier_names(self.network))
         return {INSIDE + k: v for k, v in state.items() if k in own or not k.startswith(heads or ("\0",))}
 
 
-def timm_backbone(arch: str) -> TimmBackbone:
+def timm_backbone(arch: str, outputs: int = 0) -> TimmBackbone:
     """Build any network of timm that gives feature maps, as ``timm:NAME``.
 
     Args:
         arch: ``timm:`` and a name that timm knows; networks of its own names and tags.
+        outputs: size of the layer behind the pooling, which ``forward_head`` of the network applies; 0: none.
 
     Raises:
         UsageError: timm is not installed, it has no such network, or the network has no feature maps.
@@ -148,17 +149,17 @@ def timm_backbone(arch: str) -> TimmBackbone:
     if not timm.is_model(name.partition(".")[0]):
         near = get_close_matches(name, timm.list_models(), 5, 0.5)
         raise UsageError(f"timm has no network '{name}'; the nearest are: {', '.join(near) or 'none'}")
-    return TimmBackbone(name, _network(name))
+    return TimmBackbone(name, _network(name, num_classes=outputs))
 
 
-def _network(name: str, **options: Any) -> nn.Module:
-    """Build a network of timm without classifier, for images of any size where it can."""
+def _network(name: str, *, num_classes: int = 0, **options: Any) -> nn.Module:
+    """Build a network of timm, by default without classifier, for images of any size where it can."""
     import timm
 
     choices: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {})
     for more in choices:
         try:
-            network = timm.create_model(name, pretrained=False, num_classes=0, **more, **options)
+            network = timm.create_model(name, pretrained=False, num_classes=num_classes, **more, **options)
             break
         except TypeError as error:
             refusal = error
@@ -278,7 +279,8 @@ def _filtered(state: dict[str, Tensor], network: nn.Module) -> dict[str, Tensor]
         return state
 
 
-def _classifier_names(network: nn.Module) -> tuple[str, ...]:
+def classifier_names(network: nn.Module) -> tuple[str, ...]:
+    """Return the names of the layers behind the pooling of a network of timm."""
     config: Any = network.pretrained_cfg
     stated = config.get("classifier") or ()
     return (stated,) if isinstance(stated, str) else tuple(stated)

@@ -13,23 +13,18 @@ from torch import Tensor, nn
 
 from wsstool import store
 from wsstool.cams import Cams, Probabilities, multiscale
-from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.dataset import Dataset
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
-from wsstool.models.weights import load_weights
 from wsstool.options import takes
 from wsstool.registry import CAMS
-from wsstool.runtime import pick_device
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import Batch, dataset_batches
-from wsstool.stages.inputs.tags import in_classes
 from wsstool.stages.networks.class_scores import ClassScores
-from wsstool.stages.networks.classifier import load_classifier
-from wsstool.stages.networks.output_names import described_classes, own_classes
-from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.pseudo_masks.cam_grid import empty_maps, map_strides, probe_sides
+from wsstool.stages.pseudo_masks.cam_network import open_cam_network
 from wsstool.stages.pseudo_masks.score_thresholds import sample_of, with_thresholds
 from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.types import SILENT, ClassList, Messages
@@ -53,22 +48,10 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     rectify = (len(scales) > 1 or options.flip) if options.rectify is None else options.rectify
     own = CAMS.settings(options.method, options.settings or ())
     method = partial(CAMS.load(options.method), **own)
-    loaded = load_weights(options.weights, averaged=options.averaged)
-    dataset = open_dataset(
-        options.data,
-        split=options.split,
-        labels=options.labels,
-        class_list=options.class_list,
-        unnamed=own_classes(loaded.meta),
-        messages=messages,
-    )
-    averaged = chosen_average(options, {options.weights: loaded}, messages)
-    model, meta = load_classifier(
-        options.weights, dataset.classes, is_named=options.class_list is not None, weights=loaded
-    )
+    opened = open_cam_network(options, messages)
+    model, meta, classes = opened.model, opened.meta, opened.classes
     if CAMS.takes(options.method, "single_label"):
         method = partial(method, single_label=meta.get("single_label", False))
-    model = model.to(pick_device(options.device), memory_format=model.backbone.memory_format)  # type: ignore[call-overload, union-attr]
     layers = tuple(options.layer or (str(model.default_layer),))
     empty = empty_maps(method, model, layers, len(meta["class_ids"]))
     strides = map_strides(empty, scales, options.map_stride, probe_sides(model)[0])
@@ -76,8 +59,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         model, meta, partial(multiscale, method, scales=scales, flip=options.flip, rectify=rectify)
     )
     corruption = open_corruption(options, messages, needs_still_objects=True)
-    classes = described_classes(meta)
-    whole = in_classes(dataset, classes, f"'{options.weights}' and '{dataset.root}'")
+    whole = opened.dataset
     dataset = whole.subset(store.shard_indices(whole.names, options.shard))
 
     def images_of(part: Dataset) -> _Images:
@@ -93,11 +75,10 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         scale=list(scales),
         rectify=rectify,
         settings=setting_texts(own),
-        averaged=averaged,
+        averaged=opened.averaged,
         **corruption_params(corruption),
     )
-    weights = store.Input.of_file(options.weights, role="weights", provenance=meta.get("provenance", ()))
-    inputs = [store.Input.of_folder(dataset.root, dataset.names, typed=dataset.typed), weights]
+    inputs = [store.Input.of_folder(dataset.root, dataset.names, typed=dataset.typed), *opened.inputs]
     inputs += corruption.inputs if corruption else []
     divided = not isinstance(empty, Probabilities)
     attributes = {"layers": list(layers), **({} if divided else {"values": "probability"})}
