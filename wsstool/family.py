@@ -26,13 +26,9 @@ class Entry:
     cost: str = ""  #: in the unit of the family, for the methods table
     presets: str = ""  #: "package.module:dict": name -> values of options, for the option ``preset``
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-<<<<<<< HEAD
     """option -> (another option, *values): the option has an effect only beside these values of the other,
     ``true`` or ``false`` of a switch."""
-=======
-    """option -> (another option, *values): the option has an effect only beside these values of the other."""
     reads: str = ""  #: further input, for which a command needs an option of its own
->>>>>>> main
 
     def load(self) -> Callable[..., Any]:
         return _named(self.target)

@@ -108,6 +108,7 @@ REFINERS = Registry(
                 "strength": ("gaussian", "true"),
                 "span": ("gaussian", "true"),
             },
+            reads="segmenter",
         ),
     },
 )
@@ -179,9 +180,7 @@ PROMPTERS = Registry(
             "1 encoding, 1 decoding per box, --sam-weights",
             only={
                 name: ("guide", "region")
-                for name in (
-                    "threshold", "points", "elastic", "gaussian", "similarity", "strength", "span"
-                )
+                for name in ("threshold", "points", "elastic", "gaussian", "similarity", "strength", "span")
             },
         ),
     },

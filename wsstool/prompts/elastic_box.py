@@ -14,9 +14,7 @@ MAJORITY = 0.5
 """Share of the pixels of a strip that must look like the object."""
 
 
-def elastic_box(
-    mask: np.ndarray, box: np.ndarray, features: np.ndarray, similarity: float
-) -> np.ndarray:
+def elastic_box(mask: np.ndarray, box: np.ndarray, features: np.ndarray, similarity: float) -> np.ndarray:
     """Move the sides of a box outwards over surroundings whose features are those of its object.
 
     f is the mean feature over the mask. A pixel looks like the object if the cosine similarity of its feature

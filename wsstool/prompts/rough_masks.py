@@ -47,9 +47,7 @@ class RoughMaskPrompts:
         if not -1 <= self.similarity <= 1:
             raise UsageError(f"sam needs a similarity in [-1, 1], not {self.similarity:g}")
         if not 0 < self.strength < math.inf or not 0 < self.span < math.inf:
-            raise UsageError(
-                f"sam needs strength and span above 0, not {self.strength:g} and {self.span:g}"
-            )
+            raise UsageError(f"sam needs strength and span above 0, not {self.strength:g} and {self.span:g}")
 
     def of(self, mask: np.ndarray, image: PromptedImage, box: np.ndarray | None = None) -> Prompt:
         """Derive the prompt of one object.

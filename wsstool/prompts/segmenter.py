@@ -97,9 +97,7 @@ class FilledBoxes:
         """Return the same feature everywhere."""
         return np.ones((1, *state), np.float32)
 
-    def masks(
-        self, state: tuple[int, int], prompts: Iterable[Prompt]
-    ) -> Iterator[tuple[np.ndarray, float]]:
+    def masks(self, state: tuple[int, int], prompts: Iterable[Prompt]) -> Iterator[tuple[np.ndarray, float]]:
         """Yield the filled box of each prompt, with a predicted IoU of 1."""
         for prompt in prompts:
             yield box_mask(prompt.box, state), 1.0

@@ -229,9 +229,7 @@ def load_sam(folder: Path, device: torch.device) -> Sam:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     try:
-        network, report = SamModel.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True
-        )
+        network, report = SamModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     except Exception as error:  # transformers raises whatever its readers raise
         why = str(error).strip().partition("\n")[0]
         raise BadInputError(f"the weights in '{folder}' cannot be loaded: {why}") from error

@@ -120,7 +120,10 @@ class MaskMaker:
         image = np.zeros((8, 8, 3), np.uint8)
         image[2:6, 2:6] = 255
         windows = np.array([[0, 0, 8, 8]], np.int32)
-        objects, canvas = ImageObjects((8, 8), box, windows, [ones], whole, image), np.zeros((8, 8), np.float32)
+        objects, canvas = (
+            ImageObjects((8, 8), box, windows, [ones], whole, image),
+            np.zeros((8, 8), np.float32),
+        )
         _ = self.prompted(objects, [0]) if self.prompts else self.mask(objects, 0, canvas)
 
     def mask(self, image: ImageObjects, k: int, canvas: np.ndarray) -> tuple[np.ndarray, str]:

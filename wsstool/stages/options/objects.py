@@ -152,7 +152,9 @@ class SelectOptions(
         super().__post_init__()
         _ = self.method_settings
         if self.prompts and self.sam_weights is None:
-            raise UsageError(f"--method {self.method} needs --sam-weights FOLDER, a checkpoint of the network")
+            raise UsageError(
+                f"--method {self.method} needs --sam-weights FOLDER, a checkpoint of the network"
+            )
 
     @property
     def prompts(self) -> bool:

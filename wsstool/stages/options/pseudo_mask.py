@@ -104,7 +104,6 @@ class ClassMapOptions(Labelling, Refinement, FeatureNetwork, PromptableNetwork):
         at_least=0,
         at_most=1,
     )
-<<<<<<< HEAD
     device: str = redeclared(
         FeatureNetwork,
         "device",
@@ -112,7 +111,7 @@ class ClassMapOptions(Labelling, Refinement, FeatureNetwork, PromptableNetwork):
         unused=Unused(
             lambda o: not o.reads_features and not o.prompts, "without a refiner that runs a network"
         ),
-=======
+    )
     ignore_below: float = option(
         0.0,
         "ignore object pixels on which all class maps, unrefined, are below this share of the greatest value "
@@ -121,7 +120,6 @@ class ClassMapOptions(Labelling, Refinement, FeatureNetwork, PromptableNetwork):
         at_least=0,
         at_most=1,
         key="changed",
->>>>>>> main
     )
     layer: list[str] | None = option(
         None, "layer of the input to use; repeatable; default: all, one label map each", panel=METHOD
