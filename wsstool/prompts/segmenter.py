@@ -47,10 +47,7 @@ class Segmenter(Protocol):
         """Return the (F, h, w) float32 features of the image, which cover it."""
 
     def masks(self, state: Any, prompts: Iterable[Prompt]) -> Iterator[tuple[np.ndarray, float]]:
-        """Yield an (H, W) bool mask and its predicted IoU in [0, 1] for each prompt, in order.
-
-        Either all prompts have a mask or none.
-        """
+        """Yield an (H, W) bool mask and its predicted IoU in [0, 1] for each prompt, in order."""
 
 
 class PromptedImage:

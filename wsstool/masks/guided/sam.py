@@ -30,9 +30,9 @@ def sam(
     """Replace the rough masks of the classes by masks of Segment Anything (SAM) that agree with them.
 
     Each pixel has the class of its best score. Every connected part of a class other than the background
-    gives a prompt: its box and what ``RoughMaskPrompts`` derives from it. The mask of SAM replaces the part if
-    their IoU is at least ``agreement``; otherwise the part stays as it is. Where masks and parts of different
-    classes meet, the one with the higher mean score of its class over the rough part wins.
+    gives a prompt: its box and what ``RoughMaskPrompts`` derives from it. The mask of SAM replaces the part
+    if their IoU is at least ``agreement``; otherwise the part stays as it is. Where masks and parts of
+    different classes meet, the one with the higher mean score of its class over the rough part wins.
 
     Args:
         scores: (K, H, W) float32 in [0, 1], background included.

@@ -25,9 +25,6 @@ from wsstool.types import IMAGENET_MEAN, IMAGENET_STD
 BATCH = 16
 """Prompts per pass of the decoder; constant, so that results do not depend on the memory of a machine."""
 
-PADDING = -10
-"""Label of points that only fill up a batch."""
-
 CONFIG = "config.json"
 WEIGHTS = (
     ("model*.safetensors", "model.safetensors.index.json"),
@@ -110,24 +107,25 @@ class Sam:
         """
         waiting = iter(prompts)
         while batch := list(islice(waiting, BATCH)):
-            with self._lock:
-                logits, scores = self._decoded(state, batch)
-            for one, score in zip(logits, scores.tolist(), strict=True):
+            found: dict[int, tuple[Tensor, float]] = {}
+            for alike in _alike(batch):
+                with self._lock:
+                    logits, scores = self._decoded(state, [batch[k] for k in alike])
+                found |= dict(zip(alike, zip(logits, scores.tolist(), strict=True), strict=True))
+            for k in range(len(batch)):
+                one, score = found[k]
                 yield self._mask(one, state), min(max(score, 0.0), 1.0)
 
     @torch.no_grad()
     def _decoded(self, state: Encoded, prompts: list[Prompt]) -> tuple[Tensor, Tensor]:
-        """Return logits of the best masks, (N, l, l), and their predicted IoUs, (N,)."""
+        """Return logits of the best masks, (N, l, l), and their predicted IoUs, (N,), of prompts alike."""
         ratio = np.array(state.scaled[::-1]) / np.array(state.size[::-1])
         given: dict[str, Any] = {
             "input_boxes": np.stack([one.box.reshape(2, 2) * ratio for one in prompts]).reshape(-1, 1, 4)
         }
-        if most := max(len(one.points) for one in prompts):
-            given["input_points"] = np.zeros((len(prompts), 1, most, 2))
-            given["input_labels"] = np.full((len(prompts), 1, most), PADDING)
-            for k, one in enumerate(prompts):
-                given["input_points"][k, 0, : len(one.points)] = one.points * ratio
-                given["input_labels"][k, 0, : len(one.points)] = one.on_object
+        if len(prompts[0].points):
+            given["input_points"] = np.stack([one.points * ratio for one in prompts])[:, None]
+            given["input_labels"] = np.stack([one.on_object for one in prompts])[:, None]
         tensors = {
             name: torch.as_tensor(value, dtype=torch.int64 if name == "input_labels" else torch.float32)
             for name, value in given.items()
@@ -171,6 +169,14 @@ def _scaled(size: tuple[int, int], side: int) -> tuple[int, int]:
     """
     scale = side / max(size)
     return max(1, int(size[0] * scale + 0.5)), max(1, int(size[1] * scale + 0.5))
+
+
+def _alike(prompts: list[Prompt]) -> Iterable[list[int]]:
+    """Group prompts that can share a pass: points that only fill up a batch would change the masks."""
+    groups: dict[tuple[int, bool], list[int]] = {}
+    for k, one in enumerate(prompts):
+        groups.setdefault((len(one.points), one.mask is None), []).append(k)
+    return groups.values()
 
 
 def check_installed() -> None:
@@ -236,7 +242,7 @@ def load_sam(folder: Path, device: torch.device) -> Sam:
     wrong = sorted({*report["missing_keys"], *(one[0] for one in report["mismatched_keys"])})
     if wrong:
         raise BadInputError(
-            f"the weights in '{folder}' are not those of its {CONFIG}: {len(wrong)} tensors are missing or of "
-            f"another size, such as {wrong[0]}"
+            f"the weights in '{folder}' are not those of its {CONFIG}: {len(wrong)} tensors are missing or "
+            f"of another size, such as {wrong[0]}"
         )
     return Sam(network.float(), device)

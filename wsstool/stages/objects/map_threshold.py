@@ -23,7 +23,8 @@ def check_has_threshold(maker: MaskMaker, inputs: SelectInputs) -> None:
         raise UsageError(f"--threshold auto: method '{maker.name}' has no threshold")
     if maker.guide != "region" or not maker.takes_map:
         raise UsageError(
-            "--threshold auto needs maps that show regions; for --method greedy and sam add --set guide=region"
+            "--threshold auto needs maps that show regions; for the methods greedy and sam add "
+            "--set guide=region"
         )
     if inputs.maps is None:
         raise UsageError("--threshold auto needs maps; name the contour file with --contour")
