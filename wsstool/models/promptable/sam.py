@@ -182,7 +182,9 @@ def _alike(prompts: list[Prompt]) -> Iterable[list[int]]:
 def check_installed() -> None:
     """Raise MissingInputError if the package of the extra ``sam`` is missing."""
     if find_spec("transformers") is None:
-        raise MissingInputError("Segment Anything needs transformers: pip install 'wsstool[sam]'")
+        raise MissingInputError(
+            "Segment Anything needs transformers, which is not installed: pip install 'wsstool[sam]'"
+        )
 
 
 def checkpoint_files(folder: Path) -> list[str]:
