@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -77,7 +78,9 @@ class PromptedImage:
 
     def masks(self, prompts: Iterable[Prompt]) -> Iterator[tuple[np.ndarray, float]]:
         """Yield an (H, W) bool mask and its predicted IoU for each prompt, in order."""
-        return self._segmenter.masks(self._state, prompts)
+        waiting = iter(prompts)
+        for first in waiting:  # without a prompt the image is not encoded
+            yield from self._segmenter.masks(self._state, chain([first], waiting))
 
 
 class FilledBoxes:

@@ -1,10 +1,14 @@
-"""Checkpoints of tiny random networks of Segment Anything."""
+"""Checkpoints of Segment Anything: of tiny random networks, and of none."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 import torch
+
+from tests.masks.guides import Colours
+from wsstool.stages.networks import promptable
 
 SIDE = 64
 """Side of the square that the tiny network sees."""
@@ -38,3 +42,14 @@ def write_tiny_sam(folder: Path, seed: int = 1) -> Path:
                 one.normal_(std=0.9 / one[0].numel() ** 0.5 if one.dim() > 1 else 0.1)
     model.save_pretrained(folder)
     return folder
+
+
+def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch, *, content: bytes = b"") -> tuple[Path, Colours]:
+    """Write an empty checkpoint that opens as a segmenter by colours, with or without transformers."""
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "sam"}')
+    (folder / "model.safetensors").write_bytes(content)
+    colours = Colours()
+    monkeypatch.setattr(promptable, "check_installed", lambda: None)
+    monkeypatch.setattr(promptable, "load_sam", lambda folder, device: colours)
+    return folder, colours
