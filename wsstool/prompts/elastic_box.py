@@ -59,7 +59,7 @@ def _alike(mask: np.ndarray, features: np.ndarray) -> np.ndarray:
     rows = (np.arange(height) + 0.5) * features.shape[1] / height
     columns = (np.arange(width) + 0.5) * features.shape[2] / width
     grid = np.ix_(rows.astype(int), columns.astype(int))
-    cells = np.ravel_multi_index(grid, features.shape[1:])  # the cell of every pixel
+    cells = np.asarray(np.ravel_multi_index(grid, features.shape[1:]))  # the cell of every pixel
     flat = features.reshape(len(features), -1).astype(np.float64)
     weights = np.bincount(cells[mask], minlength=flat.shape[1])
     mean = flat @ weights

@@ -201,8 +201,9 @@ def _placed(image: ImageObjects, rows: Sequence[int]) -> Iterator[np.ndarray]:
     """Yield the maps of some boxes at their place in the image, (H, W) float32."""
     for k in rows:
         x0, y0, x1, y1 = image.windows[k].tolist()
-        placed = np.zeros(image.size, np.float32)
-        placed[y0:y1, x0:x1] = np.nan_to_num(image.maps[k], nan=0.0)
+        placed, prior = np.zeros(image.size, np.float32), image.maps[k]
+        assert prior is not None
+        placed[y0:y1, x0:x1] = np.nan_to_num(prior, nan=0.0)
         yield placed
 
 
