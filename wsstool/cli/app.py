@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("tools.check:check", "Files"),
     "cat": ("tools.cat:cat", "Files"),
     "merge": ("tools.merge:merge", "Files"),
+    "average": ("tools.average:average", "Files"),
     "cache": ("tools.cache:cache", "Files"),
     "methods": ("tools.methods:methods", "Reference and setup"),
     "recipe": ("tools.recipe:recipe", "Reference and setup"),
