@@ -30,9 +30,8 @@ def say_padding(network: nn.Module | Features, sizes: np.ndarray, messages: Mess
         return
     padded = int(((sizes % STRIDE != 0).any(1) & (sizes >= LEAST_SIDE).all(1)).sum())
     if padded:
-        by_stem = isinstance(
-            network, FanClassifier | DeepLabV3Plus | Features
-        )  # the others are padded before it
+        # the others are padded before their stem
+        by_stem = isinstance(network, FanClassifier | DeepLabV3Plus | Features)
         how = "with the mean colour" if by_stem else "by repeating the border"
         messages.say(
             f"{network.backbone.arch} pads {padded} of {len(sizes)} images at the right and bottom "  # type: ignore[union-attr]
