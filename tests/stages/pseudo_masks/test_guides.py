@@ -173,7 +173,7 @@ class TestBadInput:
     def test_regions_are_needed(self, toy, tmp_path):
         with pytest.raises(UsageError, match="--refine regions needs region proposals: give --regions FILE"):
             masks(toy, tmp_path / "m.h5", refine="regions")
-        with pytest.raises(UsageError, match="give --regions FILE to 'wsstool pseudo-mask'"):
+        with pytest.raises(UsageError, match="--refine regions: choose from crf"):
             predict(toy, weights=toy / "c.pth", refine="regions", output=tmp_path / "m.h5")
 
     def test_regions_that_nothing_reads(self, toy, tmp_path):
