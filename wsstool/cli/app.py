@@ -13,6 +13,7 @@ import typer
 
 from wsstool import __version__
 from wsstool.cli.help_text import PanelCommand, summary
+from wsstool.cli.interrupts import repeat_ignored
 from wsstool.cli.printed import print_message
 from wsstool.cli.run import as_command
 from wsstool.cli.usage_errors import OneSentence
@@ -106,6 +107,7 @@ def _occupy_closed_descriptors() -> None:
 def main() -> None:
     """Entry point of the ``wsstool`` script."""
     _occupy_closed_descriptors()
+    repeat_ignored()
     first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
     try:
         program([first] if first in COMMANDS else COMMANDS)(prog_name="wsstool")

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from wsstool.errors import BadInputError, MissingInputError
-from wsstool.models.backbones import TORCHVISION
+from wsstool.pretrained.published_files import ADDRESS, TORCHVISION_FILES
 
 OWN_CATALOGUE = "catalogue.toml"
 """File in the weights folder that adds entries, such as those of a mirror: one table per name."""
@@ -68,7 +68,7 @@ def catalogue(folder: Path) -> dict[str, Entry]:
     Raises:
         BadInputError: the own catalogue is not TOML, or an entry lacks a value or has a wrong one.
     """
-    return {**packaged(), **_of_torchvision(), **_own(folder / OWN_CATALOGUE)}
+    return {**packaged(), **of_torchvision(), **_own(folder / OWN_CATALOGUE)}
 
 
 def entry_named(name: str, entries: Mapping[str, Entry]) -> Entry:
@@ -99,18 +99,19 @@ def packaged() -> dict[str, Entry]:
     }
 
 
-def _of_torchvision() -> dict[str, Entry]:
-    """The first weights that torchvision published for each backbone: those that papers start from."""
-    from torchvision.models import get_model_weights  # loads torch's compiler
-
-    found = {}
-    for name, theirs in TORCHVISION.items():
-        weights = get_model_weights(theirs)["IMAGENET1K_V1"]  # type: ignore[index]
-        file = Path(urlsplit(weights.url).path).name
-        size = round(weights.meta["_file_size"] * 1e6)
-        digits = file.removesuffix(".pth").rpartition("-")[2]  # torchvision publishes 8 digits, in the name
-        found[name] = Entry(name, file, digits, "BSD-3-Clause", size, url=weights.url)
-    return found
+def of_torchvision() -> dict[str, Entry]:
+    """Return the first weights that torchvision published for each backbone: those that papers start from."""
+    return {
+        name: Entry(
+            name,
+            file,
+            file.removesuffix(".pth").rpartition("-")[2],  # 8 digits are all that is published
+            "BSD-3-Clause",
+            size,
+            url=ADDRESS + file,
+        )
+        for name, (file, size) in TORCHVISION_FILES.items()
+    }
 
 
 def _own(path: Path) -> dict[str, Entry]:

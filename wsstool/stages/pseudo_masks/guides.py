@@ -68,8 +68,10 @@ def open_guides(header: store.Header, options: ClassMapOptions, messages: Messag
         found = Guides((regions.header.as_input("regions", path=options.regions),), regions, rows)
     if "features" in needed:
         from wsstool.stages.networks.features import open_features
+        from wsstool.stages.networks.whole_tokens import say_padding
 
         features = open_features(options)
         if features is not None:
+            say_padding(features, header.sizes, messages)
             found = replace(found, inputs=(*found.inputs, *features.inputs), features=features)
     return found
