@@ -11,9 +11,19 @@ from urllib.parse import urlsplit
 
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.models.backbones import TORCHVISION
+from wsstool.models.backbones.timm_network import PREFIX as TIMM
 
 OWN_CATALOGUE = "catalogue.toml"
 """File in the weights folder that adds entries, such as those of a mirror: one table per name."""
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """A file in a repository of the Hugging Face hub, which may lie in the cache of its programs."""
+
+    repository: str
+    file: str
+    revision: str
 
 
 @dataclass(frozen=True)
@@ -23,12 +33,15 @@ class Entry:
     Attributes:
         name: of the backbone, or of the user's choice in an own catalogue.
         file: name of the file in the weights folder.
-        sha256: digest of the file, or its first digits, at least 8, where no more is published.
+        sha256: digest of the file, or its first digits, at least 8, where no more is published; '' where
+            nothing is.
         licence: of the weights.
         bytes: size of the file; None: not stated.
         url: where ``pull`` gets the file; None: it is part of a Python package.
         package: Python package that contains the file, by the name under which it is imported.
         trained_on: the labels that the weights have seen.
+        hub: where the file lies in the hub, if it does.
+        other_files: names under which other programs keep these weights.
     """
 
     name: str
@@ -39,6 +52,8 @@ class Entry:
     url: str | None = None
     package: str | None = None
     trained_on: str = "ImageNet-1k, image-level labels"
+    hub: HubFile | None = None
+    other_files: tuple[str, ...] = ()
 
 
 _LITE = {
@@ -67,13 +82,18 @@ def catalogue(folder: Path) -> dict[str, Entry]:
 
 
 def entry_named(name: str, entries: Mapping[str, Entry]) -> Entry:
-    """Return the entry of a name.
+    """Return the entry of a name, which may also be that of a network of timm.
 
     Raises:
         MissingInputError: there is none; the nearest names are given.
+        UsageError: timm has no such network, or is not installed.
     """
     if name in entries:
         return entries[name]
+    if name.startswith(TIMM):
+        from wsstool.pretrained.timm_weights import timm_entry  # imports the networks
+
+        return timm_entry(name)
     near = get_close_matches(name, entries, 3, 0.6)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise MissingInputError(f"no pretrained weights '{name}'{hint} ('wsstool weights list' shows all)")

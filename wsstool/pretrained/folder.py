@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
-from wsstool.pretrained.catalogue import Entry, catalogue
+from wsstool.pretrained.catalogue import TIMM, Entry, catalogue, entry_named
 
 VARIABLE = "WSSTOOL_WEIGHTS"
 
@@ -23,13 +23,30 @@ def weights_folder() -> Path:
 
 
 def find(entry: Entry, folder: Path) -> Path | None:
-    """Return the file of an entry in ``folder``, its Python package or torch's cache; None: not here."""
+    """Return the file of an entry in ``folder``, its Python package or a cache of downloads; None: not here."""
     places = [folder]
     if entry.package and (spec := find_spec(entry.package)) and spec.origin:
         places.append(Path(spec.origin).parent / "models")
-    home = os.environ.get("TORCH_HOME", os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "torch"))
-    places.append(Path(home).expanduser() / "hub" / "checkpoints")
-    return next((path for place in places if (path := place / entry.file).is_file()), None)
+    places.append(Path(os.environ.get("TORCH_HOME") or _cache("torch")) / "hub" / "checkpoints")
+    paths = [place.expanduser() / file for place in places for file in (entry.file, *entry.other_files)]
+    return next((path for path in [*paths, *_in_hub_cache(entry)] if path.is_file()), None)
+
+
+def _cache(name: str) -> Path:
+    """Return the folder in which another program keeps what it fetched."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / name
+
+
+def _in_hub_cache(entry: Entry) -> list[Path]:
+    """Return where the hub's own programs would have put the file of an entry."""
+    if entry.hub is None:
+        return []
+    home = Path(os.environ.get("HF_HOME") or _cache("huggingface"))
+    cache = Path(os.environ.get("HF_HUB_CACHE") or home / "hub").expanduser()
+    repository = cache / f"models--{entry.hub.repository.replace('/', '--')}"
+    reference = repository / "refs" / entry.hub.revision
+    commit = reference.read_text().strip() if reference.is_file() else entry.hub.revision
+    return [repository / "snapshots" / commit / entry.hub.file]
 
 
 def present(entry: Entry, folder: Path) -> Path:
@@ -52,16 +69,22 @@ def named_weights(init: Path, arch: str) -> Path:
     """Return the file that ``--init`` names: the file itself, or pretrained weights by their name.
 
     Args:
-        init: a file; ``imagenet``, for the weights of the backbone of ``arch``; or the name of an entry.
+        init: a file; ``imagenet``, for the weights of the backbone of ``arch``, of timm's networks those that
+            timm prefers or that the name's tag names; the name of an entry; or ``timm:NAME``.
         arch: a backbone, or HEAD-BACKBONE.
 
     Raises:
         MissingInputError: neither a file nor an entry, or the file of the entry is not on this machine.
+        UsageError: timm has no such network, or is not installed.
     """
     name, folder = str(init), weights_folder()
     if init.is_file() or init.name != name:
         return init
     entries = catalogue(folder)
+    if name == "imagenet" and TIMM in arch:
+        name = arch[arch.index(TIMM) :]
+    if name.startswith(TIMM):
+        return present(entry_named(name, entries), folder)
     if name == "imagenet":
         fitting = [one for one in entries if arch == one or arch.endswith(f"-{one}")]
         if not fitting:
@@ -92,18 +115,27 @@ def pull(entry: Entry, folder: Path) -> Path:
 def verify(entry: Entry, path: Path) -> str:
     """Return the SHA-256 of a file.
 
+    Where no digest is published, the one that the file's name states counts, and the names and shapes of the
+    weights.
+
     Raises:
-        BadInputError: it is not that of the catalogue.
+        BadInputError: it is not that of the catalogue, or the weights are those of another network.
     """
+    wanted = entry.sha256
+    if not wanted:
+        from wsstool.pretrained.timm_weights import check_fit, stated_digest  # imports the networks
+
+        wanted = stated_digest(path)
+        check_fit(entry, path)
     try:
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
-    if not found.startswith(entry.sha256):
+    if not found.startswith(wanted):
         raise BadInputError(
             f"'{path}' does not contain the weights of {entry.name}: its SHA-256 starts with {found[:8]}, "
-            f"not {entry.sha256[:8]}; remove it and run 'wsstool weights pull {entry.name}'"
+            f"not {wanted[:8]}; remove it and run 'wsstool weights pull {entry.name}'"
         )
     return found
 
@@ -118,7 +150,7 @@ def _fetched(entry: Entry, folder: Path) -> Path:
         raise CannotWriteError(f"cannot write '{folder}': {error.strerror}") from error
     try:
         # writes a temporary file and renames it after the comparison
-        download_url_to_file(str(entry.url), str(path), entry.sha256, progress=False)
+        download_url_to_file(str(entry.url), str(path), entry.sha256 or None, progress=False)
     except RuntimeError as error:
         raise BadInputError(
             f"{entry.url} does not contain the weights of {entry.name}: another SHA-256 than "

@@ -139,6 +139,16 @@ def timm_backbone(arch: str, outputs: int = 0) -> TimmBackbone:
     Source:
         Wightman, "PyTorch Image Models" (Apache-2.0); the papers are those of its networks.
     """
+    name = timm_name(arch)
+    return TimmBackbone(name, _network(name, num_classes=outputs))
+
+
+def timm_name(arch: str) -> str:
+    """Return the name of timm in ``timm:NAME``, after a check that timm has such a network.
+
+    Raises:
+        UsageError: timm is not installed, or it has no such network.
+    """
     if find_spec("timm") is None:
         raise UsageError(f"{arch} needs timm, which is not installed: pip install 'wsstool[timm]'")
     name = arch.removeprefix(PREFIX)
@@ -149,7 +159,7 @@ def timm_backbone(arch: str, outputs: int = 0) -> TimmBackbone:
     if not timm.is_model(name.partition(".")[0]):
         near = get_close_matches(name, timm.list_models(), 5, 0.5)
         raise UsageError(f"timm has no network '{name}'; the nearest are: {', '.join(near) or 'none'}")
-    return TimmBackbone(name, _network(name, num_classes=outputs))
+    return name
 
 
 def _network(name: str, *, num_classes: int = 0, **options: Any) -> nn.Module:
