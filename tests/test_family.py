@@ -1,8 +1,10 @@
 """The options of a method, typed as texts on the command line."""
 
 import pytest
+from typer.testing import CliRunner
 
 from wsstool import registry
+from wsstool.cli.app import app
 from wsstool.errors import UsageError
 from wsstool.family import Registry, setting_texts
 from wsstool.registry import NMS, PROPOSALS, REFINERS
@@ -52,3 +54,17 @@ def test_defaults_can_be_typed(family, method):
     presets = {"preset"}  # stands for other options
     defaults = {k: p.default for k, p in family.own_options(method).items() if k not in presets}
     assert family.settings(method, setting_texts(defaults)) == defaults
+
+
+@pytest.mark.parametrize("family", [REFINERS, PROPOSALS])
+def test_methods_state_what_else_they_read(family):
+    for name, entry in family.entries().items():
+        taken = [what for what in ("regions", "features") if family.takes(name, what)]
+        assert [entry.reads] == (taken or [""]), name
+
+
+def test_refiners_that_need_another_option_are_for_pseudo_mask_alone():
+    refused = CliRunner().invoke(app, ["predict", "data", "--weights", "seg.pth", "--refine", "affinity"])
+    assert refused.exit_code == 2 and "not one of 'crf', 'random-walk', 'pamr'" in refused.stderr
+    shown = CliRunner().invoke(app, ["pseudo-mask", "c.h5", "--refine", "affinity", "--show-config"])
+    assert shown.exit_code == 0 and 'refine = ["affinity"]' in shown.stdout

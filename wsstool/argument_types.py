@@ -90,6 +90,18 @@ def bound(
         raise ArgumentError(str(error)) from None
 
 
+def choices_of(hint: Any) -> tuple[str, ...]:
+    """Return the values of a ``Literal`` in a type, such as ``list[Literal["a", "b"]] | None``; else none."""
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return tuple(choice for part in get_args(hint) for choice in choices_of(part))
+
+
+def holds(hint: Any, kind: type) -> bool:
+    """Return whether a type, such as ``list[Path] | None``, has values of this kind."""
+    return hint is kind or any(holds(part, kind) for part in get_args(hint))
+
+
 def _converted(value: Any, hint: Any) -> Any:
     origin, parts = get_origin(hint), get_args(hint)
     if hint in (Any, object):

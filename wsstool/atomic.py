@@ -1,16 +1,20 @@
-"""Write files and folders whole or not at all: beside the target, synced to the disk, then renamed."""
+"""Write files and folders whole or not at all, and never over an input.
+
+A file is written beside its target, synced to the disk, then renamed.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 from pathlib import Path
 
-from wsstool.errors import CannotWriteError
+from wsstool.errors import CannotWriteError, UsageError
 
 _MARK = "-wsstool-"
 """Part of the name of every temporary folder."""
@@ -161,6 +165,39 @@ def write_errors(target: object) -> Iterator[None]:
             raise cause from None
         why = getattr(cause, "strerror", None) or str(cause).partition("\n")[0]
         raise CannotWriteError(f"cannot write '{target}': {why}") from error
+
+
+def check_no_input_is_written(
+    output: object, inputs: Iterable[object], folders: Iterable[str] = ("",), shown: str = "-o"
+) -> None:
+    """Check that an output is none of the inputs, under whatever name: a link to one is the same file.
+
+    Args:
+        output: path; None and ``-`` are standard output. Pipes and devices may be read and written at once.
+        inputs: paths, also as ``NAME=PATH`` or ``PATH:COLUMN``; None and ``-`` are standard input.
+        folders: in which relative inputs may lie.
+        shown: option that names the output, for the message.
+
+    Raises:
+        UsageError: it is one of them.
+    """
+    written = _status(str(output)) if output is not None and str(output) != "-" else None
+    if written is None or not (stat.S_ISREG(written.st_mode) or stat.S_ISDIR(written.st_mode)):
+        return
+    for one in inputs:
+        text = "" if one is None else str(one)
+        spellings = {text, text.partition("=")[2], text.rpartition(":")[0]} - {""}
+        candidates = [os.path.join(folder, path) for path in spellings for folder in folders]
+        if any((read := _status(path)) and os.path.samestat(read, written) for path in candidates):
+            same = "" if text == str(output) else f" '{one}'"
+            raise UsageError(f"{shown} {output} is the input{same}; name another output")
+
+
+def _status(path: str) -> os.stat_result | None:
+    try:
+        return os.stat(path)
+    except (OSError, ValueError):
+        return None
 
 
 def _first(error: BaseException) -> BaseException:

@@ -27,6 +27,7 @@ class Entry:
     presets: str = ""  #: "package.module:dict": name -> values of options, for the option ``preset``
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """option -> (another option, *values): the option has an effect only beside these values of the other."""
+    reads: str = ""  #: further input, for which a command needs an option of its own
 
     def load(self) -> Callable[..., Any]:
         return _named(self.target)

@@ -24,9 +24,10 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_type_hints
 
-from wsstool.argument_types import as_type
+from wsstool.argument_types import as_type, choices_of, holds
+from wsstool.atomic import check_no_input_is_written
 from wsstool.errors import MissingInputError, UsageError
 from wsstool.family import foreign_methods
 from wsstool.registry import REGISTRIES
@@ -118,7 +119,8 @@ def option(
             options that came when results without them were already stored.
         unused: when the option does nothing. It is then neither in the key nor without a warning if typed.
         exists: whether a value is a file or folder that must be there; default: a ``Path`` outside the panel
-            ``Output`` is. ``named``: it may also be a name, without folder and file ending.
+            ``Output`` is. False: a path that the stage looks for. ``named``: it may also be a name, without
+            folder and file ending.
     """
     spellings = (spelling,) if isinstance(spelling, str) else spelling
     conditions = (unused,) if isinstance(unused, Unused) else unused
@@ -131,6 +133,8 @@ def option(
 
 def redeclared(owner: type[Options], name: str, default: Any, **changes: Any) -> Any:
     """Declare an inherited option with another default, help or condition."""
+    if isinstance(one := changes.get("unused"), Unused):
+        changes["unused"] = (one,)
     declared = replace(owner.declarations()[name], **changes)
     return field(default=MISSING if default is ... else default, metadata={"declaration": declared})
 
@@ -169,11 +173,12 @@ class Options:
 
         Raises:
             MissingInputError: one is not there.
+            UsageError: one would be overwritten, see ``check_outputs``.
         """
-        types = get_type_hints(type(self))
-        folders = ("", str(getattr(self, "data", "")))
+        self.check_outputs()
+        types, folders = get_type_hints(type(self)), self._folders()
         for name, declared in self.declarations().items():
-            is_input = declared.panel != "Output" and _holds(types[name], Path)
+            is_input = declared.panel != "Output" and holds(types[name], Path)
             must_exist = is_input if declared.exists is None else declared.exists
             if not must_exist or self.unused(name):
                 continue
@@ -184,6 +189,31 @@ class Options:
                 if not _is_there(str(one), folders):
                     shown = "" if declared.positional else f"{spelled(self, name)}: "
                     raise MissingInputError(f"{shown}there is no file or folder '{one}'")
+
+    def check_outputs(self) -> None:
+        """Check that no file or folder is both read and written.
+
+        Raises:
+            UsageError: an output is one of the inputs, under whatever name.
+        """
+        types = get_type_hints(type(self))
+        inputs: list[Any] = []
+        outputs: dict[str, Any] = {}
+        for name, declared in self.declarations().items():
+            is_path = holds(types[name], Path) or declared.positional or declared.exists is not None
+            value = getattr(self, name)
+            if not is_path or value is None or self.unused(name):
+                continue
+            if declared.panel == "Output" and not declared.positional:
+                outputs[spelled(self, name) if name != "output" else "-o"] = value
+            else:
+                inputs += value if isinstance(value, list) else [value]
+        for shown, output in outputs.items():
+            check_no_input_is_written(output, inputs, self._folders(), shown)
+
+    def _folders(self) -> tuple[str, str]:
+        """Return the folders in which a relative input may lie."""
+        return "", str(getattr(self, "data", ""))
 
     def _method_names(self, values: Mapping[str, Any]) -> list[Any]:
         """The values, by the name that is typed, of the options that choose methods."""
@@ -269,7 +299,9 @@ def takes(options: type[Options]) -> Callable[[Function], Function]:
                 return function(*given, messages=messages, **named)
             if len(given) > len(positional):
                 raise TypeError(f"{function.__name__} takes {len(positional)} positional arguments")
-            return function(options(**dict(zip(positional, given, strict=False)), **named), messages=messages)
+            made = options(**dict(zip(positional, given, strict=False)), **named)
+            made.check_outputs()
+            return function(made, messages=messages)
 
         call.__signature__ = signature(options)  # type: ignore[attr-defined]
         return call  # type: ignore[return-value]
@@ -286,18 +318,6 @@ def signature(options: type[Options]) -> inspect.Signature:
         default = inspect.Parameter.empty if one.default is MISSING else one.default
         made.append(inspect.Parameter(one.name, kind, default=default, annotation=types[one.name]))
     return inspect.Signature(made)
-
-
-def choices_of(hint: Any) -> tuple[str, ...]:
-    """The values of a ``Literal`` in a type, such as ``list[Literal["a", "b"]] | None``; else none."""
-    if get_origin(hint) is Literal:
-        return get_args(hint)
-    return tuple(choice for part in get_args(hint) for choice in choices_of(part))
-
-
-def _holds(hint: Any, kind: type) -> bool:
-    """Whether a type, such as ``list[Path] | None``, has values of this kind."""
-    return hint is kind or any(_holds(part, kind) for part in get_args(hint))
 
 
 def _is_name(text: str) -> bool:

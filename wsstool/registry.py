@@ -90,12 +90,14 @@ REFINERS = Registry(
             "wsstool.masks.guided.affinity:affinity",
             "Ahn and Kwak, CVPR 2018",
             "1 forward pass, 1 matrix product",
+            reads="features",
         ),
         "regions": Entry(
             "wsstool.masks.guided.region_vote:region_vote",
             "Chen et al., 2023 (sepl)",
             "one sum per region, --regions",
             only={"inside": ("vote", "sepl"), "covering": ("vote", "sepl")},
+            reads="regions",
         ),
     },
 )
@@ -207,7 +209,12 @@ PROPOSALS = Registry(
             "wsstool.proposals.flat:felzenszwalb", "Felzenszwalb and Huttenlocher, IJCV 2004", "5 partitions"
         ),
         "slic": Entry("wsstool.proposals.flat:slic", "Achanta et al., PAMI 2012", "5 partitions"),
-        "ncut": Entry("wsstool.proposals.ncut:ncut", "Wang et al., CVPR 2022 and 2023", "3 eigenvectors"),
+        "ncut": Entry(
+            "wsstool.proposals.ncut:ncut",
+            "Wang et al., CVPR 2022 and 2023",
+            "3 eigenvectors",
+            reads="features",
+        ),
     },
 )
 

@@ -84,7 +84,41 @@ def test_wrong_values(folder, line, wrong):
 @pytest.mark.parametrize(
     "line",
     [
+        "pseudo-mask c.h5 -o c.h5",
+        "pseudo-mask c.h5 -o ./link.h5",
+        "pseudo-mask hard.h5 -o c.h5",
+        "pseudo-mask p.h5 --refine regions --regions c.h5 -o link.h5",
+        "select p.h5 --contour c.h5 -o data/../c.h5",
+        "nms p.h5 c.h5 -o link.h5",
+        "eval p.h5 --against c.h5 -o c.h5",
+        "eval p.h5 --group c.h5:patient -o c.h5",
+        "eval p.h5 --truth data --split c.h5 -o c.h5",
+        "report A=c.h5 -o c.h5",
+        "report p.h5 --twin B=c.h5 -o link.h5",
+        "report p.h5 --log c.h5 -o c.h5",
+        "export data -o data",
+        "cam data --weights c.h5 -o c.h5",
+        "train-cls data --init c.h5 -o c.h5",
+        "train-contour data --boxes boxes.json -o data/boxes.json",
+        "cotrain p.h5 --val c.h5 -o c.h5",
+    ],
+)
+def test_no_input_is_overwritten(folder, line):
+    (folder / "p.h5").write_bytes(b"")
+    (folder / "link.h5").symlink_to("c.h5")
+    (folder / "hard.h5").hardlink_to("c.h5")
+    code, text = ends(line)
+    assert code == 2 and " is the input" in text and "name another output" in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
         "pseudo-mask -",
+        "pseudo-mask c.h5 -o new.h5",
+        "pseudo-mask c.h5 -o /dev/null",
+        "eval /dev/null -o /dev/null",
+        "export c.h5 --images data --format yolo -o data",  # reads no images
         "pseudo-mask c.h5 --images nowhere",  # read only if pixels are needed
         "cam data --weights w.pth --class-list cat,dog",
         "train-contour data --boxes boxes.json -o o.pth",  # in the data folder

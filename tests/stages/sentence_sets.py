@@ -90,7 +90,7 @@ def write_entries(
         stage={"selection": "predict", "contour": "contour", "mask": "pseudo-mask"}[kind],
         **{
             "params": {},
-            "inputs": [store.Input("data", {"fingerprint": "0" * 32}, str(root))],
+            "inputs": [store.Input("data", {"fingerprint": "stat:" + "0" * 32}, str(root))],
             "image_root": root,
             **header_fields,
         },

@@ -15,9 +15,10 @@ import typer
 
 from tests.test_options import program_of, runner
 from wsstool import store
+from wsstool.argument_types import choices_of
 from wsstool.cli.app import COMMANDS, app
 from wsstool.cli.declared import options_class
-from wsstool.options import Options, choices_of, spelled
+from wsstool.options import Options, spelled
 from wsstool.registry import COTRAINERS
 from wsstool.stages.options.trainers.cotrain import SELECTING, CotrainOptions
 from wsstool.stages.options.trainers.train_cls import TrainClsOptions

@@ -45,7 +45,10 @@ def test_proposals_boxes_masks_and_counts(folder, tmp_path):
             info(folder)
         return
     assert info(folder, messages=heard)["images"] == 4
-    assert "labels are not counted: " in heard.warned[0] and "--labels" not in heard.text
+    assert "labels are not counted: " in heard.warned[0] and "with --labels" in heard.warned[0]
+    assert info(folder, labels="table")["images_by_class"] == {"cat": 4}
+    with pytest.raises(UsageError, match="does not have the layout 'class-folders'"):
+        info(folder, labels="class-folders")
 
 
 def test_a_class_list_that_only_the_labels_have_is_asked_for(folder):

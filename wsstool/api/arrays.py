@@ -195,6 +195,7 @@ def label_map(
     background: str | int = "auto",
     background_threshold: float = 0.3,
     ignore_margin: float = 0.0,
+    ignore_below: float = 0.0,
     class_ids: Sequence[int] | None = None,
     **own: Any,
 ) -> np.ndarray:
@@ -212,6 +213,8 @@ def label_map(
             pixel belongs to a class with a map.
         background_threshold: score of the background where the maps have none, [0, 1].
         ignore_margin: pixels whose best score is less than this above the second become 255, [0, 1].
+        ignore_below: pixels of objects on which all maps are below this share of the greatest value become
+            255, [0, 1].
         class_ids: class id of each map of an array; None: 1, 2, ...
         own: options of the refiner or the rule.
 
@@ -263,5 +266,6 @@ def label_map(
         forbidden=known if used < 0 and given else -1,
         threshold=background_threshold,
         ignore_margin=ignore_margin,
+        ignore_below=ignore_below,
     )
     return method.label_map(data, ids, (int(size[0]), int(size[1])), pixels, ids, guides)

@@ -68,7 +68,7 @@ class RecordFile(Mapping[str, ImageRecord]):
         Raises:
             MissingInputError: it is not there; name it with ``open(path, images=...)``.
         """
-        return image_folder(self._header, self._folder, self.path)
+        return image_folder(self._header, self._folder, self.path, compared=False)
 
     def close(self) -> None:
         """Close the file; records that were read stay valid."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     ClassListFile = Path | None
     Expressions = Path | None
     Force = bool
+    Labels = Path | None
     Output = Path | None
     Source = str | None
     Split = str | None
@@ -23,6 +24,7 @@ else:
     ClassListFile = annotation(DataFolder, "class_list")
     Expressions = annotation(SentenceSource, "expressions")
     Force = annotation(Execution, "force")
+    Labels = annotation(DataFolder, "labels")
     Output = annotation(RecordOutput, "output")
     Source = annotation(RecordInput, "source")
     Split = annotation(DataFolder, "split")

@@ -58,7 +58,7 @@ def _read_file(
 ) -> tuple[str, Tags]:
     if path.is_dir():
         if folders := labelme.candidates(path):
-            return "labelme", read_labelme_tags(folders, root, classes)
+            return "labelme", read_labelme_tags(folders, path, classes, root)
         return "voc", voc.read(path, classes)
     if path.suffix == ".npy":
         return "npy", npy.read(path, classes or unnamed)

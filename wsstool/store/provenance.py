@@ -68,25 +68,37 @@ def fingerprint_file(path: Path, *, trust_mtime: bool = False) -> str:
         raise MissingInputError(f"cannot read '{path}': {error.strerror}") from error
 
 
-def fingerprint_folder(root: Path, names: Iterable[str], *, trust_mtime: bool = False) -> str:
-    """Return the hash of a sorted manifest (relative name, content hash) of files under ``root``.
+def hashed_files(root: Path, names: Iterable[str], *, trust_mtime: bool = False) -> dict[str, str]:
+    """Return the content hash of files under ``root``, see ``fingerprint_file``.
 
     A file that cannot be read, a pipe or a device (which may have no end) counts as empty: the stage reports
     it as a failed image, not as a failed run.
     """
 
-    def entry(name: str) -> list[str]:
+    def entry(name: str) -> str:
         try:
             if (Path(root) / name).exists() and not (Path(root) / name).is_file():
-                return [name, ""]
-            return [name, fingerprint_file(Path(root) / name, trust_mtime=trust_mtime)]
+                return ""
+            return fingerprint_file(Path(root) / name, trust_mtime=trust_mtime)
         except MissingInputError:
-            return [name, ""]
+            return ""
 
+    names = list(names)
     with ThreadPoolExecutor(2) as pool:
-        manifest = list(pool.map(entry, sorted(names)))
+        return dict(zip(names, pool.map(entry, names), strict=True))
+
+
+def fingerprint_of_files(hashes: Mapping[str, str], *, trust_mtime: bool = False) -> str:
+    """Return the hash of a sorted manifest (relative name, content hash)."""
+    manifest = [[name, hashes[name]] for name in sorted(hashes)]
     mark = "stat:" if trust_mtime else ""
     return mark + digest(canonical_json({"type": "wsstool-folder", "files": manifest}))
+
+
+def fingerprint_folder(root: Path, names: Iterable[str], *, trust_mtime: bool = False) -> str:
+    """Return the fingerprint of files under ``root``: of their names and content."""
+    hashes = hashed_files(root, names, trust_mtime=trust_mtime)
+    return fingerprint_of_files(hashes, trust_mtime=trust_mtime)
 
 
 @dataclass(frozen=True)

@@ -51,7 +51,7 @@ def test_a_shape_stands_in_for_missing_numbers(form, numbers):
     )
     assert [row.numbers for row in found.rows] == [numbers, (0, 0, 1, 1)]
     assert found.has_numbers.tolist() == [False, True]
-    assert found.dropped["not four finite numbers"] == 1
+    assert found.dropped == {"no pixel inside its outline": 1}
 
 
 def test_a_shape_of_another_size_is_an_error():

@@ -9,12 +9,14 @@ from PIL import Image
 
 from tests.data.folders import picture, write
 from tests.messages import Heard
+from wsstool import store
 from wsstool.data.boxes.table import read_boxes
 from wsstool.data.dataset import open_dataset
 from wsstool.data.formats.box_file import read_box_file
 from wsstool.errors import BadInputError, UsageError
 from wsstool.stages.exchange.import_masks import import_masks
 from wsstool.stages.streams.annotations import describe_annotations
+from wsstool.stages.streams.info import info
 
 SIZE = (20, 30)
 
@@ -91,13 +93,84 @@ def test_a_named_folder_or_file(tmp_path):
     assert labels is not None and labels.tolist() == [[0, 1, 1]]
 
 
-def test_equal_names_in_several_folders(tmp_path):
+@pytest.mark.parametrize("place", ["images", "labels", "elsewhere"])
+def test_equal_names_in_several_folders(tmp_path, place):
+    """Tags, boxes and the import name the images by their paths in the data folder."""
+    data = tmp_path / "data"
+    files = tmp_path / place if place == "elsewhere" else data / place
     for folder, label in (("one", "cat"), ("two", "dog")):
-        picture(tmp_path / "images" / folder / "a.png", SIZE)
-        write(tmp_path / "images" / folder / "a.json", content([shape(label, SQUARE)]))
-    dataset, table = table_of(tmp_path)
-    assert dataset.names == ("images/one/a.png", "images/two/a.png")
+        picture(data / "images" / folder / "a.png", SIZE)
+        write(files / folder / "a.json", content([shape(label, SQUARE)]))
+    names = ("images/one/a.png", "images/two/a.png")
+    heard = Heard()
+    dataset, table = table_of(data, files if place == "elsewhere" else None, heard)
+    assert dataset.names == names and not heard.warned
+    assert dataset.labels.tolist() == [[0, 1, 0], [0, 0, 1]]
     assert [table.of(i).class_ids.tolist() for i in range(2)] == [[1], [2]]
+    import_masks(files, images=data, output=tmp_path / "m.h5")
+    import_masks(files, output=tmp_path / "alone.h5")
+    with store.open_records(tmp_path / "m.h5") as reader:
+        assert reader.header.images == names
+    with store.open_records(tmp_path / "alone.h5") as reader:
+        assert reader.header.images == ("one/a.png", "two/a.png")
+
+
+def test_several_folders_of_files_for_one_of_images(tmp_path):
+    for split, name in (("train", "a"), ("val", "b")):
+        picture(tmp_path / f"images/{name}.png", SIZE)
+        write(tmp_path / f"json_{split}/{name}.json", content(SHAPES, f"{name}.png"))
+    heard = Heard()
+    dataset, table = table_of(tmp_path, messages=heard)
+    assert dataset.names == ("images/a.png", "images/b.png") and table.counts.tolist() == [3, 3]
+    assert all("left out" in text for text in heard.warned)
+    write(tmp_path / "json_val/again.json", content(SHAPES, "a.png"))
+    with pytest.raises(BadInputError, match=f"LabelMe folder '{tmp_path}' has two files about image"):
+        import_masks(tmp_path, output=tmp_path / "m.h5")
+
+
+@pytest.mark.parametrize("damaged", ["[]", "{}", "null", '{"shapes": null}', content(shapes=()) + "]"])
+def test_a_damaged_file_between_others(tmp_path, damaged):
+    for name in "ab":
+        picture(tmp_path / f"{name}.png", SIZE)
+    write(tmp_path / "a.json", content(SHAPES))
+    write(tmp_path / "b.json", content([], "b.png"))
+    assert table_of(tmp_path)[1].counts.tolist() == [3, 0]
+    write(tmp_path / "b.json", damaged)
+    with pytest.raises(BadInputError, match=r"b\.json' is not (a file of LabelMe|JSON)"):
+        open_dataset(tmp_path)
+    with pytest.raises(BadInputError, match=r"b\.json' is not (a file of LabelMe|JSON)"):
+        import_masks(tmp_path, output=tmp_path / "m.h5")
+
+
+def test_outlines_without_a_pixel(tmp_path):
+    picture(tmp_path / "a.png", SIZE)
+    empty = [[[2, 2], [2, 2], [5, 5]], [[2, 2], [4, 4], [8, 8]], [[50, 50], [60, 50], [60, 60]]]
+    write(tmp_path / "a.json", content([shape("cat", points) for points in (*empty, SQUARE)]))
+    heard = Heard()
+    _, table = table_of(tmp_path, messages=heard)
+    assert table.of(0).xyxy.tolist() == [[2, 3, 10, 9]]
+    (warning,) = heard.warned
+    assert warning.endswith("(no pixel inside its outline: 3)")
+
+
+def test_nothing_is_guessed_about_the_boxes(tmp_path):
+    """A rectangle states its corners, and a polygon needs no box: neither is worth a message."""
+    picture(tmp_path / "a.png", SIZE)
+    shapes = [shape("cat", SQUARE), shape("dog", [[1, 1], [5, 5]], "rectangle")]
+    write(tmp_path / "a.json", content(shapes))
+    heard = Heard()
+    _, table = table_of(tmp_path, messages=heard)
+    assert table.of(0).xyxy.tolist() == [[2, 3, 10, 9], [1, 1, 5, 5]]
+    assert not heard.warned and not heard.said
+
+
+def test_a_folder_of_another_image_size_is_described_with_a_warning(tmp_path):
+    picture(tmp_path / "a.png", SIZE)
+    write(tmp_path / "a.json", content(SHAPES, imageWidth=60, imageHeight=40))
+    heard = Heard()
+    found = info(tmp_path, messages=heard)
+    assert found["images_by_class"] == {"cat": 1, "dog": 1} and "boxes" not in found
+    assert any("states 60 x 40 pixels for 'a.png', but the image has 30 x 20" in t for t in heard.warned)
 
 
 def test_groups_are_one_object(tmp_path):

@@ -1,6 +1,7 @@
 """``pseudo-mask`` with regions and features: whose images they are, keys, order of refiners, bad input."""
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from wsstool.masks.guided.region_vote import region_vote
 from wsstool.masks.normalise import scores_at
 from wsstool.models.classifier import NORMALIZATIONS, build_classifier, normalise
 from wsstool.models.weights import build_from_weights, save_weights
+from wsstool.stages.inputs.tags import open_tagged
 from wsstool.stages.objects.propose import propose
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
@@ -32,6 +34,7 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images, class maps of a random network, and proposals."""
     root = write_rectangles(tmp_path_factory.mktemp("toy"), 4)
     mean, std = NORMALIZATIONS["imagenet"]
+    torch.manual_seed(0)
     meta = {"arch": "tiny", "task": "classification", "classes": list(CLASSES.names), "class_ids": [1, 2]}
     save_weights(
         root / "c.pth",
@@ -210,10 +213,43 @@ class TestBadInput:
         with pytest.raises(BadInputError, match="different content"):
             masks(toy, tmp_path / "m.h5", refine="regions", regions=tmp_path / "p.h5")
 
+    @pytest.mark.parametrize("changed", [False, True])
+    def test_proposals_of_more_images(self, toy, tmp_path, changed):
+        other = write_rectangles(tmp_path, 5)
+        if changed:
+            shutil.copy(other / "images/01.png", other / "images/02.png")
+        propose(other, output=tmp_path / "p.h5", workers=0)
+        heard = Heard()
+        with pytest.raises(BadInputError, match="different content") if changed else nullcontext():
+            pseudo_mask(
+                toy / "cams.h5",
+                output=tmp_path / "m.h5",
+                refine="regions",
+                regions=tmp_path / "p.h5",
+                messages=heard,
+            )
+        assert not any("compared" in text for text in heard.warned)
+
+    @pytest.mark.parametrize("named_by", ["option", "variable"])
+    def test_a_folder_with_other_images(self, toy, tmp_path, named_by, monkeypatch):
+        def refined(folder: Path) -> None:
+            monkeypatch.setenv("WSSTOOL_IMAGES", str(folder) if named_by == "variable" else "")
+            own = {"images": folder} if named_by == "option" else {}
+            masks(toy, tmp_path / "m.h5", refine="crf", **own)
+
+        other = write_rectangles(tmp_path, 4)
+        refined(other)
+        shutil.copy(other / "images/01.png", other / "images/02.png")
+        with pytest.raises(BadInputError, match="different content"):
+            refined(other)
+        with pytest.raises(BadInputError, match="different content"):
+            open_tagged(toy / "cams.h5", None, None, None, other)
+
     def test_an_image_whose_proposals_failed_fails_alone(self, toy, tmp_path):
-        other = write_rectangles(tmp_path, 5)  # one image more: the contents are not compared
+        other = write_rectangles(tmp_path, 5)  # one image more
         (other / "images/01.png").write_bytes(b"\x89PNG nonsense")
         propose(other, output=tmp_path / "p.h5", workers=0, max_failed=1)
+        shutil.rmtree(other / "images")
         heard = Heard()
         done = pseudo_mask(
             toy / "cams.h5",
@@ -225,6 +261,7 @@ class TestBadInput:
         )
         assert done["failed"] == ["images/01.png"]
         assert any("proposals failed" in text for text in heard.warned)
+        assert any("content was not compared" in text for text in heard.warned)
 
     def test_records_without_a_proposal_change_nothing(self, toy, tmp_path):
         propose(toy, output=tmp_path / "none.h5", workers=0, min_area=100_000)

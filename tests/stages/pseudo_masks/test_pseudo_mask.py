@@ -158,6 +158,13 @@ def test_an_ignore_margin_marks_the_undecided(cams, tmp_path):
     assert 255 in read(tmp_path / "m.h5")[1][0]
 
 
+def test_weak_maps_are_ignored_only_when_asked_for(cams, tmp_path):
+    plain = pseudo_mask(cams, output=tmp_path / "m.h5", background="none")
+    assert 255 not in read(tmp_path / "m.h5")[1][0]
+    other = pseudo_mask(cams, output=tmp_path / "w.h5", background="none", ignore_below=0.5)
+    assert 255 in read(tmp_path / "w.h5")[1][0] and other["key"] != plain["key"]
+
+
 def test_the_threshold_rule_takes_its_settings(cams, tmp_path):
     pseudo_mask(cams, output=tmp_path / "m.h5", rule="threshold", settings=["high=0.7", "low=0.2"])
     assert set(np.unique(read(tmp_path / "m.h5")[1][0])) == {0, 1, 2, 255}

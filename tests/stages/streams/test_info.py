@@ -42,6 +42,26 @@ def test_patches_without_tags_are_named_and_classes_may_be_told(tmp_path):
     assert json.loads(done.stdout)["images_by_class"] == {"a": 1, "d": 1}
 
 
+def test_labels_may_be_named(tmp_path):
+    picture(tmp_path / "images/a.png", (20, 30))
+    (tmp_path / "labels.csv").write_text("image,labels\na.png,cat\n")
+    (tmp_path / "other.csv").write_text("image,labels\na.png,cow dog\n")
+    assert info(tmp_path, labels="other.csv")["images_by_class"] == {"cow": 1, "dog": 1}
+    (tmp_path / "cvat.xml").write_text(
+        '<annotations><image name="a.png" width="30" height="20"><tag label="emu"/></image></annotations>'
+    )
+    given = ["info", str(tmp_path), "--labels", str(tmp_path / "cvat.xml"), "--json"]
+    assert json.loads(CliRunner().invoke(app, given).stdout)["images_by_class"] == {"emu": 1}
+    picked = info(tmp_path / "images/a.png", labels=tmp_path / "other.csv")
+    assert picked["images_by_class"] == {"cow": 1, "dog": 1}
+
+
+@pytest.mark.parametrize("given", [{"labels": "labels.csv"}, {"class_list": "luad"}])
+def test_sentences_have_no_labels(tmp_path, given):
+    with pytest.raises(UsageError, match="sentences have no classes"):
+        info(expressions=tmp_path / "x.jsonl", **given)
+
+
 def test_a_file_has_its_own_classes(tmp_path):
     (tmp_path / "x.h5").write_bytes(b"")
     with pytest.raises(UsageError, match="--class-list apply to data folders"):

@@ -81,7 +81,7 @@ def test_what_is_refused(data, tmp_path):
         info(path)
     with pytest.raises(MissingInputError, match=r"there is no .*y\.xml"):
         info(tmp_path / "y.xml")
-    with pytest.raises(UsageError, match="--split and --class-list apply to data folders"):
+    with pytest.raises(UsageError, match="--split, --labels and --class-list apply to data folders"):
         info(tmp_path / "y.xml", split="val")
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from tests.store.records import CLASSES, KINDS, example, read
 from wsstool import store
-from wsstool.errors import BadInputError
+from wsstool.errors import BadInputError, UsageError
+from wsstool.stages.streams.cat import cat
 from wsstool.stages.streams.merge import merge
 from wsstool.store.output.archive import write_compressed
 from wsstool.store.schema import KINDS as SCHEMA_KINDS
@@ -125,6 +126,20 @@ def test_damaged_parts_make_no_file(tmp_path):
     with pytest.raises(BadInputError, match="checksum"):
         merge(paths, output=tmp_path / "all.h5")
     assert not list(tmp_path.glob("all*"))
+
+
+@pytest.mark.parametrize("spelling", ["{}/0.h5", "{}/./0.h5", "{}/link.h5", "{}/hard.h5"])
+def test_no_part_is_overwritten(spelling, tmp_path):
+    whole = example(KINDS[0], 4)
+    parts = [write_part(whole, tmp_path / f"{i}.h5", [i, i + 2]) for i in range(2)]
+    (tmp_path / "link.h5").symlink_to("0.h5")
+    (tmp_path / "hard.h5").hardlink_to(parts[0])
+    before = Path(parts[0]).read_bytes()
+    for write in (merge, lambda sources, output: cat(sources[0], output=output)):
+        with pytest.raises(UsageError, match="is the input"):
+            write(parts, output=Path(spelling.format(tmp_path)))
+    assert Path(parts[0]).read_bytes() == before
+    assert merge(parts, output=tmp_path / "all.h5")["images"] == 4
 
 
 @pytest.mark.parametrize("packed", [False, True])

@@ -18,6 +18,7 @@ MOST_LISTED = 100
 def info(
     source: options.Source = None,
     split: options.Split = None,
+    labels: options.Labels = None,
     class_list: options.ClassListFile = None,
     expressions: options.Expressions = None,
     script: Annotated[
@@ -39,6 +40,7 @@ def info(
     Examples:
         wsstool info data/
         wsstool info data/ --split val
+        wsstool info data/ --labels annotations.xml
         wsstool info annotations.xml
         wsstool info 'refcoco/refs(unc).p' --split testA
         wsstool info masks.h5 --script > again.sh
@@ -47,6 +49,7 @@ def info(
         "script": script,
         "source": source,
         "split": split,
+        "labels": labels,
         "class_list": class_list,
         "expressions": expressions,
     }

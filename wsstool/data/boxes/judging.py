@@ -62,7 +62,8 @@ def judged_rows(
         if row.shape is not None and is_readable and not is_written:
             row = replace(row, numbers=_extent(row, sizes[i], form, source))
         if not np.isfinite(row.numbers).all():
-            dropped["not four finite numbers"] += 1
+            is_empty = row.shape is not None and is_readable
+            dropped["no pixel inside its outline" if is_empty else "not four finite numbers"] += 1
         elif not is_readable:
             dropped["its image cannot be read"] += 1
         else:

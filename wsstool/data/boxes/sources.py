@@ -38,7 +38,7 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
         if next(path.glob("*.xml"), None):
             return voc.read_boxes(path)
         if folders := labelme.candidates(path):
-            return labelme.read_boxes(folders, root if path.is_relative_to(root) else path)
+            return labelme.read_boxes(folders, path, root)
         return _yolo(path, yolo.candidates(path), names) or yolo.read_boxes(path, names)
     alone = [p for p in [root / "boxes.json"] if p.is_file()]
     instances = sorted([*root.glob("instances*.json"), *root.glob("annotations/instances*.json")])

@@ -155,7 +155,7 @@ def table_of(
     placed = clipped_boxes(found, sizes, form, fractions=written.fractions, tiny=tiny)
     if box_format == "auto":
         _check_numbers(found, placed, form, written, messages)
-    if (~found.has_numbers).any() and found.has_numbers.any():
+    if not written.explicit and (~found.has_numbers).any() and found.has_numbers.any():
         messages.warn(
             f"{int((~found.has_numbers).sum())} objects of {written.source} have no box with four numbers; "
             "the bounding box of their mask is used"
@@ -195,7 +195,8 @@ def _check_numbers(
 ) -> None:
     """Raise BadInputError where the file as a whole looks like one of another form or another size."""
     own, source = found.has_numbers, written.source
-    if check_form(placed.numbers[own], form, placed.extents[own], source, fractions=written.fractions):
+    is_open = check_form(placed.numbers[own], form, placed.extents[own], source, fractions=written.fractions)
+    if is_open and not written.explicit:
         other = "xywh" if form == "xyxy" else "xyxy"
         messages.say(
             f"reading the boxes of {source} as {FORMS[form]}; {FORMS[other]} would also fit (--box-format "

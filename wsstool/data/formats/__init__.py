@@ -78,6 +78,8 @@ class WrittenBoxes:
         dropped: reason -> number of entries skipped by the reader.
         notes: sentences about assumptions.
         tags: image name in the source -> labels of the whole image.
+        explicit: the format names its coordinates and outlines, so that no other form of the boxes is
+            possible, and an outline needs no box.
     """
 
     source: str
@@ -89,3 +91,4 @@ class WrittenBoxes:
     dropped: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    explicit: bool = False

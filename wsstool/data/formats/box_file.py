@@ -85,9 +85,14 @@ def read_annotation_tags(path: Path, classes: ClassList | None = None) -> tuple[
     return "boxes", _checked(_tags(read_box_file(path), classes))
 
 
-def read_labelme_tags(folders: Sequence[Path], root: Path, classes: ClassList | None = None) -> Tags:
-    """Read the tags of the LabelMe files of some folders, as ``read_box_tags``."""
-    return replace(_checked(_tags(labelme.read_boxes(folders, root), classes)), only=False)
+def read_labelme_tags(
+    folders: Sequence[Path], root: Path, classes: ClassList | None = None, images: Path | None = None
+) -> Tags:
+    """Read the tags of the LabelMe files of some folders.
+
+    Arguments as in ``labelme.read_boxes``, errors as in ``read_box_tags``.
+    """
+    return replace(_checked(_tags(labelme.read_boxes(folders, root, images), classes)), only=False)
 
 
 def _checked(tags: Tags) -> Tags:

@@ -80,7 +80,9 @@ def parse(root: Element, source: str) -> WrittenBoxes:
     known, used = set(names), {*(row.name for row in rows), *(t for some in tags.values() for t in some)}
     names += sorted(used - known)
     classes = with_background(names or ["object"])
-    return WrittenBoxes(source, "xyxy", images, _numbered(rows), classes, dropped=dropped, tags=tags)
+    return WrittenBoxes(
+        source, "xyxy", images, _numbered(rows), classes, dropped=dropped, tags=tags, explicit=True
+    )
 
 
 def _named(element: Element) -> str:

@@ -88,7 +88,15 @@ def parse(data: Any, source: str) -> WrittenBoxes:
     used = {row.name for row in rows} | {name for names in tags.values() for name in names}
     classes = with_background(sorted(used) or ["object"])
     return WrittenBoxes(
-        source, "xyxy", images, tuple(rows), classes, dropped=dropped, notes=tuple(notes), tags=tags
+        source,
+        "xyxy",
+        images,
+        tuple(rows),
+        classes,
+        dropped=dropped,
+        notes=tuple(notes),
+        tags=tags,
+        explicit=True,
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from wsstool.annotation_file import read_json
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
+from wsstool.data.listing import IMAGE_FOLDERS, is_outside
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.image_size import MAX_PIXELS
 
@@ -22,16 +23,18 @@ _NAN = (math.nan, math.nan, math.nan, math.nan)
 _CORNERS = 96  # of the polygon that stands for a circle
 _TRIED = 3  # files of a folder that tell whether it is one of LabelMe
 _HEAD = 1 << 16  # bytes in which a file of LabelMe starts its list of shapes
+_OF_IMAGE = {"imagePath", "imageData", "imageHeight"}
 _Numbers = tuple[float, float, float, float]
 
 
 def recognises(data: Any) -> bool:
     """Whether a JSON value is a file of LabelMe."""
-    return (
-        isinstance(data, dict)
-        and isinstance(data.get("shapes"), list)
-        and bool(data.keys() & {"imagePath", "imageData", "imageHeight"})
-    )
+    return isinstance(data, dict) and "shapes" in data and bool(data.keys() & _OF_IMAGE)
+
+
+def _is_damaged(data: Any) -> bool:
+    """Whether a JSON value between files of LabelMe was one of them: it is empty, or has some of its keys."""
+    return not data or (isinstance(data, dict) and bool(data.keys() & {"shapes", *_OF_IMAGE}))
 
 
 def candidates(root: Path) -> list[Path]:
@@ -57,20 +60,21 @@ def _has_some(paths: Iterator[Path]) -> bool:
     return False
 
 
-def read_boxes(folders: Sequence[Path], root: Path | None = None) -> WrittenBoxes:
+def read_boxes(folders: Sequence[Path], root: Path, images: Path | None = None) -> WrittenBoxes:
     """Read the objects of all LabelMe files below some folders; other JSON files are left out.
 
     Args:
         folders: the folders; their files are read in the order of their paths.
-        root: data folder, which image names are relative to; default: the first folder.
+        root: the folder in which they were found, see ``candidates``.
+        images: the data folder, which names of images are relative to; default: ``root``. Names of images
+            that are not there are relative to the folder, or to ``root`` if there are several.
 
     Raises:
         MissingInputError: no such file.
         BadInputError: a file that is not JSON or malformed, or two files about one image.
     """
-    named = f"folder {str(folders[0])!r}" if len(folders) == 1 else f"folders in {str(root)!r}"
-    source = f"LabelMe {named}"
-    return _joined(_files(folders, root or folders[0]), source)
+    source = f"LabelMe folder {str(folders[0] if len(folders) == 1 else root)!r}"
+    return _joined(_files(folders, root, images or root), source)
 
 
 def parse(data: dict[str, Any], source: str, name: str) -> WrittenBoxes:
@@ -84,21 +88,28 @@ def parse(data: dict[str, Any], source: str, name: str) -> WrittenBoxes:
     Raises:
         BadInputError: malformed.
     """
-    return _joined(iter([(_image_path(data) or name, data, source)]), source)
+    return _joined(iter([(_image_path(_checked(data, source)) or name, data, source)]), source)
 
 
-def _files(folders: Sequence[Path], root: Path) -> Iterator[tuple[str, dict[str, Any], str]]:
+def _files(folders: Sequence[Path], root: Path, images: Path) -> Iterator[tuple[str, dict[str, Any], str]]:
     """Yield the name of the image, the content and the name of each file."""
     found = 0
+    base = folders[0] if len(folders) == 1 else root
     for folder in folders:
         for path in sorted(folder.rglob("*.json")):
             where = f"annotation file {str(path)!r}"
             data = read_json(path, where)
-            if recognises(data):
+            if recognises(data) or _is_damaged(data):
                 found += 1
-                yield _image_name(data, path, root), data, where
+                yield _image_name(_checked(data, where), path, base, images), data, where
     if not found:
         raise MissingInputError(f"no LabelMe file in {str(folders[0])!r}")
+
+
+def _checked(data: Any, where: str) -> dict[str, Any]:
+    if not isinstance(data, dict) or not isinstance(data.get("shapes"), list):
+        raise BadInputError(f"{where} is not a file of LabelMe (it has no list of shapes)")
+    return data
 
 
 def _joined(files: Iterator[tuple[str, dict[str, Any], str]], source: str) -> WrittenBoxes:
@@ -118,7 +129,9 @@ def _joined(files: Iterator[tuple[str, dict[str, Any], str]], source: str) -> Wr
             raise BadInputError(f"{where} is not a file of LabelMe ({what})") from None
     used = {row.name for row in rows} | {name for names in tags.values() for name in names}
     classes = with_background(sorted(used) or ["object"])
-    return WrittenBoxes(source, "xyxy", images, tuple(rows), classes, dropped=dropped, tags=tags)
+    return WrittenBoxes(
+        source, "xyxy", images, tuple(rows), classes, dropped=dropped, tags=tags, explicit=True
+    )
 
 
 def _image_path(data: dict[str, Any]) -> str:
@@ -126,13 +139,25 @@ def _image_path(data: dict[str, Any]) -> str:
     return posixpath.normpath(path.replace("\\", "/")) if isinstance(path, str) and path else ""
 
 
-def _image_name(data: dict[str, Any], path: Path, root: Path) -> str:
-    """Name an image relative to the data folder if it lies beside its file, or where that says, else as
-    stated."""
+def _image_name(data: dict[str, Any], path: Path, base: Path, images: Path) -> str:
+    """Name the image of a file: where it lies in the data folder, else relative to the folder of the files.
+
+    Args:
+        data, path: the file.
+        base: the folder of the files.
+        images: the data folder.
+    """
     stated = _image_path(data) or path.with_suffix("").name
-    folder = path.parent.relative_to(root).as_posix() if path.is_relative_to(root) else "."
-    beside = posixpath.normpath(posixpath.join(folder, stated))
-    return beside if (root / beside).is_file() and not beside.startswith("..") else stated
+    if posixpath.isabs(stated) or stated[1:2] == ":":  # of another machine
+        return stated
+    below = [
+        posixpath.normpath(posixpath.join(path.parent.relative_to(folder).as_posix(), stated))
+        for folder in (images, base)
+        if path.is_relative_to(folder)
+    ]
+    inside = [name for name in (*below, stated) if not is_outside(name)]
+    places = [posixpath.join(folder, name) for name in inside for folder in ("", *IMAGE_FOLDERS)]
+    return next((place for place in places if (images / place).is_file()), [*inside, stated][0])
 
 
 def _size(data: dict[str, Any], where: str) -> tuple[int, int] | None:

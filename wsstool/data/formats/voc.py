@@ -86,7 +86,7 @@ def read_boxes(folder: Path) -> WrittenBoxes:
         for number, (image, name, (x0, y0, x1, y1)) in enumerate(found, 1)
     )
     classes = _implied({name for _, name, _ in found})
-    return WrittenBoxes(source, "xyxy", images, rows, classes, dropped=dropped)
+    return WrittenBoxes(source, "xyxy", images, rows, classes, dropped=dropped, explicit=True)
 
 
 def _implied(names: set[str]) -> ClassList:

@@ -54,7 +54,10 @@ def import_masks(options: ImportOptions, *, messages: Messages = SILENT) -> dict
         return import_score_maps(options, messages)
     if options.shuffle is not None:
         raise UsageError("--shuffle is for sentences; --expressions names their file")
-    written = labelme.read_boxes(folders) if folders else read_box_file(annotations, options.like)
+    if folders:
+        written = labelme.read_boxes(folders, annotations, options.images)
+    else:
+        written = read_box_file(annotations, options.like)
     dataset = _images(written, options.images, options.class_list, messages)
     _check_labels(written, dataset.classes)
     table = table_of(written, dataset, tiny=True, messages=messages)

@@ -14,6 +14,7 @@ from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.data.splits import split_files
 from wsstool.errors import BadInputError, UsageError
 from wsstool.stages.inputs.corruption import ImageCorruption
+from wsstool.stages.inputs.image_content import check_content
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.store.provenance import canonical_json, digest
 from wsstool.training.images.decoded_images import DecodedImages
@@ -137,8 +138,9 @@ def _of_records(path: Path, images: Path | None) -> TaggedSource:
         header = reader.header
     if header.labels is None:
         raise BadInputError(f"'{path}' contains no image-level labels to train on")
-    root = image_folder(header, images, path)
+    root = image_folder(header, images, path, compared=False)
     pixels = store.Input.of_folder(root, header.images, role="images")
+    check_content(header, root, path, pixels.identity["fingerprint"])
     return TaggedSource(
         [root / name for name in header.images],
         np.asarray(header.labels)[:, list(header.classes.foreground)],

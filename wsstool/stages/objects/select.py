@@ -56,7 +56,7 @@ def select(options: SelectOptions, *, messages: Messages = SILENT) -> dict[str, 
     for text in maker.idle():
         messages.warn(text)
     with ExitStack() as stack:
-        inputs = open_inputs(options.source, options.contour, maker, stack)
+        inputs = open_inputs(options.source, options.contour, maker, stack, messages)
         _require_inputs(maker, inputs)
         if is_chosen:
             check_has_threshold(maker, inputs)

@@ -16,6 +16,7 @@ from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.inputs.paired_records import check_same_images
 from wsstool.stages.objects.columns import BoxColumns
 from wsstool.stages.objects.mask_maker import ImageObjects, MaskMaker
+from wsstool.types import Messages
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ class SelectInputs:
         return tuple(found)
 
 
-def open_inputs(source: str | None, contour: str | None, maker: MaskMaker, stack: ExitStack) -> SelectInputs:
+def open_inputs(
+    source: str | None, contour: str | None, maker: MaskMaker, stack: ExitStack, messages: Messages
+) -> SelectInputs:
     """Open ``--contour`` and the positional input; at most one of them is standard input.
 
     Raises:
@@ -76,7 +79,7 @@ def open_inputs(source: str | None, contour: str | None, maker: MaskMaker, stack
         )
     inputs = SelectInputs(read(source, "proposal"), read(contour, "contour"), names=(source or "", contour))
     assert inputs.proposals is not None and inputs.maps is not None
-    check_same_images(inputs.proposals.header, inputs.maps.header, *inputs.names)
+    check_same_images(inputs.proposals.header, inputs.maps.header, *inputs.names, messages)
     return inputs
 
 
@@ -86,7 +89,8 @@ def pixel_folder(inputs: SelectInputs, images: Path | None, *, needed: bool) -> 
         return inputs.folder
     assert inputs.header is not None
     try:
-        return image_folder(inputs.header, images, inputs.names[1] or inputs.names[0] or None)
+        name = inputs.names[1] or inputs.names[0] or None
+        return image_folder(inputs.header, images, name, compared=needed or images is not None)
     except MissingInputError:
         if needed or images is not None:
             raise

@@ -51,6 +51,6 @@ else:  # the names become choices, completion and error texts
     ]
     NmsMethod = Literal[NMS.names()]
     Proposer = Literal[PROPOSALS.names()]
-    Refiner = Literal[REFINERS.names()]
+    Refiner = Literal[tuple(name for name, entry in REFINERS.entries().items() if not entry.reads)]
     Rule = Literal[RULES.names()]
     Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]

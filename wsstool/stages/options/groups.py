@@ -24,6 +24,7 @@ class ImageFolder(Options):
         "part of the data, by name or as a file of image names; default: all, for training 'train' if "
         "present",
         panel=INPUT,
+        exists=False,
     )
 
 

@@ -59,6 +59,7 @@ class ClassMapOptions(Labelling, Refinement, FeatureNetwork):
         panel=METHOD,
         key=False,
         metavar="FILE",
+        exists=True,
         unused=Unused(lambda o: "regions" not in (o.refine or ()), "without --refine regions"),
     )
     rule: Rule = option("argmax", "how scores become labels; 'wsstool methods' compares them", panel=METHOD)
@@ -101,6 +102,15 @@ class ClassMapOptions(Labelling, Refinement, FeatureNetwork):
         panel=METHOD,
         at_least=0,
         at_most=1,
+    )
+    ignore_below: float = option(
+        0.0,
+        "ignore object pixels on which all class maps, unrefined, are below this share of the greatest value "
+        "of the image; for masks to train on, since ignored pixels count as wrong in eval",
+        panel=METHOD,
+        at_least=0,
+        at_most=1,
+        key="changed",
     )
     layer: list[str] | None = option(
         None, "layer of the input to use; repeatable; default: all, one label map each", panel=METHOD

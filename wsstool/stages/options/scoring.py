@@ -82,7 +82,10 @@ class EvalOptions(LabelMapScores, SentenceSource):
         positional=True,
     )
     split: str | None = option(
-        None, "score only this part of the data, by name or as a file of image names", panel=INPUT
+        None,
+        "score only this part of the data, by name or as a file of image names",
+        panel=INPUT,
+        exists=False,
     )
     class_list: Path | None = option(
         None,
@@ -157,6 +160,7 @@ class EvalOptions(LabelMapScores, SentenceSource):
         None,
         "column of meta.csv, or FILE:COLUMN; images with equal values (patient) are resampled together",
         panel=METHOD,
+        exists=False,
     )
     against: Path | None = option(
         None,
@@ -274,7 +278,7 @@ class ReportOptions(LabelMapScores, SentenceSource):
         "default: found in the data folder",
     )
     twin: str | None = option(
-        None, "mask file of the fully supervised reference: FILE or NAME=FILE", panel=INPUT
+        None, "mask file of the fully supervised reference: FILE or NAME=FILE", panel=INPUT, exists=False
     )
     log: list[Path] | None = option(None, "training log (JSON lines); repeatable", panel=INPUT)
     strips: Path | None = option(None, "folder for one PNG strip per image or object shown", panel=OUTPUT)

@@ -13,6 +13,7 @@ from wsstool.errors import BadInputError, WsstoolError
 from wsstool.stages.inputs.paired_records import check_same_images
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
 from wsstool.stages.refiners import GUIDES, guides_of
+from wsstool.types import Messages
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,18 @@ class Guides:
         return found
 
 
-def open_guides(header: store.Header, options: ClassMapOptions) -> Guides:
+def open_guides(header: store.Header, options: ClassMapOptions, messages: Messages) -> Guides:
     """Open what the refiners of ``pseudo-mask`` read, and check that it is of the images of ``header``.
 
     Raises:
-        BadInputError: proposals of other images or sizes. Others: see ``store.open_random`` and
+        BadInputError: proposals of other images. Others: see ``store.open_random`` and
             ``open_features``.
     """
     needed = guides_of(options.refine or ())
     found = Guides()
     if "regions" in needed and options.regions is not None:
         regions = store.open_random(options.regions, kinds=("proposal",), command="--refine regions")
-        check_same_images(regions.header, header, options.regions, options.source, "class maps")
+        check_same_images(regions.header, header, options.regions, options.source, messages, "class maps")
         rows = {name: i for i, name in enumerate(regions.header.images)}
         found = Guides((regions.header.as_input("regions", path=options.regions),), regions, rows)
     if "features" in needed:

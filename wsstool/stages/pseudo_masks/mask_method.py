@@ -81,6 +81,7 @@ def mask_method(
         threshold_low=options.background_threshold_low,
         power=options.background_power,
         ignore_margin=options.ignore_margin,
+        ignore_below=options.ignore_below,
         seen=partial(BACKGROUNDS.load(seen), **for_seen) if seen else None,
         seen_id=known if known >= 0 else IGNORE,
     )

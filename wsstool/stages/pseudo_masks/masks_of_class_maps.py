@@ -51,7 +51,7 @@ def label_class_maps(
     header = reader.header
     check_fits_label_map(header.columns["map_class"], header.classes.background)
     records: Callable[..., Iterator[store.Record]] = reader.records
-    guides = open_guides(header, options)
+    guides = open_guides(header, options, messages)
     method, resolved = mask_method(header, options, messages, guides.names)
     layers = _layers(header, options.layer)
     thresholds: list[float] = []

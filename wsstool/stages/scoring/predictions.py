@@ -185,7 +185,7 @@ class Scale:
 def data_root(header: store.Header, source: object, images: Path | None = None) -> str:
     """The data folder of a file, ``images`` if given; as the file says where the images are gone."""
     try:
-        return str(image_folder(header, images, source))
+        return str(image_folder(header, images, source, compared=False))
     except MissingInputError:
         return header.image_root
 

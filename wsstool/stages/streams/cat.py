@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from wsstool import store
+from wsstool.atomic import check_no_input_is_written
 from wsstool.stages.options.groups import check_record_name
 from wsstool.store.output.archive import write_compressed
 from wsstool.types import SILENT, Messages
@@ -31,6 +32,7 @@ def cat(
         ``images``: number of records.
     """
     check_record_name(output)
+    check_no_input_is_written(output, [source])
     with store.open_records(source, command="cat", accept_changed=True) as reader:
         if compress is None:
             store.copy(reader, output, messages=messages)

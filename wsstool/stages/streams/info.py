@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,10 +28,18 @@ _ANNOTATION_FILES = (".xml", ".zip", ".json")
 _SENTENCE_FILES = (".jsonl", ".json", ".p", ".pkl", ".pickle")
 
 
+class _Tags(NamedTuple):
+    """Where the labels of a data folder and their classes are; None: as found there."""
+
+    labels: Path | None = None
+    class_list: Path | None = None
+
+
 def info(
     source: object = None,
     *,
     split: str | None = None,
+    labels: Path | None = None,
     class_list: Path | None = None,
     expressions: Path | None = None,
     script: bool = False,
@@ -42,7 +50,7 @@ def info(
     Args:
         source: the file or folder; ``-`` or None: standard input.
         split: split of a data folder or of sentences; None: all of it.
-        class_list: of a data folder, see ``open_dataset``.
+        labels, class_list: of a data folder, see ``open_dataset``.
         expressions: file with sentences; None: the source itself, or the one found in the data folder.
         script: the commands are to be run: those that wsstool did not write are refused.
         messages: receives notes on the interpretation of the tags of a data folder.
@@ -57,25 +65,26 @@ def info(
         For sentences: ``file``, ``format``, and the result of ``wsstool.expressions.counts.count``; a data
         folder has them as ``expressions``.
     """
+    tags = _Tags(labels, class_list)
     if source is not None and Path(str(source)).is_dir():
-        return _folder(Path(str(source)), split, class_list, expressions, messages)
+        return _folder(Path(str(source)), split, tags, expressions, messages)
     if source is not None and is_image_name(str(source)) and Path(str(source)).is_file():
-        return _images(Path(str(source)), split, None, class_list, messages)
-    if source is not None and expressions is None and split is None and class_list is None:
+        return _images(Path(str(source)), split, None, tags, messages)
+    if source is not None and expressions is None and split is None and tags == _Tags():
         annotations = _annotations(Path(str(source)), messages)
         if annotations is not None:
             return annotations
     if source is not None and Path(str(source)).suffix in _SENTENCE_FILES and expressions is None:
         source, expressions = None, Path(str(source))
     if expressions is not None:
-        if source is not None or class_list is not None:
+        if source is not None or tags != _Tags():
             raise UsageError(
-                "--expressions and --class-list are for a data folder; sentences have no classes"
+                "--expressions, --labels and --class-list are for a data folder; sentences have no classes"
             )
         found_sentences = open_sentences(None, expressions, messages=messages)
         return _counts(found_sentences, rows_of_split(found_sentences, None, split), expressions)
-    if split is not None or class_list is not None:
-        raise UsageError("--split and --class-list apply to data folders, not to files")
+    if split is not None or tags != _Tags():
+        raise UsageError("--split, --labels and --class-list apply to data folders, not to files")
     if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
         from wsstool.models.recognise import describe_weights
         from wsstool.stages.networks.output_names import named_outputs
@@ -162,12 +171,12 @@ def _sentences(header: store.Header) -> dict[str, int]:
 
 
 def _folder(
-    root: Path, split: str | None, class_list: Path | None, expressions: Path | None, messages: Messages
+    root: Path, split: str | None, tags: _Tags, expressions: Path | None, messages: Messages
 ) -> dict[str, Any]:
     names = find_images(root)
     source = _source_of_sentences(root, expressions, messages)
     if source is None:
-        return _images(root, split, None, class_list, messages)
+        return _images(root, split, None, tags, messages)
     sentences = open_sentences(root if names else None, source, messages=messages)
     rows = rows_of_split(sentences, root, split)
     counted = _counts(sentences, rows, source)
@@ -175,7 +184,7 @@ def _folder(
         return {"folder": str(root), "images": 0, "expressions": counted}
     is_of_images = split is None or is_split_of_images(root, split)
     chosen = None if is_of_images else {row.image for row in rows}
-    return {**_images(root, split, chosen, class_list, messages), "expressions": counted}
+    return {**_images(root, split, chosen, tags, messages), "expressions": counted}
 
 
 def _source_of_sentences(root: Path, expressions: Path | None, messages: Messages) -> Path | None:
@@ -194,15 +203,17 @@ def _counts(sentences: Expressions, rows: Sequence[Expression], source: Path) ->
 
 
 def _images(
-    root: Path, split: str | None, chosen: set[str] | None, class_list: Path | None, messages: Messages
+    root: Path, split: str | None, chosen: set[str] | None, tags: _Tags, messages: Messages
 ) -> dict[str, Any]:
     """Describe the images of a split of the folder, or those that are ``chosen`` by name."""
     named = split if chosen is None else None
     try:
-        dataset = open_dataset(root, split=named, class_list=class_list, untagged=True, messages=messages)
+        dataset = open_dataset(root, split=named, **tags._asdict(), untagged=True, messages=messages)
     except UsageError as error:
-        dataset = open_images(root, split=named, class_list=class_list)
-        messages.warn(f"labels are not counted: {str(error).partition(';')[0]}")
+        if tags.labels is not None:
+            raise
+        dataset = open_images(root, split=named, class_list=tags.class_list)
+        messages.warn(f"labels are not counted: {error}")
     if chosen is not None:
         dataset = dataset.subset(i for i, name in enumerate(dataset.names) if name in chosen)
     names = dataset.classes.names

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from wsstool import store
+from wsstool.atomic import check_no_input_is_written
 from wsstool.errors import BadInputError, UsageError
 from wsstool.stages.options.groups import check_record_name
 from wsstool.store.schema import COMMON_HEAD, KINDS, OF_A_SHARD
@@ -42,13 +43,14 @@ def merge(
     Returns:
         ``images``, ``failed`` (names of the images that failed in the parts) and ``key``.
     Raises:
-        UsageError: no inputs.
+        UsageError: no inputs, or the output is one of them.
         BadInputError: inputs that differ in kind, stage, version, options, classes or weights; an image in
             two of them; a missing shard.
     """
     if not sources:
         raise UsageError("name at least one file to merge")
     check_record_name(output)
+    check_no_input_is_written(output, sources)
     with ExitStack() as stack:
         files = store.OpenFiles()
         found = [
