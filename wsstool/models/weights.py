@@ -167,7 +167,7 @@ def load_safely(path: Path | str) -> Any:
 
 
 def load_weights(path: Path | str, *, averaged: bool = True) -> Weights:
-    """Read a weights file: ours, the bare or wrapped state dict of another program, or MXNet's start weights.
+    """Read a weights file: ours, a bare or wrapped state dict, safetensors, or MXNet's start weights.
 
     Args:
         path: the file.
@@ -178,6 +178,7 @@ def load_weights(path: Path | str, *, averaged: bool = True) -> Weights:
         MissingInputError: no such file.
         BadInputError: truncated, damaged, not safe to open, without a state dict, the published stage 1 of
             WSSS-Tissue with entries missing or too many, or a published FAN of an unknown size.
+        UsageError: a safetensors file, and that package is not installed.
     """
     if is_mxnet(path):
         return Weights(tissue_stage1.from_mxnet(read_params(path)))

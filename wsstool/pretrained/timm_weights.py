@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from wsstool.errors import MissingInputError
+from wsstool.errors import MissingInputError, UsageError
 from wsstool.models.backbones.timm_network import PREFIX, timm_backbone, timm_name
 from wsstool.models.initial_weights import load_backbone
 from wsstool.models.weights import load_weights
-from wsstool.pretrained.catalogue import Entry, HubFile
+from wsstool.pretrained.entry import Entry, HubFile
 
 HUB = "https://huggingface.co"
 """Address of the hub, unless ``HF_ENDPOINT`` names another."""
@@ -20,7 +20,7 @@ HUB = "https://huggingface.co"
 HUB_FILE = "model.safetensors"
 """Name of the weights in a repository of the hub, unless timm states another."""
 
-DIGITS = re.compile(r"-([0-9a-f]{8,64})\.\w+$")
+DIGITS = re.compile(r"-([0-9a-f]{8,64})\.[a-z.]+$")
 """First digits of the SHA-256 at the end of a file name, a custom of PyTorch."""
 
 
@@ -34,22 +34,34 @@ def timm_entry(name: str) -> Entry:
         UsageError: timm is not installed, or has no such network.
         MissingInputError: timm knows no weights for it, or none of that tag.
     """
-    own = timm_name(name)
-    config = _config(own)
-    known = f"{PREFIX}{config.architecture}.{config.tag}"
-    file = Path(urlsplit(config.url or "").path).name
-    licence, trained_on = config.license or "not stated", f"tag {config.tag} of timm"
+    config = _config(timm_name(name))
+    own = f"{config.architecture}.{config.tag}".removesuffix(".")
+    known: dict[str, Any] = {
+        "name": PREFIX + own,
+        "licence": config.license or "not stated",
+        "trained_on": f"not stated, but by the tag: {config.tag}" if config.tag else "not stated",
+    }
     if config.hf_hub_id:
         repository, _, revision = config.hf_hub_id.partition("@")
         hub = HubFile(repository, config.hf_hub_filename or HUB_FILE, revision or "main")
-        address = f"{os.environ.get('HF_ENDPOINT', HUB)}/{repository}/resolve/{hub.revision}/{hub.file}"
-        inside = f"{repository.rpartition('/')[2]}{Path(hub.file).suffix}"
-        others = (file,) if file and not config.custom_load else ()
-        return Entry(
-            known, inside, "", licence, url=address, trained_on=trained_on, hub=hub, other_files=others
-        )
+        address = f"{os.environ.get('HF_ENDPOINT') or HUB}/{repository}/resolve/{hub.revision}/{hub.file}"
+        return Entry(**known, file=own + Path(hub.file).suffix, sha256="", url=address, hub=hub)
+    file = Path(urlsplit(config.url).path).name
     digits = DIGITS.search(file)
-    return Entry(known, file, digits[1] if digits else "", licence, url=config.url, trained_on=trained_on)
+    return Entry(**known, file=file, sha256=digits[1] if digits else "", url=config.url)
+
+
+def fetched(folder: Path) -> list[Entry]:
+    """Return the entries of timm whose file from the hub lies in a folder, as far as this timm knows them."""
+    found = []
+    for path in sorted(folder.glob(f"*{Path(HUB_FILE).suffix}")):
+        try:
+            entry = timm_entry(PREFIX + path.stem)
+        except (UsageError, MissingInputError):
+            continue  # another file, or timm is not installed
+        if entry.file == path.name:
+            found.append(entry)
+    return found
 
 
 def _config(name: str) -> Any:
