@@ -41,6 +41,7 @@ OPTIONAL = (
     "onnxruntime",
     "onnxscript",
     "timm",
+    "safetensors",
 )
 
 LITTLE_DISK = 2 * 10**9  #: bytes; weights, record files and a checkpoint need about as much

@@ -25,6 +25,7 @@ from wsstool.store.command_line import script_line
 from wsstool.types import PACKAGES, SILENT, ClassList, Messages
 
 _ANNOTATION_FILES = (".xml", ".zip", ".json")
+_WEIGHTS_FILES = (".pth", ".pt", ".tar", ".ckpt", ".params", ".safetensors")
 _SENTENCE_FILES = (".jsonl", ".json", ".p", ".pkl", ".pickle")
 
 
@@ -85,7 +86,7 @@ def info(
         return _counts(found_sentences, rows_of_split(found_sentences, None, split), expressions)
     if split is not None or tags != _Tags():
         raise UsageError("--split, --labels and --class-list apply to data folders, not to files")
-    if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
+    if source is not None and Path(str(source)).suffix in _WEIGHTS_FILES:
         from wsstool.models.recognise import describe_weights
         from wsstool.stages.networks.output_names import named_outputs
 
