@@ -1,8 +1,12 @@
 """The merge tree of proposals, and windows of images."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
+from wsstool import regions
+from wsstool.proposals.masks import from_masks
 from wsstool.regions import Proposals, box_in_window, box_mask, in_window
 
 SUPERPIXELS = np.array([[0, 0, 1], [2, 2, 1]], np.uint16)
@@ -18,6 +22,32 @@ def test_members_follow_the_tree_in_any_order():
     assert len(found) == 2
     assert found.members().tolist() == [[True, True, True], [False, False, True]]
     assert _proposals().members().shape == (0, 3)
+
+
+def test_no_pixels_and_no_members():
+    assert Proposals(np.zeros((0, 4), np.uint16), np.zeros((0, 3), np.uint16)).members().shape == (0, 0)
+
+
+@pytest.mark.parametrize("budget", [1, 20, 10**6])
+def test_members_in_blocks_of_superpixels(budget, monkeypatch):
+    monkeypatch.setattr(regions, "_HELD_BYTES", budget)
+    found = _proposals((5, 1, 1), (2, 2, 1), (0, 2, 0)).members()
+    assert found.tolist() == [[True, True, True], [False, False, True]]
+
+
+def test_noise_takes_little_memory():
+    """Random masks cut an image into tens of thousands of superpixels, and a tree of as many rows."""
+    rng = np.random.default_rng(0)
+    masks = [rng.random((120, 120)) < 0.5 for _ in range(16)]
+    proposals, left_out = from_masks((120, 120), masks)
+    assert proposals.n_superpixels > 12_000 and len(proposals) + left_out == 16
+    tracemalloc.start()
+    members = proposals.members()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 150e6
+    for row, mask in zip(members, masks, strict=False):
+        np.testing.assert_array_equal(row[proposals.superpixels], mask)
 
 
 @pytest.mark.parametrize("rows", [[(3, 0, 1)], [(4, 0, 1), (3, 1, 1)], [(9, 0, 1)]])

@@ -128,24 +128,44 @@ class Proposals:
     @cached_property
     def _members(self) -> np.ndarray:
         count, rows = self.n_superpixels, self.nodes.astype(np.int64)
-        children = rows[:, :2]
-        if (children >= count + len(rows)).any():
-            raise ValueError("a proposal refers to a part that does not exist")
-        held = np.zeros((count + len(rows), count), bool)
-        held[np.arange(count), np.arange(count)] = True
-        open_rows = np.arange(len(rows))
-        known = np.arange(count + len(rows)) < count
-        while len(open_rows):
-            ready = known[children[open_rows]].all(axis=1)
-            if not ready.any():
-                raise ValueError("proposals contain each other in a cycle")
-            now = open_rows[ready]
-            held[count + now] = held[children[now, 0]] | held[children[now, 1]]
-            known[count + now] = True
-            open_rows = open_rows[~ready]
-        found = held[count:][rows[:, 2] == 1]
+        children, wanted = rows[:, :2], rows[:, 2] == 1
+        levels = _levels(children, count)
+        found = np.zeros((int(wanted.sum()), count), bool)
+        step = max(1, _HELD_BYTES // max(1, count + len(rows)))
+        for first in range(0, count, step):  # in all nodes, so many superpixels at a time
+            last = min(first + step, count)
+            held = np.zeros((count + len(rows), last - first), bool)
+            held[np.arange(first, last), np.arange(last - first)] = True
+            for now in levels:
+                held[count + now] = held[children[now, 0]] | held[children[now, 1]]
+            found[:, first:last] = held[count:][wanted]
         found.setflags(write=False)
         return found
+
+
+_HELD_BYTES = 2**26
+"""Memory for the superpixels of all nodes while those of the proposals are computed."""
+
+
+def _levels(children: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return the numbers of the rows in an order in which parts precede their unions, many at a time.
+
+    Raises:
+        ValueError: a row names a node that does not exist, or the rows form a cycle.
+    """
+    if (children >= count + len(children)).any():
+        raise ValueError("a proposal refers to a part that does not exist")
+    levels = []
+    open_rows = np.arange(len(children))
+    known = np.arange(count + len(children)) < count
+    while len(open_rows):
+        ready = known[children[open_rows]].all(axis=1)
+        if not ready.any():
+            raise ValueError("proposals contain each other in a cycle")
+        levels.append(open_rows[ready])
+        known[count + levels[-1]] = True
+        open_rows = open_rows[~ready]
+    return levels
 
 
 def proposal_areas(proposals: Proposals) -> np.ndarray:

@@ -9,6 +9,7 @@ from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import build_backbone
 from wsstool.models.classifier import build_classifier
 from wsstool.models.initial_weights import load_start
+from wsstool.models.segmenter import split_arch
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,24 @@ def test_spellings(typed: str, meant: str | None) -> None:
     with pytest.raises(UsageError, match=f"no backbone '{typed}'") as caught:
         build_backbone(typed)
     assert (f"did you mean '{meant}'?" in str(caught.value)) is (meant is not None)
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("timm:vit_small_patch16_224", "linear-timm:vit_small_patch16_224"),
+        ("resnet50", "linear-resnet-50"),
+        ("linaer-timm:Some_Name.tag", "linear-timm:Some_Name.tag"),
+        ("DeepLabV3Plus-MobileNetV2", "deeplabv3plus-mobilenet-v2"),
+        ("fcn8s_vgg16", "fcn8s-vgg-16"),
+        ("unet-tiny", None),
+        ("", None),
+    ],
+)
+def test_segmenters(typed: str, meant: str | None) -> None:
+    with pytest.raises(UsageError, match=f"no segmenter '{typed}'; ") as caught:
+        split_arch(typed)
+    assert (f"did you mean '{meant}'? give HEAD-BACKBONE" in str(caught.value)) is (meant is not None)
 
 
 @pytest.mark.parametrize("wrapped", [False, True])

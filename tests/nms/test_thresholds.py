@@ -159,3 +159,15 @@ def test_density_is_the_largest_overlap_with_another_object(width, density):
     boxes = np.array([[0, 0, 100, 10], [0, 0, width, 10], [60, 0, 160, 10]], float)
     found = estimated_density(Regions.of(boxes), np.array([0.9, 0.8, 0.7]))
     np.testing.assert_allclose(found, density)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_estimated_density_suppresses_only_the_nearest_object(dtype):
+    """IoU .6 with the box on the right, 7/13 with the one on the left: greedy NMS at .5 drops both."""
+    boxes = np.array([[0, 0, 100, 10], [25, 0, 125, 10], [-30, 0, 70, 10]], dtype)
+    scores = np.array([0.9, 0.8, 0.7], dtype)
+    estimated = run(boxes, scores, method="adaptive", iou_threshold=0.5, estimate_density=True)
+    assert estimated.keep.tolist() == [0, 2]
+    assert run(boxes, scores, iou_threshold=0.5).keep.tolist() == [0]
+    stated = {"method": "adaptive", "iou_threshold": 0.5}
+    assert run(boxes, scores, **stated, density=np.full(3, 0.61)).keep.tolist() == [0, 1, 2]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ from typer.testing import CliRunner
 from wsstool.cli.app import app
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.models.backbones import build_backbone
-from wsstool.pretrained.catalogue import catalogue, entry_named
+from wsstool.models.backbones.torchvision_networks import TORCHVISION
+from wsstool.pretrained.catalogue import catalogue, entry_named, of_torchvision
 from wsstool.pretrained.folder import find, named_weights, present, pull, verify
 from wsstool.stages.program.weights import weights
 
@@ -52,6 +55,25 @@ class TestCatalogue:
             assert len(entry.sha256) >= 8 and int(entry.sha256, 16)
             assert (entry.url is None) != (entry.package is None)
             assert entry.sha256[:8] in entry.file
+
+    def test_those_of_torchvision_are_as_torchvision_states_them(self):
+        from torchvision.models import get_model_weights
+
+        found = of_torchvision()
+        assert found.keys() == TORCHVISION.keys()
+        for name, theirs in TORCHVISION.items():
+            weights = get_model_weights(theirs)["IMAGENET1K_V1"]
+            assert found[name].url == weights.url
+            assert found[name].bytes == round(weights.meta["_file_size"] * 1e6)
+            assert weights.url.endswith(f"-{found[name].sha256}.pth") and len(found[name].sha256) == 8
+
+    def test_listing_loads_neither_torch_nor_torchvision(self, folder):
+        code = (
+            "import sys; from wsstool.stages.program.weights import weights; n = weights('list')['weights'];"
+            "print(len(n), *sorted(sys.modules.keys() & {'torch', 'torchvision', 'timm'}))"
+        )
+        found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert found.stdout.split() == [str(len(catalogue(folder)))]
 
     def test_unknown_names_get_the_nearest(self, folder):
         with pytest.raises(MissingInputError, match="did you mean mobilenet-v2"):
@@ -116,7 +138,7 @@ class TestPull:
 
     def test_names_file_and_folder_where_the_address_is_out_of_reach(self, folder, mirror):
         mirror.unlink()
-        with pytest.raises(MissingInputError, match=r"cannot fetch file:.*put tiny\.pth into '.*weights'"):
+        with pytest.raises(MissingInputError, match=r"cannot fetch file:.*as tiny\.pth into '.*weights'"):
             weights("pull", ["tiny"])
 
     def test_a_damaged_file_is_found_out(self, folder, mirror):
@@ -215,7 +237,7 @@ class TestCommand:
         assert runner.invoke(app, ["weights", "pull", "tiny"]).exit_code == 0
         assert runner.invoke(app, ["weights", "path", "tiny"]).output == f"{folder / 'tiny.pth'}\n"
 
-    @pytest.mark.parametrize(("action", "names"), [("list", ["tiny"]), ("pull", []), ("path", [])])
+    @pytest.mark.parametrize(("action", "names"), [("pull", []), ("path", [])])
     def test_names_that_do_not_apply(self, folder, action, names):
         with pytest.raises(UsageError):
             weights(action, names)

@@ -16,6 +16,7 @@ import typer
 
 from wsstool import store
 from wsstool.cli import options
+from wsstool.cli.interrupts import repeat_ignored
 from wsstool.cli.run import as_command, messages
 from wsstool.types import ClassList
 
@@ -96,4 +97,5 @@ for function in (produce, consume):
     app.command(function.__name__)(as_command(function, function.__name__))
 
 if __name__ == "__main__":
+    repeat_ignored()
     app()

@@ -1,12 +1,14 @@
 """The probe against scikit-free closed laws: it finds the minimum, and the penalty means what it says."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional as F
 
 from wsstool.models.classifier import build_classifier
-from wsstool.training.tag_probe import fit_head, probe
+from wsstool.training.tag_probe import fit_head, probe, views
 
 
 def draw(n=60, f=5, k=3, seed=0):
@@ -80,3 +82,17 @@ def test_without_an_intercept_the_bias_is_zero():
     x, t = draw()
     weight, bias = fit_head(x, t)
     assert not bias.any() and weight.any()
+
+
+def test_read_only_images_are_copied():
+    """Those of a memory map, or of Pillow: torch warns of them, once per process unless told otherwise."""
+    image = np.full((4, 5, 3), 51, np.uint8)
+    image.setflags(write=False)
+    torch.set_warn_always(True)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            (view,) = views(image, (1.0,), [0.0] * 3, [1.0] * 3, torch.device("cpu"))
+    finally:
+        torch.set_warn_always(False)
+    torch.testing.assert_close(view, torch.full((1, 3, 4, 5), 0.2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 
 import torch
 import torch.nn.functional as F
@@ -112,10 +113,20 @@ def split_arch(arch: str) -> tuple[str, str]:
     backbone = full_backbone_name(arch.removeprefix(f"{head}-"), known)
     if not head or not backbone:
         raise UsageError(
-            f"no segmenter '{arch}'; give HEAD-BACKBONE, with a head of {', '.join((*HEADS, *FCN_HEADS))} "
-            f"and a backbone of {', '.join(BACKBONES)}"
+            f"no segmenter '{arch}'; {_hint(arch)}give HEAD-BACKBONE, with a head of "
+            f"{', '.join((*HEADS, *FCN_HEADS))} and a backbone of {', '.join(BACKBONES)}"
         )
     return head, backbone
+
+
+def _hint(arch: str) -> str:
+    """Return what an unknown name probably means, a bare backbone or a mistyped part, as a clause; or ""."""
+    if backbone := full_backbone_name(arch, [*BACKBONES]):
+        return f"did you mean 'linear-{backbone}'? "
+    typed, colon, name = arch.partition(":")  # HEAD-LIBRARY:NAME
+    spelled = {f"{h}{b}".replace("-", ""): f"{h}-{b}" for h in (*HEADS, *FCN_HEADS) for b in BACKBONES}
+    near = get_close_matches(re.sub("[-_. ]", "", typed.lower()), spelled, 1, 0.8)
+    return f"did you mean '{spelled[near[0]]}{colon}{name}'? " if near else ""
 
 
 def full_backbone_name(spelled: str, known: Collection[str]) -> str:

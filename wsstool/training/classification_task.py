@@ -124,7 +124,7 @@ class ClassificationTask:
         for i in items:
             pixels = images[i]
             size = size_within((pixels.shape[0], pixels.shape[1]), self.longest)
-            image = torch.from_numpy(np.ascontiguousarray(shrink(pixels, size, "triangle")))
+            image = torch.from_numpy(np.require(shrink(pixels, size, "triangle"), requirements=("C", "W")))
             x = normalise(image.movedim(-1, 0)[None].to(device), self.mean, self.std)
             rows.append(self._validated(x).float().cpu())
         logits = torch.cat(rows)

@@ -59,7 +59,8 @@ def views(
     device: torch.device,
 ) -> list[Tensor]:
     """Return the normalised input at each scale: (H,W,3) uint8 -> (1,3,h,w), channels last."""
-    x = torch.from_numpy(image).movedim(-1, 0)[None].to(device)
+    writable = np.require(image, requirements="W")  # torch warns of read-only arrays
+    x = torch.from_numpy(writable).movedim(-1, 0)[None].to(device)
     x = normalise(x, list(mean), list(std)).contiguous(memory_format=torch.channels_last)
     return [x if scale == 1 else _scaled(x, scale) for scale in scales]
 

@@ -16,9 +16,12 @@ from wsstool.models.backbones import Backbone, build_backbone
 from wsstool.models.recognise import describe_weights
 from wsstool.models.weights import load_weights, save_weights
 from wsstool.stages.networks.contour_network import open_contour_mapper
+from wsstool.stages.objects.propose import propose
+from wsstool.stages.options.pseudo_mask import ClassMapOptions
 from wsstool.stages.options.trainers.train_cls import TrainClsOptions
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.pseudo_masks.cam import cam
+from wsstool.stages.pseudo_masks.guides import open_guides
 from wsstool.stages.train.cotrain import cotrain
 from wsstool.stages.train.train_classifier import train_cls
 from wsstool.stages.train.train_contour import train_contour
@@ -100,6 +103,19 @@ def test_contours(tmp_path: Path) -> None:
     classes = ClassList(tuple(loaded.meta["classes"]))
     mapper = open_contour_mapper(tmp_path / "c.pth", loaded, torch.device("cpu"), classes)
     assert mapper.network.backbone.arch == VIT
+
+
+def test_features_of_patches(data: Path, init: Path, tmp_path: Path) -> None:
+    """``propose`` and the refiners that read features say what happens to the sides of images, too."""
+    how = {"arch": VIT, "init": init, "device": "cpu", "workers": 0}
+    heard = Heard()
+    propose(data, method="ncut", output=tmp_path / "p.h5", messages=heard, **how)
+    assert sum("pads images at the right and bottom" in line for line in heard.lines) == 1
+    options = ClassMapOptions(source=tmp_path / "c.h5", refine=["affinity"], arch=VIT, init=init)
+    with store.open_records(tmp_path / "p.h5") as reader:
+        heard = Heard()
+        open_guides(reader.header, options, heard)
+    assert sum("pads images at the right and bottom" in line for line in heard.lines) == 1
 
 
 @pytest.mark.parametrize(

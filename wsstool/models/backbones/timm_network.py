@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from wsstool.errors import UsageError
 from wsstool.models.backbones.backbone import Backbone
 from wsstool.models.backbones.layout import Layout, Stage, Statistics
+from wsstool.models.backbones.timm_names import imported_timm, nearest_names
 from wsstool.models.backbones.token_maps import TokenMap, token_map
 from wsstool.models.class_probabilities import padded
 from wsstool.types import IMAGENET_MEAN, IMAGENET_STD
@@ -131,7 +131,7 @@ def timm_backbone(arch: str, outputs: int = 0) -> TimmBackbone:
     """Build any network of timm that gives feature maps, as ``timm:NAME``.
 
     Args:
-        arch: ``timm:`` and a name that timm knows; networks of its own names and tags.
+        arch: ``timm:`` and a name that timm knows; in any case; names may have tags.
         outputs: size of the layer behind the pooling, which ``forward_head`` of the network applies; 0: none.
 
     Raises:
@@ -139,23 +139,38 @@ def timm_backbone(arch: str, outputs: int = 0) -> TimmBackbone:
     Source:
         Wightman, "PyTorch Image Models" (Apache-2.0); the papers are those of its networks.
     """
+    name = timm_name(arch)
+    return TimmBackbone(name, _network(name, num_classes=outputs))
+
+
+def timm_name(arch: str) -> str:
+    """Return the name of timm in ``timm:NAME``, after a check that timm has such a network.
+
+    Raises:
+        UsageError: timm is not installed, or it has no such network.
+    """
     if find_spec("timm") is None:
         raise UsageError(f"{arch} needs timm, which is not installed: pip install 'wsstool[timm]'")
     name = arch.removeprefix(PREFIX)
     if not arch.startswith(PREFIX) or not name:
         raise UsageError("name a network of timm, such as timm:vit_small_patch14_dinov2")
-    import timm
-
+    timm = imported_timm()
+    name = name if timm.is_model(name.partition(".")[0]) else name.lower()  # all names are lower-case
     if not timm.is_model(name.partition(".")[0]):
-        near = get_close_matches(name, timm.list_models(), 5, 0.5)
-        raise UsageError(f"timm has no network '{name}'; the nearest are: {', '.join(near) or 'none'}")
-    return TimmBackbone(name, _network(name, num_classes=outputs))
+        names = timm.list_models()
+        near = nearest_names(name.partition(".")[0], names)
+        which = (
+            f"the nearest are: {', '.join(near)}"
+            if near
+            else f"timm.list_models() in Python lists its {len(names)} networks"
+        )
+        raise UsageError(f"timm has no network '{arch.removeprefix(PREFIX)}'; {which}")
+    return name
 
 
 def _network(name: str, *, num_classes: int = 0, **options: Any) -> nn.Module:
     """Build a network of timm, by default without classifier, for images of any size where it can."""
-    import timm
-
+    timm = imported_timm()
     choices: tuple[dict[str, Any], ...] = ({"dynamic_img_size": True}, {})
     for more in choices:
         try:

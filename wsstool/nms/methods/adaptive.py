@@ -91,6 +91,11 @@ def estimated_density(regions: Regions, scores: np.ndarray, same: float = 0.8) -
     Boxes that overlap by more than ``same`` count as one object (greedy); each gets the density of its
     object, the largest overlap with another one. An approximation: two boxes of one object that differ more
     count as neighbours.
+
+    Notes:
+        Since an overlap equal to the threshold suppresses, as published, a picked object still removes the
+        neighbour that its density is the overlap with, and spares those that overlap less. If it spared that
+        one too, nothing that counts as an object could be suppressed: greedy NMS at ``same``.
     """
     keep, by = survivors(regions, scores, same)
     objects = regions.take(keep)

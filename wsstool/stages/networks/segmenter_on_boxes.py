@@ -53,7 +53,7 @@ class ClassMapper:
         if not len(boxes):
             return []
         device = next(self.trained.networks[0].parameters()).device
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).movedim(-1, 0)[None].to(device)
+        pixels = torch.from_numpy(np.require(image, requirements=("C", "W"))).movedim(-1, 0)[None].to(device)
         probs = self.trained.probabilities(pixels, flip=self.flip)[0].cpu().numpy()
         found = []
         windows = self.windows(boxes, (image.shape[0], image.shape[1]))

@@ -13,14 +13,15 @@ from wsstool.models.fan.sizes import SIZES, STRIDE
 from wsstool.models.fan_classifier import LEAST_SIDE, FanClassifier
 from wsstool.models.heads.deeplabv3plus import DeepLabV3Plus
 from wsstool.stages.inputs.image_batches import Batch, ImageOrError
+from wsstool.stages.networks.features import Features
 from wsstool.types import Messages
 
 
-def say_padding(network: nn.Module, sizes: np.ndarray, messages: Messages) -> None:
+def say_padding(network: nn.Module | Features, sizes: np.ndarray, messages: Messages) -> None:
     """Print once that images are padded, if the network pads images of these sizes.
 
     Args:
-        network: a classifier or a segmenter.
+        network: a classifier, a segmenter or a backbone that gives features.
         sizes: (N,2) heights and widths in pixels.
         messages: receives the number of images.
     """
@@ -29,7 +30,8 @@ def say_padding(network: nn.Module, sizes: np.ndarray, messages: Messages) -> No
         return
     padded = int(((sizes % STRIDE != 0).any(1) & (sizes >= LEAST_SIDE).all(1)).sum())
     if padded:
-        by_stem = isinstance(network, FanClassifier | DeepLabV3Plus)  # the others are padded before it
+        # the others are padded before their stem
+        by_stem = isinstance(network, FanClassifier | DeepLabV3Plus | Features)
         how = "with the mean colour" if by_stem else "by repeating the border"
         messages.say(
             f"{network.backbone.arch} pads {padded} of {len(sizes)} images at the right and bottom "  # type: ignore[union-attr]
@@ -37,13 +39,13 @@ def say_padding(network: nn.Module, sizes: np.ndarray, messages: Messages) -> No
         )
 
 
-def say_notes(network: nn.Module, messages: Messages) -> None:
+def say_notes(network: nn.Module | Features, messages: Messages) -> None:
     """Print what a backbone does with its input and its weights, once."""
     for note in getattr(getattr(network, "backbone", None), "notes", ()):
         messages.say(note)
 
 
-def is_fan(network: nn.Module) -> bool:
+def is_fan(network: nn.Module | Features) -> bool:
     """Return whether a network is a FAN or has one as its backbone."""
     return getattr(getattr(network, "backbone", None), "arch", None) in SIZES
 

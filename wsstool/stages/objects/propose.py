@@ -83,7 +83,7 @@ def propose(options: ProposeOptions, *, messages: Messages = SILENT) -> dict[str
         method = partial(PROPOSALS.load(options.method), **own)
         source = _from_pixels(method, dataset, sizes, limit, options.workers)
         if PROPOSALS.takes(options.method, "features"):
-            source = _with_features(source, options, method, limit)
+            source = _with_features(source, options, method, limit, sizes, messages)
     params = options.key_params(settings=setting_texts(own), max_proposals=rows, min_area=min_area)
     with ExitStack() as stack:
         results = source.results
@@ -140,10 +140,16 @@ def _from_pixels(
 
 
 def _with_features(
-    source: _Source, options: ProposeOptions, method: Callable[..., Proposals], limit: Limit
+    source: _Source,
+    options: ProposeOptions,
+    method: Callable[..., Proposals],
+    limit: Limit,
+    sizes: np.ndarray,
+    messages: Messages,
 ) -> _Source:
     """Let the method read the features of a network, in this process."""
     from wsstool.stages.networks.features import open_features
+    from wsstool.stages.networks.whole_tokens import say_padding
 
     features = open_features(options)
     if features is None:
@@ -151,6 +157,7 @@ def _with_features(
             f"--method {options.method} needs the features of a network: give --weights FILE, or --init FILE "
             "and --arch NAME"
         )
+    say_padding(features, sizes, messages)
 
     def proposals(image: np.ndarray) -> Proposals:
         return method(image, features(image))

@@ -41,6 +41,7 @@ OPTIONAL = (
     "onnxruntime",
     "onnxscript",
     "timm",
+    "safetensors",
     "transformers",
 )
 

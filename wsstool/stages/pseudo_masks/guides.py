@@ -73,9 +73,11 @@ def open_guides(header: store.Header, options: ClassMapOptions, messages: Messag
         found = Guides((regions.header.as_input("regions", path=options.regions),), regions, rows)
     if "features" in needed:
         from wsstool.stages.networks.features import open_features
+        from wsstool.stages.networks.whole_tokens import say_padding
 
         features = open_features(options)
         if features is not None:
+            say_padding(features, header.sizes, messages)
             found = replace(found, inputs=(*found.inputs, *features.inputs), features=features)
     if "segmenter" in needed and options.sam_weights is not None:
         from wsstool.stages.networks.promptable import open_segmenter
