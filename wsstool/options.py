@@ -261,13 +261,14 @@ class Options:
 
 
 def _parts_of_arch(arch: str) -> list[str]:
-    """Return every name that a backbone may have in ``HEAD-BACKBONE`` or ``HEAD-PREFIX:NAME``.
+    """Return every name that a part of ``HEAD-BACKBONE`` or ``HEAD-PREFIX:NAME`` may have.
 
-    >>> _parts_of_arch("linear-my-net:small")
-    ['linear-my-net', 'my-net', 'net']
+    >>> _parts_of_arch("my-head-net:small")
+    ['my', 'my-head', 'my-head-net', 'head', 'head-net', 'net']
     """
     words = arch.partition(":")[0].split("-")
-    return ["-".join(words[start:]) for start in range(len(words))]
+    n = len(words)
+    return ["-".join(words[start:end]) for start in range(n) for end in range(start + 1, n + 1)]
 
 
 def idle_options(options: type[Options], whys: Mapping[str, str]) -> list[str]:

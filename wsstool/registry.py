@@ -10,6 +10,7 @@ from __future__ import annotations
 from wsstool.family import Entry, Registry
 from wsstool.registries.backbones import BACKBONES
 from wsstool.registries.corruptions import CORRUPTIONS
+from wsstool.registries.heads import HEADS
 
 EXPORTS = Registry(
     "exports",
@@ -300,6 +301,7 @@ REGISTRIES = (
     FILLERS,
     NMS,
     COTRAINERS,
+    HEADS,
     DENSE,
     CORRUPTIONS,
     EXPORTS,

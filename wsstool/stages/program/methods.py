@@ -18,6 +18,7 @@ from wsstool.registry import (
     EXPRESSION_EXPORTS,
     EXPRESSIONS,
     FILLERS,
+    HEADS,
     NMS,
     PROPOSALS,
     REFINERS,
@@ -40,6 +41,7 @@ PLACES: dict[str, Registry] = {
     "select --method, no proposals": FILLERS,
     "nms --method": NMS,
     "cotrain --method": COTRAINERS,
+    "cotrain --arch": HEADS,
     "predict --dense": DENSE,
     "robustness --corruption": CORRUPTIONS,
     "export --format": EXPORTS,
@@ -62,7 +64,6 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
     """
     from wsstool.models.heads.fcn import FCN_HEADS
     from wsstool.models.referring import NAMES
-    from wsstool.models.segmenter import HEADS
 
     found = []
     for place, family in PLACES.items():
