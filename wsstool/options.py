@@ -220,7 +220,8 @@ class Options:
         types = get_type_hints(type(self))
         choosing = [name for name in self.declarations() if choices_of(types[name]) or name in _LISTS]
         named = [values.get(spelled(self, name)[2:].replace("-", "_")) for name in choosing]
-        return [*named, *_parts_of_arch(values.get("arch") or "")]
+        values_of_options = [text.partition("=")[2] for text in values.get("set") or ()]
+        return [*named, *values_of_options, *_parts_of_arch(values.get("arch") or "")]
 
     def unused(self, name: str) -> str | None:
         """Why an option does nothing beside the others, or None."""

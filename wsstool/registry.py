@@ -11,6 +11,7 @@ from wsstool.family import Entry, Registry
 from wsstool.registries.backbones import BACKBONES
 from wsstool.registries.corruptions import CORRUPTIONS
 from wsstool.registries.heads import HEADS
+from wsstool.registries.losses import CLASS_LOSSES, PIXEL_LOSSES
 
 EXPORTS = Registry(
     "exports",
@@ -302,6 +303,8 @@ REGISTRIES = (
     NMS,
     COTRAINERS,
     HEADS,
+    CLASS_LOSSES,
+    PIXEL_LOSSES,
     DENSE,
     CORRUPTIONS,
     EXPORTS,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -14,9 +16,12 @@ from wsstool import family, store
 from wsstool.errors import UsageError
 from wsstool.models.segmenter import build_segmenter, split_arch
 from wsstool.models.weights import load_weights
+from wsstool.registries.losses import CLASS_LOSSES
+from wsstool.stages.options.trainers import train_cls as train_cls_options
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.predict.predict import predict
 from wsstool.stages.train.cotrain import cotrain
+from wsstool.stages.train.train_classifier import train_cls
 
 Install = Callable[..., None]
 
@@ -79,3 +84,42 @@ class TestHeads:
         assert CotrainOptions(source=tmp_path, arch="linear-tiny").key_params() == plain
         mine = CotrainOptions(source=tmp_path, arch="my-head-timm:vit").key_params()
         assert mine["packages"][0].startswith("my_package, wsstool.heads my-head, ")
+
+
+class TestLosses:
+    def test_of_pixels(self, data: Path, tmp_path: Path, install: Install) -> None:
+        """Ten times the cross-entropy: the first loss of the log says that it was used."""
+        install("def build(cross_entropy):\n    return 10 * cross_entropy\n", "pixel-losses", "tenfold")
+        how = QUICK | {"arch": "linear-tiny", "epochs": 1, "batch_size": 4}
+        first = {}
+        for loss in ("cross-entropy", "tenfold"):
+            output = tmp_path / f"{loss}.pth"
+            cotrain(data, settings=[f"loss={loss}"], output=output, **how)
+            log = Path(f"{output}.log.jsonl").read_text().splitlines()
+            first[loss] = next(line["loss"] for line in map(json.loads, log) if "loss" in line)
+        assert first["tenfold"] == pytest.approx(10 * first["cross-entropy"], rel=0.2)
+        assert "packages" not in load_weights(tmp_path / "cross-entropy.pth").meta["params"]
+        (package,) = load_weights(tmp_path / "tenfold.pth").meta["params"]["packages"]
+        assert package.startswith("my_package, wsstool.pixel-losses tenfold, ")
+        with pytest.raises(UsageError, match="give cross-entropy, generalised, symmetric or tenfold"):
+            cotrain(data, settings=["loss=x"], output=tmp_path / "x.pth", **how)
+
+    def test_of_classes(
+        self, data: Path, tmp_path: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = (
+            "def build(logits, tags, label_smoothing, positive_weight):\n"
+            "    assert logits.shape == tags.shape and positive_weight == 2\n"
+            "    return ((logits - 7 * tags) ** 2).mean()\n"
+        )
+        install(source, "class-losses", "squares")
+        # the choices of an option are those of the packages that are there when wsstool is imported
+        monkeypatch.setattr(train_cls_options, "ClassLoss", Literal[("auto", *CLASS_LOSSES.names())])
+        how = {"image_size": 32, "epochs": 12, "workers": 0, "device": "cpu", "lr": 0.01}
+        train_cls(data, arch="tiny", loss="squares", positive_weight=2, output=tmp_path / "c.pth", **how)
+        meta = load_weights(tmp_path / "c.pth").meta
+        (package,) = meta["params"]["packages"]
+        assert package.startswith("my_package, wsstool.class-losses squares, ")
+        log = [json.loads(line) for line in Path(f"{tmp_path / 'c.pth'}.log.jsonl").read_text().splitlines()]
+        losses = [line["loss"] for line in log if "loss" in line]
+        assert losses[0] > 10 and losses[-1] < losses[0] / 2, "49 times the share of tags at the start"

@@ -1,4 +1,4 @@
-"""The heads of the registry ``HEADS``, each on a backbone."""
+"""The heads of the registry ``HEADS``, each on a backbone; ``width`` replaces the number of channels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wsstool.models.heads.segformer import SegFormer
 
 
 def build_deeplabv3plus(backbone: Backbone, n_classes: int, width: int | None = None) -> DeepLabV3Plus:
-    """Decode an atrous pyramid with fine features, see ``DeepLabV3Plus``; ``width``: 256 channels.
+    """Decode an atrous pyramid together with fine features; 256 channels.
 
     Source:
         Chen et al., ECCV 2018.
@@ -19,7 +19,7 @@ def build_deeplabv3plus(backbone: Backbone, n_classes: int, width: int | None = 
 
 
 def build_deeplabv3(backbone: Backbone, n_classes: int, width: int | None = None) -> Segmenter:
-    """Pool an atrous pyramid, see ``DeepLabV3Head``; ``width``: 256 channels. Its rates follow the stride.
+    """Classify after an atrous pyramid whose rates follow the stride; 256 channels.
 
     Source:
         Chen et al., "Rethinking atrous convolution", 2017.
@@ -32,7 +32,7 @@ def build_deeplabv3(backbone: Backbone, n_classes: int, width: int | None = None
 
 
 def build_segformer(backbone: Backbone, n_classes: int, width: int | None = None) -> SegFormer:
-    """Mix the features of every scale, see ``SegFormer``, which chooses the width.
+    """Mix the features of every scale by linear layers.
 
     Source:
         Xie et al., NeurIPS 2021.
@@ -41,7 +41,7 @@ def build_segformer(backbone: Backbone, n_classes: int, width: int | None = None
 
 
 def build_lraspp(backbone: Backbone, n_classes: int, width: int | None = None) -> Segmenter:
-    """Gate deep features and add fine ones, see ``LRASPPSegmentationHead``; ``width``: 128 channels.
+    """Gate the deep features and add fine ones; 128 channels.
 
     Source:
         Howard et al., ICCV 2019, figure 10.
@@ -53,7 +53,7 @@ def build_lraspp(backbone: Backbone, n_classes: int, width: int | None = None) -
 
 
 def build_fcn_head(backbone: Backbone, n_classes: int, width: int | None = None) -> Segmenter:
-    """Classify after one convolution, see ``FCNHead``; ``width``: a quarter of the channels.
+    """Classify after one convolution; a quarter of the backbone's channels.
 
     Source:
         Long et al., CVPR 2015.
@@ -63,7 +63,7 @@ def build_fcn_head(backbone: Backbone, n_classes: int, width: int | None = None)
 
 
 def build_pyramid(backbone: Backbone, n_classes: int, width: int | None = None) -> Segmenter:
-    """Classify two depths after a light pyramid, see ``PyramidHead``; ``width``: 192 channels.
+    """Classify two depths after a light pyramid; 192 channels.
 
     Source:
         own design.
@@ -74,7 +74,7 @@ def build_pyramid(backbone: Backbone, n_classes: int, width: int | None = None) 
 
 
 def build_linear(backbone: Backbone, n_classes: int, width: int | None = None) -> Segmenter:
-    """Classify two depths with one layer, see ``LinearHead``; it has no ``width``.
+    """Classify two depths with one linear layer, which --probe fits.
 
     Source:
         own design.
