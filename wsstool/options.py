@@ -220,7 +220,8 @@ class Options:
         types = get_type_hints(type(self))
         choosing = [name for name in self.declarations() if choices_of(types[name]) or name in _LISTS]
         named = [values.get(spelled(self, name)[2:].replace("-", "_")) for name in choosing]
-        return [*named, *_parts_of_arch(values.get("arch") or "")]
+        values_of_options = [text.partition("=")[2] for text in values.get("set") or ()]
+        return [*named, *values_of_options, *_parts_of_arch(values.get("arch") or "")]
 
     def unused(self, name: str) -> str | None:
         """Why an option does nothing beside the others, or None."""
@@ -261,13 +262,14 @@ class Options:
 
 
 def _parts_of_arch(arch: str) -> list[str]:
-    """Return every name that a backbone may have in ``HEAD-BACKBONE`` or ``HEAD-PREFIX:NAME``.
+    """Return every name that a part of ``HEAD-BACKBONE`` or ``HEAD-PREFIX:NAME`` may have.
 
-    >>> _parts_of_arch("linear-my-net:small")
-    ['linear-my-net', 'my-net', 'net']
+    >>> _parts_of_arch("my-head-net:small")
+    ['my', 'my-head', 'my-head-net', 'head', 'head-net', 'net']
     """
     words = arch.partition(":")[0].split("-")
-    return ["-".join(words[start:]) for start in range(len(words))]
+    n = len(words)
+    return ["-".join(words[start:end]) for start in range(n) for end in range(start + 1, n + 1)]
 
 
 def idle_options(options: type[Options], whys: Mapping[str, str]) -> list[str]:

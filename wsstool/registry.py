@@ -10,6 +10,8 @@ from __future__ import annotations
 from wsstool.family import Entry, Registry
 from wsstool.registries.backbones import BACKBONES
 from wsstool.registries.corruptions import CORRUPTIONS
+from wsstool.registries.heads import HEADS
+from wsstool.registries.losses import CLASS_LOSSES, PIXEL_LOSSES
 
 EXPORTS = Registry(
     "exports",
@@ -329,6 +331,9 @@ REGISTRIES = (
     PROMPTERS,
     NMS,
     COTRAINERS,
+    HEADS,
+    CLASS_LOSSES,
+    PIXEL_LOSSES,
     DENSE,
     CORRUPTIONS,
     EXPORTS,

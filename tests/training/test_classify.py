@@ -12,9 +12,10 @@ from PIL import Image
 
 from wsstool.data.augmentation.transforms import RandomResizedCrop
 from wsstool.errors import UsageError
+from wsstool.registries.losses import CLASS_LOSSES
 from wsstool.training.images.decoded_images import DecodedImages
 from wsstool.training.images.tagged_images import TaggedImages
-from wsstool.training.losses.classification import LOSSES, cross_entropy, soft_margin
+from wsstool.training.losses.classification import class_loss, cross_entropy, soft_margin
 
 
 def test_soft_margin_by_hand() -> None:
@@ -36,10 +37,11 @@ def test_cross_entropy_by_hand() -> None:
         cross_entropy(logits, logits, positive_weight=2.0)
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", CLASS_LOSSES.names())
 def test_smoothing_keeps_sure_answers_from_being_free(loss: str) -> None:
     logits, tags = torch.tensor([[30.0, -30.0]]), torch.tensor([[1.0, 0.0]])
-    assert LOSSES[loss](logits, tags).item() < 1e-6 < LOSSES[loss](logits, tags, label_smoothing=0.1).item()
+    smoothed = class_loss(loss, label_smoothing=0.1)
+    assert class_loss(loss)(logits, tags).item() < 1e-6 < smoothed(logits, tags).item()
 
 
 def test_a_view_of_everything_is_the_resized_image() -> None:

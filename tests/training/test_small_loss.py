@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from wsstool.errors import UsageError
+from wsstool.registries.losses import PIXEL_LOSSES
 from wsstool.training.cotraining.small_loss import POOLS, keep_share, kept_count, small_loss_pixels
 from wsstool.training.losses.segmentation import (
-    PIXEL_LOSSES,
     layered_losses,
     layered_mean,
     mean_over,
@@ -95,7 +95,7 @@ def test_an_unlucky_image_can_vanish_from_the_batch_pool_only() -> None:
     assert image.sum(dim=(1, 2)).tolist() == [8, 8]
 
 
-@pytest.mark.parametrize("kind", PIXEL_LOSSES)
+@pytest.mark.parametrize("kind", PIXEL_LOSSES.names())
 def test_pixel_losses_by_hand(kind: str) -> None:
     logits = torch.tensor([0.3, -1.2, 2.0])[None, :, None, None].expand(1, 3, 1, 3)
     labels = torch.tensor([[[0, 2, 255]]])

@@ -7,38 +7,23 @@ from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import (
     BACKBONES,
-    Backbone,
     build_backbone,
     default_output_stride,
-    fine_stage,
-    stage_before_last_stride,
 )
-from wsstool.models.backbones.frozen import OnBackbone
-from wsstool.models.class_probabilities import padded
 from wsstool.models.fan.positions import set_floored
 from wsstool.models.fcn_initialisation import start_fcn
-from wsstool.models.heads import (
-    DeepLabV3Head,
-    FCNHead,
-    LinearHead,
-    LRASPPSegmentationHead,
-    PyramidHead,
-    deeplabv3plus,
-    segformer,
-    side_by_side,
-)
+from wsstool.models.heads import deeplabv3plus, segformer
 from wsstool.models.heads.deeplabv3plus import DeepLabV3Plus
 from wsstool.models.heads.fcn import FCN, FCN_HEADS, TRUNKS, build_fcn
+from wsstool.models.heads.plain import Segmenter
 from wsstool.models.heads.segformer import ATTENDED, SegFormer
 from wsstool.models.published.fan import check_size
+from wsstool.registries.heads import HEADS
 
-HEADS = ("deeplabv3plus", "deeplabv3", "segformer", "lraspp", "fcn", "pyramid", "linear")
 NEED_TWO_IMAGES = ("deeplabv3plus", "deeplabv3", "pyramid")
 """Heads that normalise one value per channel and image over the batch."""
 
@@ -47,47 +32,6 @@ OWN_STRIDES = {"segformer": 32}
 
 LAST_LAYERS = (deeplabv3plus.LAST_LAYER, segformer.LAST_LAYER)
 """Prefixes of the state dict entries that depend on the classes of the training set."""
-
-
-class Segmenter(OnBackbone):
-    """Backbone, head, bilinear upsampling.
-
-    Args:
-        backbone: (B,3,H,W) -> (B,F,h,w).
-        head: features -> (B,C,h',w'); takes (fine features, features) if ``low_stage`` is given.
-        low_stage: name of the part of the backbone that outputs the fine features.
-    """
-
-    backbone: Backbone
-
-    def __init__(self, backbone: Backbone, head: nn.Module, low_stage: str | None = None) -> None:
-        super().__init__()
-        self.backbone = backbone
-        self.head = head
-        self.low_stage = low_stage
-
-    def head_input(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the input of a ``LinearHead``: (B,3,H,W) -> (B,F,h,w)."""
-        assert self.low_stage is not None
-        return side_by_side(*self.backbone.with_fine(x, self.low_stage))
-
-    def class_maps(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the logits on the head's own grid: (B,3,H,W) -> (B,C,h',w')."""
-        if self.low_stage is None:
-            return self.head(self.backbone(x))
-        return self.head(*self.backbone.with_fine(x, self.low_stage))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B,3,H,W) -> logits (B,C,H,W)."""
-        wide = padded(x, self.backbone.input_multiple)
-        maps = self.class_maps(wide).float()
-        logits = F.interpolate(maps, size=wide.shape[-2:], mode="bilinear", align_corners=False)
-        return logits[..., : x.shape[-2], : x.shape[-1]]
-
-    @property
-    def input_multiple(self) -> int:
-        """Inputs are padded to a multiple of this, pixels, so that each feature has its own square."""
-        return self.backbone.stride
 
 
 AnySegmenter = Segmenter | DeepLabV3Plus | SegFormer | FCN
@@ -192,31 +136,7 @@ def build_segmenter(
     stride = stride if output_stride is None else output_stride
     backbone = build_backbone(backbone_name, output_stride=stride)
     set_floored(backbone, floored_positions)
-    if head_name in ("pyramid", "linear"):
-        middle = stage_before_last_stride(backbone)
-        deep = backbone.out_channels
-        head = (
-            LinearHead(middle.channels, deep, n_classes)
-            if head_name == "linear"
-            else PyramidHead(middle.channels, deep, n_classes, width=width or 192)
-        )
-        return Segmenter(backbone, head, middle.name)
-    backbone = backbone.without_expansion()
-    if head_name == "segformer":
-        return SegFormer(backbone, n_classes, width=width)
-    if head_name == "deeplabv3plus":
-        return DeepLabV3Plus(backbone, n_classes, width=width or 256)
-    channels = backbone.out_channels
-    if head_name == "deeplabv3":
-        rate = max(1, 96 // stride)
-        rates = (rate, 2 * rate, 3 * rate)
-        return Segmenter(backbone, DeepLabV3Head(channels, n_classes, rates=rates, width=width or 256))
-    if head_name == "fcn":
-        return Segmenter(backbone, FCNHead(channels, n_classes, width=width or 0))
-    low = fine_stage(backbone, min(8, stride // 2))
-    return Segmenter(
-        backbone, LRASPPSegmentationHead(low.channels, channels, n_classes, width=width or 128), low.name
-    )
+    return HEADS.load(head_name)(backbone, n_classes, width)  # type: ignore[no-any-return]
 
 
 def start_from(

@@ -26,7 +26,7 @@ class ClassificationTask:
     Args:
         model: the classifier.
         mean, std: of the input channels, for images in [0, 1].
-        loss: a name of ``LOSSES``.
+        loss: a name of ``CLASS_LOSSES``.
         label_smoothing, positive_weight: see the losses.
         backbone_rate: learning-rate multiplier of the backbone, >= 0; 0 trains the head alone, on the
             features of the frozen backbone (batch statistics frozen too).

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from wsstool.models.heads import LinearHead
-from wsstool.models.segmenter import Segmenter
+from wsstool.models.heads.plain import Segmenter
 from wsstool.training.tag_probe import fit_head, views
 from wsstool.types import IGNORE, SILENT, Messages, tracked
 

@@ -1,5 +1,7 @@
 """LabelMe: one JSON file per image, from every program version and every place."""
 
+import base64
+import io
 import json
 from pathlib import Path
 
@@ -187,6 +189,69 @@ def test_groups_are_one_object(tmp_path):
     _, table = table_of(tmp_path)
     assert table.of(0).xyxy.tolist() == [[2, 3, 25, 9], [20, 3, 25, 9], [20, 3, 25, 9]]
     assert [mask.sum() for mask in table.truth(0)] == [8 * 6 + 5 * 6, 30, 30]
+
+
+def coded(piece, mode="L", format="PNG"):
+    """A window as LabelMe writes it."""
+    file = io.BytesIO()
+    Image.fromarray(np.asarray(piece, np.uint8)).convert(mode).save(file, format)
+    return base64.b64encode(file.getvalue()).decode()
+
+
+RING = np.ones((5, 7), np.uint8)
+RING[2, 3] = 0
+
+
+def test_masks_of_the_ai_tools(tmp_path):
+    """The corners are the first and the last pixel; masks of one group are one object, also with polygons."""
+    picture(tmp_path / "a.png", SIZE)
+    shapes = [
+        shape("cat", [[2, 3], [8, 7]], "mask", mask=coded(RING)),
+        shape("dog", [[29, 19], [28.6, 18]], "mask", mask=coded(np.full((2, 1), 255)), group_id=1),
+        shape("dog", SQUARE, group_id=1),
+        shape("cat", [[0, 0], [1, 1]], "mask", mask=coded([[255] * 2] * 2, "1")),
+    ]
+    write(tmp_path / "a.json", content(shapes))
+    _, table = table_of(tmp_path)
+    cat, dog = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
+    cat[3:8, 2:9] = RING
+    dog[3:9, 2:10] = dog[18:20, 29] = True
+    assert table.of(0).xyxy.tolist() == [[2, 3, 9, 8], [2, 3, 30, 20], [0, 0, 2, 2]]
+    np.testing.assert_array_equal(table.truth(0)[0], cat)
+    np.testing.assert_array_equal(table.truth(0)[1], dog)
+    done = import_masks(tmp_path, images=tmp_path, output=tmp_path / "m.h5")
+    assert done["masks"] == 3
+
+
+@pytest.mark.parametrize(
+    ("corners", "more", "message"),
+    [
+        ([[2, 3], [8, 7]], {}, "'mask' is missing"),
+        ([[2, 3], [8, 7]], {"mask": None}, "not a file of LabelMe"),
+        ([[2, 3], [8, 7]], {"mask": "?"}, "its mask is not a PNG in base64"),
+        ([[2, 3], [8, 7]], {"mask": coded(RING)[:60]}, "its mask is not a PNG in base64"),
+        ([[2, 3], [8, 7]], {"mask": coded(RING, "L", "BMP")}, "its mask is not a PNG in base64"),
+        ([[2, 3], [8, 7]], {"mask": coded(RING, "RGB")}, "its mask has colours"),
+        ([[2, 3], [9, 7]], {"mask": coded(RING)}, "of 7 x 5 pixels does not fill its corners, .* 8 x 5"),
+        ([[2, 3]], {"mask": coded(RING)}, "a mask needs two corners, but has 1"),
+        ([[-1, 3], [5, 7]], {"mask": coded(RING)}, "7 x 5 pixels at -1, 3 extends beyond its image"),
+        ([[24, 3], [30, 7]], {"mask": coded(RING)}, "7 x 5 pixels at 24, 3 extends beyond its image"),
+        ([[0, 0], [1e30, 7]], {"mask": coded(RING)}, "extends beyond its image"),
+    ],
+)
+def test_malformed_masks(tmp_path, corners, more, message):
+    picture(tmp_path / "a.png", SIZE)
+    write(tmp_path / "a.json", content([shape("cat", corners, "mask", **more)]))
+    with pytest.raises(BadInputError, match=message):
+        table_of(tmp_path, "a.json")
+
+
+def test_a_mask_without_the_size_of_its_image(tmp_path):
+    picture(tmp_path / "a.png", SIZE)
+    shapes = [shape("cat", [[2, 3], [8, 7]], "mask", mask=coded(RING))]
+    write(tmp_path / "a.json", content(shapes, imageHeight=None))
+    with pytest.raises(BadInputError, match="a mask needs imageHeight and imageWidth"):
+        table_of(tmp_path, "a.json")
 
 
 def test_files_of_early_versions(tmp_path):

@@ -12,7 +12,7 @@ from wsstool.models.classifier import POOLS, build_classifier
 from wsstool.models.contour import build_contour
 from wsstool.models.heads.fcn import FCN, build_fcn
 from wsstool.models.referring.build import build_referring
-from wsstool.models.segmenter import HEADS, build_segmenter
+from wsstool.models.segmenter import build_segmenter
 from wsstool.models.standalone.pixels import (
     ClassifierOnPixels,
     ContourOnPixels,
@@ -20,6 +20,7 @@ from wsstool.models.standalone.pixels import (
     ReferringOnPixels,
     SegmenterOnPixels,
 )
+from wsstool.registries.heads import HEADS
 
 MEAN, STD = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
 WORDS = 12
@@ -74,7 +75,7 @@ REST: Mapping[str, Callable[[], OnPixels]] = {
     "segformer-convnext-tiny": lambda: segmenter("segformer-convnext-tiny", width=16),
     "lraspp-mobilenet-v3-small": lambda: segmenter("lraspp-mobilenet-v3-small"),
     "linear-regnet-y-400mf": lambda: segmenter("linear-regnet-y-400mf"),
-    **{f"{head}-fan-micro": lambda head=head: segmenter(f"{head}-fan-micro") for head in HEADS[:3]},  # type: ignore[misc]
+    **{f"{head}-fan-micro": lambda head=head: segmenter(f"{head}-fan-micro") for head in [*HEADS][:3]},  # type: ignore[misc]
     "fcn32s-resnet-18": lambda: segmenter("fcn32s-resnet-18"),
     "fcn8s-vgg-11": lambda: segmenter("fcn8s-vgg-11"),
     "fcn8s-at-once-tiny": lambda: segmenter("fcn8s-at-once-tiny"),

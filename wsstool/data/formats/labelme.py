@@ -1,20 +1,27 @@
-"""LabelMe: one JSON file per image, with polygons, rectangles and circles, as tags, boxes and masks."""
+"""LabelMe: a JSON file per image, with polygons, rectangles, circles and masks, as tags, boxes and masks."""
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
 import posixpath
+import struct
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from wsstool.annotation_file import read_json
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import WrittenBox, WrittenBoxes
+from wsstool.data.geometry import rle
+from wsstool.data.geometry.instances import paste
 from wsstool.data.listing import IMAGE_FOLDERS, is_outside
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.image_size import MAX_PIXELS
@@ -24,7 +31,9 @@ _CORNERS = 96  # of the polygon that stands for a circle
 _TRIED = 3  # files of a folder that tell whether it is one of LabelMe
 _HEAD = 1 << 16  # bytes in which a file of LabelMe starts its list of shapes
 _OF_IMAGE = {"imagePath", "imageData", "imageHeight"}
+_DAMAGE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)  # what Pillow raises
 _Numbers = tuple[float, float, float, float]
+_Part = tuple[_Numbers, list[float] | dict[str, object]]
 
 
 def recognises(data: Any) -> bool:
@@ -123,7 +132,7 @@ def _joined(files: Iterator[tuple[str, dict[str, Any], str]], source: str) -> Wr
         try:
             images[name] = _size(data, where)
             tags[name] = tuple(str(one) for one, is_set in (data.get("flags") or {}).items() if is_set)
-            rows += _objects(data["shapes"], name, dropped, where, len(rows))
+            rows += _objects(data["shapes"], name, images[name], dropped, where, len(rows))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
             raise BadInputError(f"{where} is not a file of LabelMe ({what})") from None
@@ -172,15 +181,20 @@ def _size(data: dict[str, Any], where: str) -> tuple[int, int] | None:
 
 
 def _objects(
-    shapes: Sequence[dict[str, Any]], name: str, dropped: Counter[str], where: str, before: int
+    shapes: Sequence[dict[str, Any]],
+    name: str,
+    size: tuple[int, int] | None,
+    dropped: Counter[str],
+    where: str,
+    before: int,
 ) -> list[WrittenBox]:
     """Return the objects of an image; shapes of one label and one ``group_id`` are parts of one object."""
-    parts: dict[object, list[tuple[_Numbers, list[float]]]] = {}
+    parts: dict[object, list[_Part]] = {}
     labels: dict[object, str] = {}
     for number, shape in enumerate(shapes, 1):
         kind = str(shape.get("shape_type") or "polygon")
         label = str(shape.get("label") or "").strip()
-        if kind not in _READERS:
+        if kind not in _READERS and kind != _MASK:
             dropped[kind] += 1
         elif not label:
             dropped["without a label"] += 1
@@ -193,24 +207,26 @@ def _objects(
             if not np.isfinite(points).all():
                 raise BadInputError(f"{where}, shape {number} has a corner that is not a number")
             labels[key] = label
-            parts.setdefault(key, []).append(_READERS[kind](points, f"{where}, shape {number}"))
+            at = f"{where}, shape {number}"
+            part = _mask(shape, points, size, at) if kind == _MASK else _READERS[kind](points, at)
+            parts.setdefault(key, []).append(part)
     return [_written(name, labels[key], found, before + k) for k, (key, found) in enumerate(parts.items(), 1)]
 
 
-def _written(name: str, label: str, parts: list[tuple[_Numbers, list[float]]], number: int) -> WrittenBox:
+def _written(name: str, label: str, parts: list[_Part], number: int) -> WrittenBox:
     """One object: a single rectangle is a box, everything else a mask."""
     if len(parts) == 1 and not math.isnan(parts[0][0][0]):
         return WrittenBox(name, label, parts[0][0], number)
-    return WrittenBox(name, label, _NAN, number, shape=[corners for _, corners in parts])
+    return WrittenBox(name, label, _NAN, number, shape=[outline for _, outline in parts])
 
 
-def _polygon(points: np.ndarray, where: str) -> tuple[_Numbers, list[float]]:
+def _polygon(points: np.ndarray, where: str) -> _Part:
     if len(points) < 3:
         raise BadInputError(f"{where}: a polygon needs three corners, but has {len(points)}")
     return _NAN, points.reshape(-1).tolist()
 
 
-def _rectangle(points: np.ndarray, where: str) -> tuple[_Numbers, list[float]]:
+def _rectangle(points: np.ndarray, where: str) -> _Part:
     """Two opposite corners, or all four."""
     if len(points) not in (2, 4):
         raise BadInputError(f"{where}: a rectangle needs two corners or four, but has {len(points)}")
@@ -218,13 +234,47 @@ def _rectangle(points: np.ndarray, where: str) -> tuple[_Numbers, list[float]]:
     return (x0, y0, x1, y1), [x0, y0, x1, y0, x1, y1, x0, y1]
 
 
-def _circle(points: np.ndarray, where: str) -> tuple[_Numbers, list[float]]:
+def _circle(points: np.ndarray, where: str) -> _Part:
     """The centre, and a point on the circle."""
     if len(points) != 2:
         raise BadInputError(f"{where}: a circle needs its centre and a point on it, but has {len(points)}")
     angles = np.arange(_CORNERS) * 2 * np.pi / _CORNERS
     radius = float(np.hypot(*(points[1] - points[0])))
     return _NAN, (points[0] + radius * np.stack([np.cos(angles), np.sin(angles)], 1)).reshape(-1).tolist()
+
+
+_MASK = "mask"
+
+
+def _mask(shape: dict[str, Any], points: np.ndarray, size: tuple[int, int] | None, where: str) -> _Part:
+    """The pixels of a window, as a PNG in base64, and the first and the last pixel of the window."""
+    if size is None:
+        raise BadInputError(f"{where}: a mask needs imageHeight and imageWidth beside the shapes")
+    if len(points) != 2:
+        raise BadInputError(f"{where}: a mask needs two corners, but has {len(points)}")
+    left, top, right, bottom = (round(v) for v in (*points.min(0).tolist(), *points.max(0).tolist()))
+    columns, rows = right + 1 - left, bottom + 1 - top
+    if min(left, top) < 0 or left + columns > size[1] or top + rows > size[0]:
+        raise BadInputError(
+            f"{where}: a mask of {columns} x {rows} pixels at {left}, {top} extends beyond its image"
+        )
+    try:
+        data = base64.b64decode(shape["mask"], validate=True)
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.size != (columns, rows):  # before it is unpacked
+                raise BadInputError(
+                    f"{where}: a mask of {image.width} x {image.height} pixels does not fill its corners, "
+                    f"which are {columns} x {rows}"
+                )
+            piece = np.asarray(image)
+    except _DAMAGE as error:
+        raise BadInputError(f"{where}: its mask is not a PNG in base64 ({error})") from None
+    if piece.ndim != 2:
+        raise BadInputError(f"{where}: its mask has colours")
+    whole = np.zeros(size, bool)
+    paste(piece != 0, (left, top), whole)
+    packed = rle.encode(whole)
+    return _NAN, {"size": packed["size"], "counts": rle.pack(packed["counts"])}
 
 
 _READERS = {"polygon": _polygon, "rectangle": _rectangle, "circle": _circle}

@@ -8,6 +8,7 @@ from wsstool.registry import (
     ATTENTIONS,
     BACKGROUNDS,
     CAMS,
+    CLASS_LOSSES,
     COTRAINERS,
     DENSE,
     EXPORTS,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     Attention = str
     BackgroundKind = str
     CamMethod = str
+    ClassLoss = str
     Cotrainer = str
     DenseMethod = str
     ExportFormat = str
@@ -43,6 +45,7 @@ else:  # the names become choices, completion and error texts
     Attention = Literal[ATTENTIONS.names()]
     BackgroundKind = Literal[("auto", "none", *BACKGROUNDS.names())]
     CamMethod = Literal[CAMS.names()]
+    ClassLoss = Literal[("auto", *CLASS_LOSSES.names())]
     Cotrainer = Literal[COTRAINERS.names()]
     DenseMethod = Literal[DENSE.names()]
     ExportFormat = Literal[

@@ -11,6 +11,7 @@ from wsstool.registry import (
     BACKGROUNDS,
     BOX_LOSSES,
     CAMS,
+    CLASS_LOSSES,
     CORRUPTIONS,
     COTRAINERS,
     DENSE,
@@ -18,8 +19,10 @@ from wsstool.registry import (
     EXPRESSION_EXPORTS,
     EXPRESSIONS,
     FILLERS,
+    HEADS,
     NMS,
     PROMPTERS,
+    PIXEL_LOSSES,
     PROPOSALS,
     REFINERS,
     RULES,
@@ -31,6 +34,7 @@ from wsstool.types import SILENT, Messages
 PLACES: dict[str, Registry] = {
     "train-cls --arch": BACKBONES,
     "train-cls --attention": ATTENTIONS,
+    "train-cls --loss": CLASS_LOSSES,
     "cam --method": CAMS,
     "pseudo-mask --refine": REFINERS,
     "pseudo-mask --rule": RULES,
@@ -42,6 +46,8 @@ PLACES: dict[str, Registry] = {
     "select --method, --sam-weights": PROMPTERS,
     "nms --method": NMS,
     "cotrain --method": COTRAINERS,
+    "cotrain --arch": HEADS,
+    "cotrain --set loss": PIXEL_LOSSES,
     "predict --dense": DENSE,
     "robustness --corruption": CORRUPTIONS,
     "export --format": EXPORTS,
@@ -64,7 +70,6 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
     """
     from wsstool.models.heads.fcn import FCN_HEADS
     from wsstool.models.referring import NAMES
-    from wsstool.models.segmenter import HEADS
 
     found = []
     for place, family in PLACES.items():

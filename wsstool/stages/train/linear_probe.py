@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from wsstool.errors import UsageError
-from wsstool.models.segmenter import Segmenter
+from wsstool.models.heads.plain import Segmenter
 from wsstool.stages.inputs.label_maps import LabelMapDataset, usable_numbers
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.train.run import TrainingRun

@@ -8,7 +8,6 @@ import torch
 
 from wsstool.training.cotraining.segmentation_task import Batch, CoTraining, Setup, one_of
 from wsstool.training.losses.multilayer import multilayer_loss
-from wsstool.training.losses.segmentation import PIXEL_LOSSES
 from wsstool.training.plan import Progress
 
 
@@ -43,7 +42,7 @@ class Multilayer(CoTraining):
         UsageError: an unknown loss, form or layer.
     """
 
-    loss_kinds = (*PIXEL_LOSSES, "focal")
+    more_losses = ("focal",)
 
     def __init__(self, setup: Setup, *, loss: str, excluded: str, main: str, divide: bool) -> None:
         one_of("excluded", excluded, ("channel", "index"))

@@ -11,7 +11,8 @@ from torch import nn
 
 from wsstool.errors import UsageError
 from wsstool.models.classifier import normalise
-from wsstool.training.losses.segmentation import PIXEL_LOSSES, layered_losses, layered_mean, layered_sum
+from wsstool.registries.losses import PIXEL_LOSSES
+from wsstool.training.losses.segmentation import layered_losses, layered_mean, layered_sum
 from wsstool.training.plan import Progress
 from wsstool.types import IGNORE, IMAGENET_MEAN, IMAGENET_STD, SILENT, Messages
 
@@ -144,13 +145,13 @@ class CoTraining:
         UsageError: unknown loss or reduction.
     """
 
-    loss_kinds: Sequence[str] = PIXEL_LOSSES
+    more_losses: Sequence[str] = ()  #: beside those of ``PIXEL_LOSSES``
 
     def __init__(
         self, setup: Setup, n_networks: int, loss: str = "cross-entropy", reduction: str = "mean"
     ) -> None:
         one_of("reduction", reduction, REDUCTIONS)
-        one_of("loss", loss, self.loss_kinds)
+        one_of("loss", loss, (*PIXEL_LOSSES, *self.more_losses))
         self.setup = setup
         self.loss_kind, self.reduce = loss, REDUCTIONS[reduction]
         self.networks = [setup.build(i) for i in range(n_networks)]

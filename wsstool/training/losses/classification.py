@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from wsstool.errors import UsageError
+from wsstool.registries.losses import CLASS_LOSSES
 
 
 def soft_margin(
-    logits: Tensor, tags: Tensor, *, label_smoothing: float = 0.0, positive_weight: float = 1.0
+    logits: Tensor, tags: Tensor, label_smoothing: float = 0.0, positive_weight: float = 1.0
 ) -> Tensor:
     """Compute the binary cross-entropy of every class: mean over classes, then over images.
 
@@ -24,6 +25,8 @@ def soft_margin(
         label_smoothing: s, [0, 1).
         positive_weight: w, > 0; above 1 increases recall, at the cost of precision.
 
+    Source:
+        Common practice.
     Example:
         >>> import torch
         >>> round(soft_margin(torch.zeros(1, 2), torch.tensor([[1.0, 0.0]])).item(), 4)
@@ -35,7 +38,7 @@ def soft_margin(
 
 
 def cross_entropy(
-    logits: Tensor, tags: Tensor, *, label_smoothing: float = 0.0, positive_weight: float = 1.0
+    logits: Tensor, tags: Tensor, label_smoothing: float = 0.0, positive_weight: float = 1.0
 ) -> Tensor:
     """Compute the softmax cross-entropy for single-label datasets; mean over images.
 
@@ -47,6 +50,8 @@ def cross_entropy(
 
     Raises:
         UsageError: a positive weight other than 1.
+    Source:
+        Common practice.
     """
     if positive_weight != 1:
         raise UsageError("a positive weight applies to the soft-margin loss, not to cross-entropy")
@@ -54,18 +59,12 @@ def cross_entropy(
     return functional.cross_entropy(logits, target, label_smoothing=label_smoothing)
 
 
-LOSSES: dict[str, Callable[..., Tensor]] = {"soft-margin": soft_margin, "cross-entropy": cross_entropy}
-"""Classification losses by name."""
-
-
 def class_loss(
     name: str, *, label_smoothing: float = 0.0, positive_weight: float = 1.0
 ) -> Callable[[Tensor, Tensor], Tensor]:
-    """Return a loss of ``LOSSES`` with its settings: logits (B,K), targets (B,K) -> ().
+    """Return a loss of ``CLASS_LOSSES`` with its settings: logits (B,K), targets (B,K) -> ().
 
     Raises:
         UsageError: no loss of that name.
     """
-    if name not in LOSSES:
-        raise UsageError(f"no loss '{name}'; there are: {', '.join(LOSSES)}")
-    return partial(LOSSES[name], label_smoothing=label_smoothing, positive_weight=positive_weight)
+    return partial(CLASS_LOSSES.load(name), label_smoothing=label_smoothing, positive_weight=positive_weight)

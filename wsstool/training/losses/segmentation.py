@@ -7,10 +7,8 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from wsstool.errors import UsageError
+from wsstool.registries.losses import PIXEL_LOSSES
 from wsstool.types import IGNORE
-
-PIXEL_LOSSES = ("cross-entropy", "generalised", "symmetric")
 
 
 def pixel_losses(
@@ -52,18 +50,40 @@ def pixel_losses(
 def of_cross_entropy(
     cross_entropy: torch.Tensor, kind: str, *, q: float = 0.7, beta: float = 1.0
 ) -> torch.Tensor:
-    """Compute the loss of that kind from the cross-entropy: exp(-ce) = p. 0 stays 0.
+    """Compute the loss of that kind from the cross-entropy; 0 stays 0.
 
     Raises:
         UsageError: unknown loss.
     """
-    if kind == "cross-entropy":
-        return cross_entropy
-    if kind == "generalised":
-        return -torch.expm1(-q * cross_entropy) / q
-    if kind == "symmetric":
-        return cross_entropy - 4.0 * beta * torch.expm1(-cross_entropy)
-    raise UsageError(f"no pixel loss '{kind}'; there are: {', '.join(PIXEL_LOSSES)}")
+    own = {"generalised": (q,), "symmetric": (beta,)}.get(kind, ())
+    return PIXEL_LOSSES.load(kind)(cross_entropy, *own)  # type: ignore[no-any-return]
+
+
+def unchanged(cross_entropy: torch.Tensor) -> torch.Tensor:
+    """Take the cross-entropy -log p as it is.
+
+    Source:
+        Common practice.
+    """
+    return cross_entropy
+
+
+def generalised(cross_entropy: torch.Tensor, q: float = 0.7) -> torch.Tensor:
+    """Saturate the loss, (1 - p^q) / q, so that wrong labels have less influence.
+
+    Source:
+        Zhang and Sabuncu, NeurIPS 2018, equation 4. From the paper.
+    """
+    return -torch.expm1(-q * cross_entropy) / q
+
+
+def symmetric(cross_entropy: torch.Tensor, beta: float = 1.0) -> torch.Tensor:
+    """Add the reverse cross-entropy, -log p + 4 beta (1 - p).
+
+    Source:
+        Wang et al., ICCV 2019, equation 7. From the paper.
+    """
+    return cross_entropy - 4.0 * beta * torch.expm1(-cross_entropy)
 
 
 def mean_over(losses: torch.Tensor, kept: torch.Tensor) -> torch.Tensor:

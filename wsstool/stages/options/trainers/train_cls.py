@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from wsstool.options import Unused, option, redeclared
-from wsstool.stages.options.choices import Attention, Optimizer, Schedule
+from wsstool.stages.options.choices import Attention, ClassLoss, Optimizer, Schedule
 from wsstool.stages.options.groups import (
     INPUT,
     METHOD,
@@ -142,7 +142,7 @@ class TrainClsOptions(
     warmup_epochs: float = redeclared(TrainerOptions, "warmup_epochs", 0.5)
     weight_decay: float = redeclared(TrainerOptions, "weight_decay", 0.01)
     seed: int = redeclared(TrainerOptions, "seed", 0, unused=(WITH_PROBE,))
-    loss: Literal["auto", "soft-margin", "cross-entropy"] = option(
+    loss: ClassLoss = option(
         "auto", "auto: cross-entropy if every image has one tag, else soft-margin", panel=TRAINING
     )
     label_smoothing: float = step_option(0.0, "label smoothing of the tags", at_least=0, below=1)
