@@ -122,6 +122,14 @@ class TestPull:
             weights("pull", [NAME])
         assert list(folder.iterdir()) == []
 
+    @pytest.mark.parametrize("endpoint", ["mirror", "https://[mirror", "gopher://mirror/", "http://mirror:x"])
+    def test_an_endpoint_that_is_no_address(self, folder, monkeypatch, endpoint):
+        monkeypatch.setenv("HF_ENDPOINT", endpoint)
+        with pytest.raises(
+            MissingInputError, match=rf"cannot fetch .*/model\.safetensors \(.*put it as {FILE}"
+        ):
+            weights("pull", [NAME])
+
     @pytest.mark.parametrize("content", ["page", "truncated", "another"])
     def test_what_does_not_fit_is_not_kept(self, folder, published, content):
         if content == "another":

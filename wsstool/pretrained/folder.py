@@ -187,7 +187,7 @@ def _fetched(entry: Entry, folder: Path) -> Path:
             f"{entry.url} does not contain the weights of {entry.name}: another SHA-256 than "
             f"{entry.sha256[:8]}...; nothing was kept"
         ) from error
-    except (OSError, HTTPException) as error:  # URLError and HTTPError among them
+    except (OSError, HTTPException, ValueError) as error:  # ValueError: not an address
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise MissingInputError(
             f"cannot fetch {entry.url} ({reason}); put it as {entry.file} into '{folder}' by other means"

@@ -45,7 +45,8 @@ def timm_entry(name: str) -> Entry:
     if config.hf_hub_id:
         repository, _, revision = config.hf_hub_id.partition("@")
         hub = HubFile(repository, config.hf_hub_filename or HUB_FILE, revision or "main")
-        address = f"{os.environ.get('HF_ENDPOINT') or HUB}/{repository}/resolve/{hub.revision}/{hub.file}"
+        endpoint = (os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
+        address = f"{endpoint}/{repository}/resolve/{hub.revision}/{hub.file}"
         return Entry(**known, file=own + Path(hub.file).suffix, sha256="", url=address, hub=hub)
     file = Path(urlsplit(config.url).path).name
     digits = DIGITS.search(file)
