@@ -27,6 +27,7 @@ EXPORTS = Registry(
         "label-studio": Entry("wsstool.data.formats.label_studio:write", "Label Studio", "one JSON file"),
         "yolo": Entry("wsstool.data.formats.yolo:write", "Ultralytics YOLO", "one text file per image"),
         "voc": Entry("wsstool.data.formats.voc_png:write", "Everingham et al., IJCV 2010", "two PNGs each"),
+        "geojson": Entry("wsstool.data.formats.geojson:write", "RFC 7946; QuPath", "one file per image"),
         "csv": Entry("wsstool.data.formats.object_table:write", "list, lowest score first", "one CSV file"),
     },
 )
