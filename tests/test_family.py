@@ -59,7 +59,7 @@ def test_defaults_can_be_typed(family, method):
 @pytest.mark.parametrize("family", [REFINERS, PROPOSALS])
 def test_methods_state_what_else_they_read(family):
     for name, entry in family.entries().items():
-        taken = [what for what in ("regions", "features") if family.takes(name, what)]
+        taken = [what for what in ("regions", "features", "segmenter") if family.takes(name, what)]
         assert [entry.reads] == (taken or [""]), name
 
 

@@ -106,7 +106,7 @@ class TestImports:
     def test_the_foundation_knows_nothing_above_it(self):
         above = [f"wsstool.{one}" for one in [*FAMILIES, "stages"]]
         foundation = re.compile(
-            r"wsstool\.(store(\..*)?|errors|annotation_file|types|regions|image_size|runtime|wait_policy|registry|registries(\..*)?|family)"
+            r"wsstool\.(store(\..*)?|errors|annotation_file|types|regions|prompts(\..*)?|image_size|runtime|wait_policy|registry|registries(\..*)?|family)"
         )
         assert not wrong(lambda m, n: bool(foundation.fullmatch(m)) and any(below(n, a) for a in above))
 

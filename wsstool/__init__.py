@@ -36,6 +36,7 @@ _PUBLIC = {
     "info": "api.stages",
     "check": "api.stages",
     "merge": "api.stages",
+    "average": "api.stages",
     "open": "api.files",
     "load_classifier": "api.networks",
     "load_segmenter": "api.networks",

@@ -18,16 +18,43 @@ _STREAMS = ("/dev/fd/", "/proc/", "/dev/stdin")
 """Paths by which a shell passes an open pipe on, which has a writer."""
 
 
-def regular(path: Path) -> Path:
+def regular(path: Path, *, seeks: bool = False) -> Path:
     """Return the path of a file or folder, or of a pipe that a shell opened, such as ``<(...)``.
+
+    Args:
+        path: the path.
+        seeks: the reader goes back in the file, which a pipe does not allow.
 
     Raises:
         OSError: no such file; a pipe, a socket or a device.
     """
     mode = os.stat(path).st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode) or str(path).startswith(_STREAMS)):
+    is_stored = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+    if seeks and not is_stored:
+        raise OSError("it is a pipe or a device; write the content to a file and name that")
+    if not (is_stored or str(path).startswith(_STREAMS)):
         raise OSError("it is a pipe or a device, not a file")
     return path
+
+
+def is_found(path: Path) -> bool:
+    """Whether a folder contains a file of a name that has a meaning there.
+
+    Raises:
+        BadInputError: a pipe, a socket, a device or a broken link has the name, which would be passed over in
+            silence.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        if path.is_symlink():
+            raise BadInputError(
+                f"'{path}' is a link to a file that is not there; repair or remove it"
+            ) from None
+        return False
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise BadInputError(f"'{path}' is a pipe or a device, not a file; replace or remove it")
+    return stat.S_ISREG(mode)
 
 
 def read_bytes(path: Path, source: str) -> bytes:
@@ -43,10 +70,10 @@ def read_bytes(path: Path, source: str) -> bytes:
     """
     try:
         with open(regular(path), "rb") as file:
-            if file.read(4) != b"PK\x03\x04":
-                file.seek(0)
-                return file.read()
-        with zipfile.ZipFile(path) as packed:
+            start = file.read(4)
+            if start != b"PK\x03\x04":
+                return start + file.read()
+        with zipfile.ZipFile(regular(path, seeks=True)) as packed:
             found = [m for m in packed.infolist() if m.filename.lower().endswith((".xml", ".json"))]
             if len(found) != 1:
                 names = ", ".join(m.filename for m in found[:3]) or "none"

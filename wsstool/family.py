@@ -26,7 +26,8 @@ class Entry:
     cost: str = ""  #: in the unit of the family, for the methods table
     presets: str = ""  #: "package.module:dict": name -> values of options, for the option ``preset``
     only: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """option -> (another option, *values): the option has an effect only beside these values of the other."""
+    """option -> (another option, *values): the option has an effect only beside these values of the other,
+    ``true`` or ``false`` of a switch."""
     reads: str = ""  #: further input, for which a command needs an option of its own
 
     def load(self) -> Callable[..., Any]:
@@ -169,9 +170,14 @@ class Registry:
         entry, found = self._entries.get(name), []
         own = self.own_options(name)
         for option, (other, *values) in entry.only.items() if entry else ():
-            if option in settings and settings.get(other, own[other].default) not in values:
+            if option in settings and _switched(settings.get(other, own[other].default)) not in values:
                 found.append(f"--set {option} does nothing without {other}={' or '.join(values)}")
         return found
+
+
+def _switched(value: Any) -> Any:
+    """Return the value of an option as ``Entry.only`` names it: a switch in lower case."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def foreign_methods(values: Iterable[Any], families: Iterable[Registry]) -> list[str]:

@@ -323,8 +323,8 @@ def signature(options: type[Options]) -> inspect.Signature:
 
 
 def _is_name(text: str) -> bool:
-    """Whether a text is a name such as ``imagenet`` or ``regnet-y-1.6gf``, and no file."""
-    return re.fullmatch(r"[\w-]+(\.\d\w*)?", text) is not None
+    """Whether a text is a name such as ``imagenet``, ``regnet-y-1.6gf`` or ``timm:NAME``, and no file."""
+    return re.fullmatch(r"[\w-]+(\.\d\w*)?|timm:[\w.-]+", text) is not None
 
 
 def _is_there(path: str, folders: Iterable[str]) -> bool:

@@ -101,6 +101,17 @@ REFINERS = Registry(
             only={"inside": ("vote", "sepl"), "covering": ("vote", "sepl")},
             reads="regions",
         ),
+        "sam": Entry(
+            "wsstool.masks.guided.sam:sam",
+            "Kirillov et al., ICCV 2023",
+            "1 encoding, 1 decoding per part, --sam-weights",
+            only={
+                "similarity": ("elastic", "true"),
+                "strength": ("gaussian", "true"),
+                "span": ("gaussian", "true"),
+            },
+            reads="segmenter",
+        ),
     },
 )
 
@@ -160,6 +171,23 @@ FILLERS = Registry(
         ),
     },
 )
+
+PROMPTERS = Registry(
+    "prompters",
+    "prompted method",
+    {
+        "sam": Entry(
+            "wsstool.selection.prompters.sam:sam",
+            "Kirillov et al., ICCV 2023",
+            "1 encoding, 1 decoding per box, --sam-weights",
+            only={
+                name: ("guide", "region")
+                for name in ("threshold", "points", "elastic", "gaussian", "similarity", "strength", "span")
+            },
+        ),
+    },
+)
+"""Selection methods that mask all boxes of an image together, with a promptable segmenter."""
 
 COTRAINERS = Registry(
     "cotrainers",
@@ -300,6 +328,7 @@ REGISTRIES = (
     PROPOSALS,
     SELECTORS,
     FILLERS,
+    PROMPTERS,
     NMS,
     COTRAINERS,
     HEADS,

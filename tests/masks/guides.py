@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
-from wsstool.regions import Proposals
+from wsstool.prompts.segmenter import Prompt, PromptedImage
+from wsstool.regions import Proposals, box_mask
 from wsstool.registry import REFINERS
 
 
@@ -41,4 +42,29 @@ def features_of(image: np.ndarray) -> np.ndarray:
     return np.stack([*(colour == value for value in range(5)), np.ones_like(colour)]).astype(np.float32)
 
 
-GUIDES = {"regions": regions_of, "features": features_of}
+class Colours:
+    """A promptable segmenter: the mask of a prompt is the most frequent colour range of its box."""
+
+    def __init__(self) -> None:
+        self.encoded: list[tuple[int, ...]] = []
+        self.prompts: list[Prompt] = []
+
+    def encode(self, image: np.ndarray) -> np.ndarray:
+        self.encoded.append(image.shape)
+        return image[:, :, 0].astype(int) // 60
+
+    def features(self, state: np.ndarray) -> np.ndarray:
+        return np.stack([state == value for value in range(5)]).astype(np.float32)
+
+    def masks(self, state: np.ndarray, prompts: Iterable[Prompt]) -> Iterator[tuple[np.ndarray, float]]:
+        for prompt in prompts:
+            self.prompts.append(prompt)
+            inside = state[box_mask(prompt.box, state.shape)]
+            yield state == np.bincount(inside).argmax(), 0.75
+
+
+def segmenter_of(image: np.ndarray) -> PromptedImage:
+    return PromptedImage(Colours(), image)
+
+
+GUIDES = {"regions": regions_of, "features": features_of, "segmenter": segmenter_of}

@@ -36,6 +36,7 @@ STAGES = {
     "info": "streams.info:info",
     "check": "streams.check:check",
     "merge": "streams.merge:merge",
+    "average": "streams.average:average",
 }
 _STREAMS = ("source", "sources", "output")  # None or "-": standard input or output, on the command line
 _SCORES = {"evaluate", "robustness"}  # return their results; the output file is optional

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -14,7 +15,7 @@ import typer
 from wsstool import __version__
 from wsstool.cli.help_text import PanelCommand, summary
 from wsstool.cli.interrupts import repeat_ignored
-from wsstool.cli.printed import print_message
+from wsstool.cli.printed import drop_output, print_message, refuse_closed_output
 from wsstool.cli.run import as_command
 from wsstool.cli.usage_errors import OneSentence
 
@@ -40,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "check": ("tools.check:check", "Files"),
     "cat": ("tools.cat:cat", "Files"),
     "merge": ("tools.merge:merge", "Files"),
+    "average": ("tools.average:average", "Files"),
     "cache": ("tools.cache:cache", "Files"),
     "methods": ("tools.methods:methods", "Reference and setup"),
     "recipe": ("tools.recipe:recipe", "Reference and setup"),
@@ -107,12 +109,22 @@ def main() -> None:
     """Entry point of the ``wsstool`` script."""
     _occupy_closed_descriptors()
     repeat_ignored()
+    refuse_closed_output()
+    if hasattr(signal, "SIGPIPE"):  # --help ends quietly when its reader is gone
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     first = next((word for word in sys.argv[1:] if not word.startswith("-")), "")
+    name = f"wsstool {first}" if first in COMMANDS else "wsstool"
     try:
-        program([first] if first in COMMANDS else COMMANDS)(prog_name="wsstool")
+        try:
+            program([first] if first in COMMANDS else COMMANDS)(prog_name="wsstool")
+        finally:
+            sys.stdout.flush()  # what Python cannot flush at exit is lost without a sentence
     except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as error:  # --help on a full disk: commands handle their own errors
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
-        print_message(f"wsstool: cannot write: {error.strerror or error}")
+    except BrokenPipeError:
+        drop_output()
+        sys.exit(141)
+    except OSError as error:  # commands handle their own errors, but not those of --help and of the flush
+        drop_output()
+        print_message(f"{name}: cannot write: {error.strerror or error}")
         sys.exit(74)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
+import io
+import os
 import re
 import signal
 import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 """Control characters but the tab, marks that reverse the direction of text, lone surrogates."""
@@ -32,6 +36,37 @@ def _escape(character: str) -> str:
 def visible_json(text: str) -> str:
     """Spell the control characters that ``json.dumps`` leaves as they are as escapes of JSON."""
     return _LEFT_BY_JSON.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+class _Closed(io.RawIOBase):
+    """Stands in for a closed standard output."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        raise OSError(errno.EIO, "standard output is closed")
+
+
+def refuse_closed_output() -> None:
+    """Let a write raise OSError if standard output is closed or open for reading only.
+
+    Python drops what is printed on a closed stream, and a command would end as if somebody had read it.
+    """
+    try:
+        if sys.stdout is not None:
+            os.write(sys.stdout.fileno(), b"")
+            return
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            return  # the write that follows says what is wrong
+    sys.stdout = io.TextIOWrapper(_Closed(), encoding="utf-8", write_through=True)  # type: ignore[type-var]
+
+
+def drop_output() -> None:
+    """Send the rest of standard output nowhere, so that Python does not fail to flush it at exit."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_line(text: object = "") -> None:

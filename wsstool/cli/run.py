@@ -19,7 +19,7 @@ import typer
 
 from wsstool.cli.console import ConsoleMessages
 from wsstool.cli.declared import options_class, parameters
-from wsstool.cli.printed import print_message
+from wsstool.cli.printed import drop_output, print_message
 from wsstool.cli.recipe_file import as_toml, defaults_of
 from wsstool.errors import ExitCode, WsstoolError
 from wsstool.memory import is_lack_of_memory
@@ -132,7 +132,7 @@ class _exit_codes:  # noqa: N801 - reads as a statement: with _exit_codes(...)
         if isinstance(error, KeyboardInterrupt):
             self._leave(ExitCode.INTERRUPTED, "interrupted; finished work is kept, the same command resumes")
         if isinstance(error, BrokenPipeError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # nothing more to flush at exit
+            drop_output()
             self._leave(ExitCode.CLOSED_PIPE, None)
         if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
             self._leave(ExitCode.CANNOT_WRITE, f"cannot write: {error.strerror or error}")
@@ -167,9 +167,10 @@ def as_command(function: Callable[..., Any], name: str) -> Callable[..., Any]:
             sys.stdout.write(as_toml(name, _as_typed(own, arguments)))
             return
         _running.set(ConsoleMessages(name, quiet=common["quiet"]))
-        if str(arguments.get("output", "-")) in ("-", "None") and hasattr(signal, "SIGPIPE"):
+        if hasattr(signal, "SIGPIPE"):
             # A filter ends quietly when its reader is gone; a command with -o must survive a closed stderr.
-            signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+            is_filter = str(arguments.get("output", "-")) in ("-", "None")
+            signal.signal(signal.SIGPIPE, signal.SIG_DFL if is_filter else signal.SIG_IGN)
         with _exit_codes(name, common["verbose"]):
             if declared:
                 options = declared(**arguments)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from wsstool.annotation_file import is_found
 from wsstool.data.class_match import class_ids, listed
 from wsstool.data.formats import Tags
 from wsstool.data.images import image_size, turning
@@ -87,7 +88,7 @@ class Dataset:
             for base in self._mask_bases(spelled):
                 for suffix in _MASK_SUFFIXES:
                     path = base.with_name(base.name + suffix)
-                    if path != self.root / name and path.is_file():
+                    if path != self.root / name and is_found(path):
                         return path
         return None
 

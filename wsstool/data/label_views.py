@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from wsstool.annotation_file import is_found
 from wsstool.data.classlist import listed_classes, numbering_note, read_class_list
 from wsstool.data.formats import LAYOUTS
 from wsstool.data.known_classes import KNOWN
@@ -48,7 +49,7 @@ def find_view(
     list_path: Path | None = None
     if class_list is None:
         spellings = [root / pattern.format(view) for pattern in _CLASS_LISTS]
-        list_path = next((p for p in spellings if p.is_file()), None)
+        list_path = next((p for p in spellings if is_found(p)), None)
         classes = read_class_list(list_path) if list_path else None
     elif str(class_list) in KNOWN and not any(p.is_file() for p in (root / class_list, Path(class_list))):
         classes = KNOWN[str(class_list)]

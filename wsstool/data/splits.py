@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from wsstool.annotation_file import regular
@@ -24,7 +25,7 @@ def split_indices(
 
     Args:
         split: a file of image names (one per line; further words on the line are ignored, as in VOC's lists
-            of image and mask), or a name.
+            of image and mask), by an absolute path or with the suffix of a list, or a name.
         listed: the label file is itself the list of the split, so none needs to be found.
         messages: receives a warning about paths of another machine, see ``Lookup.find_all``.
 
@@ -35,7 +36,7 @@ def split_indices(
     """
     if split is None:
         return list(range(len(names)))
-    if Path(split).suffix in (".txt", ".lst", ".csv"):
+    if Path(split).suffix in (".txt", ".lst", ".csv") or os.path.isabs(split):
         path = locate(root, split)
         if path is None:
             raise MissingInputError(

@@ -6,7 +6,7 @@ import json
 import mmap
 from pathlib import Path
 
-from wsstool.annotation_file import read_bytes
+from wsstool.annotation_file import is_found, read_bytes
 from wsstool.errors import MissingInputError, UsageError
 from wsstool.expressions.expression import Expressions
 from wsstool.registry import EXPRESSIONS
@@ -57,9 +57,9 @@ def only_candidate(folder: Path) -> Path:
 
 def candidates(folder: Path) -> list[Path]:
     """Return the files of a folder that hold sentences: by name, annotation files by their content."""
-    named = [folder / name for name in NAMES if (folder / name).is_file()]
+    named = [folder / name for name in NAMES if is_found(folder / name)]
     refs = sorted([*folder.glob("refs(*).p"), *folder.glob("refs(*).json")])
-    annotations = sorted(path for pattern in _ANNOTATIONS for path in folder.glob(pattern) if path.is_file())
+    annotations = sorted(path for pattern in _ANNOTATIONS for path in folder.glob(pattern) if is_found(path))
     return [*named, *refs, *(path for path in annotations if mentions_sentences(path))]
 
 

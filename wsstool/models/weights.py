@@ -27,6 +27,7 @@ from wsstool.models.fan.class_head import TOKEN_HEAD
 from wsstool.models.fitting import check_fit
 from wsstool.models.published import fan, fan_segformer, pytorch_fcn, tissue_stage1, tissue_stage2
 from wsstool.models.published.mxnet_params import is_mxnet, read_params
+from wsstool.models.published.safetensors_file import is_safetensors, read_safetensors
 
 SAFE_GLOBALS = [
     argparse.Namespace,
@@ -166,7 +167,7 @@ def load_safely(path: Path | str) -> Any:
 
 
 def load_weights(path: Path | str, *, averaged: bool = True) -> Weights:
-    """Read a weights file: ours, the bare or wrapped state dict of another program, or MXNet's start weights.
+    """Read a weights file: ours, a bare or wrapped state dict, safetensors, or MXNet's start weights.
 
     Args:
         path: the file.
@@ -177,10 +178,11 @@ def load_weights(path: Path | str, *, averaged: bool = True) -> Weights:
         MissingInputError: no such file.
         BadInputError: truncated, damaged, not safe to open, without a state dict, the published stage 1 of
             WSSS-Tissue with entries missing or too many, or a published FAN of an unknown size.
+        UsageError: a safetensors file, and that package is not installed.
     """
     if is_mxnet(path):
         return Weights(tissue_stage1.from_mxnet(read_params(path)))
-    content = load_safely(path)
+    content = read_safetensors(path) if is_safetensors(path) else load_safely(path)
     if not isinstance(content, Mapping):
         raise BadInputError(f"{path} contains a {type(content).__name__}, not a state dict")
     meta = content.get("meta")
@@ -330,12 +332,10 @@ def described_shapes(meta: Mapping[str, Any], source: Path | str) -> dict[str, t
 
 
 def build_from_weights(path: Path | str, weights: Weights | None = None) -> tuple[nn.Module, dict[str, Any]]:
-    """Build the trained network of a weights file, ours or published, in eval mode on the CPU.
-
-    Returns the network and its metadata.
+    """Build the trained network of a weights file, in eval mode on the CPU; also return its metadata.
 
     Args:
-        path: the file.
+        path: the file, ours or published.
         weights: result of ``load_weights`` for it, if it has been read already.
 
     Raises:

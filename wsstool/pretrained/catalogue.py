@@ -5,46 +5,21 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from wsstool.errors import BadInputError, MissingInputError
+from wsstool.pretrained.entry import Entry
 from wsstool.pretrained.published_files import ADDRESS, TORCHVISION_FILES
 
 OWN_CATALOGUE = "catalogue.toml"
 """File in the weights folder that adds entries, such as those of a mirror: one table per name."""
 
 _OWN_KEYS: dict[str, type] = {"url": str, "sha256": str, "licence": str, "trained_on": str, "bytes": int}
+TIMM = "timm:"  # PREFIX of timm_network.py, which imports torch
 _SCHEMES = ("https", "http", "file")
 _SHA256 = re.compile("[0-9a-fA-F]{8,64}")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """Pretrained weights of one backbone.
-
-    Attributes:
-        name: of the backbone, or of the user's choice in an own catalogue.
-        file: name of the file in the weights folder.
-        sha256: digest of the file, or its first digits, at least 8, where no more is published.
-        licence: of the weights.
-        bytes: size of the file; None: not stated.
-        url: where ``pull`` gets the file; None: it is part of a Python package.
-        package: Python package that contains the file, by the name under which it is imported.
-        trained_on: the labels that the weights have seen.
-    """
-
-    name: str
-    file: str
-    sha256: str
-    licence: str
-    bytes: int | None = None
-    url: str | None = None
-    package: str | None = None
-    trained_on: str = "ImageNet-1k, image-level labels"
-
 
 _LITE = {
     "efficientnet-lite0": (
@@ -72,13 +47,18 @@ def catalogue(folder: Path) -> dict[str, Entry]:
 
 
 def entry_named(name: str, entries: Mapping[str, Entry]) -> Entry:
-    """Return the entry of a name.
+    """Return the entry of a name, which may also be that of a network of timm.
 
     Raises:
         MissingInputError: there is none; the nearest names are given.
+        UsageError: timm has no such network, or is not installed.
     """
     if name in entries:
         return entries[name]
+    if name.startswith(TIMM):
+        from wsstool.pretrained.timm_weights import timm_entry  # imports the networks
+
+        return timm_entry(name)
     near = get_close_matches(name, entries, 3, 0.6)
     hint = f"; did you mean {' or '.join(near)}?" if near else ""
     raise MissingInputError(f"no pretrained weights '{name}'{hint} ('wsstool weights list' shows all)")

@@ -11,6 +11,7 @@ import numpy as np
 
 from wsstool.errors import UsageError
 from wsstool.family import Registry
+from wsstool.prompts.segmenter import FilledBoxes, PromptedImage
 from wsstool.regions import Proposals
 from wsstool.registry import REFINERS
 from wsstool.types import SILENT, Messages
@@ -22,6 +23,7 @@ GUIDES = {
     "regions": "region proposals: give --regions FILE to 'wsstool pseudo-mask'",
     "features": "features of a network: give --weights FILE, or --init FILE and --arch NAME, to 'wsstool "
     "pseudo-mask'",
+    "segmenter": "the weights of Segment Anything: give --sam-weights FOLDER to 'wsstool pseudo-mask'",
 }
 """What a refiner may read beside scores and image -> what it is and where it comes from."""
 
@@ -121,5 +123,6 @@ def split_settings(settings: Sequence[str], *methods: tuple[Registry, str | None
 _TRIAL = {
     "regions": Proposals(np.zeros((1, 2), np.uint16), np.array([[0, 0, 1]], np.uint16)),
     "features": np.ones((1, 1, 2), np.float32),
+    "segmenter": PromptedImage(FilledBoxes(), np.zeros((1, 2, 3), np.uint8)),
     _BACKGROUND: -1,
 }

@@ -26,6 +26,7 @@ from wsstool.models.standalone.trace import Traced, trace
 from wsstool.models.weights import load_weights, save_weights
 from wsstool.stages.exchange import network
 from wsstool.stages.exchange.export import export
+from wsstool.stages.options.exchange import ExportOptions
 from wsstool.stages.streams.info import info
 
 META = {
@@ -41,6 +42,12 @@ META = {
 }
 
 
+def opened(path: Path, **options) -> tuple[torch.nn.Module, dict]:
+    """The network of a file and its description, before it is traced."""
+    heard = options.pop("messages", Heard())
+    return network._described_network(path, ExportOptions(output=Path("x.pt2"), **options), heard)
+
+
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory) -> Path:
     torch.manual_seed(0)
@@ -52,7 +59,7 @@ def weights(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def traced(weights) -> Traced:
-    found, meta = network._described_network(weights, Heard())
+    found, meta = opened(weights)
     return trace(on_pixels(found, meta))
 
 
@@ -178,7 +185,7 @@ class TestInputs:
             for name, value in load_weights(weights).state_dict.items()
         }
         save_weights(tmp_path / "half.pth", state, META)
-        found, _ = network._described_network(tmp_path / "half.pth", Heard())
+        found, _ = opened(tmp_path / "half.pth")
         assert {p.dtype for p in found.parameters()} == {torch.float32}
 
 
@@ -221,7 +228,7 @@ def test_without_the_extra(weights, tmp_path, monkeypatch) -> None:
 
 
 def described(path: Path) -> dict:
-    found, meta = network._described_network(path, Heard())
+    found, meta = opened(path)
     return network._description(Traced(on_pixels(found, meta), program=None, least_side=9), meta)  # type: ignore[arg-type]
 
 

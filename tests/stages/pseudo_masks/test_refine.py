@@ -7,6 +7,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from tests.messages import Heard
+from tests.models.promptable.checkpoints import stand_in
 from tests.stages.pseudo_masks.test_pseudo_mask import STUFF, read, write_cams
 from wsstool.cli.app import app
 from wsstool.errors import ExitCode, UsageError
@@ -30,6 +31,7 @@ WRONG = {
     "pamr": ("steps=-1", "dilations=0", "sharpness=nan"),
     "affinity": ("sharpening=-1", "walk_steps=-1", "grid_side=0"),
     "regions": ("vote=loud", "inside=2", "covering=-1"),
+    "sam": ("agreement=2", "min_area=0", "similarity=nan", "strength=0", "span=-1"),
 }
 
 
@@ -53,7 +55,7 @@ def one(tmp_path):
     return one
 
 
-def guides(refine, folder):
+def guides(refine, folder, monkeypatch):
     """The options that name what a refiner reads beside the images in a folder."""
     if refine == "regions":
         propose(folder, output=folder / "p.h5", workers=0)
@@ -62,6 +64,8 @@ def guides(refine, folder):
         torch.manual_seed(0)
         torch.save(build_backbone("tiny").state_dict(), folder / "b.pth")
         return {"init": folder / "b.pth", "arch": "tiny"}
+    if refine == "sam":
+        return {"sam_weights": stand_in(folder / "sam", monkeypatch)[0]}
     return {}
 
 
@@ -70,11 +74,15 @@ def command(*words):
 
 
 @pytest.mark.parametrize(("refine", "pair"), [(r, pair) for r, pairs in WRONG.items() for pair in pairs])
-def test_a_wrong_value_is_found_before_the_first_image(one, tmp_path, refine, pair):
+def test_a_wrong_value_is_found_before_the_first_image(one, tmp_path, refine, pair, monkeypatch):
     path = one(np.ones((1, 2, 3)))  # one label: the refiner itself would have nothing to do
     with pytest.raises(UsageError):
         pseudo_mask(
-            path, output=tmp_path / "m.h5", refine=refine, settings=[pair], **guides(refine, tmp_path)
+            path,
+            output=tmp_path / "m.h5",
+            refine=refine,
+            settings=[pair],
+            **guides(refine, tmp_path, monkeypatch),
         )
     assert not list(tmp_path.glob("m.h5*"))
 
@@ -85,17 +93,17 @@ def test_every_refiner_has_wrong_values_to_try():
 
 @pytest.mark.parametrize("refine", REFINERS.names())
 @pytest.mark.parametrize("size", [(1, 1), (3, 2), (1, 40)])
-def test_pictures_smaller_than_any_receptive_field(one, tmp_path, refine, size):
+def test_pictures_smaller_than_any_receptive_field(one, tmp_path, refine, size, monkeypatch):
     path = one(np.random.default_rng(1).random((2, 2, 3)), size)
-    pseudo_mask(path, output=tmp_path / "m.h5", refine=refine, **guides(refine, tmp_path))
+    pseudo_mask(path, output=tmp_path / "m.h5", refine=refine, **guides(refine, tmp_path, monkeypatch))
     labels = read(tmp_path / "m.h5")[1][0]
     assert labels.shape == (1, *size) and set(np.unique(labels)) <= {0, 2}
 
 
 @pytest.mark.parametrize("refine", REFINERS.names())
-def test_one_label_is_everywhere(one, tmp_path, refine):
+def test_one_label_is_everywhere(one, tmp_path, refine, monkeypatch):
     path = one(np.eye(3)[None], ids=[2])
-    pseudo_mask(path, output=tmp_path / "m.h5", refine=refine, **guides(refine, tmp_path))
+    pseudo_mask(path, output=tmp_path / "m.h5", refine=refine, **guides(refine, tmp_path, monkeypatch))
     assert (read(tmp_path / "m.h5")[1][0] == 2).all()
 
 

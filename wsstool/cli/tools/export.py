@@ -26,6 +26,7 @@ def export(options: ExportOptions) -> None:
         wsstool export predicted.h5 --format overlay -o pictures
         wsstool export --expressions referring.jsonl --format refer -o refcoco
         wsstool export seg.pth --format onnx -o seg.onnx
+        wsstool export published.pth --class-list classes.txt -o seg.pt2
     """
     found = call("exchange.export:export", options)
     if "difference" in found:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from wsstool.annotation_file import is_found
 from wsstool.data.dataset import Dataset
 from wsstool.data.formats import WrittenBoxes, coco, labelme, voc, yolo
 from wsstool.data.formats.box_file import read_box_file
@@ -40,7 +41,7 @@ def written_boxes(dataset: Dataset, boxes: str | Path | None = None) -> WrittenB
         if folders := labelme.candidates(path):
             return labelme.read_boxes(folders, path, root)
         return _yolo(path, yolo.candidates(path), names) or yolo.read_boxes(path, names)
-    alone = [p for p in [root / "boxes.json"] if p.is_file()]
+    alone = [p for p in [root / "boxes.json"] if is_found(p)]
     instances = sorted([*root.glob("instances*.json"), *root.glob("annotations/instances*.json")])
     found: list[tuple[str, list[Path]]] = [
         ("boxes.json", alone),

@@ -73,7 +73,7 @@ def read_class_vectors(path: Path) -> ClassVectors:
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     """Read the arrays without running any code of the file."""
     try:
-        with zipfile.ZipFile(regular(path)) as archive:
+        with zipfile.ZipFile(regular(path, seeks=True)) as archive:
             check_zip_budget(path, archive.infolist(), f"'{path}'")
         with np.load(path, allow_pickle=False) as file:
             found = {name: file[name] for name in (NAMES, VECTORS, BACKGROUND) if name in file.files}

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from wsstool.annotation_file import read_json
+from wsstool.annotation_file import is_found, read_json
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags, WrittenBox, WrittenBoxes
 from wsstool.data.formats.coco_index import CocoIndex, read_index
@@ -30,7 +30,7 @@ def candidates(root: Path, split: str | None = None) -> list[Path]:
     if len(found) > 1:
         spelled = ", ".join(path.relative_to(root).as_posix() for path in found)
         raise UsageError(f"several COCO files fit: {spelled}; name a split, or one of them with --labels")
-    return found or [path for path in [root / "boxes.json"] if path.is_file()]
+    return found or [path for path in [root / "boxes.json"] if is_found(path)]
 
 
 def read(path: Path, classes: ClassList | None = None) -> Tags:

@@ -53,16 +53,19 @@ def region_vote(
         (0.641 with ``sepl``). Averages of the scores themselves (0.605), and votes weighted by uniform colour
         (0.659) or uniform scores (0.645), were worse.
 
-        ``sepl`` was published for masks of SAM and for classes on a background. There, the background gets no
-        region, and pixels of a class that got one become background outside its regions. Where regions meet,
-        the one with the larger o_rk / |r| wins, of equal ones the smaller. Merge trees contain the whole
-        image, which covers every class: of the regions that only ``covering`` selects for a class, the
-        smallest counts.
+        ``sepl`` was published for masks of SAM and classes on a background: the background gets no region,
+        and a class becomes the union of its regions. The assignment to the class of the largest overlap and
+        the two conditions with their values are the published ones. These are our reading of them: the
+        conditions are strict; |class k| is all of the class in the image, not one connected part, so that
+        ``covering`` is seldom met with several objects of a class; a class without a region stays as it is;
+        where regions meet, the one with the larger o_rk / |r| wins, of equal ones the smaller. One thing is
+        added: merge trees contain the whole image, which covers every class, so of the regions that only
+        ``covering`` selects for a class, the smallest counts.
 
     Source:
         Chen et al., "Segment Anything Model (SAM) Enhanced Pseudo Labels for Weakly Supervised Semantic
-        Segmentation", 2023, mask assignment and selection. Written without the program; thresholds and
-        the pixels outside the regions were not compared with published outputs. ``mean`` is our own.
+        Segmentation", 2023, mask assignment and selection. Written without the program and not compared
+        with published outputs. ``mean`` is our own.
 
     Example:
         >>> import numpy as np

@@ -139,6 +139,16 @@ def timm_backbone(arch: str, outputs: int = 0) -> TimmBackbone:
     Source:
         Wightman, "PyTorch Image Models" (Apache-2.0); the papers are those of its networks.
     """
+    name = timm_name(arch)
+    return TimmBackbone(name, _network(name, num_classes=outputs))
+
+
+def timm_name(arch: str) -> str:
+    """Return the name of timm in ``timm:NAME``, after a check that timm has such a network.
+
+    Raises:
+        UsageError: timm is not installed, or it has no such network.
+    """
     if find_spec("timm") is None:
         raise UsageError(f"{arch} needs timm, which is not installed: pip install 'wsstool[timm]'")
     name = arch.removeprefix(PREFIX)
@@ -155,7 +165,7 @@ def timm_backbone(arch: str, outputs: int = 0) -> TimmBackbone:
             else f"timm.list_models() in Python lists its {len(names)} networks"
         )
         raise UsageError(f"timm has no network '{arch.removeprefix(PREFIX)}'; {which}")
-    return TimmBackbone(name, _network(name, num_classes=outputs))
+    return name
 
 
 def _network(name: str, *, num_classes: int = 0, **options: Any) -> nn.Module:

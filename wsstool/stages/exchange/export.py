@@ -19,14 +19,11 @@ from wsstool.stages.exchange.overlays import write_overlays
 from wsstool.stages.exchange.sentence_masks import PICTURES, check_format, write_expressions, write_pictures
 from wsstool.stages.exchange.sentences import export_sentences
 from wsstool.stages.inputs.image_folder import image_folder
-from wsstool.stages.options.choices import NETWORK_FORMATS
 from wsstool.stages.options.exchange import ExportOptions
 from wsstool.types import SILENT, Messages
 
 LABEL_MAPS, OVERLAY = "png", "overlay"
 """Formats of label maps and class maps; those of objects and regions are in ``registry.EXPORTS``."""
-
-_WEIGHTS = (".pth", ".pt", ".tar", ".ckpt", ".params")
 
 _DEFAULTS = {"mask": LABEL_MAPS, "cam": OVERLAY, "selection": "coco"}
 
@@ -55,7 +52,7 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
     """
     if options.expressions is not None:
         return export_sentences(options, messages)
-    if options.format in NETWORK_FORMATS or Path(str(options.source)).suffix in _WEIGHTS:
+    if options.is_network:
         from wsstool.stages.exchange.network import export_network  # loads torch
 
         return export_network(options, messages)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import nn
 
 from wsstool import __version__
 from wsstool.atomic import scratch_folder, write_errors
+from wsstool.data.label_views import find_view
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.recognise import foreign_weights_error
 from wsstool.models.standalone import onnx_file, pt2_file
@@ -19,13 +21,15 @@ from wsstool.models.weights import build_from_weights, load_weights
 from wsstool.options import spelled
 from wsstool.stages.exchange.output import check_output, put
 from wsstool.stages.networks.output_names import named_outputs
+from wsstool.stages.networks.published_copies import chosen_average
+from wsstool.stages.networks.segmenter import of_arch
 from wsstool.stages.options.choices import NETWORK_FORMATS
 from wsstool.stages.options.exchange import ExportOptions
 from wsstool.types import ClassList, Messages
 
 _FILES = {"onnx": onnx_file, "pt2": pt2_file}
 _HDF5 = b"\x89HDF"
-_OWN = {"source", "output", "format", "force"}
+_OWN = {"source", "output", "format", "force", "arch", "averaged", "class_list"}
 
 
 def export_network(options: ExportOptions, messages: Messages) -> dict[str, Any]:
@@ -40,10 +44,11 @@ def export_network(options: ExportOptions, messages: Messages) -> dict[str, Any]
         outputs, in standard deviations of the output.
 
     Raises:
-        UsageError: an option or a format that networks do not have, another ending, or something is at the
-            output already.
+        UsageError: an option or a format that networks do not have, another ending, an ``arch`` that is not
+            that of the file, or something is at the output already.
         MissingInputError: no such file, or the extra ``onnx`` is not installed.
-        BadInputError: not a weights file, damaged, or without a description of its network.
+        BadInputError: not a weights file, damaged, of a network that is not known, or a class list of
+            another length.
         CannotWriteError: no space, no permission, a folder at the output.
         WsstoolError: the network cannot be traced, or the written one differs from it.
     """
@@ -52,7 +57,7 @@ def export_network(options: ExportOptions, messages: Messages) -> dict[str, Any]
     if format == "onnx":
         onnx_file.check_installed()
     source = _weights_file(options, format)
-    network, meta = _described_network(source, messages)
+    network, meta = _described_network(source, options, messages)
     traced = trace(on_pixels(network, meta))
     with scratch_folder(output) as staging:
         made = staging / f"export.{format}"
@@ -108,20 +113,26 @@ def _weights_file(options: ExportOptions, format: str) -> Path:
     return source
 
 
-def _described_network(source: Path, messages: Messages) -> tuple[nn.Module, dict[str, Any]]:
+def _described_network(
+    source: Path, options: ExportOptions, messages: Messages
+) -> tuple[nn.Module, dict[str, Any]]:
     """Return the network of a weights file, and its description with the names of its classes.
 
     Raises:
-        BadInputError: damaged weights, or without a description.
+        UsageError: an architecture that is not that of the file.
+        BadInputError: damaged weights, of a network that is not known, or a class list of another length.
     """
-    loaded = load_weights(source)
+    loaded = load_weights(source, averaged=options.averaged)
     if not loaded.meta:
         raise foreign_weights_error(source, "wsstool train-cls DATA --arch {}", "a classifier")
+    chosen_average(options, {source: loaded}, messages)
+    loaded = replace(loaded, meta=of_arch(loaded, options.arch, source))
     network, meta = build_from_weights(source, loaded)
     if loaded.state_dict_2 is not None:
         messages.warn(f"'{source}' contains two networks; only the first is exported")
     if "class_ids" in meta:
-        named, ids = named_outputs(meta, ClassList(()), source)
+        classes = _classes(options, meta, messages)
+        named, ids = named_outputs(meta, classes, source, is_named=bool(classes.names))
         meta = {
             **meta,
             "classes": list(named.names),
@@ -130,6 +141,16 @@ def _described_network(source: Path, messages: Messages) -> tuple[nn.Module, dic
             "palette": [list(colour) for colour in named.palette],
         }
     return network, meta
+
+
+def _classes(options: ExportOptions, meta: dict[str, Any], messages: Messages) -> ClassList:
+    """Return the class list that the user names for a published network; empty: none is named."""
+    if options.class_list is None:
+        return ClassList(())
+    if meta.get("named", True):
+        messages.warn("--class-list does nothing: the weights name their classes")
+        return ClassList(())
+    return find_view(Path(), class_list=options.class_list).classes or ClassList(())
 
 
 def _description(traced: Traced, meta: dict[str, Any]) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def open_segmenter(
         )
     if not loaded.meta:
         raise foreign_weights_error(weights, "wsstool cotrain MASKS --arch deeplabv3plus-{}", "a segmenter")
-    meta = _of_arch(loaded, arch, weights)
+    meta = of_arch(loaded, arch, weights)
     states = [loaded.state_dict]
     if ensemble:
         if loaded.state_dict_2 is None:
@@ -118,14 +118,17 @@ def open_segmenter(
     return OpenedSegmenter(networks, meta, classes, np.array(ids))
 
 
-def _of_arch(loaded: Weights, arch: str | None, weights: Path) -> dict[str, Any]:
+def of_arch(loaded: Weights, arch: str | None, weights: Path) -> dict[str, Any]:
     """Return the description with the requested architecture; only some published files leave a choice.
 
     Raises:
         UsageError: no such architecture, or not that of the file, which the message names.
     """
     meta = loaded.meta
-    if arch is None or (requested := "-".join(split_arch(arch))) == meta["arch"]:
+    if arch is None:
+        return meta
+    requested = "-".join(split_arch(arch)) if meta["task"] == "segmentation" else arch
+    if requested == meta["arch"]:
         return meta
     described = {**meta, "arch": requested, "what": requested}
     if meta.get("named", True) or not _fits(described, loaded, weights):

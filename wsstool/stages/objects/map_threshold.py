@@ -10,7 +10,6 @@ from wsstool import store
 from wsstool.atomic import temporary_folder
 from wsstool.errors import UsageError
 from wsstool.regions import box_in_window
-from wsstool.registry import FILLERS, SELECTORS
 from wsstool.selection.box_threshold import ThresholdFromBoxes
 from wsstool.stages.objects.columns import BoxColumns
 from wsstool.stages.objects.mask_maker import ImageObjects, MaskMaker
@@ -20,12 +19,12 @@ from wsstool.types import Messages
 
 def check_has_threshold(maker: MaskMaker, inputs: SelectInputs) -> None:
     """Raise UsageError where a threshold cannot be chosen for a method, or not from these maps."""
-    registry = SELECTORS if maker.takes_proposals else FILLERS
-    if "threshold" not in registry.own_options(maker.name):
+    if "threshold" not in maker.registry.own_options(maker.name):
         raise UsageError(f"--threshold auto: method '{maker.name}' has no threshold")
     if maker.guide != "region" or not maker.takes_map:
         raise UsageError(
-            "--threshold auto needs maps that show regions; for --method greedy add --set guide=region"
+            "--threshold auto needs maps that show regions; for the methods greedy and sam add "
+            "--set guide=region"
         )
     if inputs.maps is None:
         raise UsageError("--threshold auto needs maps; name the contour file with --contour")

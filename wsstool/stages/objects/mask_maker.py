@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from wsstool.family import Registry
+from wsstool.prompts.segmenter import FilledBoxes, PromptedImage, Segmenter
 from wsstool.regions import Proposals, box_in_window, box_mask, pixel_bounds
-from wsstool.registry import FILLERS, SELECTORS
+from wsstool.registry import FILLERS, PROMPTERS, SELECTORS
 from wsstool.selection.confidence import quality
 from wsstool.selection.map_kind import map_kind
 from wsstool.types import IGNORE
@@ -42,7 +44,7 @@ class ObjectMask:
 
     Args:
         mask: (h, w) uint8 of the window: 1 object, 0 other, 255 unsure.
-        score: quality in [0, 1], estimated without ground truth.
+        score: quality in [0, 1], estimated without ground truth; predicted by the segmenter that made it.
         reason: why a fallback made it; empty: the method did.
         baselines: quality of the masks of other methods, by name.
         map_kind: kind of its map, if the method reads it, see ``selection.map_kind``.
@@ -60,46 +62,56 @@ class MaskMaker:
     """A method by name with its options, looked up once.
 
     Args:
-        name: in ``registry.SELECTORS`` or ``registry.FILLERS``.
+        name: in ``registry``.
+        registry: ``SELECTORS``, ``FILLERS`` or ``PROMPTERS``.
         function: the method.
         own: its options.
         guide: kind of the maps: ``region`` or ``contour``.
-        takes_proposals: it is a selector.
-        takes_image: it is a filler that reads pixels.
+        takes_image: it reads pixels.
         takes_map: it requires a map.
+        segmenter: that a prompter prompts.
     """
 
     name: str
+    registry: Registry
     function: Callable[..., Any]
     own: dict[str, Any]
     guide: str
-    takes_proposals: bool
     takes_image: bool
     takes_map: bool
+    segmenter: Segmenter = field(default_factory=FilledBoxes)
 
     @classmethod
     def of(cls, name: str, settings: Sequence[str] = (), guide: str | None = None) -> MaskMaker:
         """Raise UsageError for options that the method does not have."""
-        is_selector = name in SELECTORS.names()
-        registry = SELECTORS if is_selector else FILLERS
+        registry = next((one for one in (SELECTORS, PROMPTERS) if name in one), FILLERS)
         own = registry.settings(name, settings)
         default = registry.own_options(name).get("guide")
         says = own.get("guide", default.default if default is not None else None)
         maker = cls(
             name,
+            registry,
             registry.load(name),
             own,
             guide or ("contour" if says == "contour" else "region"),
-            is_selector,
-            not is_selector and registry.takes(name, "image"),
-            says not in (None, "box") if is_selector else registry.takes(name, "prior"),
+            registry is not SELECTORS and registry.takes(name, "image"),
+            registry.takes(name, "prior") if registry is FILLERS else says not in (None, "box"),
         )
         maker._check_options()
         return maker
 
+    @property
+    def takes_proposals(self) -> bool:
+        return self.registry is SELECTORS
+
+    @property
+    def prompts(self) -> bool:
+        """Whether it masks all boxes of an image together, see ``prompted``."""
+        return self.registry is PROMPTERS
+
     def idle(self) -> list[str]:
         """Return one sentence per option without effect."""
-        return (SELECTORS if self.takes_proposals else FILLERS).idle(self.name, self.own)
+        return self.registry.idle(self.name, self.own)
 
     def _check_options(self) -> None:
         """Raise UsageError for values out of range before anything is written: on an image of 8 x 8."""
@@ -108,7 +120,11 @@ class MaskMaker:
         image = np.zeros((8, 8, 3), np.uint8)
         image[2:6, 2:6] = 255
         windows = np.array([[0, 0, 8, 8]], np.int32)
-        self.mask(ImageObjects((8, 8), box, windows, [ones], whole, image), 0, np.zeros((8, 8), np.float32))
+        objects, canvas = (
+            ImageObjects((8, 8), box, windows, [ones], whole, image),
+            np.zeros((8, 8), np.float32),
+        )
+        _ = self.prompted(objects, [0]) if self.prompts else self.mask(objects, 0, canvas)
 
     def mask(self, image: ImageObjects, k: int, canvas: np.ndarray) -> tuple[np.ndarray, str]:
         """(h, w) uint8 mask of box ``k``, and why there is none.
@@ -121,7 +137,7 @@ class MaskMaker:
         x0, y0, x1, y1 = image.windows[k].tolist()
         window, prior = (slice(y0, y1), slice(x0, x1)), image.maps[k]
         size = (y1 - y0, x1 - x0)
-        if self.takes_map and (prior is None or not np.nan_to_num(prior, nan=0.0).any()):
+        if self.takes_map and _is_empty(prior):
             return np.zeros(size, np.uint8), "empty map"
         if not self.takes_proposals:
             box = box_in_window(image.boxes[k], image.windows[k])
@@ -141,6 +157,31 @@ class MaskMaker:
             return proposal_mask(image.proposals, chosen, image.boxes[k], window), ""
         return np.zeros(size, np.uint8), self._why(image, k)
 
+    def prompted(self, image: ImageObjects, rows: Sequence[int]) -> dict[int, tuple[np.ndarray, float]]:
+        """Mask several boxes together, with one encoding of the image.
+
+        Args:
+            image: the image.
+            rows: numbers of the boxes.
+
+        Returns:
+            Number of a box -> (h, w) uint8 mask in its window, and its predicted IoU in [0, 1]. Boxes whose
+            map is empty are left out, where the method requires a map.
+        """
+        used = [k for k in rows if not (self.takes_map and _is_empty(image.maps[k]))]
+        if not used:
+            return {}
+        assert image.pixels is not None
+        under = PromptedImage(self.segmenter, image.pixels)
+        priors = _placed(image, used) if self.takes_map else (None for _ in used)
+        found = {}
+        for k, (mask, score) in zip(
+            used, self.function(under, image.boxes[used], priors, **self.own), strict=True
+        ):
+            x0, y0, x1, y1 = image.windows[k].tolist()
+            found[k] = mask[y0:y1, x0:x1].astype(np.uint8), score
+        return found
+
     def _why(self, image: ImageObjects, k: int) -> str:
         x0, y0, x1, y1 = pixel_bounds(image.boxes[k], image.size)
         left, top = image.windows[k][:2]
@@ -150,6 +191,20 @@ class MaskMaker:
             if np.nan_to_num(near, nan=0.0).max(initial=0) < 0.5 * np.nan_to_num(prior, nan=0.0).max():
                 return "map only outside the box"
         return "no proposal in the box"
+
+
+def _is_empty(prior: np.ndarray | None) -> bool:
+    return prior is None or not np.nan_to_num(prior, nan=0.0).any()
+
+
+def _placed(image: ImageObjects, rows: Sequence[int]) -> Iterator[np.ndarray]:
+    """Yield the maps of some boxes at their place in the image, (H, W) float32."""
+    for k in rows:
+        x0, y0, x1, y1 = image.windows[k].tolist()
+        placed, prior = np.zeros(image.size, np.float32), image.maps[k]
+        assert prior is not None
+        placed[y0:y1, x0:x1] = np.nan_to_num(prior, nan=0.0)
+        yield placed
 
 
 def proposal_mask(
@@ -174,24 +229,43 @@ def make_masks(
     """
     canvas = np.zeros(image.size, np.float32)
     found: list[ObjectMask] = []
-    first: dict[bytes, int] = {}  # sentences about one object share its box and, without maps, its mask
+    first = _first_alike(image)
+    together = maker.prompted(image, sorted(set(first))) if maker.prompts else {}
     for k in range(len(image.boxes)):
-        if image.maps[k] is None:
-            same = first.setdefault(image.boxes[k].tobytes() + image.windows[k].tobytes(), k)
-            if same < k:
-                found.append(found[same])
-                continue
-        mask, reason = maker.mask(image, k, canvas)
+        if first[k] < k:
+            found.append(found[first[k]])
+            continue
+        predicted = None
+        if not maker.prompts:
+            mask, reason = maker.mask(image, k, canvas)
+        elif k in together:
+            mask, predicted = together[k]
+            reason = "" if mask.any() else "empty mask"
+        else:
+            reason = "empty map"
         for other in fallbacks if reason else ():
             mask, why = other.mask(image, k, canvas)
+            predicted = None
             if not why:
                 break
         judged = _judge(image, k, maker.guide)
         others = {one.name: judged(one.mask(image, k, canvas)[0]) for one in baselines}
         prior = image.maps[k] if maker.takes_map else None
         kind = map_kind(prior) if prior is not None else ""
-        found.append(ObjectMask(mask, judged(mask), reason, others, kind))
+        score = judged(mask) if predicted is None else predicted
+        found.append(ObjectMask(mask, score, reason, others, kind))
     return found
+
+
+def _first_alike(image: ImageObjects) -> list[int]:
+    """Return for each box the first one with the same mask: sentences about one object share its box."""
+    first: dict[bytes, int] = {}
+    return [
+        first.setdefault(image.boxes[k].tobytes() + image.windows[k].tobytes(), k)
+        if image.maps[k] is None
+        else k
+        for k in range(len(image.boxes))
+    ]
 
 
 def _judge(image: ImageObjects, k: int, guide: str) -> Callable[[np.ndarray], float]:

@@ -63,6 +63,9 @@ def select(options: SelectOptions, *, messages: Messages = SILENT) -> dict[str, 
         needs_images = maker.takes_image or options.fallback == "grabcut"
         folder = pixel_folder(inputs, options.images, needed=needs_images)
         boxes, more = boxes_to_mask(inputs, folder, options, messages)
+        if maker.prompts:
+            maker, source = _with_segmenter(maker, options, inputs, messages)
+            more = (*more, source)
         fallbacks = _fallbacks(options.fallback, maker, inputs, folder)
         baselines = _baselines(maker, inputs, folder) if options.baselines else []
         params = options.key_params(
@@ -107,6 +110,24 @@ def _require_inputs(maker: MaskMaker, inputs: SelectInputs) -> None:
         )
 
 
+def _with_segmenter(
+    maker: MaskMaker, options: SelectOptions, inputs: SelectInputs, messages: Messages
+) -> tuple[MaskMaker, store.Input]:
+    """Load the segmenter that a method prompts, and return it with the content of its checkpoint."""
+    from wsstool.stages.networks.promptable import open_segmenter
+
+    assert options.sam_weights is not None
+    if inputs.maps and not maker.takes_map:
+        messages.say(f"{maker.name} is prompted with boxes alone; --set guide=region adds what the maps show")
+    if options.baselines:
+        messages.warn(
+            f"the quality of {maker.name} is the IoU that it predicts of itself, that of the baselines is "
+            "estimated from boxes and maps; do not compare them"
+        )
+    segmenter, source = open_segmenter(options.sam_weights, options.device)
+    return replace(maker, segmenter=segmenter), source
+
+
 def _fallbacks(fallback: str, maker: MaskMaker, inputs: SelectInputs, folder: Path | None) -> list[MaskMaker]:
     """Return the methods to try in turn; the last always finds a mask."""
     names = [fallback]
@@ -140,7 +161,10 @@ def _masks(
         if isinstance(pixels, WsstoolError):
             return pixels
         objects = replace(objects, pixels=pixels)
-    return make_masks(objects, maker, fallbacks, baselines)
+    try:
+        return make_masks(objects, maker, fallbacks, baselines)
+    except BadInputError as error:
+        return error
 
 
 @dataclass

@@ -15,6 +15,7 @@ from wsstool.registry import (
     EXPRESSION_EXPORTS,
     FILLERS,
     NMS,
+    PROMPTERS,
     PROPOSALS,
     REFINERS,
     RULES,
@@ -56,4 +57,4 @@ else:  # the names become choices, completion and error texts
     Proposer = Literal[PROPOSALS.names()]
     Refiner = Literal[tuple(name for name, entry in REFINERS.entries().items() if not entry.reads)]
     Rule = Literal[RULES.names()]
-    Selection = Literal[(*SELECTORS.names(), *FILLERS.names())]
+    Selection = Literal[(*SELECTORS.names(), *FILLERS.names(), *PROMPTERS.names())]

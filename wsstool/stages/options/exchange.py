@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsstool.options import Options, Unused, option, redeclared
-from wsstool.stages.options.choices import ExportFormat
+from wsstool.stages.options.choices import NETWORK_FORMATS, ExportFormat
 from wsstool.stages.options.groups import (
     INPUT,
     METHOD,
@@ -14,10 +14,15 @@ from wsstool.stages.options.groups import (
     Completion,
     DataFolder,
     ImagesOfRecords,
+    PublishedNetwork,
+    PublishedWeights,
     RecordOutput,
     SentenceSource,
     Settings,
 )
+
+WEIGHTS_FILES = (".pth", ".pt", ".tar", ".ckpt", ".params", ".safetensors")
+"""Endings of weights files."""
 
 _SENTENCES = "file with sentences to convert (JSON lines, REFER, COCO), or its folder"
 
@@ -31,8 +36,11 @@ class Like(Options):
     )
 
 
+_NO_WEIGHTS = (Unused(lambda o: not o.is_network, "for files other than weights"),)
+
+
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion):
+class ExportOptions(PublishedNetwork, Settings, Like, SentenceSource, ImagesOfRecords, Completion):
     """Masks, sentences or networks in the formats of other programs; the output has no key."""
 
     source: str | None = option(
@@ -62,6 +70,16 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
         unused=Unused(lambda o: o.format not in (None, "overlay"), "without --format overlay"),
     )
     expressions: Path | None = redeclared(SentenceSource, "expressions", None, help=_SENTENCES)
+    arch: str | None = redeclared(PublishedNetwork, "arch", None, unused=_NO_WEIGHTS)
+    averaged: bool = redeclared(PublishedWeights, "averaged", True, unused=_NO_WEIGHTS)
+    class_list: Path | None = redeclared(
+        DataFolder,
+        "class_list",
+        None,
+        help="classes of a published network, in the order of its outputs: a file (a name or 'index name' "
+        "per line, or JSON), names joined by commas, luad or bcss",
+        unused=_NO_WEIGHTS,
+    )
     score_threshold: float = option(
         0.0, "minimum score of the instances to export", panel=METHOD, at_least=0, at_most=1
     )
@@ -92,6 +110,12 @@ class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion)
     force: bool = redeclared(
         Completion, "force", False, help="write into a folder that is not empty, or over a file"
     )
+
+    @property
+    def is_network(self) -> bool:
+        """Whether a network is to be written."""
+        is_weights = Path(str(self.source)).suffix in WEIGHTS_FILES and self.expressions is None
+        return self.format in NETWORK_FORMATS or is_weights
 
     @property
     def limits_scores(self) -> bool:

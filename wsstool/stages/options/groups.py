@@ -264,6 +264,19 @@ class PublishedWeights(Options):
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class PublishedNetwork(PublishedWeights):
+    """Which network a published file is, and which of its weights are used."""
+
+    arch: str | None = option(
+        None,
+        "architecture of a published file, which must be that network; needed only for a file that fits two: "
+        "fcn8s-at-once-vgg-16 for FCN-8s weights trained at once",
+        panel=METHOD,
+        key="changed",
+    )
+
+
 OTHER_FORMATS: dict[str, str] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp"), "'wsstool export'"),
     **dict.fromkeys((".json", ".jsonl", ".xml", ".csv", ".tsv", ".txt", ".zip"), "'wsstool export'"),

@@ -8,6 +8,7 @@ from typing import Literal
 
 from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
+from wsstool.registry import PROMPTERS
 from wsstool.stages.options.choices import Proposer, Selection
 from wsstool.stages.options.features import FeatureNetwork
 from wsstool.stages.options.groups import (
@@ -27,6 +28,7 @@ from wsstool.stages.options.groups import (
     Settings,
     Shard,
 )
+from wsstool.stages.options.promptable import PromptableNetwork
 
 _IMPORTED = Unused(lambda o: o.import_ is not None, "with --import")
 
@@ -85,7 +87,9 @@ class ContourOptions(
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectOptions(BoxSource, SentenceSource, ImagesOfRecords, Settings, Execution, RecordOutput):
+class SelectOptions(
+    BoxSource, SentenceSource, ImagesOfRecords, Settings, PromptableNetwork, Execution, RecordOutput
+):
     """One mask per box or sentence, from proposals, from contour maps, or from the boxes alone."""
 
     source: str | None = option(
@@ -147,6 +151,15 @@ class SelectOptions(BoxSource, SentenceSource, ImagesOfRecords, Settings, Execut
     def __post_init__(self) -> None:
         super().__post_init__()
         _ = self.method_settings
+        if self.prompts and self.sam_weights is None:
+            raise UsageError(
+                f"--method {self.method} needs --sam-weights FOLDER, a checkpoint of the network"
+            )
+
+    @property
+    def prompts(self) -> bool:
+        """Whether the method prompts a segmenter."""
+        return self.method in PROMPTERS
 
     @property
     def method_settings(self) -> list[str]:

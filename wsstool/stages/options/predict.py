@@ -19,7 +19,7 @@ from wsstool.stages.options.groups import (
     DataFolder,
     ImageFolder,
     Inference,
-    PublishedWeights,
+    PublishedNetwork,
     RecordOutput,
     Refinement,
     SentenceSource,
@@ -30,7 +30,7 @@ NO_GATE = Unused(lambda o: o.gate is None, "without --gate")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Prediction(ImageFolder, Shard, Refinement, PublishedWeights, Inference, RecordOutput):
+class Prediction(ImageFolder, Shard, Refinement, PublishedNetwork, Inference, RecordOutput):
     """Options of both kinds of output."""
 
     weights: Path = option(..., "trained weights (.pth)", panel=MODEL, key=False)
@@ -78,13 +78,6 @@ class LabelMapOptions(Prediction, DataFolder, Corruption, Ensemble):
     )
     scale: list[float] | None = option(
         None, "image scale; repeatable, the results are averaged; default 1", panel=METHOD, above=0, at_most=8
-    )
-    arch: str | None = option(
-        None,
-        "architecture of a published file, which must be that network; needed only for a file that fits two: "
-        "fcn8s-at-once-vgg-16 for FCN-8s weights trained at once",
-        panel=METHOD,
-        key="changed",
     )
     dense: DenseMethod | None = option(
         None,

@@ -18,6 +18,7 @@ from wsstool.stages.options.groups import (
     RecordOutput,
     Refinement,
 )
+from wsstool.stages.options.promptable import PromptableNetwork
 
 NO_SCORE = Unused(
     lambda o: o.background != "auto",
@@ -43,7 +44,7 @@ class Labelling(RecordInput, ImagesOfRecords, Execution, RecordOutput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassMapOptions(Labelling, Refinement, FeatureNetwork):
+class ClassMapOptions(Labelling, Refinement, FeatureNetwork, PromptableNetwork):
     """Label maps from class maps."""
 
     refine: list[str] | None = redeclared(  # type: ignore[assignment]
@@ -103,6 +104,14 @@ class ClassMapOptions(Labelling, Refinement, FeatureNetwork):
         at_least=0,
         at_most=1,
     )
+    device: str = redeclared(
+        FeatureNetwork,
+        "device",
+        "auto",
+        unused=Unused(
+            lambda o: not o.reads_features and not o.prompts, "without a refiner that runs a network"
+        ),
+    )
     ignore_below: float = option(
         0.0,
         "ignore object pixels on which all class maps, unrefined, are below this share of the greatest value "
@@ -131,6 +140,11 @@ class ClassMapOptions(Labelling, Refinement, FeatureNetwork):
     def reads_features(self) -> bool:
         """Whether a refiner reads features."""
         return "affinity" in (self.refine or ())
+
+    @property
+    def prompts(self) -> bool:
+        """Whether a refiner prompts a segmenter."""
+        return "sam" in (self.refine or ())
 
     @property
     def constant_background(self) -> float | None:

@@ -41,6 +41,8 @@ OPTIONAL = (
     "onnxruntime",
     "onnxscript",
     "timm",
+    "safetensors",
+    "transformers",
 )
 
 LITTLE_DISK = 2 * 10**9  #: bytes; weights, record files and a checkpoint need about as much

@@ -1,4 +1,4 @@
-"""What refiners of class maps read beside scores and image: region proposals, features of a network."""
+"""What refiners of class maps read beside scores and image: proposals, features, a promptable segmenter."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.errors import BadInputError, WsstoolError
+from wsstool.prompts.segmenter import PromptedImage, Segmenter
 from wsstool.stages.inputs.paired_records import check_same_images
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
 from wsstool.stages.refiners import GUIDES, guides_of
@@ -25,12 +26,14 @@ class Guides:
         regions: a proposal file in any order, or None.
         rows: image name -> its record there.
         features: of an image, or None.
+        segmenter: promptable, or None.
     """
 
     inputs: tuple[store.Input, ...] = ()
     regions: store.RandomAccess | None = None
     rows: Mapping[str, int] = field(default_factory=dict)
     features: Callable[[np.ndarray], np.ndarray] | None = None
+    segmenter: Segmenter | None = None
 
     @property
     def names(self) -> set[str]:
@@ -41,6 +44,8 @@ class Guides:
         found: dict[str, Any] = {}
         if self.features is not None and image is not None:
             found["features"] = self.features(image)
+        if self.segmenter is not None and image is not None:
+            found["segmenter"] = PromptedImage(self.segmenter, image)
         if self.regions is not None:
             record = self.regions[self.rows[name]]
             if record.failed:
@@ -56,8 +61,8 @@ def open_guides(header: store.Header, options: ClassMapOptions, messages: Messag
     """Open what the refiners of ``pseudo-mask`` read, and check that it is of the images of ``header``.
 
     Raises:
-        BadInputError: proposals of other images. Others: see ``store.open_random`` and
-            ``open_features``.
+        BadInputError: proposals of other images. Others: see ``store.open_random``,
+            ``open_features`` and ``open_segmenter``.
     """
     needed = guides_of(options.refine or ())
     found = Guides()
@@ -74,4 +79,9 @@ def open_guides(header: store.Header, options: ClassMapOptions, messages: Messag
         if features is not None:
             say_padding(features, header.sizes, messages)
             found = replace(found, inputs=(*found.inputs, *features.inputs), features=features)
+    if "segmenter" in needed and options.sam_weights is not None:
+        from wsstool.stages.networks.promptable import open_segmenter
+
+        segmenter, source = open_segmenter(options.sam_weights, options.device)
+        found = replace(found, inputs=(*found.inputs, source), segmenter=segmenter)
     return found

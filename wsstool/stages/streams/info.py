@@ -20,6 +20,7 @@ from wsstool.expressions.recognise import candidates, mentions_sentences, read_e
 from wsstool.expressions.tokenizer import MAX_WORDS, tokenize
 from wsstool.stages.inputs.sentences import is_split_of_images, open_sentences, rows_of_split
 from wsstool.stages.inputs.untagged import open_images
+from wsstool.stages.options.exchange import WEIGHTS_FILES
 from wsstool.stages.streams.annotations import describe_annotations, describe_boxes
 from wsstool.store.command_line import script_line
 from wsstool.types import PACKAGES, SILENT, ClassList, Messages
@@ -85,7 +86,7 @@ def info(
         return _counts(found_sentences, rows_of_split(found_sentences, None, split), expressions)
     if split is not None or tags != _Tags():
         raise UsageError("--split, --labels and --class-list apply to data folders, not to files")
-    if source is not None and Path(str(source)).suffix in (".pth", ".pt", ".tar", ".ckpt", ".params"):
+    if source is not None and Path(str(source)).suffix in WEIGHTS_FILES:
         from wsstool.models.recognise import describe_weights
         from wsstool.stages.networks.output_names import named_outputs
 

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from wsstool.annotation_file import regular
+from wsstool.annotation_file import is_found, regular
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags
 from wsstool.data.formats.voc import VOC_NAMES, voc_classes
@@ -32,7 +32,7 @@ _SAFE_DTYPE = re.compile(r"[<>=|]?([biuf][1248]|U\d{1,4}|f16|O8?|\?)")
 
 
 def candidates(root: Path) -> list[Path]:
-    return [path for path in [root / "cls_labels.npy"] if path.is_file()]
+    return [path for path in [root / "cls_labels.npy"] if is_found(path)]
 
 
 def read(path: Path, classes: ClassList | None = None) -> Tags:

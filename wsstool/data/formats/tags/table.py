@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from wsstool.annotation_file import regular
+from wsstool.annotation_file import is_found, regular
 from wsstool.data.class_match import class_ids
 from wsstool.data.classlist import with_background
 from wsstool.data.formats import Tags
@@ -51,7 +51,7 @@ _zip = partial(zip, strict=True)
 def candidates(root: Path) -> list[Path]:
     """Return the label tables of a folder, by their default names."""
     stems = ("labels", "metadata")
-    return [p for stem in stems for s in SUFFIXES if (p := root / f"{stem}{s}").is_file()]
+    return [p for stem in stems for s in SUFFIXES if is_found(p := root / f"{stem}{s}")]
 
 
 def read(path: Path, classes: ClassList | None = None) -> Tags:

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from wsstool.annotation_file import regular
+from wsstool.annotation_file import is_found, regular
 from wsstool.data.classlist import read_class_list
 from wsstool.data.trailing_paths import path_parts
 from wsstool.errors import BadInputError
@@ -78,7 +78,7 @@ def read_description(folder: Path) -> YoloDescription:
 
 
 def _of_list(place: Path) -> YoloDescription | None:
-    path = next((place / name for name in NAME_LISTS if (place / name).is_file()), None)
+    path = next((place / name for name in NAME_LISTS if is_found(place / name)), None)
     if path is None:
         return None
     classes = read_class_list(path)
@@ -87,7 +87,7 @@ def _of_list(place: Path) -> YoloDescription | None:
 
 def _of_yaml(place: Path, *, any_name: bool) -> YoloDescription:
     """Return the description in the only YAML file of a folder that has names."""
-    usual = [place / name for name in _YAMLS if (place / name).is_file()]
+    usual = [place / name for name in _YAMLS if is_found(place / name)]
     found = [_description(path) for path in usual]
     if any_name and not any(one.names for one in found):
         for path in sorted([*place.glob("*.yaml"), *place.glob("*.yml")]):

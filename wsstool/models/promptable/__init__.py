@@ -1,0 +1,1 @@
+"""Networks that segment what prompts show."""

@@ -1,0 +1,1 @@
+"""Prompts for segmenters that outline what a box, points or a rough mask show."""

@@ -1,0 +1,1 @@
+"""Masks of all boxes of an image by a promptable segmenter: ``f(image, boxes, priors, **own)``."""
