@@ -56,9 +56,13 @@ def split_arch(arch: str) -> tuple[str, str]:
     known = {*BACKBONES, *TRUNKS} if head in FCN_HEADS else {*BACKBONES}
     backbone = full_backbone_name(arch.removeprefix(f"{head}-"), known)
     if not head or not backbone:
+        if hint := _hint(arch):
+            raise UsageError(
+                f"no segmenter '{arch}'; {hint}give HEAD-BACKBONE, both as listed by 'wsstool methods'"
+            )
         raise UsageError(
-            f"no segmenter '{arch}'; {_hint(arch)}give HEAD-BACKBONE, with a head of "
-            f"{', '.join((*HEADS, *FCN_HEADS))} and a backbone of {', '.join(BACKBONES)}"
+            f"no segmenter '{arch}'; give HEAD-BACKBONE, with a head of {', '.join((*HEADS, *FCN_HEADS))} "
+            f"and a backbone of {', '.join(BACKBONES)}"
         )
     return head, backbone
 
