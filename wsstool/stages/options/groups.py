@@ -16,6 +16,7 @@ from wsstool.stages.options.panels import MODEL as MODEL
 from wsstool.stages.options.panels import OUTPUT as OUTPUT
 from wsstool.stages.options.panels import RUNTIME as RUNTIME
 from wsstool.stages.options.panels import TRAINING as TRAINING
+from wsstool.stages.options.parts import SHARD_IN_NAME
 from wsstool.stages.options.parts import ImageList as ImageList
 from wsstool.stages.options.parts import Shard as Shard
 
@@ -291,3 +292,7 @@ class RecordOutput(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_record_name(self.output, self.other_formats)
+        if self.output is not None and SHARD_IN_NAME in str(self.output) and not getattr(self, "shard", None):
+            raise UsageError(
+                f"-o {self.output}: {SHARD_IN_NAME} stands for the number of a shard; add --shard"
+            )
