@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import os
 import random
 import sys
 from typing import Any
@@ -17,13 +18,15 @@ from wsstool.errors import UsageError
 def pick_device(name: str = "auto") -> torch.device:
     """Turn ``auto|cpu|cuda|cuda:N|mps`` into an available device, and set up the memory allocator.
 
+    Of several CUDA devices, ``auto`` and ``cuda`` take the one that ``LOCAL_RANK`` numbers, else the first.
+
     Raises:
         UsageError: the named device is not available.
     """
     keep_freed_memory()
+    if name in ("auto", "cuda") and torch.cuda.is_available():
+        return torch.device(_own_cuda_device(os.environ.get("LOCAL_RANK", ""), torch.cuda.device_count()))
     if name == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
@@ -34,6 +37,17 @@ def pick_device(name: str = "auto") -> torch.device:
     if device.type == "mps" and not torch.backends.mps.is_available():
         raise UsageError(f"--device {name}: no Metal device is usable here; use --device cpu")
     return device
+
+
+def _own_cuda_device(local_rank: str, count: int) -> str:
+    """Return the device of one of several processes of a machine, which torchrun numbers by ``LOCAL_RANK``.
+
+    More processes than devices share them; so a process to which the scheduler shows one device takes that.
+
+    >>> _own_cuda_device("", 8), _own_cuda_device("5", 8), _own_cuda_device("5", 1)
+    ('cuda', 'cuda:5', 'cuda:0')
+    """
+    return f"cuda:{int(local_rank) % count}" if local_rank.isdecimal() and count else "cuda"
 
 
 def keep_freed_memory() -> bool:

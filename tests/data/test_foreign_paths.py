@@ -9,7 +9,7 @@ from tests.messages import Heard
 from wsstool.data.boxes.table import read_boxes
 from wsstool.data.dataset import open_dataset
 from wsstool.data.listing import Lookup
-from wsstool.data.trailing_paths import by_trailing_path
+from wsstool.data.names.trailing_paths import by_trailing_path
 from wsstool.errors import BadInputError, MissingInputError
 
 FOREIGN = [

@@ -32,6 +32,7 @@ from wsstool.data.listing import (
     without_suffix,
 )
 from wsstool.data.masks import read_mask
+from wsstool.data.name_list import NameList
 from wsstool.data.splits import split_indices
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.types import IGNORE, SILENT, ClassList, Messages
@@ -55,6 +56,7 @@ class Dataset:
         white: what the mask value 255 means, see ``masks.meaning_of_white``.
         picture: the only image, if that was named in place of a folder.
         unread: a sentence about files of the folder that are left out, or empty, see ``list_images``.
+        name_list: the list that the images are from, in place of a walk of the folder.
     """
 
     root: Path
@@ -67,6 +69,7 @@ class Dataset:
     white: int = IGNORE
     picture: Path | None = None
     unread: str = ""
+    name_list: NameList | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -111,7 +114,12 @@ class Dataset:
         return mask
 
     def sizes(self) -> np.ndarray:
-        """Return the (N, 2) int32 rows and columns of the upright images; (0, 0) for unreadable headers."""
+        """Return the (N, 2) int32 rows and columns of the upright images; (0, 0) for unreadable headers.
+
+        Raises:
+            MissingInputError: see ``check_there``.
+        """
+        self.check_there()
         sizes = np.zeros((len(self), 2), np.int32)
         for i in range(len(self)):
             try:
@@ -120,9 +128,18 @@ class Dataset:
                 continue  # the stage that decodes the image reports and counts the error
         return sizes
 
+    def check_there(self) -> None:
+        """Check that images from a list exist; those of a walk do.
+
+        Raises:
+            MissingInputError: one does not.
+        """
+        if self.name_list is not None:
+            self.name_list.check_there(self.root, self.names)
+
     def images_of_folder(self) -> tuple[str, ...]:
-        """Return the names of all images of the data folder, of which these may be a part."""
-        return find_images(self.root)
+        """Return the names of all images of the data folder, of which these may be a part; or of its list."""
+        return find_images(self.root) if self.name_list is None else self.name_list.names
 
     def placed(
         self, spellings: Collection[str], source: str, messages: Messages = SILENT
@@ -130,15 +147,17 @@ class Dataset:
         """Match image names of another file with the images, see ``Lookup.find_all``.
 
         Returns:
-            Name -> number of its image; and the names that no image of the data folder has.
+            Name -> number of its image; and the names that no image of the data folder has. A list does not
+            tell which images the folder has, so that there are no such names.
         """
-        places = Lookup(self.names).find_inside(spellings, source)
+        root = None if self.name_list is None else self.root
+        places = Lookup(self.names, root).find_inside(spellings, source)
         others = [spelling for spelling in spellings if spelling not in places]
         if not others:
             return places, set()
         folder, place = self.images_of_folder(), {name: i for i, name in enumerate(self.names)}
         at = {name: k for k, name in enumerate(folder)}
-        found = Lookup(folder).find_all(
+        found = Lookup(folder, root).find_all(
             others,
             source,
             taken={at[self.names[i]] for i in places.values() if self.names[i] in at},
@@ -146,7 +165,7 @@ class Dataset:
             messages=messages,
         )
         here = {spelling: place[folder[k]] for spelling, k in found.items() if folder[k] in place}
-        return places | here, set(others) - set(found)
+        return places | here, set() if self.name_list else set(others) - set(found)
 
     def subset(self, indices: Iterable[int]) -> Dataset:
         """Return the images with these indices, in this order."""
@@ -178,6 +197,7 @@ def open_dataset(
     masks: str | Path | None = None,
     untagged: bool = False,
     unnamed: ClassList | None = None,
+    name_list: NameList | None = None,
     messages: Messages = SILENT,
 ) -> Dataset:
     """Recognise the layout of a data folder and list its images.
@@ -195,6 +215,7 @@ def open_dataset(
         untagged: accept images that are missing from the tags, as images without tags.
         unnamed: classes of tags without names (digits in file names, ``cls_labels.npy``) if there is no class
             list; None: those of a published set, or ``class-0``, ``class-1``, ...
+        name_list: the images to use, in place of a walk of the folder; with a split, those that are in it.
         messages: receives notes on assumptions about the tags, and on files that are left out.
 
     Raises:
@@ -206,7 +227,11 @@ def open_dataset(
     picture = Path(path) if Path(path).is_file() and is_image_name(Path(path).name) else None
     if picture is not None and split is not None:
         raise UsageError(f"--split selects images of a folder, but '{picture}' is a picture")
-    if picture is None:
+    if picture is not None and name_list is not None:
+        raise UsageError(f"--files-from lists images of a folder, but '{picture}' is a picture")
+    if name_list is not None:
+        root, names, unread = _folder(path), name_list.names, ""
+    elif picture is None:
         root = Path(path)
         names, unread = list_images(root)
     else:
@@ -218,33 +243,50 @@ def open_dataset(
     view = find_view(root, labels=labels, class_list=class_list, masks=masks)
     for note in view.notes:
         messages.say(note)
-    layout, tags = read_tags(root, names, view, split=split, boxes=boxes, unnamed=unnamed)
-    lookup = Lookup(names)
-    listed = tags is not None and tags.only
-    indices = split_indices(root, names, lookup, split, listed=listed, messages=messages)
+    shown = names if name_list is None else name_list.with_siblings(root)
+    layout, tags = read_tags(root, shown, view, split=split, boxes=boxes, unnamed=unnamed)
+    lookup = Lookup(names, None if name_list is None else root)
+    indices = split_indices(
+        root,
+        names,
+        lookup,
+        split,
+        listed=tags is not None and tags.only,
+        partial=name_list is not None,
+        messages=messages,
+    )
     if picture is not None:
         only = relative_name(picture, root)
         indices = [i for i in indices if names[i] == only]
     if tags is None:
         classes, void = view.classes or ClassList(()), void_ids(view.classes)
         found = Dataset(root, names, classes, None, layout, view.masks, void, picture=picture, unread=unread)
-        return found.subset(indices)
+        return replace(found, name_list=name_list).subset(indices)
     for note in tags.notes:
         messages.say(note)
-    is_part = split is not None or picture is not None
-    rows, indices = _placed(tags, lookup, indices, is_split=is_part, messages=messages)
+    is_part = (split is not None or picture is not None) and not tags.only
+    rows, indices = _placed(
+        tags, lookup, indices, is_part=is_part or name_list is not None, messages=messages
+    )
     has_tags = not tags.partial or any(i in rows for i in indices)
     matrix = _matrix(tags, names, rows, indices, untagged) if has_tags else None
     chosen = tuple(names[i] for i in indices)
     if picture is not None and not chosen:
         raise MissingInputError(f"'{picture}' is not among the images of {tags.source}")
-    return Dataset(
+    found = Dataset(
         root, chosen, tags.classes, matrix, layout, view.masks, tags.void, picture=picture, unread=unread
     )
+    return replace(found, name_list=name_list)
+
+
+def _folder(path: str | Path) -> Path:
+    if not Path(path).is_dir():
+        raise MissingInputError(f"there is no folder {str(path)!r}")
+    return Path(path)
 
 
 def _placed(
-    tags: Tags, lookup: Lookup, indices: list[int], *, is_split: bool, messages: Messages
+    tags: Tags, lookup: Lookup, indices: list[int], *, is_part: bool, messages: Messages
 ) -> tuple[dict[int, str], list[int]]:
     """Return image index -> its name in the tags; and the images that remain."""
     places = lookup.find_all(tags.rows, tags.source, messages=messages)
@@ -254,8 +296,8 @@ def _placed(
             raise BadInputError(f"an image is listed twice in {tags.source}: {rows[i]!r} and {spelling!r}")
         rows[i] = spelling
     missing = [spelling for spelling in tags.rows if spelling not in places]
-    # With a split, only the images of that split need to exist.
-    if missing and not (is_split and not tags.only):
+    # With a split or a list, only the images of that need to exist.
+    if missing and not is_part:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         raise MissingInputError(f"there is no image {missing[0]!r}{more}, listed in {tags.source}")
     return rows, [i for i in indices if i in rows] if tags.only else indices

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from wsstool.data.images import SUFFIXES
-from wsstool.data.trailing_paths import by_trailing_path
+from wsstool.data.names.trailing_paths import by_trailing_path, path_parts
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.types import SILENT, Messages
 
@@ -83,7 +83,7 @@ def list_images(root: Path) -> tuple[tuple[str, ...], str]:
             elif (ending := _unread_ending(name, is_image_folder=start != root)) is not None:
                 unread[ending] += 1
     names.sort()
-    _check_unique(names)
+    check_unique(names)
     return tuple(names), _left_out(unread)
 
 
@@ -113,15 +113,18 @@ def _walk(start: Path) -> Iterator[tuple[Path, list[str]]]:
     """Yield every folder with images, and its files that are not hidden."""
     seen: set[tuple[int, int]] = set()
     for folder, folders, files in os.walk(start, followlinks=True):
-        folders[:] = sorted(
-            f for f in folders if not f.startswith(".") and not f.lower().startswith(_NOT_IMAGES)
-        )
+        folders[:] = sorted(filter(has_no_other_use, folders))
         status = os.stat(folder)
         if (status.st_dev, status.st_ino) in seen:  # a cycle of links would never end
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
         yield Path(folder), [name for name in files if name[0] != "."]
+
+
+def has_no_other_use(name: str) -> bool:
+    """Whether a folder may have images: it is not hidden, nor one of masks, annotations or splits."""
+    return not name.startswith(".") and not name.lower().startswith(_NOT_IMAGES)
 
 
 def folder_of(picture: Path) -> tuple[Path, tuple[str, ...]]:
@@ -139,7 +142,12 @@ def relative_name(picture: Path, root: Path) -> str:
     return Path(os.path.relpath(picture, root)).as_posix()
 
 
-def _check_unique(names: list[str]) -> None:
+def check_unique(names: list[str]) -> None:
+    """Check that names can be stored, and told apart without their suffixes.
+
+    Raises:
+        BadInputError: a name that is not text, or two that differ only in the suffix.
+    """
     seen: dict[str, str] = {}
     for name in names:
         try:
@@ -182,10 +190,16 @@ class Lookup:
     """Find images by their path, path below the image folder, or bare name; suffixes are optional.
 
     Where the exact name is missing, names are compared with composed accents.
+
+    Args:
+        names: of the images.
+        root: the data folder, if ``names`` are only some of its images. A bare name is then not that of an
+            image in a folder if there is such a file in ``root``, and of a path of another machine the whole
+            name of an image must be part.
     """
 
-    def __init__(self, names: Iterable[str]) -> None:
-        self._names = tuple(names)
+    def __init__(self, names: Iterable[str], root: Path | None = None) -> None:
+        self._names, self._root = tuple(names), root
         spellings = (
             lambda n: n,
             without_suffix,
@@ -204,7 +218,7 @@ class Lookup:
         self._composed: Lookup | None = None
         if not all(name.isascii() for name in self._names):
             composed = [unicode_forms(name)[0] for name in self._names]
-            self._composed = Lookup(composed) if composed != list(self._names) else None
+            self._composed = Lookup(composed, root) if composed != list(self._names) else None
 
     def find(self, name: str, source: str) -> int | None:
         """Return the index of the image that ``source`` calls ``name``, or None.
@@ -214,8 +228,10 @@ class Lookup:
         """
         name = checked_name(name, source)
         key = PurePosixPath(name).as_posix()
-        for table in self._tables:
+        for k, table in enumerate(self._tables):
             i = table.get(key)
+            if i is not None and k >= _BARE and self._root is not None and (self._root / key).is_file():
+                return None
             if i == -1:
                 fitting = [
                     n for n in self._names if key in (n.rpartition("/")[2], _stem(n), _below_image_folder(n))
@@ -265,6 +281,8 @@ class Lookup:
         names = list(names)
         found = self.find_inside(names, source)
         others = [name for name in names if name not in found]
+        if self._root is not None:
+            others = self._ending_in_names(others)
         far = by_trailing_path(others, self._names, {*taken, *found.values()}, usable)
         if far:
             name, i = next(iter(far.items()))
@@ -273,6 +291,20 @@ class Lookup:
                 f"with {self._names[i]!r}"
             )
         return found | far
+
+    def _ending_in_names(self, others: Iterable[str]) -> list[str]:
+        """Return the paths of another machine that end in the whole name of an image, suffix aside."""
+        own = {without_suffix(name) for name in self._names}
+        ends = {other: path_parts(without_suffix(other)) for other in others}
+        return [
+            other
+            for other, parts in ends.items()
+            if any("/".join(parts[k:]) in own for k in range(len(parts)))
+        ]
+
+
+_BARE = 4
+"""The first of the tables of ``Lookup`` by bare name."""
 
 
 def _stem(name: str) -> str:

@@ -19,6 +19,7 @@ def split_indices(
     split: str | None,
     *,
     listed: bool = False,
+    partial: bool = False,
     messages: Messages = SILENT,
 ) -> list[int]:
     """Return the indices of the images of a split, ascending; all images without a split.
@@ -27,6 +28,7 @@ def split_indices(
         split: a file of image names (one per line; further words on the line are ignored, as in VOC's lists
             of image and mask), by an absolute path or with the suffix of a list, or a name.
         listed: the label file is itself the list of the split, so none needs to be found.
+        partial: ``names`` are only some images of the folder, so that the list of a split may have others.
         messages: receives a warning about paths of another machine, see ``Lookup.find_all``.
 
     Raises:
@@ -42,10 +44,10 @@ def split_indices(
             raise MissingInputError(
                 f"there is no split file {split!r} in {str(root)!r} or the current folder"
             )
-        return _read(path, lookup, messages)
+        return _read(path, lookup, messages, partial)
     lists = [p for p in split_files(root) if p.stem == split]
     if lists:
-        found = [_read(path, lookup, messages) for path in lists]
+        found = [_read(path, lookup, messages, partial) for path in lists]
         if any(f != found[0] for f in found[1:]):
             spelled = ", ".join(p.relative_to(root).as_posix() for p in lists)
             raise UsageError(f"several files match the split '{split}': {spelled}; name one of them")
@@ -81,7 +83,7 @@ def split_files(root: Path) -> list[Path]:
     )
 
 
-def _read(path: Path, lookup: Lookup, messages: Messages) -> list[int]:
+def _read(path: Path, lookup: Lookup, messages: Messages, partial: bool) -> list[int]:
     source = f"split file {str(path)!r}"
     try:
         lines = [line.strip() for line in regular(path).read_text(encoding="utf-8-sig").splitlines()]
@@ -101,9 +103,11 @@ def _read(path: Path, lookup: Lookup, messages: Messages) -> list[int]:
         else:
             indices.add(i)
     far = lookup.find_all(others, source, taken=indices, messages=messages)
-    if missing := [line for line in others if line not in far]:
+    missing = [line for line in others if line not in far]
+    if missing and not partial:
         raise MissingInputError(f"{source} lists {missing[0]!r}, but there is no such image")
     indices.update(far.values())
     if not indices:
-        raise BadInputError(f"{source} lists no images")
+        which = "none of the images that are used" if partial and others else "no images"
+        raise BadInputError(f"{source} lists {which}")
     return sorted(indices)

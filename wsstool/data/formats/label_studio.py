@@ -22,7 +22,7 @@ from wsstool.data.geometry import rle
 from wsstool.data.geometry.instances import AnnotatedImage, Instance, check_shape
 from wsstool.data.geometry.polygons import joined
 from wsstool.data.listing import is_image_name
-from wsstool.data.trailing_paths import path_of_address
+from wsstool.data.names.trailing_paths import path_of_address
 from wsstool.errors import BadInputError, UsageError
 from wsstool.image_size import MAX_PIXELS
 from wsstool.types import ClassList

@@ -10,6 +10,7 @@ import numpy as np
 from wsstool import store
 from wsstool.data.boxes.table import BoxTable, read_boxes
 from wsstool.data.dataset import Dataset
+from wsstool.data.name_list import NameList
 from wsstool.stages.inputs.tags import has_train_split
 from wsstool.stages.inputs.untagged import open_images
 from wsstool.store.provenance import canonical_json, digest
@@ -50,6 +51,7 @@ def open_box_dataset(
     box_format: str = "auto",
     split: str | None = None,
     class_list: Path | None = None,
+    name_list: NameList | None = None,
     shard: str | None = None,
     training: bool = False,
     messages: Messages,
@@ -59,19 +61,20 @@ def open_box_dataset(
     Args:
         data: data folder.
         boxes, box_format: see ``data.boxes.table.read_boxes``.
-        split, class_list: see ``open_images``.
+        split, class_list, name_list: see ``open_images``.
         shard: see ``store.shard_indices``.
-        training: without a split, the split ``train`` if there is one, and only images that have a box.
+        training: without a split and a list, the split ``train`` if there is one, and only images that have
+            a box.
         messages: receives what is left out.
 
     Raises:
         BadInputError: there are boxes, but none that can be used; in a shard that is no error.
         Those of ``open_images`` and ``read_boxes``.
     """
-    if training and split is None and has_train_split(data):
+    if training and split is None and name_list is None and has_train_split(data):
         split = "train"
     # Read for all images: their format is judged by all boxes, and a shard may have none.
-    dataset = open_images(data, split=split, class_list=class_list, messages=messages)
+    dataset = open_images(data, split=split, class_list=class_list, name_list=name_list, messages=messages)
     table = read_boxes(dataset, boxes, box_format=box_format, messages=messages)
     if shard is not None:
         part = store.shard_indices(dataset.names, shard)

@@ -13,6 +13,7 @@ from wsstool.data.class_match import id_of_value, joined_classes, listed
 from wsstool.data.dataset import Dataset
 from wsstool.data.images import image_size
 from wsstool.data.masks import meaning_of_white
+from wsstool.data.name_list import NameList
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.absent_classes import present_classes, warn_of_absent_classes
@@ -124,6 +125,7 @@ def label_maps_in_folder(
     class_list: Path | None = None,
     masks: Path | None = None,
     role: str = "data",
+    name_list: NameList | None = None,
     messages: Messages = SILENT,
 ) -> LabelMapDataset:
     """Open the images and ground-truth masks of a data folder.
@@ -132,7 +134,9 @@ def label_maps_in_folder(
         MissingInputError: no image of the split has a mask.
         UsageError: no class list.
     """
-    dataset = open_classes(data, split=split, class_list=class_list, masks=masks, messages=messages)
+    dataset = open_classes(
+        data, split=split, class_list=class_list, masks=masks, name_list=name_list, messages=messages
+    )
     if not dataset.classes.names:
         raise UsageError(f"'{data}' has no class list; name one with --class-list")
     files = [dataset.mask_path(i) for i in range(len(dataset))]
@@ -165,6 +169,7 @@ def open_label_maps(
     split: str | None,
     class_list: Path | None,
     masks: Path | None,
+    name_list: NameList | None = None,
     messages: Messages = SILENT,
 ) -> LabelMapDataset:
     """Open a folder with its ground truth, anything else as a ``mask`` file.
@@ -174,10 +179,17 @@ def open_label_maps(
     """
     if source is not None and Path(source).is_dir():
         return label_maps_in_folder(
-            Path(source), split=split, class_list=class_list, masks=masks, messages=messages
+            Path(source),
+            split=split,
+            class_list=class_list,
+            masks=masks,
+            name_list=name_list,
+            messages=messages,
         )
-    if split or class_list or masks:
-        raise UsageError("--split, --class-list and --masks apply to data folders, not to mask files")
+    if split or class_list or masks or name_list:
+        raise UsageError(
+            "--split, --files-from, --class-list and --masks apply to data folders, not to mask files"
+        )
     return label_maps_in_records(source, images, "cotrain")
 
 

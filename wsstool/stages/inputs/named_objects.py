@@ -9,6 +9,7 @@ import numpy as np
 
 from wsstool import store
 from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.name_list import NameList
 from wsstool.errors import BadInputError
 from wsstool.expressions.expression import Expression
 from wsstool.expressions.splits import in_split
@@ -77,6 +78,7 @@ def open_named_objects(
     expressions: Path | None = None,
     *,
     split: str | None = None,
+    name_list: NameList | None = None,
     shard: str | None = None,
     training: bool = False,
     role: str = "data",
@@ -88,9 +90,10 @@ def open_named_objects(
         data: data folder.
         expressions: file with sentences; None: the only one in the folder.
         split: name of a split of the sentences or of the images.
+        name_list: see ``open_dataset``.
         shard: see ``store.shard_indices``; of the images.
-        training: without a split, the split ``train`` if there is one; objects without a target and without
-            both box and mask are left out.
+        training: without a split and a list, the split ``train`` if there is one; objects without a target
+            and without both box and mask are left out.
         role: of the images among the inputs.
         messages: receives what is left out.
 
@@ -99,11 +102,11 @@ def open_named_objects(
         Those of ``open_sentences`` and ``rows_of_split``.
     """
     data = Path(data)
-    found = open_sentences(data, expressions, messages=messages)
+    found = open_sentences(data, expressions, name_list=name_list, messages=messages)
     has_train = any(in_split(row.split, TRAIN) for row in found.rows) or has_train_split(data)
-    if training and split is None and has_train:
+    if training and split is None and name_list is None and has_train:
         split = TRAIN
-    rows = rows_of_split(found, data, split)
+    rows = rows_of_split(found, data, split, name_list)
     if training:
         usable = [row for row in rows if not row.no_target and (row.box is not None or row.mask is not None)]
         if len(usable) < len(rows):
@@ -111,7 +114,7 @@ def open_named_objects(
         rows = tuple(usable)
     if not rows:
         raise BadInputError(f"{found.source} has no object that can be used")
-    dataset = open_dataset(data, labels="images")
+    dataset = open_dataset(data, labels="images", name_list=name_list)
     wanted = {row.image for row in rows}
     dataset = dataset.subset(i for i, name in enumerate(dataset.names) if name in wanted)
     dataset = dataset.subset(store.shard_indices(dataset.names, shard))

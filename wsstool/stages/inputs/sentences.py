@@ -12,6 +12,7 @@ import numpy as np
 from wsstool.data.geometry.shapes import shape_mask
 from wsstool.data.images import image_size, turning
 from wsstool.data.listing import Lookup, find_images, is_image_name
+from wsstool.data.name_list import NameList
 from wsstool.data.splits import split_indices, split_names
 from wsstool.errors import BadInputError, WsstoolError
 from wsstool.expressions.expression import Expression, Expressions
@@ -24,12 +25,19 @@ _COCO_2014 = re.compile(r"COCO_[a-z]+2014_(\d{12}\..+)")
 """COCO renamed its images in 2017: the same photograph is only its number there."""
 
 
-def open_sentences(data: Path | None, source: Path | None = None, *, messages: Messages) -> Expressions:
+def open_sentences(
+    data: Path | None,
+    source: Path | None = None,
+    *,
+    name_list: NameList | None = None,
+    messages: Messages,
+) -> Expressions:
     """Read the sentences of a file, and match them with the images of a folder.
 
     Args:
         data: the data folder; None: the sentences stay as they are written.
         source: the file; None: the only one in the data folder.
+        name_list: the images of the folder to use; None: all.
         messages: receives one warning per kind of entry that is left out or changed.
 
     Returns:
@@ -48,35 +56,44 @@ def open_sentences(data: Path | None, source: Path | None = None, *, messages: M
     report(expressions, messages)
     if data is None:
         return expressions
-    rows = _named(expressions, Path(data), messages)
+    rows = _named(expressions, Path(data), name_list, messages)
     return replace(expressions, rows=_inside(rows, Path(data), expressions.source, messages))
 
 
-def rows_of_split(expressions: Expressions, data: Path | None, split: str | None) -> tuple[Expression, ...]:
+def rows_of_split(
+    expressions: Expressions, data: Path | None, split: str | None, name_list: NameList | None = None
+) -> tuple[Expression, ...]:
     """Return the objects of a split: by their own split, or if that is not stated, by that of their images.
 
     Args:
         expressions: all objects.
         data: the data folder, if there is one.
         split: a name, or a file of image names; None: all.
+        name_list: the images of the folder to use; None: all.
 
     Raises:
         UsageError: neither the sentences nor the images have such a split.
         MissingInputError, BadInputError: see ``split_indices``.
     """
     has_own = any(in_split(row.split, split) for row in expressions.rows) if split else True
-    if split is None or data is None or has_own or not is_split_of_images(data, split):
+    if split is None or data is None or has_own or not is_split_of_images(data, split, name_list):
         return of_split(expressions.rows, split, expressions.source)
-    names = find_images(data)
-    chosen = {names[i] for i in split_indices(data, names, Lookup(names), split)}
+    names = _images(data, name_list)
+    lookup = Lookup(names, None if name_list is None else data)
+    indices = split_indices(data, names, lookup, split, partial=name_list is not None)
+    chosen = {names[i] for i in indices}
     found = image_names(expressions, names)
     among = [row for row in expressions.rows if found[row.image] in chosen]
     return tuple(row for row in among if row.split is None or _is_file(split))
 
 
-def is_split_of_images(data: Path, split: str) -> bool:
+def is_split_of_images(data: Path, split: str, name_list: NameList | None = None) -> bool:
     """Whether a split is a list of image names, or one that the data folder defines."""
-    return _is_file(split) or split in split_names(data, find_images(data))
+    return _is_file(split) or split in split_names(data, _images(data, name_list))
+
+
+def _images(data: Path, name_list: NameList | None) -> tuple[str, ...]:
+    return find_images(data) if name_list is None else name_list.names
 
 
 def _is_file(split: str) -> bool:
@@ -104,17 +121,22 @@ def report(expressions: Expressions, messages: Messages) -> None:
         )
 
 
-def _named(expressions: Expressions, root: Path, messages: Messages) -> list[Expression]:
-    """Return the objects whose image is in the folder, with its name there."""
-    names = find_images(root)
+def _named(
+    expressions: Expressions, root: Path, name_list: NameList | None, messages: Messages
+) -> list[Expression]:
+    """Return the objects whose image is in the folder, or in the list, with its name there."""
+    names = _images(root, name_list)
+    if name_list is not None:
+        name_list.check_there(root, names)
     found = image_names(expressions, names)
     rows = [replace(row, image=name) for row in expressions.rows if (name := found[row.image]) is not None]
     absent = [spelled for spelled, name in found.items() if name is None]
     if not rows:
+        where = f"in {str(root)!r}" if name_list is None else f"of {name_list.source}"
         raise BadInputError(
-            f"{expressions.source} names none of the {len(names)} images in {str(root)!r}, but {absent[0]!r}"
+            f"{expressions.source} names none of the {len(names)} images {where}, but {absent[0]!r}"
         )
-    if absent:
+    if absent and name_list is None:
         lost = sum(len(row.sentences) for row in expressions.rows if found[row.image] is None)
         messages.warn(
             f"{expressions.source} names {len(absent)} images that are not there, such as {absent[0]!r}, "

@@ -11,6 +11,7 @@ import numpy as np
 from wsstool import store
 from wsstool.data.class_match import labels_by_name, listed
 from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.name_list import NameList
 from wsstool.data.splits import split_files
 from wsstool.errors import BadInputError, UsageError
 from wsstool.stages.inputs.corruption import ImageCorruption
@@ -42,9 +43,10 @@ def open_tagged(
     labels: Path | None,
     class_list: Path | None,
     images: Path | None,
+    name_list: NameList | None = None,
     messages: Messages = SILENT,
 ) -> TaggedSource:
-    """The training images: a data folder's (by default its split ``train``), or a record file's.
+    """The training images: a data folder's (without a list its split ``train``), or a record file's.
 
     Raises:
         BadInputError: no tags.
@@ -52,12 +54,16 @@ def open_tagged(
         UsageError: options of a folder given for a record file; see ``open_dataset``.
     """
     if data.is_file():
-        if split or labels or class_list:
-            raise UsageError("--split, --labels and --class-list apply to data folders, not to record files")
+        if split or labels or class_list or name_list:
+            raise UsageError(
+                "--split, --files-from, --labels and --class-list apply to data folders, not to record files"
+            )
         return _of_records(data, images)
-    if split is None and has_train_split(data):
+    if split is None and name_list is None and has_train_split(data):
         split = "train"
-    dataset = open_dataset(data, split=split, labels=labels, class_list=class_list, messages=messages)
+    dataset = open_dataset(
+        data, split=split, labels=labels, class_list=class_list, name_list=name_list, messages=messages
+    )
     source = _of_folder(dataset, "data")
     return replace(source, split=split)
 
@@ -123,6 +129,7 @@ def in_classes(dataset: Dataset, classes: ClassList, what: str) -> Dataset:
 def _of_folder(dataset: Dataset, role: str) -> TaggedSource:
     if dataset.labels is None or not dataset.classes.names:
         raise BadInputError(f"'{dataset.root}' has no image-level labels; name a label file with --labels")
+    dataset.check_there()
     images = store.Input.of_folder(dataset.root, dataset.names, typed=dataset.typed)
     identity = {**images.identity, "labels": _label_digest(dataset.labels, dataset.classes)}
     return TaggedSource(

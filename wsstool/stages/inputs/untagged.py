@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.name_list import NameList
 from wsstool.errors import UsageError, WsstoolError
 from wsstool.types import SILENT, ClassList, Messages
 
@@ -15,6 +16,7 @@ def open_images(
     split: str | None = None,
     class_list: Path | None = None,
     masks: Path | None = None,
+    name_list: NameList | None = None,
     messages: Messages = SILENT,
 ) -> Dataset:
     """Open images without reading a label file, unless that alone defines the split (COCO).
@@ -23,14 +25,26 @@ def open_images(
     """
     try:
         return open_dataset(
-            data, split=split, class_list=class_list, masks=masks, labels="images", messages=messages
+            data,
+            split=split,
+            class_list=class_list,
+            masks=masks,
+            labels="images",
+            name_list=name_list,
+            messages=messages,
         )
     except UsageError as error:
         if split is None:
             raise
         try:
             return open_dataset(
-                data, split=split, class_list=class_list, masks=masks, labels="coco", untagged=True
+                data,
+                split=split,
+                class_list=class_list,
+                masks=masks,
+                labels="coco",
+                untagged=True,
+                name_list=name_list,
             )
         except UsageError:
             raise error from None
@@ -45,13 +59,15 @@ def open_classes(
     labels: Path | None = None,
     unnamed: ClassList | None = None,
     needs_classes: bool = True,
+    name_list: NameList | None = None,
     messages: Messages = SILENT,
 ) -> Dataset:
     """Open images with a class list: its own, or that of the labels; labels that cannot be read are no error.
 
     Args:
         needs_classes: raise the error of the labels if there is no other class list.
-        data, split, class_list, masks, labels, unnamed, messages: see ``open_dataset``, also for the errors.
+        data, split, class_list, masks, labels, unnamed, name_list, messages: see ``open_dataset``, also for
+            the errors.
     """
     try:
         return open_dataset(
@@ -61,12 +77,13 @@ def open_classes(
             masks=masks,
             labels=labels,
             unnamed=unnamed,
+            name_list=name_list,
             messages=messages,
         )
     except WsstoolError:
         if labels is not None:
             raise
-        images = open_images(data, split=split, class_list=class_list, masks=masks)
+        images = open_images(data, split=split, class_list=class_list, masks=masks, name_list=name_list)
         if needs_classes and not images.classes.names:
             raise
         return images

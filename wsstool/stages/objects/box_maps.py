@@ -132,6 +132,7 @@ def open_maps(
         box_format=options.box_format,
         split=options.split,
         class_list=options.class_list,
+        name_list=options.name_list,
         shard=options.shard,
         messages=messages,
     )

@@ -14,7 +14,7 @@ from wsstool.data.dataset import Dataset
 from wsstool.data.formats import mcg
 from wsstool.data.formats.detections import coco_masks
 from wsstool.data.geometry.shapes import shape_mask
-from wsstool.data.listing import Lookup, find_images, without_suffix
+from wsstool.data.listing import Lookup, without_suffix
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.proposals.masks import from_masks, from_sets
 from wsstool.regions import Proposals
@@ -36,15 +36,16 @@ def find_proposals(path: Path, dataset: Dataset) -> dict[int, ReadProposals]:
         BadInputError: a file that cannot be read, or proposals of an image that the data folder lacks.
         UsageError: a file of neither kind.
     """
-    everything = find_images(dataset.root)
-    lookup = Lookup(everything)
+    everything = dataset.images_of_folder()
+    is_part = dataset.name_list is not None
+    lookup = Lookup(everything, dataset.root if is_part else None)
     wanted = {name: i for i, name in enumerate(dataset.names)}
     results: dict[int, list[coco_masks.MaskResult]] = defaultdict(list)
     found: dict[int, ReadProposals] = {}
     numbers: dict[int, str] | None = None
     for file in proposal_files(path):
         if file.suffix.lower() == ".mat":
-            i = _place(lookup, file.stem, f"'{file}'", everything, wanted)
+            i = _place(lookup, file.stem, f"'{file}'", everything, wanted, is_part)
             if i is not None:
                 found[i] = partial(_of_mat, file)
             continue
@@ -53,7 +54,7 @@ def find_proposals(path: Path, dataset: Dataset) -> dict[int, ReadProposals]:
             if isinstance(name, int):
                 numbers = _numbers(dataset.root) if numbers is None else numbers
                 name = numbers.get(name) or _by_number(name, everything) or str(name)
-            i = _place(lookup, name, one.source, everything, wanted)
+            i = _place(lookup, name, one.source, everything, wanted, is_part)
             if i is not None:
                 results[i].append(one)
     return found | {i: partial(_of_results, ones) for i, ones in results.items()}
@@ -74,11 +75,18 @@ def proposal_files(path: Path) -> list[Path]:
 
 
 def _place(
-    lookup: Lookup, name: str, source: str, everything: tuple[str, ...], wanted: dict[str, int]
+    lookup: Lookup,
+    name: str,
+    source: str,
+    everything: tuple[str, ...],
+    wanted: dict[str, int],
+    is_part: bool,
 ) -> int | None:
     at = lookup.find(name, source)
     if at is None:
         at = lookup.find(without_suffix(name), source)  # the same image in another format
+    if at is None and is_part:
+        return None
     if at is None:
         raise BadInputError(f"{source} refers to the image '{name}', which is not in the data folder")
     return wanted.get(everything[at])

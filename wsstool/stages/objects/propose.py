@@ -73,7 +73,7 @@ def propose(options: ProposeOptions, *, messages: Messages = SILENT) -> dict[str
     if min_area is None:
         min_area = MIN_AREA if options.import_ is None else 0
     own = {} if options.import_ else PROPOSALS.settings(options.method, options.settings or ())
-    dataset = open_images(options.data, split=options.split, messages=messages)
+    dataset = open_images(options.data, split=options.split, name_list=options.name_list, messages=messages)
     dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
     sizes = dataset.sizes()
     limit = partial(limited, min_area=min_area, max_area=options.max_area)

@@ -98,6 +98,7 @@ def open_mapped_boxes(options: ContourOptions, loaded: Weights, messages: Messag
         Path(options.data),
         options.expressions,
         split=options.split,
+        name_list=options.name_list,
         shard=options.shard,
         messages=messages,
     )

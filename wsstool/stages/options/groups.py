@@ -10,12 +10,19 @@ from typing import ClassVar, Literal
 from wsstool.errors import UsageError
 from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import Refiner
-
-INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
+from wsstool.stages.options.panels import INPUT as INPUT
+from wsstool.stages.options.panels import METHOD as METHOD
+from wsstool.stages.options.panels import MODEL as MODEL
+from wsstool.stages.options.panels import OUTPUT as OUTPUT
+from wsstool.stages.options.panels import RUNTIME as RUNTIME
+from wsstool.stages.options.panels import TRAINING as TRAINING
+from wsstool.stages.options.parts import SHARD_IN_NAME
+from wsstool.stages.options.parts import ImageList as ImageList
+from wsstool.stages.options.parts import Shard as Shard
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageFolder(Options):
+class ImageFolder(ImageList):
     """A data folder, and which of its images are used."""
 
     data: Path = option(..., "data folder; its layout is recognised", positional=True)
@@ -45,22 +52,6 @@ class DataFolder(ImageFolder):
         key="changed",
         exists=False,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shard(Options):
-    """One of several parts of the images, for runs on several machines."""
-
-    shard: str | None = option(
-        None, "only the I-th of N parts, I from 0; 'merge' joins them", panel=INPUT, metavar="I/N"
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.shard is not None:
-            from wsstool.store import parse_shard  # imports h5py
-
-            parse_shard(self.shard)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -314,3 +305,7 @@ class RecordOutput(Options):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_record_name(self.output, self.other_formats)
+        if self.output is not None and SHARD_IN_NAME in str(self.output) and not getattr(self, "shard", None):
+            raise UsageError(
+                f"-o {self.output}: {SHARD_IN_NAME} stands for the number of a shard; add --shard"
+            )

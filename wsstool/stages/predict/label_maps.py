@@ -118,11 +118,23 @@ def _images(options: LabelMapOptions, unnamed: ClassList | None, messages: Messa
     data, split, labels, class_list = options.data, options.split, options.labels, options.class_list
     if options.targets == "labels":
         return open_dataset(
-            data, split=split, labels=labels, class_list=class_list, unnamed=unnamed, messages=messages
+            data,
+            split=split,
+            labels=labels,
+            class_list=class_list,
+            unnamed=unnamed,
+            name_list=options.name_list,
+            messages=messages,
         )
     # the weights name the classes, so there is nothing to say about those of the labels
     dataset = open_classes(
-        data, split=split, labels=labels, class_list=class_list, unnamed=unnamed, needs_classes=False
+        data,
+        split=split,
+        labels=labels,
+        class_list=class_list,
+        unnamed=unnamed,
+        needs_classes=False,
+        name_list=options.name_list,
     )
     if dataset.unread:
         messages.warn(dataset.unread)

@@ -107,10 +107,17 @@ def _sentences(options: SentenceMaskOptions, messages: Messages) -> NamedObjects
         return _typed(options, options.expression, messages)
     if not is_image:
         return open_named_objects(
-            data, options.expressions, split=options.split, shard=options.shard, messages=messages
+            data,
+            options.expressions,
+            split=options.split,
+            name_list=options.name_list,
+            shard=options.shard,
+            messages=messages,
         )
     if options.expressions is None:
         raise UsageError(f"name what to segment in '{data}', with --expression or --expressions")
+    if options.files_from is not None:
+        raise UsageError(f"--files-from lists images of a folder, but '{data}' is an image")
     found = open_named_objects(data.parent, options.expressions, split=options.split, messages=messages)
     is_here = np.array([row.image == data.name for row in found.rows], bool)
     if not is_here.any():
@@ -130,11 +137,13 @@ def _typed(options: SentenceMaskOptions, texts: list[str], messages: Messages) -
             messages.say(f"a sentence has {n_words} words; the network reads the first {MAX_WORDS}")
     data = Path(options.data)
     if data.is_file():
-        if options.split is not None or options.shard is not None:
-            raise UsageError(f"--split and --shard select images of a folder, but '{data}' is an image")
+        if any(one is not None for one in (options.split, options.files_from, options.shard)):
+            raise UsageError(
+                f"--split, --files-from and --shard select images of a folder, but '{data}' is an image"
+            )
         dataset = Dataset(data.parent, (data.name,), ClassList(()), None, "")
     else:
-        dataset = open_images(data, split=options.split)
+        dataset = open_images(data, split=options.split, name_list=options.name_list)
         dataset = dataset.subset(store.shard_indices(dataset.names, options.shard))
     rows = [Expression(name, (text,), number=k + 1) for name in dataset.names for k, text in enumerate(texts)]
     image_of = np.repeat(np.arange(len(dataset)), len(texts))

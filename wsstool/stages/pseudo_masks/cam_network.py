@@ -93,6 +93,7 @@ def _dataset(options: CamOptions, unnamed: ClassList | None, messages: Messages)
         labels=options.labels,
         class_list=options.class_list,
         unnamed=unnamed,
+        name_list=options.name_list,
         messages=messages,
     )
 

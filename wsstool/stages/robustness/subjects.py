@@ -180,6 +180,7 @@ def _images(options: RobustnessOptions, messages: Messages, unnamed: ClassList |
         labels=options.labels,
         class_list=options.class_list,
         unnamed=unnamed,
+        name_list=options.name_list,
         messages=messages,
     )
 

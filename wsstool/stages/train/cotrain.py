@@ -151,7 +151,13 @@ def _train(options: CotrainOptions, messages: Messages) -> dict[str, Any]:
 
 def _opened(options: CotrainOptions, messages: Messages) -> _Inputs:
     data = open_label_maps(
-        options.source, options.images, options.split, options.class_list, options.masks, messages
+        options.source,
+        options.images,
+        options.split,
+        options.class_list,
+        options.masks,
+        options.name_list,
+        messages,
     )
     valid = open_validation(options.source, data, options.val, options.val_split, options.class_list)
     excluded = class_id(options.ignore_class, data.classes)

@@ -59,7 +59,9 @@ def train_cls(options: TrainClsOptions, *, messages: Messages = SILENT) -> dict[
     _check_probe(options)
     check_token_labels(options)
     data = Path(options.data)
-    source = open_tagged(data, options.split, options.labels, options.class_list, options.images, messages)
+    source = open_tagged(
+        data, options.split, options.labels, options.class_list, options.images, options.name_list, messages
+    )
     corruption = open_corruption(options, messages) if options.unused("corruption") is None else None
     valid = open_validation(
         data, options.val_split, options.labels, options.class_list, source.classes, corruption

@@ -79,6 +79,7 @@ def train_contour(options: TrainContourOptions, *, messages: Messages = SILENT) 
         boxes=options.boxes,
         box_format=options.box_format,
         split=options.split,
+        name_list=options.name_list,
         class_list=options.class_list,
         training=True,
         messages=messages,

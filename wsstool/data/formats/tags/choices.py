@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from wsstool.data.listing import is_image_name
-from wsstool.data.trailing_paths import path_of_address
+from wsstool.data.names.trailing_paths import path_of_address
 from wsstool.errors import BadInputError
 
 _OTHER_FIELDS = (

@@ -11,7 +11,7 @@ import yaml
 
 from wsstool.annotation_file import is_found, regular
 from wsstool.data.classlist import read_class_list
-from wsstool.data.trailing_paths import path_parts
+from wsstool.data.names.trailing_paths import path_parts
 from wsstool.errors import BadInputError
 
 NAME_LISTS = ("classes.txt", "obj.names", "_darknet.labels")

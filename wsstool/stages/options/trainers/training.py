@@ -17,6 +17,7 @@ from wsstool.stages.options.groups import (
     TRAINING,
     DataFolder,
     Execution,
+    ImageList,
     Inference,
     PublishedWeights,
     Settings,
@@ -53,7 +54,7 @@ step_option = partial(option, panel=TRAINING, unused=WITH_PROBE)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainingImages(Options):
+class TrainingImages(ImageList):
     """The images of a data folder to train on."""
 
     split: str | None = redeclared(DataFolder, "split", None)

@@ -65,7 +65,12 @@ def train_on_sentences(options: TrainContourOptions, losses: Losses, messages: M
     if options.selection is not None:
         raise UsageError("--selection does not apply to sentences; train on selected masks with cotrain")
     source = open_named_objects(
-        Path(options.data), options.expressions, split=options.split, training=True, messages=messages
+        Path(options.data),
+        options.expressions,
+        split=options.split,
+        name_list=options.name_list,
+        training=True,
+        messages=messages,
     )
     uses_masks = any(term.name == "mask" for term in losses.terms)
     source = _usable(source, only_masks=[term.name for term in losses.terms] == ["mask"], messages=messages)

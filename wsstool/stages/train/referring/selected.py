@@ -86,14 +86,19 @@ def open_masked_sentences(options: CotrainOptions, messages: Messages) -> Masked
     """
     if options.source is not None and Path(options.source).is_dir():
         return _in_folder(options, Path(options.source), messages)
-    if options.split is not None:
-        raise UsageError("--split applies to data folders, not to selection files")
+    if options.split is not None or options.files_from is not None:
+        raise UsageError("--split and --files-from apply to data folders, not to selection files")
     return _in_records(options, messages)
 
 
 def _in_folder(options: CotrainOptions, data: Path, messages: Messages) -> MaskedSentences:
     source = open_named_objects(
-        data, options.expressions, split=options.split, training=True, messages=messages
+        data,
+        options.expressions,
+        split=options.split,
+        name_list=options.name_list,
+        training=True,
+        messages=messages,
     )
     has_mask = np.array([row.mask is not None for row in source.rows], bool)
     if not has_mask.any():

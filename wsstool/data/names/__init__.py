@@ -1,0 +1,1 @@
+"""Names of images as other machines write them."""
