@@ -32,7 +32,7 @@ from wsstool.data.listing import (
     without_suffix,
 )
 from wsstool.data.masks import read_mask
-from wsstool.data.splits import split_indices
+from wsstool.data.splits import names_split, split_indices
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.types import IGNORE, SILENT, ClassList, Messages
 
@@ -220,7 +220,7 @@ def open_dataset(
         messages.say(note)
     layout, tags = read_tags(root, names, view, split=split, boxes=boxes, unnamed=unnamed)
     lookup = Lookup(names)
-    listed = tags is not None and tags.only
+    listed = tags is not None and tags.only and names_split(tags.source, split)
     indices = split_indices(root, names, lookup, split, listed=listed, messages=messages)
     if picture is not None:
         only = relative_name(picture, root)
