@@ -246,4 +246,4 @@ def test_a_label_file_that_names_no_split_is_not_the_list_of_any(tmp_path):
         (tmp_path / name).write_text(json.dumps(content | {"annotations": []}))
     with pytest.raises(UsageError, match="no split 'nonsense'"):
         open_dataset(tmp_path, labels="boxes.json", split="nonsense")
-    assert open_dataset(tmp_path, labels="instances_val2017.json", split="val").names == ("a.png",)
+    assert open_dataset(tmp_path, labels="instances_val2017.json", split="val").names == ("images/a.png",)
