@@ -66,6 +66,8 @@ def test_missing_paths(folder, line, missing):
 @pytest.mark.parametrize(
     ("line", "wrong"),
     [
+        ("train-cls data --arch resnet18 -o o.pth", "no backbone 'resnet18'; did you mean 'resnet-18'?"),
+        ("train-contour data --arch nonsense -o o.pth", "no backbone 'nonsense'; there are: tiny"),
         ("cam data --weights w.pth --device gpu", "--device gpu: use auto, cpu, cuda"),
         ("train-cls data --device cuda:x -o o.pth", "--device cuda:x"),
         ("cam data --weights w.pth --shard 3/3", "--shard 3/3: write i/n"),

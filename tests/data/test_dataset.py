@@ -1,5 +1,6 @@
 """Opening data folders: the pack layout, its views and splits, and every way to be wrong."""
 
+import json
 import unicodedata
 
 import numpy as np
@@ -235,3 +236,14 @@ def test_rows_of_one_image_are_united(pack):
     data = open_dataset(pack, messages=heard)
     assert data.labels.tolist() == [[0, 1, 1], [0, 0, 1], [0, 0, 0]]
     assert "has 4 rows for 3 images; rows of one image, such as 'a.jpg', are united" in heard.text
+
+
+def test_a_label_file_that_names_no_split_is_not_the_list_of_any(tmp_path):
+    """Labels beside lists of splits were taken for the list of a misspelt one: all images were used."""
+    picture(tmp_path / "images/a.png")
+    content = {"images": [{"id": 1, "file_name": "a.png", "width": 5, "height": 4}], "categories": []}
+    for name in ("boxes.json", "instances_val2017.json"):
+        (tmp_path / name).write_text(json.dumps(content | {"annotations": []}))
+    with pytest.raises(UsageError, match="no split 'nonsense'"):
+        open_dataset(tmp_path, labels="boxes.json", split="nonsense")
+    assert open_dataset(tmp_path, labels="instances_val2017.json", split="val").names == ("images/a.png",)

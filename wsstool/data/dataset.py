@@ -33,7 +33,7 @@ from wsstool.data.listing import (
 )
 from wsstool.data.masks import read_mask
 from wsstool.data.name_list import NameList
-from wsstool.data.splits import split_indices
+from wsstool.data.splits import names_split, split_indices
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
 from wsstool.types import IGNORE, SILENT, ClassList, Messages
 
@@ -251,7 +251,7 @@ def open_dataset(
         names,
         lookup,
         split,
-        listed=tags is not None and tags.only,
+        listed=tags is not None and tags.only and names_split(tags.source, split),
         partial=name_list is not None,
         messages=messages,
     )

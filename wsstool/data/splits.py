@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from wsstool.annotation_file import regular
@@ -60,6 +61,21 @@ def split_indices(
     folders = {folder for name in names for folder in name.split("/")[:-1]} - {*IMAGE_FOLDERS}
     known = sorted({p.stem for p in split_files(root)} | folders)
     raise UsageError(f"no split '{split}' in {str(root)!r}; there are: {', '.join(known) or 'none'}")
+
+
+def names_split(source: str, split: str | None) -> bool:
+    """Whether the name of a label file contains that of a split as a word, so that it is the split's own.
+
+    Example:
+        >>> names_split("COCO file 'a/instances_val2017.json'", "val")
+        True
+        >>> names_split("COCO file 'val/boxes.json'", "val")
+        False
+    """
+    name = source.replace("\\", "/").rpartition("/")[2].lower()
+    return (
+        split is not None and re.search(rf"(?<![a-z]){re.escape(split.lower())}(?![a-z])", name) is not None
+    )
 
 
 _FOLDERS = ("train", "training", "val", "valid", "validation", "test")

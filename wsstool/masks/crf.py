@@ -125,8 +125,8 @@ def crf(
     for name, value in (("bilateral_xy", bilateral_xy), ("bilateral_rgb", bilateral_rgb)):
         _check_term(name, value, bilateral_weight)
     _check_term("gaussian_xy", gaussian_xy, gaussian_weight)
-    if steps < 0:
-        raise UsageError(f"crf needs steps of 0 or more, not {steps}")
+    if not 0 <= steps <= 1000:
+        raise UsageError(f"crf needs steps in [0, 1000], not {steps}")
     if not 0 < logit_scale < math.inf:
         raise UsageError(f"crf needs a logit_scale above 0 and finite, not {logit_scale:g}")
     where = _device(device)
@@ -175,8 +175,8 @@ def _device(name: str) -> torch.device:
 
 def _check_term(name: str, sigma: float, weight: float) -> None:
     which = name.split("_")[0] + "_weight"
-    if not 0 <= weight < math.inf:
-        raise UsageError(f"crf needs {which} of 0 or more and finite, not {weight:g}")
+    if not 0 <= weight < 1e6:
+        raise UsageError(f"crf needs {which} in [0, 1e6), not {weight:g}")
     if weight and not 0 < sigma < math.inf:
         raise UsageError(
             f"crf needs {name} above 0 and finite, not {sigma:g}; {which}=0 leaves that term out"

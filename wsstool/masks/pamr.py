@@ -59,9 +59,12 @@ def pamr(
         >>> bool(np.allclose(out, 1))
         True
     """
-    if not dilations or min(dilations) < 1 or steps < 0:
+    if not dilations or min(dilations) < 1 or max(dilations) > 1024 or not 0 <= steps <= 1000:
         typed = option_text(dilations)
-        raise UsageError(f"pamr needs dilations such as 1,2,4 and steps >= 0, not '{typed}' and {steps}")
+        raise UsageError(
+            "pamr needs dilations such as 1,2,4, none above 1024, and steps in [0, 1000], "
+            f"not '{typed}' and {steps}"
+        )
     if not 0 <= sharpness < math.inf:
         raise UsageError(f"pamr needs a sharpness of 0 or more, not {sharpness:g}")
     scores = checked(scores, image)

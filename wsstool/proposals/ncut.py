@@ -70,9 +70,9 @@ def ncut(
         CVPR 2023 (MaskCut). Written from the papers.
     """
     check_image(image)
-    if objects < 1 or not -1 < threshold < 1 or grid_side < 1:
+    if not 1 <= objects <= 1000 or not -1 < threshold < 1 or not 1 <= grid_side <= 128:
         raise UsageError(
-            "ncut needs at least 1 of objects, a threshold in (-1, 1) and grid-side of at least 1, "
+            "ncut needs objects in [1, 1000], a threshold in (-1, 1) and grid-side in [1, 128], "
             f"not {objects}, {threshold:g} and {grid_side}"
         )
     if not np.isfinite(features).all():

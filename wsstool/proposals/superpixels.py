@@ -58,8 +58,8 @@ def felzenszwalb_map(image: np.ndarray, scale: float, sigma: float, min_size: in
     """
     from skimage.segmentation import felzenszwalb
 
-    if not (scale > 0 and sigma >= 0 and min_size >= 1):
-        raise UsageError("felzenszwalb: give scale above 0, sigma at least 0, min-size at least 1")
+    if not (scale > 0 and 0 <= sigma <= 100 and 1 <= min_size < 1 << 31):
+        raise UsageError("felzenszwalb: give scale above 0, sigma in [0, 100], min-size in [1, 2^31)")
     if min(image.shape[:2]) < 2:  # scikit-image needs two rows and columns
         doubled = np.repeat(np.repeat(image, 2, 0), 2, 1)
         return felzenszwalb_map(doubled, scale, sigma, min_size)[::2, ::2]
@@ -70,8 +70,8 @@ def slic_map(image: np.ndarray, segments: int, compactness: float) -> np.ndarray
     """Return SLIC superpixels in Lab and position, (H, W) int; ``segments`` is their approximate number."""
     from skimage.segmentation import slic
 
-    if segments < 1 or not compactness > 0:
-        raise UsageError("slic: give at least 1 segment and compactness above 0")
+    if not 1 <= segments < 1 << 31 or not 1e-6 <= compactness <= 1e6:
+        raise UsageError("slic: give at least 1 segment and compactness in [1e-6, 1e6]")
     return slic(image, n_segments=segments, compactness=compactness, start_label=0)
 
 

@@ -6,6 +6,10 @@ belongs to the entry ``PREFIX``, which knows the networks of another library.
 
 from __future__ import annotations
 
+import re
+from difflib import get_close_matches
+
+from wsstool.errors import UsageError
 from wsstool.family import Entry, Registry
 
 _OURS = "wsstool.models.backbones.own_networks"
@@ -66,3 +70,13 @@ BACKBONES = Registry(
         ),
     },
 )
+
+
+def check_backbone(arch: str) -> None:
+    """Raise UsageError, with the likeliest meaning of the name, unless a backbone or its prefix is known."""
+    if arch.partition(":")[0] in BACKBONES:
+        return
+    spelled = {re.sub("[-_. ]", "", name): name for name in BACKBONES}
+    near = get_close_matches(re.sub("[-_. ]", "", arch.lower()), spelled, 1, 0.75)
+    hint = f"did you mean '{spelled[near[0]]}'? " if near else ""
+    raise UsageError(f"no backbone '{arch}'; {hint}there are: {', '.join(BACKBONES)}")

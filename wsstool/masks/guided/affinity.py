@@ -62,9 +62,9 @@ def affinity(
         >>> affinity(scores, np.zeros((1, 4, 3), np.uint8), features)[:, 0].tolist()
         [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
     """
-    if not 0 <= sharpening < math.inf or walk_steps < 0 or grid_side < 1:
+    if not 0 <= sharpening < math.inf or not 0 <= walk_steps <= 1000 or not 1 <= grid_side <= 128:
         raise UsageError(
-            "affinity needs a sharpening of 0 or more, walk_steps of 0 or more and grid_side of 1 or more, "
+            "affinity needs a sharpening of 0 or more, walk_steps in [0, 1000] and grid_side in [1, 128], "
             f"not {sharpening:g}, {walk_steps} and {grid_side}"
         )
     scores = checked(scores, image)

@@ -5,10 +5,8 @@ A backbone is an entry of the registry ``BACKBONES``; its protocol is ``Backbone
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -19,7 +17,7 @@ from wsstool.models.backbones.atrous import dilate
 from wsstool.models.backbones.backbone import Backbone, Chain
 from wsstool.models.backbones.layout import Layout, Stage, Statistics
 from wsstool.models.backbones.torchvision_networks import TORCHVISION
-from wsstool.registries.backbones import BACKBONES
+from wsstool.registries.backbones import BACKBONES, check_backbone
 
 __all__ = ["BACKBONES", "Backbone", "Chain", "Stage", "Statistics", "build_backbone"]
 
@@ -172,18 +170,8 @@ def on_meta(arch: str) -> AbstractContextManager[Any]:
     return nullcontext() if "regnet" in arch else torch.device("meta")
 
 
-def _hint(arch: str) -> str:
-    """Return the likeliest meaning of an unknown name, such as torchvision's own spelling, or nothing."""
-    spelled = {re.sub("[-_. ]", "", name): name for name in BACKBONES}
-    near = get_close_matches(re.sub("[-_. ]", "", arch.lower()), spelled, 1, 0.75)
-    return f"did you mean '{spelled[near[0]]}'? " if near else ""
-
-
 def _plain_backbone(arch: str) -> Backbone:
-    try:
-        build = BACKBONES.load(arch.partition(":")[0])
-    except UsageError:
-        raise UsageError(f"no backbone '{arch}'; {_hint(arch)}there are: {', '.join(BACKBONES)}") from None
-    backbone: Backbone = build(arch)
+    check_backbone(arch)
+    backbone: Backbone = BACKBONES.load(arch.partition(":")[0])(arch)
     backbone.arch = arch
     return backbone

@@ -50,9 +50,10 @@ def grabcut(
         Rother, Kolmogorov and Blake, SIGGRAPH 2004; the start of the mixtures after Orchard and Bouman, TSP
         1991. Written from the papers, on scipy's maximum flow.
     """
-    if iterations < 1 or components < 1 or not 0 <= gamma < 1e6 or longest_side < 8:
+    if not 1 <= iterations <= 100 or not 1 <= components <= 64 or not 0 <= gamma < 1e6 or longest_side < 8:
         raise UsageError(
-            "--set: give iterations and components of 1 or more, gamma in [0, 1e6), longest_side of 8 or more"
+            "--set: give iterations in [1, 100], components in [1, 64], gamma in [0, 1e6), longest_side of 8 "
+            "or more"
         )
     inside = box_mask(box, size)
     if not inside.any():

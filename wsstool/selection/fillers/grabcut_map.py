@@ -68,13 +68,14 @@ def grabcut_map(
         Rother, Kolmogorov and Blake, SIGGRAPH 2004; rows and columns of the box after the idea of
         Lempitsky et al., ICCV 2009 (pinpointing); the map term is ours.
     """
-    if iterations < 1 or components < 1 or longest_side < 8 or not limit > 0 or not 0 < threshold < 1:
+    if not 1 <= iterations <= 100 or not 1 <= components <= 64:
+        raise UsageError("--set: give iterations in [1, 100] and components in [1, 64]")
+    if longest_side < 8 or not limit > 0 or not 0 < threshold < 1:
         raise UsageError(
-            "--set: give iterations and components of at least 1, longest_side at least 8, limit above 0 and "
-            "threshold between 0 and 1"
+            "--set: give longest_side of at least 8, limit above 0 and threshold between 0 and 1"
         )
     if not all(0 <= value < 1e6 for value in (gamma, trust, colours)):
-        raise UsageError("--set: give gamma, trust and colours of at least 0")
+        raise UsageError("--set: give gamma, trust and colours in [0, 1e6)")
     inside = box_mask(box, size)
     small = size_within(size, longest_side)
     rgb, free = shrink(image, small, "gaussian"), shrink(inside, small, "gaussian") >= 0.5

@@ -26,8 +26,8 @@ def grabcut_opencv(
     Source:
         Rother, Kolmogorov and Blake, SIGGRAPH 2004; ``cv2.grabCut``.
     """
-    if iterations < 1:
-        raise UsageError(f"--set iterations={iterations}: give at least 1")
+    if not 1 <= iterations <= 100:
+        raise UsageError(f"--set iterations={iterations}: give a number in [1, 100]")
     try:
         import cv2
     except ImportError:

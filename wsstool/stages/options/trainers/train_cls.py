@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from wsstool.options import Unused, option, redeclared
+from wsstool.registries.backbones import check_backbone
 from wsstool.stages.options.choices import Attention, ClassLoss, Optimizer, Schedule
 from wsstool.stages.options.groups import (
     INPUT,
@@ -167,3 +168,7 @@ class TrainClsOptions(
         spelling="--intercept/--no-intercept",
         unused=WITHOUT_PROBE,
     )
+
+    def check_paths(self) -> None:
+        check_backbone(self.arch)
+        super().check_paths()

@@ -9,6 +9,7 @@ from typing import Literal
 
 from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
+from wsstool.registries.backbones import check_backbone
 from wsstool.registry import BOX_LOSSES
 from wsstool.stages.options.choices import Optimizer
 from wsstool.stages.options.groups import METHOD, MODEL, BoxSource, DataFolder
@@ -136,6 +137,11 @@ class TrainContourOptions(TrainerOptions, TrainingImages, BoxSource, SentenceTra
     def __post_init__(self) -> None:
         super().__post_init__()
         loss_weights(self.loss or ())
+
+    def check_paths(self) -> None:
+        if not self.arch.startswith(("bcam-", "brinet-")):
+            check_backbone(self.arch)
+        super().check_paths()
 
 
 def loss_weights(losses: Sequence[str]) -> dict[str, float]:
