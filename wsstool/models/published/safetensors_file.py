@@ -17,6 +17,8 @@ def is_safetensors(path: Path | str) -> bool:
     A file whose header is longer than itself is one too if it has the usual name, so that truncated files are
     called so.
     """
+    if not os.path.isfile(path):  # opening a pipe waits for its writer
+        return False
     try:
         with open(path, "rb") as file:
             start = file.read(9)
