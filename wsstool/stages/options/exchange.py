@@ -18,6 +18,7 @@ from wsstool.stages.options.groups import (
     SentenceSource,
     Settings,
 )
+from wsstool.stages.options.several import SEVERAL, SeveralFiles
 
 _SENTENCES = "file with sentences to convert (JSON lines, REFER, COCO), or its folder"
 
@@ -32,14 +33,16 @@ class Like(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(Settings, Like, SentenceSource, ImagesOfRecords, Completion):
+class ExportOptions(SeveralFiles, Settings, Like, SentenceSource, ImagesOfRecords, Completion):
     """Masks, sentences or networks in the formats of other programs; the output has no key."""
 
     source: str | None = option(
         None,
-        "input file, or weights (.pth); '-' or omitted: standard input",
+        "input file, several or @LIST: the shards of one run, or weights (.pth); '-' or omitted: standard "
+        "input",
         positional=True,
         exists=True,
+        metavar=SEVERAL,
     )
     output: Path = option(
         ...,

@@ -25,6 +25,7 @@ from wsstool.stages.options.groups import (
     RecordOutput,
     SentenceSource,
     Settings,
+    SeveralFiles,
     Shard,
 )
 
@@ -85,15 +86,18 @@ class ContourOptions(
 
 
 @dataclass(frozen=True, kw_only=True)
-class SelectOptions(BoxSource, SentenceSource, ImagesOfRecords, Settings, Execution, RecordOutput):
+class SelectOptions(
+    SeveralFiles, BoxSource, SentenceSource, ImagesOfRecords, Settings, Execution, RecordOutput
+):
     """One mask per box or sentence, from proposals, from contour maps, or from the boxes alone."""
 
     source: str | None = option(
         None,
-        "proposal file; or, for methods without proposals, a contour file or a data folder; '-' or "
-        "omitted: standard input",
+        "proposal file; or, for methods without proposals, a contour file or a data folder; several, or "
+        "@LIST: the shards of one run; '-' or omitted: standard input",
         positional=True,
         exists=True,
+        metavar="[FILE|@LIST|FOLDER]...",
     )
     contour: str | None = option(
         None, "contour file with one map per box; '-': standard input", panel=INPUT, key=False, exists=True
