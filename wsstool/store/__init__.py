@@ -11,6 +11,7 @@ from wsstool.store.input.open_files import OpenFiles
 from wsstool.store.input.opening import open_records, other_kind
 from wsstool.store.input.reader import ChecksumError, Reader
 from wsstool.store.input.record import Record
+from wsstool.store.input.several import SeveralReader
 from wsstool.store.output.copy import copy
 from wsstool.store.output.create import create
 from wsstool.store.output.environment import environment
@@ -31,6 +32,7 @@ __all__ = [
     "RandomAccess",
     "Reader",
     "Record",
+    "SeveralReader",
     "Writer",
     "copy",
     "create",

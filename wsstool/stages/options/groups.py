@@ -19,6 +19,9 @@ from wsstool.stages.options.panels import TRAINING as TRAINING
 from wsstool.stages.options.parts import SHARD_IN_NAME
 from wsstool.stages.options.parts import ImageList as ImageList
 from wsstool.stages.options.parts import Shard as Shard
+from wsstool.stages.options.several import SEVERAL as SEVERAL
+from wsstool.stages.options.several import RecordInput as RecordInput
+from wsstool.stages.options.several import SeveralFiles as SeveralFiles
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +106,6 @@ class BoxWindows(Options):
         panel=METHOD,
         at_least=0,
         at_most=4,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordInput(Options):
-    """A record file, or a stream of records on standard input."""
-
-    source: str | None = option(
-        None, "input file; '-' or omitted: standard input", positional=True, exists=True
     )
 
 
