@@ -14,6 +14,7 @@ from wsstool.store.input.record import Record
 from wsstool.store.output.copy import copy
 from wsstool.store.output.create import create
 from wsstool.store.output.environment import environment
+from wsstool.store.output.spooled import Chain, SpooledArray
 from wsstool.store.output.writer import Writer
 from wsstool.store.provenance import Input, history, key_of
 from wsstool.store.random_access import RandomAccess, open_random
@@ -24,6 +25,7 @@ __all__ = [
     "DONE",
     "KINDS",
     "SCHEMA",
+    "Chain",
     "ChecksumError",
     "Header",
     "Input",
@@ -31,6 +33,7 @@ __all__ = [
     "RandomAccess",
     "Reader",
     "Record",
+    "SpooledArray",
     "Writer",
     "copy",
     "create",
