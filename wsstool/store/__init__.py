@@ -15,6 +15,7 @@ from wsstool.store.input.several import SeveralReader
 from wsstool.store.output.copy import copy
 from wsstool.store.output.create import create
 from wsstool.store.output.environment import environment
+from wsstool.store.output.spooled import Chain, SpooledArray
 from wsstool.store.output.writer import Writer
 from wsstool.store.provenance import Input, history, key_of
 from wsstool.store.random_access import RandomAccess, open_random
@@ -25,6 +26,7 @@ __all__ = [
     "DONE",
     "KINDS",
     "SCHEMA",
+    "Chain",
     "ChecksumError",
     "Header",
     "Input",
@@ -33,6 +35,7 @@ __all__ = [
     "Reader",
     "Record",
     "SeveralReader",
+    "SpooledArray",
     "Writer",
     "copy",
     "create",
