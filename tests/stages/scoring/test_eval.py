@@ -269,7 +269,7 @@ def test_options_that_do_not_fit(tmp_path, masks):
         evaluate([masks], sweep=True)
     with pytest.raises(UsageError, match="unknown class"):
         evaluate([masks], ignore_class="dog")
-    with pytest.raises(UsageError, match="one file"):
+    with pytest.raises(UsageError, match="one source"):
         evaluate([masks, tmp_path])
     with pytest.raises(MissingInputError):
         evaluate([tmp_path / "none.h5"])

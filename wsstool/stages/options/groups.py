@@ -10,18 +10,14 @@ from typing import ClassVar, Literal
 from wsstool.errors import UsageError
 from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import Refiner
-from wsstool.stages.options.panels import INPUT as INPUT
-from wsstool.stages.options.panels import METHOD as METHOD
-from wsstool.stages.options.panels import MODEL as MODEL
-from wsstool.stages.options.panels import OUTPUT as OUTPUT
-from wsstool.stages.options.panels import RUNTIME as RUNTIME
-from wsstool.stages.options.panels import TRAINING as TRAINING
 from wsstool.stages.options.parts import SHARD_IN_NAME
 from wsstool.stages.options.parts import ImageList as ImageList
 from wsstool.stages.options.parts import Shard as Shard
 from wsstool.stages.options.several import SEVERAL as SEVERAL
 from wsstool.stages.options.several import RecordInput as RecordInput
 from wsstool.stages.options.several import SeveralFiles as SeveralFiles
+
+INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
 
 @dataclass(frozen=True, kw_only=True)
