@@ -183,7 +183,7 @@ def _is_deep_tiff(image: Image.Image) -> bool:
 
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_eight_bits(np.asarray(image))).convert("RGB")
+        return Image.fromarray(eight_bits(np.asarray(image))).convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
         coloured = image.convert("RGBA")
         paper = Image.new("RGBA", coloured.size, "white")
@@ -191,15 +191,24 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _eight_bits(samples: np.ndarray) -> np.ndarray:
-    """Convert samples of any type to 0..255, by the range of the type and not of the image."""
+def eight_bits(samples: np.ndarray, is_unit: bool | None = None) -> np.ndarray:
+    """Convert samples of any type to 0..255, by the range of the type and not of the image.
+
+    Args:
+        samples: of any shape.
+        is_unit: of float samples: whether 1 is white, else 255; None: 1, if no sample is above it.
+
+    Returns:
+        uint8 of the same shape.
+    """
     if samples.dtype == bool:
         return samples.astype(np.uint8) * 255
     if samples.dtype == np.uint8:
         return samples
     if samples.dtype.kind == "f":
         samples = np.nan_to_num(samples)
-        scale = 255.0 if samples.size and samples.max() <= 1 else 1.0
+        is_unit = bool(samples.size and samples.max() <= 1) if is_unit is None else is_unit
+        scale = 255.0 if is_unit else 1.0
         return np.clip(samples * scale + 0.5, 0, 255).astype(np.uint8)
     # Pillow sometimes stores 16-bit samples as 32-bit integers.
     return ((np.clip(samples, 0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8)
@@ -236,7 +245,7 @@ def _read_tiff(path: Path) -> np.ndarray:
             raise BadInputError(
                 f"image {str(path)!r} has {samples.ndim} dimensions instead of rows, columns and colours"
             )
-        pixels = _eight_bits(samples)
+        pixels = eight_bits(samples)
         if page.photometric == tifffile.PHOTOMETRIC.MINISWHITE:
             pixels = 255 - pixels
         colour = pixels[..., :3] if pixels.shape[2] >= 3 else np.repeat(pixels[..., :1], 3, axis=2)
