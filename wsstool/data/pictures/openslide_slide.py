@@ -35,9 +35,7 @@ def _openslide(path: Path) -> Any:
     except (ImportError, OSError):  # the library is looked for on import
         has_library = is_installed() and find_spec("openslide_bin") is not None
         what = "openslide, which cannot be loaded" if has_library else "openslide"
-        raise MissingInputError(
-            f"slide {str(path)!r} needs {what}: pip install 'wsstool[wsi]'"
-        ) from None
+        raise MissingInputError(f"slide {str(path)!r} needs {what}: pip install 'wsstool[wsi]'") from None
     return openslide
 
 
@@ -75,7 +73,10 @@ class OpenSlideSlide:
 
 
 class _OpenSlideLevel:
-    """One level; see ``Picture``. What was not scanned is white."""
+    """One level; see ``Picture``. What was not scanned is white.
+
+    OpenSlide takes corners in whole pixels of level 0, so that a region may lie off by half of one.
+    """
 
     def __init__(self, slide: Any, path: Path, number: int, level: Level) -> None:
         self._slide, self._path, self._number = slide, path, number

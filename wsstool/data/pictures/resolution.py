@@ -78,7 +78,7 @@ def at_mpp(slide: Slide, mpp: float, name: str) -> View:
 
 def levels_in_words(slide: Slide) -> str:
     """Return the levels of a slide with their sizes, for a message."""
-    return "levels " + ", ".join(
+    return ("levels " if len(slide.levels) > 1 else "only level ") + ", ".join(
         f"{n} ({level.size[1]} x {level.size[0]})" for n, level in enumerate(slide.levels)
     )
 

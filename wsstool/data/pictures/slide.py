@@ -100,8 +100,8 @@ def levels_of(sizes: list[tuple[int, int]]) -> tuple[Level, ...]:
     """Return the levels of a pyramid from their sizes, the largest first.
 
     The sides of a level are rounded, so that their ratio to the full size overstates a factor of 8 as 8.04
-    where few pixels are left, which moves the far corner of a slide by many. A whole factor that explains both
-    sides is therefore taken instead.
+    where few pixels are left, which moves the far corner of a slide by many. A whole factor that explains
+    both sides is therefore taken instead.
 
     >>> [level.downsample for level in levels_of([(1484, 1110), (371, 277), (185, 138), (100, 75)])]
     [1.0, 4.0, 8.0, 14.82]

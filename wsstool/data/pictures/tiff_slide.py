@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from wsstool.data.pictures.slide import Level, SingleSlide, Slide, levels_of
 from wsstool.data.pictures.tiff import MOST_PIXELS, TiffPicture, UnsupportedTiffError, level_sizes
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.image_size import MAX_PIXELS
+
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
+# What it logs about a damaged file would stand on stderr beside the one sentence.
 
 _MICRONS = {"": 1.0, "µm": 1.0, "um": 1.0, "nm": 1e-3, "mm": 1e3, "cm": 1e4}
 """Microns of a unit of OME, whose default is the micron."""
@@ -71,7 +75,7 @@ class TiffSlide:
         self._open: list[TiffPicture] = []
         with tifffile.TiffFile(path) as file:
             if not len(file.pages) or not file.series:
-                raise BadInputError(f"slide {str(path)!r} has no levels")
+                raise BadInputError(f"slide {str(path)!r} is damaged or truncated (no page is found in it)")
             page = file.pages.first
             sizes = level_sizes(file)
             for rows, columns in sizes:
