@@ -158,7 +158,7 @@ def _cut_all(
     with messages.track(total, "tiles") as advance:
         for slide, view in zip(planned, views, strict=True):
             written = 0
-            for is_written in _cut(folder / IMAGES / slide.name, slide, view, options):
+            for is_written in _cut(folder, slide, view, options):
                 written += is_written
                 advance(1)
             if not written:
@@ -173,21 +173,22 @@ def _cut_all(
 
 
 def _cut(folder: Path, slide: TiledSlide, view: View, options: TilesOptions) -> Iterator[bool]:
-    """Write the tiles of a slide; yields for each whether it is kept. Those of an earlier run are kept."""
+    """Write the tiles of a slide; yields for each whether it is kept. Those of an earlier run stay."""
+    place, part = folder / IMAGES / slide.name, folder / ".part.png"
     shape = slide.grid.shape()
     for top, left in slide.grid.places():
-        path = folder / slide.grid.name(top, left)
+        path = place / slide.grid.name(top, left)
         if path.exists():
             yield True
             continue
         pixels = view.picture.region(top, left, *shape)
         is_kept = not options.tissue or tissue_share(pixels) >= options.min_tissue
         if is_kept:
-            folder.mkdir(parents=True, exist_ok=True)
-            part = folder.parent / f".{path.name}"
+            place.mkdir(parents=True, exist_ok=True)
             Image.fromarray(pixels).save(part, "PNG", compress_level=_SPEED)
             os.replace(part, path)
         yield is_kept
+    part.unlink(missing_ok=True)
 
 
 def tissue_share(pixels: np.ndarray) -> float:
