@@ -11,8 +11,9 @@ from PIL import Image
 
 from tests.data.pictures.pyramids import SIZE, scene, write_pyramid
 from wsstool.data.pictures import openslide_slide
+from wsstool.data.pictures.opening import open_slide
 from wsstool.data.pictures.resolution import Reduced, at_level, at_mpp
-from wsstool.data.pictures.slide import SingleSlide, levels_of, open_slide
+from wsstool.data.pictures.slide import SingleSlide, levels_of
 from wsstool.data.pictures.tiff_slide import TiffSlide
 from wsstool.errors import BadInputError, MissingInputError
 

@@ -7,7 +7,7 @@ from wsstool.stages.options.datasets.tiles import TilesOptions
 
 
 def tiles(options: TilesOptions) -> None:
-    """Cut slides into tiles whose file names carry their coordinates.
+    """Cut slides into tiles named by their coordinates.
 
     The tiles are a data folder, images/SLIDE/xX_yY.png with the corner in pixels of the full resolution, to
     be labelled and used like any other. Bare glass is left out. Aperio SVS and pyramid TIFF are read without

@@ -13,8 +13,9 @@ import numpy as np
 from PIL import Image
 
 from wsstool.data.listing import has_no_other_use, without_suffix
+from wsstool.data.pictures.opening import SLIDE_SUFFIXES, open_slide
 from wsstool.data.pictures.resolution import View, at_level, at_mpp
-from wsstool.data.pictures.slide import SLIDE_SUFFIXES, Slide, open_slide
+from wsstool.data.pictures.slide import Slide
 from wsstool.data.pictures.tile_grid import tile_grid
 from wsstool.errors import BadInputError, CannotWriteError, UsageError, WsstoolError
 from wsstool.masks.white import white
