@@ -51,7 +51,7 @@ class SingleSlide:
         self.format = format
         self.mpp: float | None = None
         self._picture = WholePicture(path)
-        self.levels = (Level(self._picture.size, 1.0),)
+        self.levels: tuple[Level, ...] = (Level(self._picture.size, 1.0),)
 
     def level(self, number: int) -> Picture:
         return self._picture

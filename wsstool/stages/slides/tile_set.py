@@ -76,9 +76,9 @@ class TiledSlide:
         inside = grid.tops[-1] + shape[0] <= grid.size[0] and grid.lefts[-1] + shape[1] <= grid.size[1]
         if not inside or min(shape) < 1 or not 1 <= grid.downsample < float("inf"):
             raise ValueError("the tiles do not fit into the slide")
-        own = {key: found[key] for key in ("name", "file", "fingerprint", "mpp")}
-        numbers = {key: int(found[key]) for key in ("rows", "columns", "level", "tiles")}
-        return cls(**own, **numbers, grid=grid)
+        own: dict[str, Any] = {key: found[key] for key in ("name", "file", "fingerprint", "mpp")}
+        own |= {key: int(found[key]) for key in ("rows", "columns", "level", "tiles")}
+        return cls(**own, grid=grid)
 
 
 def write_tile_set(folder: Path, made_from: dict[str, Any], slides: list[TiledSlide]) -> None:
