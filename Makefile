@@ -52,7 +52,7 @@ demo: $(READY)  ## from image tags to masks and a report, a few minutes
 	PATH="$(abspath $(BIN)):$$PATH" examples/demo.sh
 
 bench: $(READY)  ## all benchmarks; each prints ratios
-	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
+	@for file in benchmarks/*.py benchmarks/*/*.py; do echo "== $$file"; $(BIN)/python "$$file"; done
 
 reproduction: $(READY)  ## the method table of docs/method-table.md on msrc21, some hours; wants WSSTOOL_TEST_DATA
 	OMP_NUM_THREADS=1 $(BIN)/python reproduction/method_table.py

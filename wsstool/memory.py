@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -51,6 +52,16 @@ def within_memory(make: Callable[[], Result], size: Sequence[int]) -> Result | T
         if not is_lack_of_memory(error):
             raise
     return too_large(size)  # not while the exception keeps the frames and their arrays alive
+
+
+def peak_memory() -> int | None:
+    """Return the most memory that this process has had, bytes; None where the system does not say."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) if sys.platform == "darwin" else int(peak) * 1024
 
 
 def is_lack_of_memory(error: BaseException) -> bool:

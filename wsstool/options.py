@@ -21,7 +21,7 @@ import inspect
 import math
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
@@ -31,7 +31,7 @@ from wsstool.atomic import check_no_input_is_written
 from wsstool.errors import MissingInputError, UsageError
 from wsstool.family import foreign_methods
 from wsstool.registry import REGISTRIES
-from wsstool.types import PACKAGES, SILENT, Params
+from wsstool.types import PACKAGES, SILENT, Params, RecordFiles
 
 _LISTS = ("loss", "corruption", "refine")
 """Options that take methods as texts: several, or of their own grammar."""
@@ -183,7 +183,7 @@ class Options:
             if not must_exist or self.unused(name):
                 continue
             value = getattr(self, name)
-            for one in value if isinstance(value, list) else (value,):
+            for one in _each(value):
                 if one is None or str(one) == "-" or (declared.exists == "named" and _is_name(str(one))):
                     continue
                 if not _is_there(str(one), folders):
@@ -207,7 +207,7 @@ class Options:
             if declared.panel == "Output" and not declared.positional:
                 outputs[spelled(self, name) if name != "output" else "-o"] = value
             else:
-                inputs += value if isinstance(value, list) else [value]
+                inputs += _each(value)
         for shown, output in outputs.items():
             check_no_input_is_written(output, inputs, self._folders(), shown)
 
@@ -320,6 +320,11 @@ def signature(options: type[Options]) -> inspect.Signature:
         default = inspect.Parameter.empty if one.default is MISSING else one.default
         made.append(inspect.Parameter(one.name, kind, default=default, annotation=types[one.name]))
     return inspect.Signature(made)
+
+
+def _each(value: Any) -> Sequence[Any]:
+    """Return the values of an option that may be a list, or several files."""
+    return value.paths if isinstance(value, RecordFiles) else value if isinstance(value, list) else [value]
 
 
 def _is_name(text: str) -> bool:

@@ -112,3 +112,22 @@ def tracked(items: Iterable[T], messages: Messages, total: int, what: str) -> It
         for item in items:
             yield item
             advance()
+
+
+class RecordFiles(str):
+    """Several record files that are read as one; as text, the first of them.
+
+    Args:
+        paths: two or more, in any order.
+    """
+
+    paths: tuple[str, ...]
+
+    def __new__(cls, paths: Iterable[str]) -> RecordFiles:
+        given = tuple(paths)
+        made = super().__new__(cls, given[0])
+        made.paths = given
+        return made
+
+    def __reduce__(self) -> tuple[type[RecordFiles], tuple[tuple[str, ...]]]:
+        return RecordFiles, (self.paths,)

@@ -200,7 +200,7 @@ def test_a_refiner_that_reads_more_takes_it_by_name(image):
 
 def test_families_list_their_methods():
     assert {"cam", "layercam", "gradcam_plus_plus"} <= set(dir(ws.cams))
-    assert dir(ws.refine) == ["affinity", "crf", "pamr", "random_walk", "regions"]
+    assert dir(ws.refine) == ["affinity", "crf", "pamr", "random_walk", "regions", "sam"]
     assert "LayerCAM" in ws.cams.layercam.__doc__
     with pytest.raises(AttributeError, match=r"wsstool.refine has no method 'x'; it has crf"):
         ws.refine.x  # noqa: B018

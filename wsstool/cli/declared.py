@@ -25,11 +25,17 @@ def parameters(options: type[Options]) -> list[inspect.Parameter]:
     return [
         given[name].replace(
             kind=inspect.Parameter.KEYWORD_ONLY,
-            annotation=Annotated[given[name].annotation, _typer(declared[name])],
+            annotation=Annotated[_type(given[name].annotation, declared[name]), _typer(declared[name])],
         )
         for name in order
         if name in declared
     ]
+
+
+def _type(hint: Any, declared: Declaration) -> Any:
+    """Return the type of an option; of a positional input of which several can be typed, a list."""
+    is_several = declared.positional and str(declared.metavar).endswith("...")
+    return list[str] | None if is_several else hint
 
 
 def annotation(options: type[Options], name: str) -> Any:

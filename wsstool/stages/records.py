@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from wsstool import store
-from wsstool.errors import WsstoolError
+from wsstool.errors import CannotWriteError, WsstoolError
 from wsstool.memory import within_memory
+from wsstool.stages.inputs.image_batches import Batch
+from wsstool.stages.inputs.windows import LargeImage
 from wsstool.types import Messages
 
 
@@ -28,14 +31,15 @@ class OutputOptions(Protocol):
 class Payload(NamedTuple):
     """What is stored for one image: its payload, and its rows of the columns behind the payload."""
 
-    data: np.ndarray
+    data: np.ndarray | store.SpooledArray | store.Chain
     tail: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
 
 def per_image(
-    batches: Iterable[tuple[list[int], list[np.ndarray | WsstoolError]]],
+    batches: Iterable[Batch],
     compute: Callable[[list[int], list[np.ndarray]], Iterable[Payload | WsstoolError]],
     start: int = 0,
+    compute_large: Callable[[int, LargeImage], Payload] | None = None,
 ) -> Iterator[Payload | WsstoolError]:
     """Compute the readable images of each batch together; unreadable ones pass on as their error.
 
@@ -43,6 +47,7 @@ def per_image(
         batches: numbers of images, and their pixels or why there are none; see ``read_batches``.
         compute: of the numbers and pixels of the readable images of a batch, one result each.
         start: results of images before it are dropped: they are already written.
+        compute_large: of the number of a large image and the image.
     """
     for numbers, images in batches:
         good = [k for k, image in enumerate(images) if isinstance(image, np.ndarray)]
@@ -50,7 +55,20 @@ def per_image(
         results: list[Any] = list(images)
         for k, result in zip(good, found, strict=True):
             results[k] = result
+        for k, image in enumerate(images):
+            if isinstance(image, LargeImage):
+                assert compute_large is not None
+                results[k] = _of_large(partial(compute_large, numbers[k], image), image)
         yield from (result for i, result in zip(numbers, results, strict=True) if i >= start)
+
+
+def _of_large(compute: Callable[[], Payload], image: LargeImage) -> Payload | WsstoolError:
+    try:
+        return within_memory(compute, image.size)
+    except CannotWriteError:
+        raise
+    except WsstoolError as error:  # the file is damaged somewhere
+        return error
 
 
 def _computed(

@@ -11,9 +11,11 @@ from wsstool.store.input.open_files import OpenFiles
 from wsstool.store.input.opening import open_records, other_kind
 from wsstool.store.input.reader import ChecksumError, Reader
 from wsstool.store.input.record import Record
+from wsstool.store.input.several import SeveralReader
 from wsstool.store.output.copy import copy
 from wsstool.store.output.create import create
 from wsstool.store.output.environment import environment
+from wsstool.store.output.spooled import Chain, SpooledArray
 from wsstool.store.output.writer import Writer
 from wsstool.store.provenance import Input, history, key_of
 from wsstool.store.random_access import RandomAccess, open_random
@@ -24,6 +26,7 @@ __all__ = [
     "DONE",
     "KINDS",
     "SCHEMA",
+    "Chain",
     "ChecksumError",
     "Header",
     "Input",
@@ -31,6 +34,8 @@ __all__ = [
     "RandomAccess",
     "Reader",
     "Record",
+    "SeveralReader",
+    "SpooledArray",
     "Writer",
     "copy",
     "create",

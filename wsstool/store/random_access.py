@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,11 @@ from wsstool.atomic import temporary_folder
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.store.header import Header
 from wsstool.store.input.opening import open_records
+from wsstool.store.input.parts import Parts
 from wsstool.store.input.record import Record
 from wsstool.store.output.copy import copy
+from wsstool.store.schema import COMMON_TAIL, KINDS
+from wsstool.types import RecordFiles
 
 
 class RandomAccess:
@@ -62,6 +66,39 @@ class RandomAccess:
         return {**self.__dict__, "_map": None}
 
 
+class SeveralAccess(RandomAccess):
+    """The records of several files in the order that ``merge`` would give them; picklable and fork-safe.
+
+    Args:
+        found: the files, in any order.
+        names: as typed.
+
+    Raises:
+        BadInputError: see ``Parts``.
+    """
+
+    def __init__(self, found: Sequence[RandomAccess], names: Sequence[str]) -> None:
+        pairs = sorted(zip(found, names, strict=True), key=lambda pair: pair[0].header.images[:1])
+        self._found = [one for one, _ in pairs]
+        parts = Parts([one.header for one in self._found], [name for _, name in pairs])
+        self._part, self._record = parts.part, parts.record
+        self.path, self.header = self._found[0].path, parts.header
+        columns = {**KINDS[self.header.payload].tail, **COMMON_TAIL}
+        self.tail = {
+            name: parts.gather(index, [one.tail[name] for one in self._found])
+            for name, (_, index, _) in columns.items()
+        }
+
+    def __getitem__(self, i: int) -> Record:
+        if not 0 <= i < len(self):
+            raise IndexError(i)
+        data = self._found[self._part[i]][int(self._record[i])].data
+        return Record.at(self.header, int(i), data.reshape(-1))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+
 def _stamp(path: Path) -> tuple[int, int, int]:
     try:
         status = os.stat(path)
@@ -80,6 +117,9 @@ def open_random(
     Raises:
         BadInputError: as in ``open_records``; the whole file is checked.
     """
+    if isinstance(source, RecordFiles):
+        parts = [open_random(one, kinds=kinds, command=command, sentences=sentences) for one in source.paths]
+        return SeveralAccess(parts, source.paths)
     with open_records(source, kinds=kinds, command=command, sentences=sentences) as reader:
         if reader.streamed and source is not None and str(source) != "-" and Path(str(source)).is_file():
             path = Path(str(source)).absolute()

@@ -10,9 +10,9 @@ from torch import nn
 
 from wsstool.errors import UsageError
 from wsstool.models.class_probabilities import class_probabilities
-from wsstool.models.windows.blend import Window, blended, over_image, windows_of
+from wsstool.models.windows.blend import blended, over_image
 from wsstool.models.windows.field import field_radius
-from wsstool.models.windows.plan import Windows, plan_windows
+from wsstool.models.windows.plan import Window, Windows, plan_windows, windows_of
 
 CPU = torch.device("cpu")
 
@@ -152,6 +152,13 @@ def test_field_of_pooling_over_the_image_has_no_bound():
 def test_windows_that_overlap_too_much():
     with pytest.raises(UsageError, match="--overlap 600 is more than half of --window 1000"):
         plan_windows(1000, 600)
-    with pytest.raises(UsageError, match=r"rounded to multiples of 32: 64 and 96"):
+    with pytest.raises(UsageError, match=r"in steps of 32: 64 of 96"):
         plan_windows(90, 40, multiple=32)
     assert plan_windows(5, 0, multiple=16).window == 16
+
+
+def test_default_windows_fit_any_step():
+    assert plan_windows(None, None, multiple=32) == Windows(1024, 256, 32)
+    assert plan_windows(None, None, multiple=480) == Windows(1920, 480, 480)
+    assert plan_windows(64, None, multiple=32) == Windows(64, 32, 32)
+    assert plan_windows(32, None, multiple=32) == Windows(32, 0, 32)

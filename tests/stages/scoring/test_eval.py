@@ -269,8 +269,8 @@ def test_options_that_do_not_fit(tmp_path, masks):
         evaluate([masks], sweep=True)
     with pytest.raises(UsageError, match="unknown class"):
         evaluate([masks], ignore_class="dog")
-    with pytest.raises(UsageError, match="one file"):
-        evaluate([masks, masks])
+    with pytest.raises(UsageError, match="one source"):
+        evaluate([masks, tmp_path])
     with pytest.raises(MissingInputError):
         evaluate([tmp_path / "none.h5"])
     assert evaluate([masks], ignore_class="square")["rows"][0]["classes"]["iou"]["square"] is None

@@ -7,19 +7,7 @@ from typing import NamedTuple
 
 import torch
 
-from wsstool.models.windows.plan import Span, Windows
-
-
-class Window(NamedTuple):
-    """A window of an image; ``rows`` and ``columns`` say where it lies and what of it counts."""
-
-    rows: Span
-    columns: Span
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Rows and columns that the network sees."""
-        return self.rows.end - self.rows.first, self.columns.end - self.columns.first
+from wsstool.models.windows.plan import Span, Window, Windows, windows_of
 
 
 class Block(NamedTuple):
@@ -28,11 +16,6 @@ class Block(NamedTuple):
     top: int
     left: int
     values: torch.Tensor
-
-
-def windows_of(windows: Windows, size: tuple[int, int]) -> list[Window]:
-    """Return the windows over an image of (rows, columns) ``size``, row by row."""
-    return [Window(rows, columns) for rows in windows.along(size[0]) for columns in windows.along(size[1])]
 
 
 def blended(

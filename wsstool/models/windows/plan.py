@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from wsstool.errors import UsageError
 
+DEFAULT_WINDOW = 1024
+
 _FINEST = 16
 """Scales are taken for fractions with denominators up to this, to find positions that fit every scale."""
 
@@ -29,6 +31,18 @@ class Span(NamedTuple):
     stop: int
     lead: int
     trail: int
+
+
+class Window(NamedTuple):
+    """A window of an image; ``rows`` and ``columns`` say where it lies and what of it counts."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns that the network sees."""
+        return self.rows.end - self.rows.first, self.columns.end - self.columns.first
 
 
 @dataclass(frozen=True)
@@ -96,9 +110,14 @@ class Windows:
         return math.prod(len(self.along(n)) for n in size)
 
 
+def windows_of(windows: Windows, size: tuple[int, int]) -> list[Window]:
+    """Return the windows over an image of (rows, columns) ``size``, row by row."""
+    return [Window(rows, columns) for rows in windows.along(size[0]) for columns in windows.along(size[1])]
+
+
 def plan_windows(
-    window: int,
-    overlap: int,
+    window: int | None,
+    overlap: int | None,
     *,
     multiple: int = 1,
     scales: Sequence[float] = (1.0,),
@@ -107,8 +126,8 @@ def plan_windows(
     """Round the sides of windows so that the network's grid lies in each as in the whole image.
 
     Args:
-        window: side in pixels.
-        overlap: pixels that neighbours share.
+        window: side in pixels; None: ``DEFAULT_WINDOW``, or four steps if that is more.
+        overlap: pixels that neighbours share; None: a quarter of the window.
         multiple: pixels per cell of the network's coarsest map: windows are moved by multiples of it, at
             every scale.
         scales: at which the network sees the image.
@@ -126,15 +145,16 @@ def plan_windows(
     """
     parts = [Fraction(scale).limit_denominator(_FINEST).denominator for scale in scales]
     step = math.lcm(multiple * math.lcm(*parts), *cells)
-    rounded = [max(1, -(-n // step)) * step if n else 0 for n in (window, overlap)]
-    if 2 * rounded[1] > rounded[0]:
-        more = (
-            ""
-            if rounded == [window, overlap]
-            else f" (rounded to multiples of {step}: {rounded[1]} and {rounded[0]})"
-        )
+    side = max(DEFAULT_WINDOW, 4 * step) if window is None else window
+    side = max(1, -(-side // step)) * step
+    if overlap is None:
+        shared = max(side // 4 // step, min(1, side // 2 // step)) * step
+    else:
+        shared = -(-overlap // step) * step
+    if 2 * shared > side:
+        given = "" if (side, shared) == (window, overlap) else f" (in steps of {step}: {shared} of {side})"
         raise UsageError(
-            f"--overlap {overlap} is more than half of --window {window}{more}: a window must not meet the "
-            "next but one"
+            f"--overlap {overlap} is more than half of --window {window or DEFAULT_WINDOW}{given}: a window "
+            "must not meet the next but one"
         )
-    return Windows(*rounded, step, math.lcm(*cells))
+    return Windows(side, shared, step, math.lcm(*cells))

@@ -13,14 +13,17 @@ from wsstool.data.dataset import Dataset
 from wsstool.data.images import read_image
 from wsstool.errors import UsageError, WsstoolError
 from wsstool.memory import TooLargeError, too_large
+from wsstool.stages.inputs.windows import LargeImage
 
-ImageOrError = np.ndarray | WsstoolError
+ImageOrError = np.ndarray | LargeImage | WsstoolError
 
 Batch = tuple[list[int], list[ImageOrError]]
 """Numbers of images, and their pixels or why there are none."""
 
 
-def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[list[int]]:
+def plan_batches(
+    sizes: np.ndarray, batch_size: int, start: int = 0, alone: np.ndarray | None = None
+) -> list[list[int]]:
     """Consecutive images of equal size, at most ``batch_size`` together.
 
     The plan is made for the whole set and cut afterwards: a resumed run computes the same batches, so that
@@ -30,6 +33,7 @@ def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[lis
         sizes: (N, 2) rows and columns.
         batch_size: at least 1.
         start: batches that end before this image are left out.
+        alone: (N,) bool, images that are a batch of their own.
 
     >>> plan_batches(np.array([[4, 4], [4, 4], [4, 5], [4, 5], [4, 5]]), 2)
     [[0, 1], [2, 3], [4]]
@@ -37,8 +41,14 @@ def plan_batches(sizes: np.ndarray, batch_size: int, start: int = 0) -> list[lis
     if batch_size < 1:
         raise UsageError(f"--batch-size must be at least 1, not {batch_size}")
     batches: list[list[int]] = []
+    singles = np.zeros(len(sizes), bool) if alone is None else alone
     for i, size in enumerate(sizes.tolist()):
-        if batches and len(batches[-1]) < batch_size and sizes[batches[-1][0]].tolist() == size:
+        if (
+            batches
+            and not singles[i]
+            and len(batches[-1]) < batch_size
+            and sizes[batches[-1][0]].tolist() == size
+        ):
             batches[-1].append(i)
         else:
             batches.append([i])
@@ -52,16 +62,19 @@ def dataset_batches(
     workers: int,
     start: int = 0,
     corruption: Callable[[np.ndarray, str], np.ndarray] | None = None,
+    large: np.ndarray | None = None,
 ) -> Iterator[Batch]:
     """Decode the images of a data set in batches of equal size, see ``plan_batches`` and ``read_batches``.
 
-    With a ``corruption`` of (image, name in the data folder), the images come corrupted.
+    With a ``corruption`` of (image, name in the data folder), the images come corrupted. ``large``: (N,)
+    bool, images that come unread, each for itself, as a ``LargeImage``.
     """
     paths = [dataset.path(i) for i in range(len(dataset))]
-    batches = plan_batches(sizes, batch_size, start)
+    batches = plan_batches(sizes, batch_size, start, large)
     if corruption is None:
-        return read_batches(paths, sizes, batches, workers)
-    return read_batches(paths, sizes, batches, workers, lambda image, i: corruption(image, dataset.names[i]))
+        return read_batches(paths, sizes, batches, workers, large=large)
+    change = lambda image, i: corruption(image, dataset.names[i])  # noqa: E731
+    return read_batches(paths, sizes, batches, workers, change, large=large)
 
 
 def read_batches(
@@ -70,6 +83,7 @@ def read_batches(
     batches: list[list[int]],
     workers: int = 2,
     change: Callable[[np.ndarray, int], np.ndarray] | None = None,
+    large: np.ndarray | None = None,
 ) -> Iterator[Batch]:
     """Decode the images of each batch, in order, some batches ahead.
 
@@ -81,9 +95,14 @@ def read_batches(
         batches: indices, as ``plan_batches`` gives them.
         workers: threads; Pillow decodes outside Python's lock. 0: read when asked.
         change: applied to each decoded image and its index, in the threads; keeps the size.
+        large: (N,) bool, images that are not decoded.
     """
 
     def read(i: int) -> ImageOrError:
+        if large is not None and large[i]:
+            if change is not None:
+                return WsstoolError("corruptions are made of whole images, and this one is too large")
+            return LargeImage(paths[i], (int(sizes[i, 0]), int(sizes[i, 1]), 3))
         image = read_sized_image(paths[i], sizes[i])
         return change(image, i) if change and isinstance(image, np.ndarray) else image
 
@@ -107,7 +126,7 @@ def _collected(waiting: tuple[list[int], list[Future[ImageOrError]]]) -> tuple[l
     return waiting[0], [future.result() for future in waiting[1]]
 
 
-def read_sized_image(path: Path, size: np.ndarray) -> ImageOrError:
+def read_sized_image(path: Path, size: np.ndarray) -> np.ndarray | WsstoolError:
     """One image of (rows, columns) ``size``, or the error that says why not."""
     try:
         image = read_image(path)

@@ -16,7 +16,7 @@ from wsstool.models.initial_weights import load_backbone
 from wsstool.models.weights import Weights, build_from_weights, load_weights
 from wsstool.pretrained.folder import named_weights
 from wsstool.runtime import pick_device
-from wsstool.stages.options.features import FeatureNetwork
+from wsstool.stages.options.networks.features import FeatureNetwork
 from wsstool.training.tag_probe import views
 from wsstool.types import IMAGENET_MEAN, IMAGENET_STD
 

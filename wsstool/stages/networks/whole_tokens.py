@@ -13,6 +13,7 @@ from wsstool.models.fan.sizes import SIZES, STRIDE
 from wsstool.models.fan_classifier import LEAST_SIDE, FanClassifier
 from wsstool.models.heads.deeplabv3plus import DeepLabV3Plus
 from wsstool.stages.inputs.image_batches import Batch, ImageOrError
+from wsstool.stages.inputs.windows import LargeImage
 from wsstool.stages.networks.features import Features
 from wsstool.types import Messages
 
@@ -65,6 +66,13 @@ def without_small(
     least = math.ceil((LEAST_SIDE - 0.5) / min(scales)) if is_fan(network) else 0
     for numbers, images in batches:
         yield numbers, [_checked(image, least, network) for image in images]
+
+
+def without_large(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Replace each image that would be computed in windows by an error, for what needs whole images."""
+    why = WsstoolError("too large to be seen whole, as --gate needs it")
+    for numbers, images in batches:
+        yield numbers, [why if isinstance(image, LargeImage) else image for image in images]
 
 
 def _checked(image: ImageOrError, least: int, network: nn.Module) -> ImageOrError:

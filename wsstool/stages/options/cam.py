@@ -20,6 +20,7 @@ from wsstool.stages.options.groups import (
     RecordOutput,
     Settings,
     Shard,
+    Windowing,
 )
 
 TEXT = "text"
@@ -29,7 +30,9 @@ _NO_TEXT = Unused(lambda o: not o.is_text, f"without --method {TEXT}")
 
 
 @dataclass(frozen=True, kw_only=True)
-class CamOptions(DataFolder, Shard, Settings, Corruption, PublishedWeights, Inference, RecordOutput):
+class CamOptions(
+    DataFolder, Shard, Settings, Corruption, Windowing, PublishedWeights, Inference, RecordOutput
+):
     """Class activation maps of a data folder."""
 
     weights: Path | None = option(

@@ -20,6 +20,7 @@ from wsstool.stages.options.groups import (
     SentenceSource,
     Settings,
 )
+from wsstool.stages.options.several import SEVERAL, SeveralFiles
 
 WEIGHTS_FILES = (".pth", ".pt", ".tar", ".ckpt", ".params", ".safetensors")
 """Endings of weights files."""
@@ -40,14 +41,18 @@ _NO_WEIGHTS = (Unused(lambda o: not o.is_network, "for files other than weights"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExportOptions(PublishedNetwork, Settings, Like, SentenceSource, ImagesOfRecords, Completion):
+class ExportOptions(
+    PublishedNetwork, SeveralFiles, Settings, Like, SentenceSource, ImagesOfRecords, Completion
+):
     """Masks, sentences or networks in the formats of other programs; the output has no key."""
 
     source: str | None = option(
         None,
-        "input file, or weights (.pth); '-' or omitted: standard input",
+        "input file, several or @LIST: the shards of one run, or weights (.pth); '-' or omitted: standard "
+        "input",
         positional=True,
         exists=True,
+        metavar=SEVERAL,
     )
     output: Path = option(
         ...,

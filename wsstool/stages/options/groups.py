@@ -10,15 +10,14 @@ from typing import ClassVar, Literal
 from wsstool.errors import UsageError
 from wsstool.options import Options, Unused, option, redeclared
 from wsstool.stages.options.choices import Refiner
-from wsstool.stages.options.panels import INPUT as INPUT
-from wsstool.stages.options.panels import METHOD as METHOD
-from wsstool.stages.options.panels import MODEL as MODEL
-from wsstool.stages.options.panels import OUTPUT as OUTPUT
-from wsstool.stages.options.panels import RUNTIME as RUNTIME
-from wsstool.stages.options.panels import TRAINING as TRAINING
 from wsstool.stages.options.parts import SHARD_IN_NAME
 from wsstool.stages.options.parts import ImageList as ImageList
 from wsstool.stages.options.parts import Shard as Shard
+from wsstool.stages.options.several import SEVERAL as SEVERAL
+from wsstool.stages.options.several import RecordInput as RecordInput
+from wsstool.stages.options.several import SeveralFiles as SeveralFiles
+
+INPUT, METHOD, MODEL, TRAINING, RUNTIME, OUTPUT = "Input", "Method", "Model", "Training", "Runtime", "Output"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +102,6 @@ class BoxWindows(Options):
         panel=METHOD,
         at_least=0,
         at_most=4,
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class RecordInput(Options):
-    """A record file, or a stream of records on standard input."""
-
-    source: str | None = option(
-        None, "input file; '-' or omitted: standard input", positional=True, exists=True
     )
 
 
@@ -240,6 +230,28 @@ def check_device(name: str) -> None:
     """Raise UsageError unless a text is the name of a device, whether it is here or not."""
     if not re.fullmatch(r"auto|(cpu|cuda|mps)(:\d+)?", name):
         raise UsageError(f"--device {name}: use auto, cpu, cuda, cuda:N or mps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windowing(Options):
+    """Windows over images that are too large for one pass."""
+
+    window: int | None = option(
+        None,
+        "side of the overlapping windows over which an image with a longer side is computed, pixels; "
+        "0: every image whole; default: 1024, for images of more than 16 megapixels",
+        panel=METHOD,
+        at_least=0,
+        key="changed",
+    )
+    overlap: int | None = option(
+        None,
+        "pixels that neighbouring windows share: a third is left out at each border, a third blended; "
+        "default: a quarter of --window",
+        panel=METHOD,
+        at_least=0,
+        key="changed",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

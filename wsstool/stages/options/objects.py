@@ -10,7 +10,6 @@ from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
 from wsstool.registry import PROMPTERS
 from wsstool.stages.options.choices import Proposer, Selection
-from wsstool.stages.options.features import FeatureNetwork
 from wsstool.stages.options.groups import (
     INPUT,
     METHOD,
@@ -26,9 +25,11 @@ from wsstool.stages.options.groups import (
     RecordOutput,
     SentenceSource,
     Settings,
+    SeveralFiles,
     Shard,
 )
-from wsstool.stages.options.promptable import PromptableNetwork
+from wsstool.stages.options.networks.features import FeatureNetwork
+from wsstool.stages.options.networks.promptable import PromptableNetwork
 
 _IMPORTED = Unused(lambda o: o.import_ is not None, "with --import")
 
@@ -88,16 +89,24 @@ class ContourOptions(
 
 @dataclass(frozen=True, kw_only=True)
 class SelectOptions(
-    BoxSource, SentenceSource, ImagesOfRecords, Settings, PromptableNetwork, Execution, RecordOutput
+    SeveralFiles,
+    BoxSource,
+    SentenceSource,
+    ImagesOfRecords,
+    Settings,
+    PromptableNetwork,
+    Execution,
+    RecordOutput,
 ):
     """One mask per box or sentence, from proposals, from contour maps, or from the boxes alone."""
 
     source: str | None = option(
         None,
-        "proposal file; or, for methods without proposals, a contour file or a data folder; '-' or "
-        "omitted: standard input",
+        "proposal file; or, for methods without proposals, a contour file or a data folder; several, or "
+        "@LIST: the shards of one run; '-' or omitted: standard input",
         positional=True,
         exists=True,
+        metavar="[FILE|@LIST|FOLDER]...",
     )
     contour: str | None = option(
         None, "contour file with one map per box; '-': standard input", panel=INPUT, key=False, exists=True

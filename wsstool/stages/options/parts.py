@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from wsstool.errors import UsageError
 from wsstool.options import Options, option
-from wsstool.stages.options.panels import INPUT
 
 if TYPE_CHECKING:
     from wsstool.data.name_list import NameList
@@ -28,7 +27,7 @@ class ImageList(Options):
         None,
         "file with the names of the images to use, relative to DATA, one per line; '-': standard input; the "
         "folder is not searched for others; with --split, those of them in that part",
-        panel=INPUT,
+        panel="Input",
         key=False,
         metavar="FILE",
     )
@@ -55,7 +54,7 @@ class Shard(Options):
         None,
         "only the I-th of N parts, I from 0; 'merge' joins them; auto: as a Slurm array or torchrun numbers "
         "this process; %s in the name of the output stands for I",
-        panel=INPUT,
+        panel="Input",
         metavar="I/N|auto",
     )
 

@@ -24,6 +24,7 @@ from wsstool.stages.options.groups import (
     Refinement,
     SentenceSource,
     Shard,
+    Windowing,
 )
 
 NO_GATE = Unused(lambda o: o.gate is None, "without --gate")
@@ -64,7 +65,7 @@ class MapThreshold(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelMapOptions(Prediction, DataFolder, Corruption, Ensemble):
+class LabelMapOptions(Prediction, DataFolder, Corruption, Windowing, Ensemble):
     """A segmenter that labels whole images."""
 
     probabilities: bool = option(

@@ -9,7 +9,6 @@ from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
 from wsstool.registry import REFINERS
 from wsstool.stages.options.choices import BackgroundKind, Rule
-from wsstool.stages.options.features import FeatureNetwork
 from wsstool.stages.options.groups import (
     METHOD,
     Execution,
@@ -18,7 +17,8 @@ from wsstool.stages.options.groups import (
     RecordOutput,
     Refinement,
 )
-from wsstool.stages.options.promptable import PromptableNetwork
+from wsstool.stages.options.networks.features import FeatureNetwork
+from wsstool.stages.options.networks.promptable import PromptableNetwork
 
 NO_SCORE = Unused(
     lambda o: o.background != "auto",

@@ -77,8 +77,9 @@ class EvalOptions(LabelMapScores, SentenceSource):
 
     sources: list[str] | None = option(
         None,
-        "mask, cam, box, proposal, contour or selection file, folder of masks, detections (COCO results, "
-        "CSV, YOLO text), or score files of eval -o, which are joined; '-' or omitted: standard input",
+        "mask, cam, box, proposal, contour or selection file, several or @LIST: the shards of one run, "
+        "folder of masks, detections (COCO results, CSV, YOLO text), or score files of eval -o, which are "
+        "joined; '-' or omitted: standard input",
         positional=True,
     )
     split: str | None = option(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +13,10 @@ import torch
 from wsstool import store
 from wsstool.data.class_match import are_placeholders, listed
 from wsstool.data.dataset import Dataset, open_dataset
+from wsstool.data.pictures.picture import picture_size
 from wsstool.errors import BadInputError, UsageError
 from wsstool.family import setting_texts
-from wsstool.models.class_probabilities import on_grid
+from wsstool.models.class_probabilities import class_probabilities, on_grid
 from wsstool.models.weights import Weights, load_weights
 from wsstool.parallel import map_in_threads
 from wsstool.registry import DENSE
@@ -25,10 +26,12 @@ from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params,
 from wsstool.stages.inputs.image_batches import Batch, dataset_batches
 from wsstool.stages.inputs.tags import in_classes
 from wsstool.stages.inputs.untagged import open_classes
+from wsstool.stages.inputs.windows import LargeImage, chosen_windows, in_windows, windows_per_batch
 from wsstool.stages.networks.output_names import own_classes
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
-from wsstool.stages.networks.whole_tokens import say_padding, without_small
+from wsstool.stages.networks.sight import say_peak, say_windows
+from wsstool.stages.networks.whole_tokens import say_padding, without_large, without_small
 from wsstool.stages.options.predict import LabelMapOptions
 from wsstool.stages.predict.classifier_gate import Gate, open_gate
 from wsstool.stages.predict.prediction_files import (
@@ -37,6 +40,7 @@ from wsstool.stages.predict.prediction_files import (
     probability_header,
     probability_payload,
 )
+from wsstool.stages.predict.windows import OverWindows
 from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.stages.refiners import Refiner, find_refiner
 from wsstool.store.provenance import canonical_json, digest
@@ -72,7 +76,9 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
     trained, ids = segmenter.trained, segmenter.trained.ids
     check_fits_label_map(ids)
     dataset = _in_classes(options, dataset, trained.classes, messages)
-    sizes = dataset.sizes()
+    sizes = dataset.sizes(picture_size)
+    large = in_windows(options, sizes)
+    over = _over_windows(options, segmenter)
     say_padding(trained.networks[0], sizes, messages)
     allowed = _allowed(options, dataset, trained)
     params = options.key_params(
@@ -101,13 +107,46 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
         scores = zip(probs.cpu().numpy(), allowed[numbers], pixels, strict=True)
         return map_in_threads(lambda one: _refined(refiner, ids, *one), scores, options.workers)
 
+    def result_of_large(i: int, image: LargeImage) -> Payload:
+        if options.probabilities:
+            return over.probabilities(image, lambda pixels: _coarse(segmenter, allowed[i], pixels))
+        if refiner is None:
+            return over.label_map(image, lambda pixels: segmenter(pixels, allowed[[i] * len(pixels)]), ids)
+        return over.label_map(
+            image, lambda pixels: _refined_scores(segmenter, refiner, allowed[i], pixels), ids
+        )
+
     with create(header, options, messages) as writer:
         images = dataset_batches(
-            dataset, sizes, options.batch_size, options.workers, writer.start, corruption
+            dataset, sizes, options.batch_size, options.workers, writer.start, corruption, large
         )
-        found = per_image(segmenter.large_enough(images), results, writer.start)
+        left = large & (np.arange(len(large)) >= writer.start)
+        if left.any():
+            say_windows(over.windows, sizes[left], segmenter.raw, segmenter.device, messages)
+        found = per_image(segmenter.large_enough(images), results, writer.start, result_of_large)
         write_all(writer, found, messages, "predictions")
+        if left.any():
+            say_peak(messages)
     return {"images": len(header), "failed": writer.failed, "key": header.key}
+
+
+def _over_windows(options: LabelMapOptions, segmenter: _Segmenter) -> OverWindows:
+    """Plan the windows of large images.
+
+    Raises:
+        UsageError: windows that overlap too much, or an option that needs whole images.
+    """
+    whole = {"--gate": options.gate, "--corruption": options.corruption, "--dense": options.dense}
+    given = [name for name, value in whole.items() if value is not None]
+    if given and options.window:
+        raise UsageError(f"{given[0]} needs whole images and cannot be combined with --window")
+    cell = MAP_STRIDE if options.probabilities else 1
+    windows = chosen_windows(
+        options, multiple=segmenter.trained.input_multiple, scales=segmenter.scales, cells=(cell,)
+    )
+    return OverWindows(
+        replace(windows, cell=cell), windows_per_batch(options.batch_size, windows), options.workers
+    )
 
 
 def _images(options: LabelMapOptions, unnamed: ClassList | None, messages: Messages) -> Dataset:
@@ -155,7 +194,12 @@ class _Segmenter:
     def large_enough(self, batches: Iterable[Batch]) -> Iterable[Batch]:
         """Replace images that are too small for a network by an error."""
         batches = without_small(batches, self.trained.networks[0], self.scales)
-        return without_small(batches, self.gate.classifier) if self.gate else batches
+        return without_large(without_small(batches, self.gate.classifier)) if self.gate else batches
+
+    def raw(self, x: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) class probabilities of (B, 3, H, W) float, without gate and flip."""
+        trained = self.trained
+        return class_probabilities(trained.networks, x, scales=self.scales, stride=trained.input_multiple)
 
     def __call__(self, pixels: list[np.ndarray], allowed: np.ndarray) -> torch.Tensor:
         """(B, C, H, W) class probabilities of images of equal size; ``allowed``: (B, C) bool."""
@@ -267,10 +311,34 @@ def _inputs(
     return inputs + (corruption.inputs if corruption else [])
 
 
+def _coarse(segmenter: _Segmenter, allowed: np.ndarray, pixels: list[np.ndarray]) -> Iterator[torch.Tensor]:
+    """Yield the probabilities of the K allowed outputs in windows of one image, (K, h, w) each."""
+    for one in on_grid(segmenter(pixels, allowed[None].repeat(len(pixels), 0)), MAP_STRIDE):
+        yield one[torch.from_numpy(allowed).to(one.device)]
+
+
+def _refined_scores(
+    segmenter: _Segmenter, refiner: Refiner, allowed: np.ndarray, pixels: list[np.ndarray]
+) -> Iterator[torch.Tensor]:
+    """Yield the refined scores of windows of one image, (C, h, w) each, 0 for outputs that cannot win."""
+    for probs, image in zip(
+        segmenter(pixels, allowed[None].repeat(len(pixels), 0)).cpu().numpy(), pixels, strict=True
+    ):
+        chosen = _possible(probs, allowed)
+        scores = np.zeros_like(probs)
+        scores[chosen] = refiner(probs[chosen], image)
+        yield torch.from_numpy(scores)
+
+
+def _possible(probs: np.ndarray, allowed: np.ndarray) -> np.ndarray:
+    """(C,) bool of (C, H, W) probabilities: classes below 1 % everywhere are not worth refining."""
+    largest = probs.max(axis=(1, 2))
+    return allowed & (largest >= min(0.01, largest.max()))
+
+
 def _refined(
     refiner: Refiner, ids: np.ndarray, probs: np.ndarray, allowed: np.ndarray, image: np.ndarray
 ) -> Payload:
-    """(1, H, W) uint8 from (C, H, W) probabilities; classes below 1 % everywhere are not worth refining."""
-    largest = probs.max(axis=(1, 2))
-    chosen = allowed & (largest >= min(0.01, largest.max()))
+    """(1, H, W) uint8 from (C, H, W) probabilities."""
+    chosen = _possible(probs, allowed)
     return Payload(ids[chosen][refiner(probs[chosen], image).argmax(axis=0)].astype(np.uint8)[None])

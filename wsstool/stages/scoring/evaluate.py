@@ -11,6 +11,7 @@ from wsstool.errors import BadInputError, UsageError
 from wsstool.options import idle_options, spelled, takes
 from wsstool.stages.detections.files import is_foreign
 from wsstool.stages.options.scoring import EvalOptions
+from wsstool.stages.options.several import as_source
 from wsstool.stages.scoring.detections import DETECTIONS
 from wsstool.stages.scoring.fail_under import Requirement
 from wsstool.stages.scoring.instances import INSTANCES
@@ -29,7 +30,7 @@ from wsstool.stages.scoring.score_file import (
 )
 from wsstool.stages.scoring.scorer import Counts, Scorer, Source, Table
 from wsstool.stages.scoring.sentences.scores import SENTENCES
-from wsstool.types import SILENT, Messages
+from wsstool.types import SILENT, Messages, RecordFiles
 
 SCORERS: dict[str, Scorer[Any]] = {
     kind: scorer
@@ -80,8 +81,8 @@ def evaluate(options: EvalOptions, *, messages: Messages = SILENT) -> dict[str, 
         UsageError: options that do not fit the input.
     """
     required = Requirement.of(options.fail_under) if options.fail_under is not None else None
-    given = options.sources
-    sources: list[object] = [given] if isinstance(given, str | Path) else list(given or ()) or [None]
+    given = as_source(options.sources)
+    sources: list[object] = [*given.paths] if isinstance(given, RecordFiles) else [given]
     if is_joined := not is_foreign(sources[0]) and all(map(is_score_file, sources)):
         paths = [str(one) for one in sources]
         scorer, contents = _load_alike(paths)
@@ -117,18 +118,19 @@ def columns(summary: dict[str, Any]) -> list[Table | str]:
 
 def _open(sources: list[object]) -> tuple[Scorer[Any], Source]:
     """Open the one source that is not a score file."""
-    if len(sources) > 1:
-        raise UsageError("eval reads one file, or several score files made by 'eval -o'")
-    if is_foreign(sources[0]):
-        return DETECTIONS, Source(sources[0])
-    reader = open_scored(sources[0])
+    if len(sources) > 1 and any(is_foreign(one) or Path(str(one)).is_dir() for one in sources):
+        raise UsageError("eval reads one source, the record files of all shards of one run, or score files")
+    source = sources[0] if len(sources) == 1 else RecordFiles(map(str, sources))
+    if is_foreign(source):
+        return DETECTIONS, Source(source)
+    reader = open_scored(source)
     if reader is None:
-        return LABEL_MAPS, Source(sources[0])
+        return LABEL_MAPS, Source(source)
     is_of_sentences = reader.header.sentences is not None
     if is_of_sentences and reader.header.payload in OBJECT_MAPS.kinds:
         raise BadInputError("maps of sentences are not scored; make masks of them with 'wsstool select'")
     kind = SENTENCES.kinds[0] if is_of_sentences else reader.header.payload
-    return SCORERS[kind], Source(sources[0], reader)
+    return SCORERS[kind], Source(source, reader)
 
 
 def _load_alike(paths: list[str]) -> tuple[Scorer[Any], list[dict[str, Any]]]:

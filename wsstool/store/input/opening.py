@@ -6,6 +6,7 @@ import os
 import stat
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -13,7 +14,9 @@ from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.store.header import Header
 from wsstool.store.input.open_files import OpenFiles, ReopenedFile
 from wsstool.store.input.reader import Reader
+from wsstool.store.input.several import SeveralReader
 from wsstool.store.schema import KINDS
+from wsstool.types import RecordFiles
 
 
 def open_records(
@@ -29,7 +32,8 @@ def open_records(
     """Open a record file for one pass in order.
 
     Args:
-        source: path, ``-`` or None (standard input); a FIFO works like standard input.
+        source: path, ``-`` or None (standard input); a FIFO works like standard input. ``RecordFiles`` are
+            read as one, see ``SeveralReader``.
         kinds: payload kinds that the command reads; empty: any.
         command: name of the command, for messages.
         sentences: whether a command that names its kinds also reads files whose entries are sentences.
@@ -40,6 +44,8 @@ def open_records(
         MissingInputError: no such file.
         BadInputError: not a record file, damaged, truncated, or of another kind.
     """
+    if isinstance(source, RecordFiles):
+        return _open_several(source, kinds, command, sentences)
     stream: BinaryIO
     path = None
     if source is None or str(source) == "-":
@@ -70,6 +76,19 @@ def open_records(
             f"{'image' if reader.header.payload == 'mask' else 'object'}"
         )
     return reader
+
+
+def _open_several(source: RecordFiles, kinds: Sequence[str], command: str, sentences: bool) -> Reader:
+    files = OpenFiles()
+    with ExitStack() as found:
+        readers = []
+        for one in source.paths:
+            reader = open_records(one, kinds=kinds, command=command, sentences=sentences, files=files)
+            found.callback(reader.close)
+            readers.append(reader)
+        several = SeveralReader(readers, source.paths)
+        found.pop_all()
+    return several
 
 
 def other_kind(name: str, header: Header, kinds: Sequence[str], command: str) -> BadInputError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from wsstool.errors import CannotWriteError, SomeFailedError
 from wsstool.store.header import ENVIRONMENT_BYTES, Header
 from wsstool.store.input.reader import ChecksumError, Reader
 from wsstool.store.output.partial_file import PartFile, Sink
+from wsstool.store.output.spooled import Chain, SpooledArray
 from wsstool.store.schema import KINDS
 from wsstool.types import Messages
 
@@ -133,14 +134,19 @@ class Writer:
         self._part.discard()
         self._part = None
 
-    def write(self, data: np.ndarray, **tail: Any) -> None:
+    def write(self, data: np.ndarray | SpooledArray | Chain, **tail: Any) -> None:
         """Append the next record and its tail values (``score=...``).
 
         Raises:
             ValueError: the record has another number of elements than planned in the header, or values that
                 its dtype cannot represent.
         """
-        self._append(np.asarray(data), 1, tail)
+        if isinstance(data, SpooledArray | Chain):
+            self._append(data.pieces(), data.size, 1, tail)
+            data.close()
+        else:
+            flat = np.asarray(data).reshape(-1)
+            self._append([flat], flat.size, 1, tail)
 
     def fail(self, reason: str) -> None:
         """Append the next record as failed, and warn with the reason.
@@ -154,31 +160,40 @@ class Writer:
         filler = KINDS[self.header.payload].failed
         if filler is None and count:
             raise ValueError(f"record {i} failed; a failed {self.header.payload} record must have no rows")
-        self._append(np.full(count, 0 if filler is None else filler, self._dtype), 2, {})
+        self._append(_filled(count, 0 if filler is None else filler, self._dtype), count, 2, {})
 
-    def _append(self, data: np.ndarray, status: int, tail: dict[str, Any]) -> None:
+    def _append(self, pieces: Iterable[np.ndarray], size: int, status: int, tail: dict[str, Any]) -> None:
+        """Send a record of ``size`` elements in flat pieces; only then is it noted as complete."""
         i = self._next
         if i >= len(self.header):
             raise ValueError(f"all {len(self.header)} records have been written")
-        flat = np.ascontiguousarray(data, self._dtype).reshape(-1)
         count = int(self.header.offsets[i + 1] - self.header.offsets[i])
-        if len(flat) != count:
-            raise ValueError(f"record {i} has {len(flat)} elements instead of {count}")
-        wraps = self._dtype.kind == "u" and not np.can_cast(data.dtype, self._dtype)
-        if wraps and not np.array_equal(flat, data.reshape(-1)):
-            raise ValueError(f"record {i} has values that {self._dtype} cannot hold")
+        if size != count:
+            raise ValueError(f"record {i} has {size} elements instead of {count}")
+        views = (self._bytes_of(piece, i) for piece in pieces)
+        held: Any = next(views, b"")
+        for view in views:
+            self._crc = zlib.crc32(held, self._crc)
+            self._send(held)
+            held = view
         for name, value in tail.items():
             self.tail[name][self.header.rows(i, self._columns[name][2])] = value
         self.tail["status"][i] = status
-        view = flat.view(np.uint8).data if flat.size else b""
-        self._crc = zlib.crc32(view, self._crc)
-        self._send(view, self._journal_entry(i) if self._part else b"")
+        self._crc = zlib.crc32(held, self._crc)
+        self._send(held, self._journal_entry(i) if self._part else b"")
         self._next = i + 1
+
+    def _bytes_of(self, piece: np.ndarray, i: int) -> Any:
+        flat = np.ascontiguousarray(piece, self._dtype)
+        wraps = self._dtype.kind == "u" and not np.can_cast(piece.dtype, self._dtype)
+        if wraps and not np.array_equal(flat, piece):
+            raise ValueError(f"record {i} has values that {self._dtype} cannot hold")
+        return flat.view(np.uint8).data if flat.size else b""
 
     def _repeat(self, reader: Reader) -> None:
         """Send the records of a complete file of the same key, including the tail."""
         for record in reader.records():
-            self._append(record.data, 1, {})
+            self._append([record.data.reshape(-1)], record.data.size, 1, {})
         self._finish(reader.tail)
 
     @property
@@ -233,6 +248,11 @@ class Writer:
             except CannotWriteError as error:
                 self._without_cache(error)
         self.done = True
+
+
+def _filled(count: int, value: float, dtype: np.dtype) -> Iterator[np.ndarray]:
+    for first in range(0, count, _CHUNK):
+        yield np.full(min(_CHUNK, count - first), value, dtype)
 
 
 def _noted(crcs: Sequence[int]) -> bytes:

@@ -9,6 +9,7 @@ from typing import Literal
 from wsstool.options import Unused, option, redeclared
 from wsstool.stages.options.choices import Cotrainer
 from wsstool.stages.options.groups import INPUT, METHOD, MODEL, ImagesOfRecords
+from wsstool.stages.options.several import SeveralFiles
 from wsstool.stages.options.trainers.sentences import WITH_SENTENCES, SentenceTraining
 from wsstool.stages.options.trainers.training import (
     WITH_PROBE,
@@ -26,16 +27,17 @@ SELECTING = ("coteaching", "self-training")
 
 @dataclass(frozen=True, kw_only=True)
 class CotrainOptions(
-    TrainerOptions, Probe, StochasticDepth, ImagesOfRecords, TrainingImages, SentenceTraining
+    SeveralFiles, TrainerOptions, Probe, StochasticDepth, ImagesOfRecords, TrainingImages, SentenceTraining
 ):
     """A segmenter from label maps, or a network that reads sentences from the mask of each."""
 
     source: str | None = option(
         None,
-        "mask file, with sentences selection file ('-' or omitted: standard input), or a data folder (ground "
-        "truth, fully supervised)",
+        "mask file, with sentences selection file; several, or @LIST: the shards of one run; '-' or omitted: "
+        "standard input; or a data folder (ground truth, fully supervised)",
         positional=True,
         exists=True,
+        metavar="[FILE|@LIST|FOLDER]...",
     )
     masks: Path | None = option(
         None,

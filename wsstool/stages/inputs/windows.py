@@ -1,0 +1,134 @@
+"""Images that are too large for one pass of a network: which they are, and their windows, read ahead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from wsstool.data.pictures.picture import Picture, open_picture
+from wsstool.errors import UsageError, WsstoolError
+from wsstool.models.windows.plan import Window, Windows, plan_windows
+from wsstool.parallel import map_in_threads
+
+WHOLE_PIXELS = 4096 * 4096
+"""Images of more pixels are computed in windows unless ``--window`` says otherwise."""
+
+BATCH_PIXELS = 512 * 512
+"""Pixels of a window that count as one image of a batch."""
+
+
+class WindowOptions(Protocol):
+    """The options about windows; see ``stages.options.groups``."""
+
+    @property
+    def window(self) -> int | None: ...
+    @property
+    def overlap(self) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class LargeImage:
+    """An image that is read in parts.
+
+    Attributes:
+        path: the file.
+        shape: rows, columns and 3, as of the array that it stands for.
+    """
+
+    path: Path
+    shape: tuple[int, int, int]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.shape[:2]
+
+    def opened(self) -> AbstractContextManager[Picture]:
+        """Open the file for reading regions.
+
+        Raises:
+            BadInputError, MissingInputError: see ``open_picture``; or its size is another by now.
+        """
+        picture = open_picture(self.path)
+        if picture.size != self.size:
+            picture.close()
+            raise WsstoolError(
+                f"'{self.path}' has {picture.size[1]} x {picture.size[0]} pixels instead of "
+                f"{self.size[1]} x {self.size[0]}"
+            )
+        return closing(picture)
+
+
+def in_windows(options: WindowOptions, sizes: np.ndarray) -> np.ndarray:
+    """Return which images are computed in windows, (N,) bool.
+
+    Args:
+        options: ``window``: side of the windows; images with a longer side are large; 0: none is; None:
+            those of more than ``WHOLE_PIXELS``.
+        sizes: (N, 2) rows and columns.
+
+    Raises:
+        UsageError: an overlap without windows.
+    """
+    if options.window == 0:
+        if options.overlap is not None:
+            raise UsageError("--overlap does nothing with --window 0, which computes every image whole")
+        return np.zeros(len(sizes), bool)
+    if options.window is None:
+        return sizes.astype(np.int64).prod(1) > WHOLE_PIXELS
+    return (sizes > options.window).any(1)
+
+
+def chosen_windows(
+    options: WindowOptions,
+    *,
+    multiple: int = 1,
+    scales: Sequence[float] = (1.0,),
+    cells: Sequence[int] = (1,),
+) -> Windows:
+    """Return the windows that options ask for; arguments as in ``plan_windows``."""
+    return plan_windows(
+        options.window or None, options.overlap, multiple=multiple, scales=scales, cells=cells
+    )
+
+
+def windows_per_batch(batch_size: int, windows: Windows) -> int:
+    """Return how many windows go through a network together: as many pixels as ``batch_size`` small images.
+
+    >>> windows_per_batch(8, Windows(1024, 256)), windows_per_batch(4, Windows(2048, 512))
+    (2, 1)
+    """
+    return max(1, batch_size * BATCH_PIXELS // windows.window**2)
+
+
+def read_windows(
+    picture: Picture, where: Sequence[Window], at_once: int, workers: int
+) -> Iterator[tuple[list[Window], list[np.ndarray]]]:
+    """Read the windows of a picture ahead, in order, in batches of equal size.
+
+    Args:
+        picture: open.
+        where: the windows.
+        at_once: most windows of a batch.
+        workers: threads that read.
+    """
+
+    def read(window: Window) -> np.ndarray:
+        rows, columns = window
+        return picture.region(rows.first, columns.first, *window.size)
+
+    held: list[Window] = []
+    pixels: list[np.ndarray] = []
+    for window, part in zip(where, map_in_threads(read, where, workers), strict=True):
+        if held and (len(held) == at_once or held[0].size != window.size):
+            yield held, pixels
+            held, pixels = [], []
+        held.append(window)
+        pixels.append(part)
+    if held:
+        yield held, pixels

@@ -1,0 +1,1 @@
+"""Options that name a network whose features or masks a method uses."""
