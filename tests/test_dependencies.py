@@ -16,6 +16,8 @@ SOLD_AS = {
     "skimage": "scikit-image",
     "yaml": "pyyaml",
     "cv2": "opencv-contrib-python-headless",
+    "openslide": "openslide-python",
+    "openslide_bin": "openslide-bin",
     "imagecorruptions": "imagecorruptions-imaug",
 }
 

@@ -33,6 +33,7 @@ _PUBLIC = {
     "export": "api.stages",
     "import_masks": "api.stages",
     "sample": "api.stages",
+    "tiles": "api.stages",
     "info": "api.stages",
     "check": "api.stages",
     "merge": "api.stages",

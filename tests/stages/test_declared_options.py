@@ -35,7 +35,7 @@ def declared_commands() -> Iterator[tuple[str, type[Options]]]:
 
 
 DECLARED = dict(declared_commands())
-KEYLESS = {"eval", "export", "report", "sample"}
+KEYLESS = {"eval", "export", "report", "sample", "tiles"}
 """Commands whose results have no key: they are never rebuilt."""
 TEXTS: dict[str, Any] = {
     "background_threshold": "0.2",

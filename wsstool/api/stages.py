@@ -33,6 +33,7 @@ STAGES = {
     "export": "exchange.export:export",
     "import_masks": "exchange.import_masks:import_masks",
     "sample": "program.sample:sample",
+    "tiles": "slides.tiles:tiles",
     "info": "streams.info:info",
     "check": "streams.check:check",
     "merge": "streams.merge:merge",

@@ -22,6 +22,7 @@ from wsstool.cli.usage_errors import OneSentence
 # Command -> (module:function, group), in the order of the help. A command file calls one stage.
 COMMANDS: dict[str, tuple[str, str]] = {
     "sample": ("tools.sample:sample", "Data"),
+    "tiles": ("tools.tiles:tiles", "Data"),
     "import": ("tools.import_masks:import_masks", "Data"),
     "train-cls": ("pipeline.train_cls:train_cls", "From image-level labels to masks"),
     "cam": ("pipeline.cam:cam", "From image-level labels to masks"),

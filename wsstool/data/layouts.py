@@ -13,6 +13,7 @@ from wsstool.data.formats import LAYOUTS, Tags, coco, labelme, voc
 from wsstool.data.formats.box_file import read_annotation_tags, read_box_tags, read_labelme_tags
 from wsstool.data.formats.tags import class_folders, file_name, npy, table
 from wsstool.data.label_views import LabelView, locate
+from wsstool.data.pictures.tile_grid import TILE_SET
 from wsstool.errors import MissingInputError, UsageError
 from wsstool.types import ClassList
 
@@ -99,7 +100,8 @@ def _read_layout(
         if path is None:
             return layout, file_name.read(names, classes or unnamed)
         return layout, _READERS[layout](path, classes or unnamed if layout == "npy" else classes)
-    if wanted in (None, "class-folders") and class_folders.recognises(names):
+    has_slides = wanted is None and (root / TILE_SET).is_file()  # a folder per slide, not per class
+    if wanted in (None, "class-folders") and not has_slides and class_folders.recognises(names):
         return "class-folders", class_folders.read(names, classes)
     if wanted not in (None, "images"):
         raise UsageError(f"{str(root)!r} does not have the layout '{wanted}'")

@@ -15,6 +15,7 @@ This is the only place where the families of methods meet. What each folder read
 - ``exchange``: ``export``, ``import``: record files and sentences to foreign formats and back.
 - ``report``: ``report``: record files and scores to an HTML page with images.
 - ``streams``: ``info``, ``check``, ``cat``, ``merge``, ``cache``: any record file, whatever it holds.
+- ``slides``: ``tiles``: slides cut into data folders.
 - ``program``: ``methods``, ``doctor``, ``sample``: the program itself, and a data set to try it on.
 
 ``checks`` and ``refiners`` serve several folders. Imports between the folders run one way, never in a circle.

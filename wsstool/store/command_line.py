@@ -20,6 +20,7 @@ NEGATIVES = {
     "init_ema": "--no-init-ema",
     "floored_positions": "--no-floored-positions",
     "class_aware": "--class-agnostic",
+    "tissue": "--all-tiles",
     "inclusive": "--strict",
 }
 """Spelling of switches that are off by option; other switches are off when not given."""

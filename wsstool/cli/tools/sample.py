@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from wsstool.cli.run import call
-from wsstool.stages.options.sample import SampleOptions
+from wsstool.stages.options.datasets.sample import SampleOptions
 
 
 def sample(options: SampleOptions) -> None:

@@ -43,6 +43,8 @@ OPTIONAL = (
     "timm",
     "safetensors",
     "transformers",
+    "openslide-python",
+    "openslide-bin",
 )
 
 LITTLE_DISK = 2 * 10**9  #: bytes; weights, record files and a checkpoint need about as much

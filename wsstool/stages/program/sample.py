@@ -11,7 +11,7 @@ from wsstool.atomic import atomic_folder, remove_abandoned
 from wsstool.data.sample import write_sample
 from wsstool.errors import CannotWriteError, UsageError
 from wsstool.options import takes
-from wsstool.stages.options.sample import SampleOptions
+from wsstool.stages.options.datasets.sample import SampleOptions
 from wsstool.types import SILENT, Messages, tracked
 
 _MADE_FROM = ".wsstool-sample.json"

@@ -1,0 +1,1 @@
+"""`tiles`: slides cut into data folders, and label maps put back together."""
