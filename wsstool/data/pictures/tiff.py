@@ -15,11 +15,10 @@ import tifffile
 from wsstool.data.images import eight_bits, explained
 from wsstool.data.pictures.jpeg_tile import decode_jpeg
 from wsstool.errors import BadInputError
+from wsstool.image_size import MOST_PIXELS
 
 _CACHED = 192 << 20  #: bytes of decoded segments that are kept: windows overlap, and strips run across all
 _LARGEST_SEGMENT = 1 << 29  #: bytes of one segment; files in one piece are beyond it, and so are bombs
-MOST_PIXELS = 1 << 36
-"""Pixels of a picture, more than any slide has: a file of kilobytes may claim more."""
 
 _TURNS = {2: "x", 3: "yx", 4: "y", 5: "t", 6: "yt", 7: "yxt", 8: "xt"}
 """EXIF orientation -> what makes the picture upright: y, x: rows, columns in reverse; t: then transposed."""
