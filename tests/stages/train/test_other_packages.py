@@ -14,9 +14,10 @@ import pytest
 from tests.stages.toy import QUICK, write_rectangles
 from wsstool import family, store
 from wsstool.errors import UsageError
-from wsstool.models.segmenter import build_segmenter, split_arch
+from wsstool.models.segmenter import build_segmenter
 from wsstool.models.weights import load_weights
 from wsstool.registries.losses import CLASS_LOSSES
+from wsstool.registries.segmenters import split_arch
 from wsstool.stages.options.trainers import train_cls as train_cls_options
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.predict.predict import predict

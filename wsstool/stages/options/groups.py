@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from wsstool.errors import UsageError
 from wsstool.options import Options, Unused, option, redeclared
+from wsstool.registries.segmenters import check_network
 from wsstool.stages.options.choices import Refiner
 from wsstool.stages.options.panels import INPUT as INPUT
 from wsstool.stages.options.panels import METHOD as METHOD
@@ -33,6 +34,10 @@ class ImageFolder(ImageList):
         panel=INPUT,
         exists=False,
     )
+
+    def check_paths(self) -> None:
+        super().check_paths()
+        self.check_split(self.data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -266,6 +271,11 @@ class PublishedNetwork(PublishedWeights):
         panel=METHOD,
         key="changed",
     )
+
+    def check_paths(self) -> None:
+        if self.arch is not None and not self.unused("arch"):
+            check_network(self.arch)
+        super().check_paths()
 
 
 OTHER_FORMATS: dict[str, str] = {
