@@ -9,6 +9,9 @@ import numpy as np
 MAX_PIXELS = 178_956_970
 """Largest image that is decoded (Pillow's own limit): a file of kilobytes may claim gigapixels."""
 
+MOST_PIXELS = 1 << 36
+"""Largest image of which a part is decoded at a time: more than any slide has."""
+
 Resampling = Literal["box", "triangle", "gaussian", "blocks"]
 
 

@@ -104,6 +104,24 @@ def opened(kind: str, count: str, folder: str) -> dict[str, float]:
     return {"first": seconds(first), "s": seconds(every)}
 
 
+def resumed(kind: str, count: str, folder: str) -> dict[str, float]:
+    """Stop after all records but one, and start again: the time to that last record."""
+    made, path = header(kind, names(int(count))), Path(folder, f"{kind}.h5")
+    record = np.ones(int(made.shapes[0][0]), made.dtype)
+    writer = store.create(made, path)
+    for _ in range(len(made) - 1):
+        writer.write(record)
+    writer.close()
+
+    def again() -> None:
+        with store.create(made, path) as writer:
+            assert writer.start == len(made) - 1
+            writer.write(record)
+
+    journal = Path(f"{path}.part.journal").stat().st_size
+    return {"s": seconds(again), "journal": journal}
+
+
 def shards(count: str, parts: str, folder: str) -> dict[str, float]:
     """Write the parts that ``merged`` reads."""
     images, n = names(int(count)), int(parts)
@@ -129,6 +147,31 @@ def merged(count: str, parts: str, folder: str) -> dict[str, float]:
     return {"s": took, "bytes": output.stat().st_size, "opens": len(opens)}
 
 
+def history(parts: str, folder: str) -> dict[str, float]:
+    """Header of a file merged from many parts of one image each: it names all of them."""
+    inputs = [
+        header("mask", [f"{i}.jpg"], f"{i}/{parts}").as_input(path=f"part.{i}.h5") for i in range(int(parts))
+    ]
+    merged = store.new_header(
+        "mask",
+        stage="merge",
+        params={},
+        inputs=inputs,
+        images=["0.jpg"],
+        sizes=np.ones((1, 2), np.int32),
+        shapes=np.ones((1, 3), np.int32),
+        classes=CLASSES,
+    )
+    path = Path(folder, "history.h5")
+    write(merged, path)
+
+    def whole() -> None:
+        with store.open_records(path) as reader:
+            reader.drain()
+
+    return {"bytes": path.stat().st_size, "s": seconds(whole)}
+
+
 def listed(count: str, folder: str) -> dict[str, float]:
     """Read a list of names as ``--files-from`` does, and take one shard of it."""
     from wsstool.data.name_list import read_name_list
@@ -143,7 +186,9 @@ def nothing() -> dict[str, float]:
     return {}
 
 
-MEASURED = {one.__name__: one for one in (nothing, plan, written, opened, shards, merged, listed)}
+MEASURED = {
+    one.__name__: one for one in (nothing, plan, written, opened, resumed, shards, merged, history, listed)
+}
 
 
 def measured(name: str, *words: object) -> dict[str, float]:
@@ -180,6 +225,10 @@ def header_table(most: int, folder: Path) -> None:
                 flush=True,
             )
             (folder / f"{kind}.h5").unlink()
+            again = measured("resumed", kind, n, folder)
+            print(f"      resumed at the last record in {again['s']:.2f} s", end=", ")
+            print(f"journal {again['journal'] / n:.1f} bytes a record", flush=True)
+            (folder / f"{kind}.h5").unlink()
 
 
 def merge_table(most: int, fan_in: list[int], folder: Path) -> None:
@@ -194,6 +243,14 @@ def merge_table(most: int, fan_in: list[int], folder: Path) -> None:
         print(f"      {joined['bytes']:,.0f} bytes, files opened {joined['opens']:,.0f} times", flush=True)
         for path in folder.glob("*.h5"):
             path.unlink()
+
+
+def history_table(most: int, folder: Path) -> None:
+    print("history of a merged file: parts   bytes a part   read s    MB")
+    for parts in counts(most // 10):
+        found = measured("history", parts, folder)
+        print(f"{parts:31,} {found['bytes'] / parts:14.0f} {found['s']:8.2f} {found['MB']:5.0f}", flush=True)
+        (folder / "history.h5").unlink()
 
 
 def list_table(most: int, folder: Path) -> None:
@@ -223,6 +280,7 @@ def main() -> None:
         folder = Path(place)
         header_table(given.most, folder)
         merge_table(given.most_merged, given.fan_in, folder)
+        history_table(given.most_merged, folder)
         list_table(given.most, folder)
 
 

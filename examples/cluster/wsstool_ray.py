@@ -36,6 +36,8 @@ def main() -> int:
     parser.add_argument("--retries", type=int, default=3, help="times that a lost shard is run again")
     parser.add_argument("command", nargs=argparse.REMAINDER, help="command of wsstool and its options")
     given = parser.parse_args()
+    if given.shards < 1 or not given.output.endswith(".h5") or not given.command:
+        parser.error("give --shards of at least 1, -o NAME.h5, and then a command of wsstool")
     parts = [f"{given.output.removesuffix('.h5')}.{i}.h5" for i in range(given.shards)]
 
     ray.init(log_to_driver=True)  # RAY_ADDRESS names a cluster; without it, this machine is one

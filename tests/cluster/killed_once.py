@@ -1,11 +1,13 @@
 """wsstool that dies once: the first time that it runs the shard of ``KILL``, after two records.
 
-``KILL`` is ``shard`` (the process alone) or ``worker`` (also the process that started it).
+``KILL`` is ``shard`` (the process alone), ``worker`` (also the process that started it) or ``orphan`` (only
+that one: wsstool goes on, after long enough to be found at work).
 """
 
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
 from wsstool.cli.app import main
@@ -20,9 +22,11 @@ def die_after_two_records() -> None:
         write(self, *args, **tail)
         written.append(1)
         if len(written) == 2:
-            if os.environ["KILL"] == "worker":
+            if os.environ["KILL"] != "shard":
                 os.kill(os.getppid(), signal.SIGKILL)
-            os.kill(os.getpid(), signal.SIGKILL)
+            if os.environ["KILL"] != "orphan":
+                os.kill(os.getpid(), signal.SIGKILL)
+            time.sleep(10)
 
     Writer.write = write_and_die
 

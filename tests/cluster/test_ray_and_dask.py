@@ -33,6 +33,21 @@ def test_a_killed_shard_runs_again_and_the_file_is_as_if_it_was_not(engine, undi
 
 
 @pytest.mark.slow
+def test_a_command_that_a_lost_worker_left_behind_is_waited_for(engine, undisturbed, tmp_path):
+    done = engine("-o p.h5 propose data --workers 0", KILL="orphan")
+    assert (tmp_path / "killed").exists()
+    said = done.stderr + done.stdout  # Ray ends the children of a worker, Dask does not
+    assert "another process is writing 'p.1.h5'" in said or "resuming at record 3 of" in said
+    assert (tmp_path / "p.h5").read_bytes() == undisturbed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["-o p.h5", "-o p propose data"])
+def test_a_wrong_call_starts_nothing(engine, words):
+    assert "give --shards of at least 1, -o NAME.h5" in engine(words, 2).stderr
+
+
+@pytest.mark.slow
 def test_a_wrong_option_is_reported_once_a_shard_and_nothing_is_merged(engine, tmp_path):
     done = engine("-o p.h5 propose nowhere --workers 0", 1)
     assert "not merged:\n  p." in done.stderr and done.stderr.count("see its message above") == 3

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from wsstool.errors import BadInputError
-from wsstool.image_size import MAX_PIXELS
+from wsstool.image_size import MAX_PIXELS, MOST_PIXELS
 from wsstool.store.header import Header
 from wsstool.store.schema import COMMON_HEAD, KINDS
 
 _FAR = 1e9  #: pixels; no box lies farther out
+
+
+_OF_PARTS = ("cam", "mask")
+"""Kinds that are also made of images which are never decoded whole."""
 
 
 def check_columns(header: Header) -> None:
@@ -37,7 +41,8 @@ def check_columns(header: Header) -> None:
             require(column[0] == 0 and bool(np.all(column[1:] >= column[:-1])), name)
     offsets, shapes = header.offsets, header.shapes
     pixels = header.sizes.prod(1, dtype=float).max(initial=0)
-    require(header.sizes.min(initial=0) >= 0 and pixels <= MAX_PIXELS, "size")
+    most = MOST_PIXELS if header.payload in _OF_PARTS else MAX_PIXELS
+    require(header.sizes.min(initial=0) >= 0 and pixels <= most, "size")
     require(shapes.min(initial=0) >= -1, "shape")
     counts = np.diff(offsets)
     plain = (shapes >= 0).all(axis=1)

@@ -169,7 +169,7 @@ class TestCotrain:
         [
             ({"method": "multilayer"}, "--method multilayer does not apply to bcam-tiny"),
             ({"probe": True}, "--probe does not apply to bcam-tiny"),
-            ({"split": "train"}, "--split applies to data folders, not to selection files"),
+            ({"split": "train"}, "--split and --files-from apply to data folders, not to selection files"),
             ({"val_split": "val"}, "--val-split needs --val"),
             ({"scale_weight": [1.0]}, "1 weights for the losses of 5 scales"),
             ({"arch": "fcn-tiny", "expressions": "x"}, "--arch fcn-tiny does not read sentences"),

@@ -18,44 +18,63 @@ class Block(NamedTuple):
     values: torch.Tensor
 
 
-def blended(
-    results: Iterable[torch.Tensor | None], where: Iterable[Window], size: tuple[int, int], cell: int = 1
-) -> Iterator[Block]:
-    """Join the results of windows into blocks that cover the image without overlap.
+class Blender:
+    """Joins the results of windows, one after the other, into blocks that cover an image without overlap.
 
     Where two windows are blended, the weights fall linearly from one to the other and sum to 1; at a corner
-    four windows meet, with the products of the weights.
+    four windows meet, with the products of the weights. Values of the lower ramp of a row of windows are held
+    until the next row is known: C x overlap / 3 x columns of the image.
 
     Args:
-        results: of each window, (C, h, w) float with one value every ``cell`` pixels.
-        where: the windows, in the order of ``windows_of``.
         size: rows and columns of the image.
-        cell: pixels per value.
-
-    Yields:
-        Blocks in the order of the windows; each value of the result comes once. Values of the lower ramp of
-        a row of windows are held until the next row is known: C x overlap / 3 x columns of the image.
+        cell: pixels per value of the results.
     """
-    columns = -(-size[1] // cell)
-    above: torch.Tensor | None = None  # (C, ramp, columns), what the row of windows above gives this one
-    below: torch.Tensor | None = None
-    left: torch.Tensor | None = None  # (C, h, ramp), what the window to the left gives this one
-    for values, (rows, cols) in zip(results, where, strict=True):
-        assert values is not None
-        if cols.begin == 0:
-            above, below, left = below, None, None
-        used = values[:, _cells(rows, cell), _cells(cols, cell)]
-        lead, trail = cols.lead // cell, cols.trail // cell
-        at = cols.begin // cell
-        used, left = _faded(used, 2, lead, trail, left)
-        lead, trail = rows.lead // cell, rows.trail // cell
-        held = None if above is None or not lead else above[:, :, at : at + used.shape[2]]
-        used, rest = _faded(used, 1, lead, trail, held)
+
+    def __init__(self, size: tuple[int, int], cell: int = 1) -> None:
+        self._columns, self._cell = -(-size[1] // cell), cell
+        self._above: torch.Tensor | None = None  # (C, ramp, columns): what the row of windows above gives
+        self._below: torch.Tensor | None = None  # likewise, for the next row
+        self._left: torch.Tensor | None = None  # (C, h, ramp): what the window to the left gives
+
+    def add(self, values: torch.Tensor, window: Window) -> Block:
+        """Take the result of the next window, in the order of ``windows_of``, and return what is finished.
+
+        Args:
+            values: (C, h, w) float, one value every ``cell`` pixels of the window.
+            window: where it lies.
+
+        Returns:
+            A block; each value of the image's result comes once.
+        """
+        (rows, columns), cell = window, self._cell
+        if columns.begin == 0:
+            self._above, self._below, self._left = self._below, None, None
+        used = values[:, _cells(rows, cell), _cells(columns, cell)]
+        used, self._left = _faded(used, 2, columns.lead // cell, columns.trail // cell, self._left)
+        at = columns.begin // cell
+        here = slice(at, at + used.shape[2])
+        held = self._above[:, :, here] if rows.lead and self._above is not None else None
+        used, rest = _faded(used, 1, rows.lead // cell, rows.trail // cell, held)
         if rest is not None:
-            if below is None:
-                below = rest.new_empty(rest.shape[0], rest.shape[1], columns)
-            below[:, :, at : at + rest.shape[2]] = rest
-        yield Block(rows.begin // cell, at, used)
+            if self._below is None:
+                self._below = rest.new_empty(rest.shape[0], rest.shape[1], self._columns)
+            self._below[:, :, here] = rest
+        return Block(rows.begin // cell, at, used)
+
+
+def blended(
+    results: Iterable[torch.Tensor], where: Iterable[Window], size: tuple[int, int], cell: int = 1
+) -> Iterator[Block]:
+    """Yield the finished block after each window; arguments as in ``Blender``.
+
+    Args:
+        results: of each window, (C, h, w) float.
+        where: the windows, in the order of ``windows_of``.
+        size, cell: see ``Blender``.
+    """
+    blender = Blender(size, cell)
+    for values, window in zip(results, where, strict=True):
+        yield blender.add(values, window)
 
 
 def _cells(span: Span, cell: int) -> slice:

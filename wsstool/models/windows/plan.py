@@ -44,6 +44,12 @@ class Window(NamedTuple):
         """Rows and columns that the network sees."""
         return self.rows.end - self.rows.first, self.columns.end - self.columns.first
 
+    @property
+    def weight(self) -> float:
+        """Sum of the weights of its pixels in the blended result."""
+        sides = [s.stop - s.begin - (s.lead + s.trail) / 2 for s in self]
+        return sides[0] * sides[1]
+
 
 @dataclass(frozen=True)
 class Windows:

@@ -30,10 +30,14 @@ class ClassScores:
         x = normalise(batch.to(next(self.model.parameters()).device), self.meta["mean"], self.meta["std"])
         return x.contiguous(memory_format=self.model.backbone.memory_format)  # type: ignore[union-attr, arg-type]
 
+    def logits(self, pixels: list[np.ndarray]) -> Tensor:
+        """(B, C) float."""
+        with torch.no_grad():
+            return self.model(self.input(pixels))
+
     def scores(self, pixels: list[np.ndarray]) -> np.ndarray:
         """(B, C) class scores in [0, 1]."""
-        with torch.no_grad():
-            return self.as_scores(self.model(self.input(pixels)))
+        return self.as_scores(self.logits(pixels))
 
     def as_scores(self, logits: Tensor) -> np.ndarray:
         """A softmax where one class excludes the others, else sigmoids."""

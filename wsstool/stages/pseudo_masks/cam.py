@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -14,17 +15,24 @@ from torch import Tensor, nn
 from wsstool import store
 from wsstool.cams import Cams, Probabilities, multiscale
 from wsstool.data.dataset import Dataset
-from wsstool.errors import UsageError
+from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.family import setting_texts
 from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import Batch, dataset_batches
+from wsstool.stages.inputs.windows import (
+    LargeImage,
+    in_windows,
+    picture_sizes,
+)
 from wsstool.stages.networks.class_scores import ClassScores
+from wsstool.stages.networks.sight import say_peak, say_windows
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.pseudo_masks.cam_grid import empty_maps, map_strides, probe_sides
 from wsstool.stages.pseudo_masks.cam_network import open_cam_network
+from wsstool.stages.pseudo_masks.cam_windows import MapsOverWindows, over_windows
 from wsstool.stages.pseudo_masks.score_thresholds import sample_of, with_thresholds
 from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.types import SILENT, ClassList, Messages
@@ -62,14 +70,21 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     whole = opened.dataset
     dataset = whole.subset(store.shard_indices(whole.names, options.shard))
 
+    if options.window and corruption is not None:
+        raise UsageError("--corruption needs whole images and cannot be combined with --window")
+
     def images_of(part: Dataset) -> _Images:
-        return _Images(part, part.sizes(), options.batch_size, options.workers, model, scales, corruption)
+        sizes = picture_sizes(part)
+        large = in_windows(options, sizes)
+        how = options.batch_size, options.workers, model, scales, corruption
+        return _Images(part, sizes, large, *how)
 
     images = images_of(dataset)
+    over = over_windows(options, network, layers, strides)
     say_padding(model, images.sizes, messages)
     if options.targets == "scores":
         messages.say("computing class scores with one forward pass per image")
-    chosen = _targets(options, images, network, classes)
+    chosen = _targets(options, images, network, over, classes)
     params = options.key_params(
         layer=list(layers),
         scale=list(scales),
@@ -85,17 +100,30 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
     header = _header(params, inputs, images, classes, chosen, attributes, strides, options.dtype)
 
     def class_maps(numbers: list[int], pixels: list[np.ndarray]) -> Iterator[Payload]:
-        found = network.blocks(pixels, chosen[numbers], header.columns["layer_size"][numbers], layers)
-        return (_payload(blocks, scores, divided=divided) for blocks, scores in found)
+        rows = chosen[numbers]
+        found = network.blocks(pixels, rows, header.columns["layer_size"][numbers], layers)
+        for row, (blocks, logits) in zip(rows, found, strict=True):
+            scores = network.as_scores(logits[None])[0][network.outputs(row)]
+            yield _payload(blocks, scores, divided=divided)
+
+    def maps_of_large(i: int, image: LargeImage) -> Payload:
+        return over.maps(image, chosen[i], network.outputs(chosen[i]), divided=divided)
 
     if options.shard is not None:
         sample = images_of(whole.subset(sample_of(whole.names)))
-        asked = partial(_targets, options, sample, network, classes)
+        asked = partial(_targets, options, sample, network, over, classes)
         maps = _maps_of_sample(sample, network, asked, layers, strides, options.dtype, divided=divided)
         header = with_thresholds(header, options, len(whole), maps)
     with create(header, options, messages) as writer:
-        results = per_image(images.batches(writer.start), class_maps, writer.start)
+        left = images.large & (np.arange(len(header)) >= writer.start)
+        if left.any():
+            say_windows(
+                over.windows, images.sizes[left], network.seen(scales, strides[0]), network.device, messages
+            )
+        results = per_image(images.batches(writer.start), class_maps, writer.start, maps_of_large)
         write_all(writer, results, messages, "class maps")
+        if left.any():
+            say_peak(messages)
     return {"images": len(header), "failed": writer.failed, "key": header.key}
 
 
@@ -105,6 +133,7 @@ class _Images:
 
     dataset: Dataset
     sizes: np.ndarray
+    large: np.ndarray
     batch_size: int
     workers: int
     model: nn.Module
@@ -113,7 +142,7 @@ class _Images:
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         batches = dataset_batches(
-            self.dataset, self.sizes, self.batch_size, self.workers, start, self.corruption
+            self.dataset, self.sizes, self.batch_size, self.workers, start, self.corruption, self.large
         )
         return without_small(batches, self.model, self.scales)
 
@@ -124,18 +153,32 @@ class _Network(ClassScores):
 
     method: Callable[..., Cams]
 
-    def class_maps(
-        self, pixels: list[np.ndarray], asked: Tensor, layers: Sequence[str]
-    ) -> tuple[list[Tensor], np.ndarray]:
-        """The maps of each layer, (B, C, h, w) float32, and the scores, (B, C)."""
-        x = self.input(pixels)
-        found = self.method(self.model, x, asked.to(x.device), layers)
-        return [one.float() for one in found.maps], self.as_scores(found.logits)
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def seen(self, scales: Sequence[float], stride: int) -> Callable[[Tensor], Tensor]:
+        """Return what maps (1, 3, h, w) float to the last features at all scales, one value per stride."""
+
+        def features(x: Tensor) -> Tensor:
+            grid = [-(-n // stride) for n in x.shape[2:]]
+            views = (nn.functional.interpolate(x, scale_factor=s, mode="bilinear") for s in scales)
+            maps = [self.model.backbone(view) for view in views]  # type: ignore[operator]
+            total = sum(nn.functional.interpolate(one, grid, mode="bilinear").sum(1, True) for one in maps)
+            return torch.as_tensor(total)
+
+        return features
+
+    def outputs(self, chosen: np.ndarray) -> np.ndarray:
+        """The outputs of the (C,) bool chosen classes, in the order of the class ids."""
+        ids = np.array(self.meta["class_ids"])
+        found = np.flatnonzero(chosen[ids])
+        return found[np.argsort(ids[found])]
 
     def blocks(
         self, pixels: list[np.ndarray], chosen: np.ndarray, grids: np.ndarray, layers: Sequence[str]
-    ) -> Iterator[tuple[list[np.ndarray], np.ndarray]]:
-        """Yield per image the (K, h, w) maps of its K classes, one array per layer, and their (K,) scores.
+    ) -> Iterator[tuple[list[np.ndarray], Tensor]]:
+        """Yield per image the (K, h, w) maps of its K classes, one array per layer, and the (C,) logits.
 
         Args:
             pixels: B images of equal size.
@@ -143,21 +186,23 @@ class _Network(ClassScores):
             grids: (B, L, 2) rows and columns of the maps of each layer.
             layers: L names.
         """
-        asked = torch.from_numpy(chosen[:, self.meta["class_ids"]])
-        maps, scores = self.class_maps(pixels, asked, layers)
-        for at, (row, of_image) in enumerate(zip(asked.numpy(), grids, strict=True)):
-            outputs = np.flatnonzero(row)
-            outputs = outputs[np.argsort(np.array(self.meta["class_ids"])[outputs])]
+        x, asked = self.input(pixels), torch.from_numpy(chosen[:, self.meta["class_ids"]])
+        found = self.method(self.model, x, asked.to(x.device), layers)
+        maps = [one.float() for one in found.maps]
+        for at, (row, of_image) in enumerate(zip(chosen, grids, strict=True)):
+            outputs = self.outputs(row)
             yield (
                 [_on_grid(one[at][outputs], grid) for one, grid in zip(maps, of_image, strict=True)],
-                scores[at][outputs],
+                found.logits[at],
             )
 
 
-def _targets(options: CamOptions, images: _Images, network: _Network, classes: ClassList) -> np.ndarray:
+def _targets(
+    options: CamOptions, images: _Images, network: _Network, over: MapsOverWindows, classes: ClassList
+) -> np.ndarray:
     """(N, C) bool: which classes get a map."""
     if options.targets == "scores":
-        return _above(images, network, classes, options.score_threshold)
+        return _above(images, network, over, classes, options.score_threshold)
     dataset = images.dataset
     if options.targets == "all":
         chosen = np.zeros((len(dataset), len(classes)), bool)
@@ -173,10 +218,17 @@ def _targets(options: CamOptions, images: _Images, network: _Network, classes: C
     return chosen
 
 
-def _above(images: _Images, network: _Network, classes: ClassList, threshold: float) -> np.ndarray:
+def _above(
+    images: _Images, network: _Network, over: MapsOverWindows, classes: ClassList, threshold: float
+) -> np.ndarray:
     """(N, C) bool: the classes whose score is above ``threshold``."""
     chosen = np.zeros((len(images.dataset), len(classes)), bool)
     for numbers, pictures in images.batches():
+        for number, picture in zip(numbers, pictures, strict=True):
+            if isinstance(picture, LargeImage):
+                with suppress(BadInputError, MissingInputError):  # it fails when its maps are made
+                    scores = over.scores(picture)
+                    chosen[number, np.array(network.meta["class_ids"])[scores > threshold]] = True
         good = [k for k, picture in enumerate(pictures) if isinstance(picture, np.ndarray)]
         if good:
             scores = network.scores([pictures[k] for k in good])  # type: ignore[misc]
