@@ -16,7 +16,7 @@ from wsstool.data.palettes import class_palette
 from wsstool.data.pictures import openslide_slide
 from wsstool.data.pictures.label_pyramid import write_label_pyramid
 from wsstool.errors import BadInputError, MissingInputError, UsageError
-from wsstool.stages.exchange import slides
+from wsstool.stages.exchange import slide_maps
 from wsstool.stages.exchange.export import export
 from wsstool.stages.slides.tiles import tiles
 from wsstool.types import ClassList
@@ -114,7 +114,7 @@ def test_regions_are_whole_and_in_pixels_of_the_slide(tile_set, tmp_path):
 
 
 def test_what_is_larger_than_a_block_is_cut_and_still_covered(tile_set, tmp_path, monkeypatch):
-    monkeypatch.setattr(slides, "BLOCK", 100)
+    monkeypatch.setattr(slide_maps, "BLOCK", 100)
     labels = truth(150, 205)
     masks = write_masks(tmp_path / "m.h5", tile_set, labels)
     export(masks, output=tmp_path / "out", format="geojson", tiles=tile_set)

@@ -20,6 +20,7 @@ def tiles(options: TilesOptions) -> None:
     """
     found = call("slides.tiles:tiles", options)
     if not found["up_to_date"]:
+        written = "1 tile" if found["tiles"] == 1 else f"{found['tiles']} tiles"
         slides = "1 slide" if found["slides"] == 1 else f"{found['slides']} slides"
         glass = f", {found['glass']} of glass left out" if found["glass"] else ""
-        messages().say(f"{found['tiles']} tiles of {slides} in '{found['output']}'{glass}")
+        messages().say(f"{written} of {slides} in '{found['output']}'{glass}")

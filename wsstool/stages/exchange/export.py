@@ -18,7 +18,7 @@ from wsstool.stages.exchange.output import check_output, put
 from wsstool.stages.exchange.overlays import write_overlays
 from wsstool.stages.exchange.sentence_masks import PICTURES, check_format, write_expressions, write_pictures
 from wsstool.stages.exchange.sentences import export_sentences
-from wsstool.stages.exchange.slides import SLIDE_MAPS, write_slides
+from wsstool.stages.exchange.slide_maps import SLIDE_MAPS, write_slides
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.exchange import ExportOptions
 from wsstool.types import SILENT, Messages

@@ -75,7 +75,8 @@ def assembled(
     }
     where = []
     for name, size in zip(header.images, header.sizes.tolist(), strict=True):
-        found = places.get((PurePosixPath(name).parent.name, PurePosixPath(name).name))
+        path = PurePosixPath(name)
+        found = places.get((path.parent.name, path.name))
         if found is None:
             raise BadInputError(f"image '{name}' of the input is not in the tile set")
         if tuple(size) not in (slides[found[0]].grid.shape(), (0, 0)):
