@@ -11,7 +11,7 @@ import torch
 from wsstool import atomic
 from wsstool.atomic import atomic_file, atomic_folder, scratch_folder, write_text
 from wsstool.errors import CannotWriteError
-from wsstool.models.weights import save_atomically
+from wsstool.models.files.torch_file import save_atomically
 
 KILLED = """
 import os, sys

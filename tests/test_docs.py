@@ -9,7 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+import tifffile
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -96,6 +98,22 @@ def test_the_tissue_page_runs(read_along, tmp_path):
     assert "no layer" not in done.stderr and "training fcn-tiny, multilayer" in done.stderr
     assert (tmp_path / "gated.h5").exists()
     assert len(list((tmp_path / "train_PM").glob("PM_*/*.png"))) > 3
+
+
+@pytest.mark.slow
+def test_the_page_about_slides_runs(read_along, tmp_path):
+    done = read_along("docs/howto/slides.md")
+    assert "36 tiles of 1 slide in 'tiles', 28 of glass left out" in done.stderr
+    features = json.loads((tmp_path / "outlines/slide.geojson").read_text())["features"]
+    points = np.array([point for one in features for ring in _rings(one["geometry"]) for point in ring])
+    assert features and points.min() >= 128 and points.max() <= 128 * 7
+    labels = tifffile.imread(tmp_path / "maps/slide.tif")
+    assert labels.shape == (1024, 1024) and (labels != 255).sum() == 36 * 128**2
+
+
+def _rings(geometry):
+    shapes = geometry["coordinates"]
+    return shapes if geometry["type"] == "Polygon" else [ring for part in shapes for ring in part]
 
 
 @pytest.mark.slow

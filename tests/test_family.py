@@ -1,9 +1,12 @@
 """The options of a method, typed as texts on the command line."""
 
+import inspect
+
 import pytest
 from typer.testing import CliRunner
 
 from wsstool import registry
+from wsstool.argument_types import keyword_options
 from wsstool.cli.app import app
 from wsstool.errors import UsageError
 from wsstool.family import Registry, setting_texts
@@ -68,3 +71,16 @@ def test_refiners_that_need_another_option_are_for_pseudo_mask_alone():
     assert refused.exit_code == 2 and "not one of 'crf', 'random-walk', 'pamr'" in refused.stderr
     shown = CliRunner().invoke(app, ["pseudo-mask", "c.h5", "--refine", "affinity", "--show-config"])
     assert shown.exit_code == 0 and 'refine = ["affinity"]' in shown.stdout
+
+
+def test_options_read_from_the_source_are_those_of_the_function():
+    """A wrong ``--set`` is refused without importing the method, and with it torch."""
+    families = [one for one in vars(registry).values() if isinstance(one, Registry)]
+    methods = [(family, name) for family in families for name in family._entries]
+    read = {(f.family, n): keyword_options(f._entries[n].target) for f, n in methods}
+    for family, name in methods:
+        if (found := read[family.family, name]) is not None:
+            parameters = inspect.signature(family.load(name)).parameters
+            assert found == {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}, name
+    assert sum(found is None for found in read.values()) < 5
+    assert keyword_options("json:dumps") is None

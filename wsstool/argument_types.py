@@ -1,10 +1,12 @@
 """Check arguments of Python calls by their annotations, and convert what is meant: a string for a path.
 
-Typer has converted what was typed on the command line; in Python anything can be passed.
+Typer has converted what was typed on the command line; in Python anything can be passed. The options of a
+method are read from its source, without the import that it takes.
 """
 
 from __future__ import annotations
 
+import ast
 import functools
 import inspect
 import os
@@ -21,6 +23,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 _WORDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a string", Path: "a path"}
 _SEVERAL = (list, Sequence, tuple)
 _TEXTUAL = (str, os.PathLike, int, float)
+_ROOT = Path(__file__).resolve().parents[1]
 
 
 def as_type(value: Any, hint: Any, name: str) -> Any:
@@ -166,3 +169,36 @@ def _alternatives(hint: Any) -> list[str]:
     if origin in (Union, UnionType, *_SEVERAL):
         return [words for one in parts if one not in (NoneType, ...) for words in _alternatives(one)]
     return [_WORDS.get(hint) or f"a {getattr(hint, '__name__', hint)}"]
+
+
+@functools.cache
+def keyword_options(target: str) -> dict[str, inspect.Parameter] | None:
+    """Return the keyword-only parameters of ``package.module:function``, as ``inspect.signature`` has them.
+
+    Returns:
+        None where only an import tells: a module of another package, a function that is not written as a
+        plain ``def`` at the top of its module, or a default that is no literal.
+
+    Example:
+        >>> keyword_options("wsstool.cams.scorecam:scorecam")["top_channels"]
+        <Parameter "top_channels: 'int' = 0">
+    """
+    module, _, name = target.partition(":")
+    place = _ROOT.joinpath(*module.split("."))
+    paths = [path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()]
+    if not module.startswith("wsstool.") or not paths:
+        return None
+    tree = ast.parse(paths[0].read_text(encoding="utf-8"))
+    found = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == name]
+    if len(found) != 1 or found[0].decorator_list:
+        return None
+    arguments, options = found[0].args, {}
+    for one, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True):
+        try:
+            value = inspect.Parameter.empty if default is None else ast.literal_eval(default)
+        except ValueError:
+            return None
+        annotation = ast.unparse(one.annotation) if one.annotation else inspect.Parameter.empty
+        kind = inspect.Parameter.KEYWORD_ONLY
+        options[one.arg] = inspect.Parameter(one.arg, kind, default=value, annotation=annotation)
+    return options

@@ -5,6 +5,7 @@ A file is written beside its target, synced to the disk, then renamed.
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -15,6 +16,9 @@ from functools import cache
 from pathlib import Path
 
 from wsstool.errors import CannotWriteError, UsageError
+
+DISK_ERRORS = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO})
+"""Error numbers of a file system that takes no more: nothing but writing brings them about."""
 
 _MARK = "-wsstool-"
 """Part of the name of every temporary folder."""

@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from wsstool.argument_types import as_type
+from wsstool.argument_types import as_type, keyword_options
 from wsstool.errors import ArgumentError, UsageError
 
 
@@ -110,10 +110,16 @@ class Registry:
         return entries[name].load()
 
     def own_options(self, name: str) -> dict[str, inspect.Parameter]:
-        """Return the options that ``--set`` accepts: keyword-only parameters, and ``preset``."""
-        parameters = inspect.signature(self.load(name)).parameters
-        own = {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
-        if self._presets(name):
+        """Return the options that ``--set`` accepts: keyword-only parameters, and ``preset``.
+
+        The methods of wsstool itself are not imported for that, unless their source leaves it open.
+        """
+        entry = self._entries.get(name)
+        own = {**found} if entry and (found := keyword_options(entry.target)) is not None else None
+        if own is None:
+            parameters = inspect.signature(self.load(name)).parameters
+            own = {k: p for k, p in parameters.items() if p.kind is p.KEYWORD_ONLY}
+        if entry and entry.presets:  # methods of other packages have none
             own["preset"] = inspect.Parameter(
                 "preset", inspect.Parameter.KEYWORD_ONLY, default="", annotation="str"
             )

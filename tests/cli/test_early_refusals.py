@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from wsstool.cli import run
@@ -68,6 +69,19 @@ def test_missing_paths(folder, line, missing):
     [
         ("train-cls data --arch resnet18 -o o.pth", "no backbone 'resnet18'; did you mean 'resnet-18'?"),
         ("train-contour data --arch nonsense -o o.pth", "no backbone 'nonsense'; there are: tiny"),
+        ("cotrain data --arch unet-tiny -o o.pth", "no segmenter 'unet-tiny'; give HEAD-BACKBONE"),
+        ("cotrain data --stage fcn-tiny --stage fnc-tiny -o o.pth", "did you mean 'fcn-tiny'?"),
+        ("cotrain data --arch bcam-resnet19 -o o.pth", "no referring network 'bcam-resnet19'"),
+        ("train-contour data --arch brinet-x -o o.pth", "no referring network 'brinet-x'"),
+        ("predict data --weights w.pth --arch fcn8s-vgg17", "no segmenter 'fcn8s-vgg17'; did you mean"),
+        ("propose data --method ncut --init i.pth --arch resnet18", "no backbone 'resnet18'"),
+        ("cam data --method text --class-vectors w.pth --init w.pth --arch vti", "no backbone 'vti'"),
+        ("cam data --weights w.pth --set nonsense=1", "--set nonsense=1: 'cam' has no option 'nonsense'"),
+        ("cam data --weights w.pth --method scorecam --set top_channels=x", "'x' is not a whole number"),
+        ("propose data --set nonsense=1", "'tree' has no option 'nonsense'"),
+        ("cotrain data --set nonsense=1 -o o.pth", "'plain' has no option 'nonsense'"),
+        ("train-cls data --attention progressive-dropout --set x=1 -o o.pth", "has no option 'x'"),
+        ("train-cls data --set x=1 -o o.pth", "--attention, which is not given"),
         ("cam data --weights w.pth --device gpu", "--device gpu: use auto, cpu, cuda"),
         ("train-cls data --device cuda:x -o o.pth", "--device cuda:x"),
         ("cam data --weights w.pth --shard 3/3", "--shard 3/3: write i/n"),
@@ -141,3 +155,52 @@ def test_paths_that_cannot_be_looked_at_are_left_to_the_stage(folder):
 
 def test_python_calls_are_checked_where_they_read(folder):
     assert TrainClsOptions(data="nowhere", output="o.pth").data == Path("nowhere")
+
+
+SPLIT = "--split nonsense"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"cam data --weights w.pth {SPLIT}",
+        f"train-cls data {SPLIT} -o o.pth",
+        f"train-contour data {SPLIT} -o o.pth",
+        f"contour data --weights w.pth {SPLIT}",
+        f"propose data {SPLIT}",
+        f"predict data --weights w.pth {SPLIT}",
+        f"cotrain data {SPLIT} -o o.pth",
+        f"robustness data --weights w.pth {SPLIT}",
+    ],
+)
+def test_a_split_that_is_not_there(folder, line):
+    Image.new("RGB", (3, 2)).save(folder / "data/a.png")
+    (folder / "data/splits").mkdir()
+    (folder / "data/splits/mine.txt").write_text("a.png")
+    code, text = ends(line)
+    assert code == 2 and "no split 'nonsense' in 'data'; there are: mine" in " ".join(text.split())
+    code, text = ends(line.replace("nonsense", "mine"))
+    assert code == 1 and "was imported" in text
+
+
+@pytest.mark.parametrize(
+    ("file", "split"),
+    [
+        ("train/a.png", "train"),
+        ("images/val/a.png", "val"),
+        ("x/y/z/a.png", "z"),
+        ("splits/own.txt", "own"),
+        ("ImageSets/Main/voc.txt", "voc"),
+        ("instances_val2017.json", "val"),
+        ("refs(unc).p", "testA"),
+        ("referring.jsonl", "testB"),
+        ("more.txt", "more.txt"),
+    ],
+)
+def test_a_split_that_the_stage_may_find(folder, file, split):
+    for name in ("a.png", file):
+        path = folder / "data" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (3, 2)).save(path, format="png")
+    code, text = ends(f"cam data --weights w.pth --split {split}")
+    assert code == 1 and "was imported" in text

@@ -9,7 +9,7 @@ from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import build_backbone
 from wsstool.models.classifier import build_classifier
 from wsstool.models.initial_weights import load_start
-from wsstool.models.segmenter import split_arch
+from wsstool.registries.segmenters import split_arch
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import torchvision
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import build_backbone
 from wsstool.models.classifier import build_classifier
-from wsstool.models.segmenter import build_segmenter, split_arch, start_from
+from wsstool.models.segmenter import build_segmenter, start_from
 from wsstool.registries.heads import HEADS
+from wsstool.registries.segmenters import split_arch
 
 
 @pytest.mark.parametrize(

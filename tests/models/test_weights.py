@@ -16,12 +16,12 @@ from tests.models.fan.test_published import by_numpy_1
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, WsstoolError
 from wsstool.models.backbones import build_backbone
 from wsstool.models.classifier import build_classifier
+from wsstool.models.files.torch_file import load_safely
 from wsstool.models.initial_weights import load_backbone
 from wsstool.models.recognise import describe_weights
 from wsstool.models.weights import (
     build_from_weights,
     described_shapes,
-    load_safely,
     load_state,
     load_weights,
     save_weights,
@@ -301,3 +301,29 @@ def test_numbers_of_either_numpy(tmp_path: Path, kind: str, zipped: bool, numpy_
     found = load_safely(tmp_path / "x.pth")["best"]
     np.testing.assert_array_equal(found, NUMPY[kind])
     assert found.dtype == NUMPY[kind].dtype
+
+
+def test_a_tensor_that_is_marked_as_a_folder(saved: Path) -> None:
+    """One flipped bit outside every checksum: torch then returned whatever was in its memory."""
+    whole = bytearray(saved.read_bytes())
+    with zipfile.ZipFile(saved) as archive:
+        at = archive.start_dir
+        for member in archive.infolist():
+            if member.filename.endswith("data/3"):
+                break
+            at += 46 + len(member.filename) + len(member.extra) + len(member.comment)
+    whole[at + 38] ^= 0x10
+    saved.write_bytes(whole)
+    with pytest.raises(BadInputError, match=r"damaged: .*data/3 is marked as a folder"):
+        load_weights(saved)
+
+
+def test_a_network_of_a_package_that_is_not_installed(saved: Path, tmp_path: Path, model) -> None:
+    params = {"packages": ["odd 2, wsstool.pixel-losses huge, 77", "mine 0.3, wsstool.backbones my-net, 1f"]}
+    save_weights(tmp_path / "x.pth", model.state_dict(), {**META, "arch": "my-net", "params": params})
+    for use in (build_from_weights, describe_weights):
+        with pytest.raises(MissingInputError, match=r"needs the package mine 0\.3 for the backbone 'my-net'"):
+            use(tmp_path / "x.pth")
+    save_weights(tmp_path / "x.pth", model.state_dict(), {**META, "arch": "my-net"})
+    with pytest.raises(BadInputError, match="cannot be built: no backbone 'my-net'"):
+        build_from_weights(tmp_path / "x.pth")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ import torch
 from typer.testing import CliRunner
 
 from wsstool.cli.app import app
-from wsstool.errors import BadInputError, MissingInputError, UsageError
+from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, UsageError
 from wsstool.models.backbones import build_backbone
 from wsstool.models.backbones.torchvision_networks import TORCHVISION
 from wsstool.pretrained.catalogue import catalogue, entry_named, of_torchvision
@@ -139,6 +141,15 @@ class TestPull:
     def test_names_file_and_folder_where_the_address_is_out_of_reach(self, folder, mirror):
         mirror.unlink()
         with pytest.raises(MissingInputError, match=r"cannot fetch file:.*as tiny\.pth into '.*weights'"):
+            weights("pull", ["tiny"])
+
+    @pytest.mark.parametrize(("number", "says"), [(errno.ENOSPC, "No space left"), (errno.EACCES, "denied")])
+    def test_a_full_disk_is_not_an_address_out_of_reach(self, folder, mirror, monkeypatch, number, says):
+        def full(*_args, **_more):
+            raise OSError(number, os.strerror(number))
+
+        monkeypatch.setattr("torch.hub.download_url_to_file", full)
+        with pytest.raises(CannotWriteError, match=rf"cannot write '.*tiny\.pth': .*{says}.*nothing"):
             weights("pull", ["tiny"])
 
     def test_a_damaged_file_is_found_out(self, folder, mirror):

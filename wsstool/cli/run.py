@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import functools
 import inspect
 import os
@@ -17,6 +16,7 @@ from typing import Annotated, Any, NoReturn, get_type_hints
 
 import typer
 
+from wsstool.atomic import DISK_ERRORS
 from wsstool.cli.console import ConsoleMessages
 from wsstool.cli.declared import options_class, parameters
 from wsstool.cli.printed import drop_output, print_message
@@ -25,7 +25,6 @@ from wsstool.errors import ExitCode, WsstoolError
 from wsstool.memory import is_lack_of_memory
 from wsstool.options import Options
 
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 _running: ContextVar[ConsoleMessages] = ContextVar("messages", default=ConsoleMessages(""))  # noqa: B039
 _METHODS = ("method", "refine", "rule")
 """Options that choose what ``--set`` is about."""
@@ -134,7 +133,7 @@ class _exit_codes:  # noqa: N801 - reads as a statement: with _exit_codes(...)
         if isinstance(error, BrokenPipeError):
             drop_output()
             self._leave(ExitCode.CLOSED_PIPE, None)
-        if isinstance(error, OSError) and error.errno in _DISK_ERRORS:
+        if isinstance(error, OSError) and error.errno in DISK_ERRORS:
             self._leave(ExitCode.CANNOT_WRITE, f"cannot write: {error.strerror or error}")
         if self.verbose or os.environ.get("WSSTOOL_DEBUG"):
             for line in "".join(traceback.format_exception(error)).splitlines():

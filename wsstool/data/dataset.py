@@ -7,7 +7,7 @@ first, then in the working directory. A label file ``labels_VIEW.csv`` belongs t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -113,11 +113,8 @@ class Dataset:
             )
         return mask
 
-    def sizes(self, measure: Callable[[Path], tuple[int, int]] = image_size) -> np.ndarray:
+    def sizes(self) -> np.ndarray:
         """Return the (N, 2) int32 rows and columns of the upright images; (0, 0) for unreadable headers.
-
-        Args:
-            measure: gives the size of a file; ``picture_size`` also that of images that are read in parts.
 
         Raises:
             MissingInputError: see ``check_there``.
@@ -126,7 +123,7 @@ class Dataset:
         sizes = np.zeros((len(self), 2), np.int32)
         for i in range(len(self)):
             try:
-                sizes[i] = measure(self.path(i))
+                sizes[i] = image_size(self.path(i))
             except WsstoolError:
                 continue  # the stage that decodes the image reports and counts the error
         return sizes

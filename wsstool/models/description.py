@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from wsstool.errors import BadInputError
+from wsstool.registries.backbones import BACKBONES
+from wsstool.registries.heads import HEADS
+from wsstool.types import PACKAGES
 
 
 def check_description(meta: Mapping[str, Any], source: object) -> None:
@@ -31,6 +35,28 @@ def check_description(meta: Mapping[str, Any], source: object) -> None:
     ids, names = meta.get("class_ids"), meta.get("classes")
     if ids and names and (max(ids) >= len(names) or meta.get("background", -1) >= len(names)):
         raise BadInputError(f"{source} names {len(names)} classes, but has outputs for class {max(ids)}")
+
+
+def missing_package(meta: Mapping[str, Any]) -> str | None:
+    """Return the first part of a network that another package adds and that is not installed, or None.
+
+    Args:
+        meta: the metadata of a weights file, whose ``params`` list the methods of other packages.
+
+    Example:
+        >>> missing_package({"params": {"packages": ["mine 0.3, wsstool.heads my-head, 1f0c"]}})
+        "the package mine 0.3 for the head 'my-head'"
+    """
+    if "timm:" in str(meta.get("arch")) and find_spec("timm") is None:
+        return "timm (pip install 'wsstool[timm]')"
+    params = meta.get("params")
+    for text in (params or {}).get(PACKAGES) or ():
+        package, _, rest = str(text).partition(", ")
+        group, _, name = rest.partition(",")[0].partition(" ")
+        for family in (HEADS, BACKBONES):
+            if group == f"wsstool.{family.family}" and name not in family:
+                return f"the package {package} for the {family.noun} '{name}'"
+    return None
 
 
 def _short(value: Any) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Mapping, Sequence
 
 import torch
 
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import (
-    BACKBONES,
     build_backbone,
     default_output_stride,
 )
@@ -18,11 +16,12 @@ from wsstool.models.fan.positions import set_floored
 from wsstool.models.fcn_initialisation import start_fcn
 from wsstool.models.heads import deeplabv3plus, segformer
 from wsstool.models.heads.deeplabv3plus import DeepLabV3Plus
-from wsstool.models.heads.fcn import FCN, FCN_HEADS, TRUNKS, build_fcn
+from wsstool.models.heads.fcn import FCN, build_fcn
 from wsstool.models.heads.plain import Segmenter
 from wsstool.models.heads.segformer import ATTENDED, SegFormer
 from wsstool.models.published.fan import check_size
 from wsstool.registries.heads import HEADS
+from wsstool.registries.segmenters import FCN_HEADS, split_arch
 
 NEED_TWO_IMAGES = ("deeplabv3plus", "deeplabv3", "pyramid")
 """Heads that normalise one value per channel and image over the batch."""
@@ -35,54 +34,6 @@ LAST_LAYERS = (deeplabv3plus.LAST_LAYER, segformer.LAST_LAYER)
 
 
 AnySegmenter = Segmenter | DeepLabV3Plus | SegFormer | FCN
-
-
-def split_arch(arch: str) -> tuple[str, str]:
-    """Split ``HEAD-BACKBONE``; the dashes inside a backbone name may be left out.
-
-    Raises:
-        UsageError: no such head or backbone.
-
-    Example:
-        >>> split_arch("deeplabv3-mobilenet-v2")
-        ('deeplabv3', 'mobilenet-v2')
-        >>> split_arch("deeplabv3plus-resnet101")
-        ('deeplabv3plus', 'resnet-101')
-        >>> split_arch("fcn8s-at-once-vgg16")
-        ('fcn8s-at-once', 'vgg-16')
-    """
-    heads = [head for head in (*HEADS, *FCN_HEADS) if arch.startswith(f"{head}-")]
-    head = max(heads, key=len, default="")
-    known = {*BACKBONES, *TRUNKS} if head in FCN_HEADS else {*BACKBONES}
-    backbone = full_backbone_name(arch.removeprefix(f"{head}-"), known)
-    if not head or not backbone:
-        if hint := _hint(arch):
-            raise UsageError(
-                f"no segmenter '{arch}'; {hint}give HEAD-BACKBONE, both as listed by 'wsstool methods'"
-            )
-        raise UsageError(
-            f"no segmenter '{arch}'; give HEAD-BACKBONE, with a head of {', '.join((*HEADS, *FCN_HEADS))} "
-            f"and a backbone of {', '.join(BACKBONES)}"
-        )
-    return head, backbone
-
-
-def _hint(arch: str) -> str:
-    """Return what an unknown name probably means, a bare backbone or a mistyped part, as a clause; or ""."""
-    if backbone := full_backbone_name(arch, [*BACKBONES]):
-        return f"did you mean 'linear-{backbone}'? "
-    typed, colon, name = arch.partition(":")  # HEAD-LIBRARY:NAME
-    spelled = {f"{h}{b}".replace("-", ""): f"{h}-{b}" for h in (*HEADS, *FCN_HEADS) for b in BACKBONES}
-    near = get_close_matches(re.sub("[-_. ]", "", typed.lower()), spelled, 1, 0.8)
-    return f"did you mean '{spelled[near[0]]}{colon}{name}'? " if near else ""
-
-
-def full_backbone_name(spelled: str, known: Collection[str]) -> str:
-    """Return the name of a backbone of ``known``, also if spelled without dashes; "" if there is none."""
-    if spelled.partition(":")[1] and spelled.partition(":")[0] in known:
-        return spelled
-    joined = {name.replace("-", ""): name for name in known}  # as spelled by the published programs
-    return spelled if spelled in known else joined.get(spelled, "")
 
 
 def build_segmenter(

@@ -2,44 +2,26 @@
 
 from __future__ import annotations
 
-import argparse
-import pickle
 import sys
-import warnings
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from wsstool.atomic import atomic_file
 from wsstool.errors import BadInputError, MissingInputError, UsageError, WsstoolError
-from wsstool.memory import check_zip_budget
 from wsstool.models.backbones import on_meta
 from wsstool.models.classifier import build_classifier
-from wsstool.models.description import check_description
+from wsstool.models.description import check_description, missing_package
 from wsstool.models.fan.class_head import TOKEN_HEAD
+from wsstool.models.files.torch_file import load_safely, save_atomically
 from wsstool.models.fitting import check_fit
 from wsstool.models.published import fan, fan_segformer, pytorch_fcn, tissue_stage1, tissue_stage2
 from wsstool.models.published.mxnet_params import is_mxnet, read_params
 from wsstool.models.published.safetensors_file import is_safetensors, read_safetensors
-
-SAFE_GLOBALS = [
-    argparse.Namespace,
-    np._core.multiarray.scalar,  # type: ignore[attr-defined]
-    np.dtype,
-    np.ndarray,
-    np._core.multiarray._reconstruct,  # type: ignore[attr-defined]
-    (np._core.multiarray.scalar, "numpy.core.multiarray.scalar"),  # type: ignore[attr-defined]
-    (np._core.multiarray._reconstruct, "numpy.core.multiarray._reconstruct"),  # type: ignore[attr-defined]
-    *(type(np.dtype(t)) for t in (*np.typecodes["AllInteger"], "f2", "f4", "f8", "?", "U")),
-]
-"""What a weights file may contain besides tensors and containers, also under the names of numpy 1."""
 
 CONTAINERS = ("state_dict", "state_dict_ema", "model_state_dict", "model", "net", "module")
 """Keys under which other programs store the state dict, in order of preference."""
@@ -73,16 +55,6 @@ class Weights:
     has_average: bool | None = None
     has_choice: bool = False
     trained: dict[str, int] = field(default_factory=dict)
-
-
-def save_atomically(content: Any, path: Path) -> None:
-    """Write ``content`` with ``torch.save``, completely or not at all.
-
-    Raises:
-        CannotWriteError: no space, no permission, no such folder; the old file stays as it was.
-    """
-    with atomic_file(path) as part, open(part, "wb") as file:
-        torch.save(content, file)  # given a path, it would write the temporary name into the file
 
 
 def save_weights(
@@ -130,40 +102,6 @@ def _not_finite(state_dict: Mapping[str, Tensor]) -> str | None:
 
 def _on_cpu(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.detach().to("cpu", copy=True).contiguous() for name, value in state_dict.items()}
-
-
-def load_safely(path: Path | str) -> Any:
-    """Read a file of ``torch.save`` that contains only tensors, plain containers and ``SAFE_GLOBALS``.
-
-    Raises:
-        MissingInputError: no such file.
-        BadInputError: truncated, damaged, another file format, or it contains objects that could run code.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingInputError(f"no weights file {path}")
-    try:
-        if zipfile.is_zipfile(path):  # torch itself does not verify the checksums
-            with zipfile.ZipFile(path) as archive:
-                check_zip_budget(path, archive.infolist(), str(path))
-                broken = archive.testzip()
-            if broken:
-                raise BadInputError(f"{path} is damaged: the checksum of {broken} does not match")
-        with torch.serialization.safe_globals(SAFE_GLOBALS), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about old pickle protocols; unsafe content is rejected below
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except PermissionError as error:
-        raise MissingInputError(f"cannot read {path}: {error.strerror}") from error
-    except pickle.UnpicklingError as error:
-        if "GLOBAL" in str(error):
-            raise BadInputError(
-                f"{path} contains Python objects other than tensors and was not opened, for safety"
-            ) from error
-        raise BadInputError(f"{path} is damaged or not a weights file") from error
-    except BadInputError:
-        raise
-    except Exception as error:  # a damaged pickle may raise anything
-        raise BadInputError(f"{path} is truncated, damaged or not a weights file") from error
 
 
 def load_weights(path: Path | str, *, averaged: bool = True) -> Weights:
@@ -269,8 +207,18 @@ def build_model(meta: Mapping[str, Any], source: Path | str = "the weights file"
 
     Raises:
         UndescribedError: the metadata is incomplete.
-        BadInputError: unknown task.
+        MissingInputError: a part of the network is from another package, which is not installed.
+        BadInputError: an unknown task or network.
     """
+    try:
+        return _built(meta, source)
+    except UsageError as error:
+        if package := missing_package(meta):
+            raise MissingInputError(f"{source} needs {package}, which is not installed") from error
+        raise BadInputError(f"{source} describes a network that cannot be built: {error}") from error
+
+
+def _built(meta: Mapping[str, Any], source: Path | str) -> nn.Module:
     if meta.get("task") == "referring":
         from wsstool.models.referring.build import build_described
 
@@ -321,13 +269,10 @@ def described_shapes(meta: Mapping[str, Any], source: Path | str) -> dict[str, t
     """Return name -> shape of every entry of the network that ``meta`` describes, without allocating memory.
 
     Raises:
-        BadInputError: the metadata is incomplete, or of an unknown network.
+        BadInputError, MissingInputError: see ``build_model``.
     """
-    try:
-        with on_meta(str(meta.get("arch"))):
-            network = build_model(meta, source)
-    except UsageError as error:
-        raise BadInputError(f"{source} describes a network that cannot be built: {error}") from error
+    with on_meta(str(meta.get("arch"))):
+        network = build_model(meta, source)
     return {name: tuple(value.shape) for name, value in network.state_dict().items()}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterable
@@ -9,12 +10,16 @@ from http.client import HTTPException
 from importlib.util import find_spec
 from pathlib import Path
 
+from wsstool.atomic import DISK_ERRORS
 from wsstool.errors import BadInputError, CannotWriteError, MissingInputError, UsageError
 from wsstool.pretrained.catalogue import TIMM, catalogue, entry_named
 from wsstool.pretrained.entry import Entry
 from wsstool.registries.backbones import BACKBONES
 
 VARIABLE = "WSSTOOL_WEIGHTS"
+
+_OF_THE_FOLDER = DISK_ERRORS | {errno.EACCES, errno.EPERM}
+"""Errors of writing a file; those of the network have other numbers, or none."""
 
 
 def weights_folder() -> Path:
@@ -188,6 +193,8 @@ def _fetched(entry: Entry, folder: Path) -> Path:
             f"{entry.sha256[:8]}...; nothing was kept"
         ) from error
     except (OSError, HTTPException, ValueError) as error:  # ValueError: not an address
+        if isinstance(error, OSError) and error.errno in _OF_THE_FOLDER:
+            raise CannotWriteError(f"cannot write '{path}': {error.strerror}; nothing was kept") from error
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         raise MissingInputError(
             f"cannot fetch {entry.url} ({reason}); put it as {entry.file} into '{folder}' by other means"

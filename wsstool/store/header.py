@@ -12,7 +12,14 @@ import numpy as np
 
 from wsstool.store.layout import Layout, plan
 from wsstool.store.provenance import Input, canonical_json
-from wsstool.store.schema import COMMON_HEAD, COMMON_TAIL, FIRST_SCHEMA, KINDS, SENTENCE_SCHEMA
+from wsstool.store.schema import (
+    COMMON_HEAD,
+    COMMON_TAIL,
+    FIRST_SCHEMA,
+    KINDS,
+    NUMBER_ATTRIBUTES,
+    SENTENCE_SCHEMA,
+)
 from wsstool.types import ClassList
 
 ENVIRONMENT_BYTES = 1024
@@ -98,7 +105,8 @@ class Header:
         """Whether the file has columns or attributes that this version does not know."""
         kind = KINDS[self.payload]
         columns = set(self.columns) - {*COMMON_HEAD, *kind.head}
-        return bool(columns or self.more_tail or set(self.attributes) - {*kind.attributes})
+        attributes = set(self.attributes) - {*kind.attributes, *NUMBER_ATTRIBUTES}
+        return bool(columns or self.more_tail or attributes)
 
     @property
     def normalisation(self) -> str | None:

@@ -19,6 +19,9 @@ COMMON_HEAD = {
     "label": ("uint8", "image x class", "optional; image-level labels, the background's column is 0"),
 }
 #: Tail columns of every kind, before the CRC.
+NUMBER_ATTRIBUTES = {"background_threshold"}
+"""Attributes that hold numbers, and not JSON as those of ``Kind.attributes`` do: written and read alike."""
+
 COMMON_TAIL = {"status": ("uint8", "image", "1 done, 2 failed")}
 #: Attributes that only a shard has.
 OF_A_SHARD = ("background_thresholds",)

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from wsstool.errors import BadInputError, BusyError, CannotWriteError
-from wsstool.models.weights import load_safely, save_atomically
+from wsstool.models.files.torch_file import load_safely, save_atomically
 
 
 def part_path(output: Path) -> Path:

@@ -22,8 +22,9 @@ from wsstool.models.contour import build_contour
 from wsstool.models.initial_weights import load_backbone
 from wsstool.models.recognise import fitting_backbones
 from wsstool.models.referring.build import build_referring
-from wsstool.models.segmenter import build_segmenter, split_arch
+from wsstool.models.segmenter import build_segmenter
 from wsstool.models.weights import Weights, load_state, load_weights
+from wsstool.registries.segmenters import split_arch
 
 timm = pytest.importorskip("timm")
 

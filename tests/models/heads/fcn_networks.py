@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from wsstool.models.backbones.caffe_trunks import vgg16_trunk
-from wsstool.models.heads.fcn import FCN, FINEST, _published_tap, _scaled
+from wsstool.models.heads.fcn import FCN, _published_tap, _scaled
+from wsstool.registries.segmenters import FINEST
 
 
 def small_fcn(head: str, n_classes: int = 3, *, channel_order: str = "rgb", width: int = 8) -> FCN:

@@ -17,9 +17,10 @@ from wsstool.models.backbones import build_backbone
 from wsstool.models.backbones.atrous import SpreadMaxPool
 from wsstool.models.backbones.caffe_trunks import alexnet_trunk, vgg16_trunk
 from wsstool.models.backbones.grid import Grid, stage_grids
-from wsstool.models.heads.fcn import FCN, FCN_HEADS, build_fcn
+from wsstool.models.heads.fcn import FCN, build_fcn
 from wsstool.models.heads.upscore import Upscore, bilinear_row, bilinear_weight
-from wsstool.models.segmenter import build_segmenter, split_arch
+from wsstool.models.segmenter import build_segmenter
+from wsstool.registries.segmenters import FCN_HEADS, split_arch
 
 
 @pytest.mark.parametrize(

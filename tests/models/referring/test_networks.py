@@ -5,9 +5,10 @@ import torch
 
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.backbones import build_backbone, on_meta
-from wsstool.models.referring.build import build_referring, describe_referring, split_referring
+from wsstool.models.referring.build import build_referring, describe_referring
 from wsstool.models.referring.stages import stage_groups
 from wsstool.models.weights import build_from_weights, described_shapes, save_weights
+from wsstool.registries.segmenters import split_referring
 
 WORDS = torch.tensor([[0, 0, 2, 3], [0, 4, 5, 6], [7, 8, 9, 2], [0, 0, 0, 5]])
 IMAGE_OF = torch.tensor([0, 1, 0, 0])

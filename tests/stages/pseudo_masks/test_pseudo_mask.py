@@ -96,6 +96,7 @@ def test_argmax_with_a_constant_background(cams, tmp_path):
     assert header.stage == "pseudo-mask" and header.layers == ("",) and header.classes.names == OBJECTS.names
     assert [step["stage"] for step in header.provenance] == ["cam", "pseudo-mask"]
     assert header.attributes["background_threshold"] == [0.6]
+    assert not header.has_unknown_parts
 
 
 @pytest.mark.parametrize(("threshold", "expected"), [(1.0, {0}), (0.0, {0, 1, 2})])

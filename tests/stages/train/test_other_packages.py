@@ -13,10 +13,11 @@ import pytest
 
 from tests.stages.toy import QUICK, write_rectangles
 from wsstool import family, store
-from wsstool.errors import UsageError
-from wsstool.models.segmenter import build_segmenter, split_arch
+from wsstool.errors import MissingInputError, UsageError
+from wsstool.models.segmenter import build_segmenter
 from wsstool.models.weights import load_weights
 from wsstool.registries.losses import CLASS_LOSSES
+from wsstool.registries.segmenters import split_arch
 from wsstool.stages.options.trainers import train_cls as train_cls_options
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
 from wsstool.stages.predict.predict import predict
@@ -70,7 +71,7 @@ class TestHeads:
         with store.open_records(tmp_path / "masks.h5") as reader:
             assert len(list(reader.records())) == 4
         monkeypatch.setattr(family, "_installed", lambda: EntryPoints([]))
-        with pytest.raises(UsageError, match="no segmenter 'my-head-tiny'"):
+        with pytest.raises(MissingInputError, match="needs the package my_package for the head 'my-head'"):
             predict(data, weights=tmp_path / "seg.pth", output=tmp_path / "again.h5", device="cpu")
 
     def test_width_is_passed_on(self, install: Install) -> None:

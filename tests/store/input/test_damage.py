@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
@@ -105,6 +106,21 @@ class TestRepackedFiles:
             for use in (read, lambda path: check([str(path)], full=True), cat_to_nowhere):
                 with pytest.raises(BadInputError, match="checksum"):
                     use(archive.with_name("bad.h5"))
+
+    def test_a_mask_file_with_its_thresholds_as_well(self, tmp_path):
+        """The attribute counted as unknown, and then no checksum was compared."""
+        made = example("mask")
+        attributes = {**made.header.attributes, "background_threshold": [0.3]}
+        replace(made, header=replace(made.header, attributes=attributes)).write(tmp_path / "a.h5")
+        with store.open_records(tmp_path / "a.h5") as reader:
+            write_compressed(reader, tmp_path / "archive.h5")
+        cat(str(tmp_path / "archive.h5"), output=tmp_path / "b.h5")
+        assert (tmp_path / "b.h5").read_bytes() == (tmp_path / "a.h5").read_bytes()
+        bad = bytearray((tmp_path / "archive.h5").read_bytes())
+        bad[place(tmp_path / "archive.h5", "environment") + 1] ^= 1
+        (tmp_path / "bad.h5").write_bytes(bad)
+        with pytest.raises(BadInputError, match="checksum"):
+            read(tmp_path / "bad.h5")
 
     def test_files_of_a_later_version_are_still_read(self, archive):
         """Their checksum covers a layout that this version does not know."""

@@ -10,7 +10,8 @@ def export(options: ExportOptions) -> None:
     """Export masks, class maps, sentences or a trained network.
 
     Label maps become palette PNGs, overlays on the images, or their regions in the formats of objects: COCO,
-    CVAT, Label Studio, YOLO, VOC, or a CSV list with the lowest score first. Object masks become the same.
+    CVAT, Label Studio, YOLO, VOC, GeoJSON, or a CSV list with the lowest score first. Object masks become the
+    same. The label maps of the tiles of a slide become one pyramid TIFF or GeoJSON in slide coordinates.
     Class maps become overlays, one per class. Sentences become JSON lines, COCO or the REFER layout; masks of
     sentences become the same, PNGs, or overlays. Weights become ONNX (needs the extra onnx) or an archive of
     torch.export (pt2), which take plain pixels and are compared with the network before they are written.
@@ -19,6 +20,7 @@ def export(options: ExportOptions) -> None:
         wsstool export masks.h5 -o masks
         wsstool predict data --weights seg.pth | wsstool export -o out
         wsstool export masks.h5 --format coco --min-area 50 -o regions.json
+        wsstool export masks.h5 --tiles tiles --format geojson -o for-qupath
         wsstool export cams.h5 --format overlay -o heat-maps
         wsstool export selection.h5 --format cvat -o for-cvat.xml
         wsstool export selection.h5 --format csv --score-below 0.5 -o doubtful.csv

@@ -31,17 +31,19 @@ def info(
     ] = False,
     json: options.Json = False,
 ) -> None:
-    """Describe a file, a data folder, annotations or sentences.
+    """Describe a file, a slide, a data folder or annotations.
 
     For a record file or weights, the description includes the commands that made it. Objects and their
     classes are counted in a data folder with boxes and in an annotation file of COCO, CVAT or Label Studio,
-    sentences in a data folder that has some and in a file of JSON lines, REFER or COCO.
+    sentences in a data folder that has some and in a file of JSON lines, REFER or COCO. A slide has levels,
+    sizes and microns per pixel.
 
     Examples:
         wsstool info data/
         wsstool info data/ --split val
         wsstool info data/ --labels annotations.xml
         wsstool info annotations.xml
+        wsstool info slide.svs
         wsstool info 'refcoco/refs(unc).p' --split testA
         wsstool info masks.h5 --script > again.sh
     """

@@ -75,7 +75,9 @@ class TiffPicture:
             last = len(levels) - 1
             has = "only level 0" if not last else f"levels 0 to {last}"
             raise BadInputError(f"image {str(self._path)!r} has no level {level}, but {has}")
-        return self._file.series[0].levels[level].pages[0].aspage()
+        page = self._file.series[0].levels[level].pages[0]
+        assert page is not None
+        return page.aspage()
 
     def _check(self) -> None:
         page = self._page
@@ -186,7 +188,7 @@ class TiffPicture:
     def _plain_rows(self, number: int, first: int, end: int) -> np.ndarray:
         """Read no more rows than asked for: the file may be a single strip."""
         page = self._page
-        dtype = page.dtype.newbyteorder(self._file.byteorder)
+        dtype = np.dtype(page.dtype).newbyteorder(self._file.byteorder)
         row = page.imagewidth * self._samples
         length = (end - first) * row * dtype.itemsize
         with self._lock:
@@ -255,5 +257,5 @@ class TiffPicture:
 
 def level_sizes(file: tifffile.TiffFile) -> list[tuple[int, int]]:
     """Return rows and columns of each level of the pyramid of a TIFF file, the largest first."""
-    levels = file.series[0].levels
-    return [(level.pages[0].imagelength, level.pages[0].imagewidth) for level in levels]
+    pages = (level.keyframe for level in file.series[0].levels)
+    return [(page.imagelength, page.imagewidth) for page in pages]

@@ -15,11 +15,8 @@ from wsstool.models.backbones.frozen import OnBackbone
 from wsstool.models.backbones.grid import Grid, stage_grids
 from wsstool.models.class_probabilities import cropped, padded
 from wsstool.models.heads.upscore import Span, Upscore
+from wsstool.registries.segmenters import FINEST
 
-FINEST = {"fcn32s": 32, "fcn16s": 16, "fcn8s": 8, "fcn8s-at-once": 8, "fcn4s": 4, "fcn2s": 2}
-"""Head -> stride of its finest score map."""
-
-FCN_HEADS = tuple(FINEST)
 TRUNKS = {"vgg-16": vgg16_trunk, "alexnet": alexnet_trunk}
 """Backbones of the published networks, which include their classifier as ``fc6`` and ``fc7``."""
 

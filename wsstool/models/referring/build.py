@@ -10,12 +10,12 @@ from typing import Any
 from torch import Tensor
 
 from wsstool.errors import BadInputError, UsageError
-from wsstool.models.backbones import BACKBONES, build_backbone, default_output_stride
+from wsstool.models.backbones import build_backbone, default_output_stride
 from wsstool.models.referring.brinet import BRINet
 from wsstool.models.referring.design import Design
 from wsstool.models.referring.encoder_fusion import EncoderFusion
 from wsstool.models.referring.stages import FUSED
-from wsstool.models.segmenter import full_backbone_name
+from wsstool.registries.segmenters import split_referring
 
 ReferringNetwork = EncoderFusion | BRINet
 
@@ -27,26 +27,6 @@ OUTPUT_STRIDES = {"bcam": 16, "brinet": 8}
 
 TASK = "referring"
 """Value of ``task`` in the metadata of weights files."""
-
-
-def split_referring(arch: str) -> tuple[str, str]:
-    """Split ``NETWORK-BACKBONE``; the dashes inside a backbone name may be left out.
-
-    Raises:
-        UsageError: no such network or backbone.
-
-    Example:
-        >>> split_referring("bcam-resnet101")
-        ('bcam', 'resnet-101')
-    """
-    name, _, spelled = arch.partition("-")
-    backbone = full_backbone_name(spelled, BACKBONES.names())
-    if name not in NETWORKS or not backbone:
-        raise UsageError(
-            f"no referring network '{arch}'; give NETWORK-BACKBONE, with a network of {', '.join(NETWORKS)} "
-            f"and a backbone of {', '.join(BACKBONES)}"
-        )
-    return name, backbone
 
 
 def build_referring(

@@ -18,6 +18,7 @@ from wsstool.stages.exchange.output import check_output, put
 from wsstool.stages.exchange.overlays import write_overlays
 from wsstool.stages.exchange.sentence_masks import PICTURES, check_format, write_expressions, write_pictures
 from wsstool.stages.exchange.sentences import export_sentences
+from wsstool.stages.exchange.slides import SLIDE_MAPS, write_slides
 from wsstool.stages.inputs.image_folder import image_folder
 from wsstool.stages.options.exchange import ExportOptions
 from wsstool.types import SILENT, Messages
@@ -34,7 +35,8 @@ def export(options: ExportOptions, *, messages: Messages = SILENT) -> dict[str, 
 
     A ``mask`` file becomes palette PNGs, overlays on the images, or its regions in the formats of objects; a
     ``cam`` file becomes overlays. Masks of sentences are written with their sentences, as annotations or as
-    pictures. A weights file becomes a network that takes plain pixels, see ``export_network``.
+    pictures. Label maps of the tiles of ``tiles`` become one file per slide. A weights file becomes a network
+    that takes plain pixels, see ``export_network``.
 
     Nothing appears at ``output`` before the input was read completely and verified. Several layers go to one
     folder each.
@@ -85,6 +87,8 @@ def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[...,
         raise UsageError("--min-area is for the regions of label maps")
     if header.sentences is not None:
         return _sentence_writer(header, options)
+    if options.tiles is not None or options.format == SLIDE_MAPS:
+        return _slide_writer(header, options)
     format = options.format or _DEFAULTS[header.payload]
     known = _formats(header.payload)
     if format in EXPRESSION_EXPORTS.names() and format not in EXPORTS.names():
@@ -112,6 +116,25 @@ def _writer(header: store.Header, options: ExportOptions) -> tuple[Callable[...,
     if format == OVERLAY:
         write = partial(write_overlays, folder=image_folder(header, options.images, options.source))
     return partial(write, layer=options.layer, prefix=options.prefix, flat=options.flat), format
+
+
+def _slide_writer(header: store.Header, options: ExportOptions) -> tuple[Callable[..., int], str]:
+    """Return the writer for the label maps of tiles, and its format."""
+    format = options.format or SLIDE_MAPS
+    if options.tiles is None:
+        raise UsageError("--format tiff is for the masks of a tile set; name it with --tiles")
+    if header.payload != "mask" or format not in (SLIDE_MAPS, "geojson"):
+        raise UsageError("--tiles is for mask files, with --format tiff or geojson")
+    if options.like or options.limits_scores or options.prefix is not None or options.flat:
+        raise UsageError("--like, --prefix, --flat and limits of scores do nothing with --tiles")
+    return partial(
+        write_slides,
+        tile_set=options.tiles,
+        format=format,
+        settings=options.settings or (),
+        layer=options.layer,
+        min_area=options.min_area,
+    ), format
 
 
 def _formats(payload: str) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def annotated_regions(
         UsageError: several layers and none named, or an unknown one.
     """
     header = reader.header
-    chosen = _layer(header.layers, layer)
+    chosen = one_layer(header.layers, layer)
     number = small = 0
     for record in reader.records():
         labels = np.full(record.size, IGNORE, np.uint8) if record.failed else record.data[chosen]
@@ -52,7 +52,12 @@ def annotated_regions(
         messages.say(f"left out {small} regions of fewer than {min_area} pixels")
 
 
-def _layer(layers: Sequence[str], name: str | None) -> int:
+def one_layer(layers: Sequence[str], name: str | None) -> int:
+    """Return the number of the layer of that name, or of the only one.
+
+    Raises:
+        UsageError: several layers and none named, or an unknown one.
+    """
     chosen = chosen_layers(layers, name, None)
     if len(chosen) > 1:
         raise UsageError(f"the input has several layers; choose one with --layer: {', '.join(layers)}")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing
+from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
-from wsstool.data.pictures.picture import Picture, open_picture
+from wsstool.data.dataset import Dataset
+from wsstool.data.pictures.picture import Picture, open_picture, picture_size
 from wsstool.errors import UsageError, WsstoolError
 from wsstool.models.windows.plan import Window, Windows, plan_windows
 from wsstool.parallel import map_in_threads
@@ -29,6 +30,18 @@ class WindowOptions(Protocol):
     def window(self) -> int | None: ...
     @property
     def overlap(self) -> int | None: ...
+
+
+def picture_sizes(dataset: Dataset) -> np.ndarray:
+    """Return the (N, 2) int32 rows and columns of images, also of those that are only read in parts.
+
+    Headers that cannot be read give (0, 0): whoever decodes the image reports and counts the error.
+    """
+    sizes = np.zeros((len(dataset), 2), np.int32)
+    for i in range(len(dataset)):
+        with suppress(WsstoolError):
+            sizes[i] = picture_size(dataset.path(i))
+    return sizes
 
 
 @dataclass(frozen=True)
@@ -81,7 +94,7 @@ def in_windows(options: WindowOptions, sizes: np.ndarray) -> np.ndarray:
         return np.zeros(len(sizes), bool)
     if options.window is None:
         return sizes.astype(np.int64).prod(1) > WHOLE_PIXELS
-    return (sizes > options.window).any(1)
+    return np.asarray((sizes > options.window).any(1))
 
 
 def chosen_windows(

@@ -15,8 +15,8 @@ from wsstool.models.class_probabilities import class_probabilities
 from wsstool.models.classifier import normalise
 from wsstool.models.fitting import check_fit
 from wsstool.models.recognise import foreign_weights_error
-from wsstool.models.segmenter import split_arch
 from wsstool.models.weights import Weights, build_model, described_shapes, load_state, load_weights
+from wsstool.registries.segmenters import split_arch
 from wsstool.stages.networks.output_names import named_outputs
 from wsstool.types import ClassList
 

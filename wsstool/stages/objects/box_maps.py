@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from wsstool import store
 from wsstool.errors import BadInputError, WsstoolError
 from wsstool.memory import within_memory
@@ -84,7 +86,8 @@ class MappedDataset:
         if isinstance(self.mapper, ClassMapper):
             batches = without_small(batches, self.mapper.trained.networks[0])
         for (i,), (image,) in batches:
-            if isinstance(image, WsstoolError):
+            if not isinstance(image, np.ndarray):
+                assert isinstance(image, WsstoolError)
                 yield image
                 continue
             boxes = table.of(i)

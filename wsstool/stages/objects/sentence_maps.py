@@ -71,7 +71,8 @@ class MappedSentences:
         boxes, windows = self.columns.given_boxes, self.columns.columns["window"]
         texts = self.columns.sentences or ()
         for (i,), (image,) in dataset_batches(self.source.dataset, self.columns.sizes, 1, workers, start):
-            if isinstance(image, WsstoolError):
+            if not isinstance(image, np.ndarray):
+                assert isinstance(image, WsstoolError)
                 yield image
                 continue
             rows = self.columns.rows(i)

@@ -8,6 +8,8 @@ from typing import Literal
 
 from wsstool.errors import UsageError
 from wsstool.options import Unused, option
+from wsstool.registries.backbones import check_backbone
+from wsstool.registry import CAMS
 from wsstool.stages.options.choices import CamMethod
 from wsstool.stages.options.groups import (
     METHOD,
@@ -103,6 +105,9 @@ class CamOptions(
 
     def check_paths(self) -> None:
         self.check_network()
+        if self.is_text and self.arch is not None:
+            check_backbone(self.arch)
+        CAMS.settings(self.method, self.settings or ())
         super().check_paths()
 
     def check_network(self) -> None:

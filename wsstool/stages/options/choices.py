@@ -50,7 +50,9 @@ else:  # the names become choices, completion and error texts
     DenseMethod = Literal[DENSE.names()]
     ExportFormat = Literal[
         tuple(
-            dict.fromkeys(("png", *EXPORTS.names(), *EXPRESSION_EXPORTS.names(), "overlay", *NETWORK_FORMATS))
+            dict.fromkeys(
+                ("png", *EXPORTS.names(), *EXPRESSION_EXPORTS.names(), "overlay", "tiff", *NETWORK_FORMATS)
+            )
         )
     ]
     NmsMethod = Literal[NMS.names()]

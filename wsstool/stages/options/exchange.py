@@ -62,7 +62,8 @@ class ExportOptions(
     )
     format: ExportFormat | None = option(
         None,
-        "mask files: png, overlay, or their regions as objects; selection files: objects or overlay; cam "
+        "mask files: png, overlay, or their regions as objects; with --tiles tiff or geojson; selection "
+        "files: objects or overlay; cam "
         "files: overlay; sentences: jsonl, refer or coco; masks of sentences: these, png, overlay, "
         "coco-results or csv; weights: onnx or pt2; default: png, coco, overlay, jsonl or onnx",
         panel=METHOD,
@@ -103,6 +104,12 @@ class ExportOptions(
         at_least=0,
         key="changed",
         unused=Unused(lambda o: o.format in (None, "png", "overlay"), "without --format for objects"),
+    )
+    tiles: Path | None = option(
+        None,
+        "tile set of 'wsstool tiles': its masks are put together, one geojson or pyramid tiff per slide",
+        panel=INPUT,
+        key="changed",
     )
     layer: str | None = option(None, "layer of a mask or cam file; default: all, in folders", panel=INPUT)
     prefix: str | None = option(None, "prefix of the folder names of layers, such as PM_", panel=OUTPUT)

@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from wsstool.errors import UsageError
 from wsstool.options import Options, Unused, option, redeclared
+from wsstool.registries.segmenters import check_network
 from wsstool.stages.options.choices import Refiner
 from wsstool.stages.options.parts import SHARD_IN_NAME
 from wsstool.stages.options.parts import ImageList as ImageList
@@ -32,6 +33,10 @@ class ImageFolder(ImageList):
         panel=INPUT,
         exists=False,
     )
+
+    def check_paths(self) -> None:
+        super().check_paths()
+        self.check_split(self.data)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,6 +283,11 @@ class PublishedNetwork(PublishedWeights):
         panel=METHOD,
         key="changed",
     )
+
+    def check_paths(self) -> None:
+        if self.arch is not None and not self.unused("arch"):
+            check_network(self.arch)
+        super().check_paths()
 
 
 OTHER_FORMATS: dict[str, str] = {

@@ -8,7 +8,7 @@ from typing import Literal
 
 from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
-from wsstool.registry import PROMPTERS
+from wsstool.registry import PROMPTERS, PROPOSALS
 from wsstool.stages.options.choices import Proposer, Selection
 from wsstool.stages.options.groups import (
     INPUT,
@@ -66,6 +66,11 @@ class ProposeOptions(ImageFolder, Shard, Settings, FeatureNetwork, Execution, Re
         1.0, "maximum proposal area as a fraction of the image", panel=METHOD, above=0, at_most=1
     )
     workers: int = redeclared(Execution, "workers", 2, unused=(_IMPORTED,))
+
+    def check_paths(self) -> None:
+        if self.import_ is None:
+            PROPOSALS.settings(self.method, self.settings or ())
+        super().check_paths()
 
     @property
     def reads_features(self) -> bool:

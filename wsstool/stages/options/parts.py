@@ -45,6 +45,48 @@ class ImageList(Options):
 
         return read_name_list(self.files_from)
 
+    def check_split(self, folder: object) -> None:
+        """Raise UsageError if the option ``--split`` names one that a data folder cannot have."""
+        split = getattr(self, "split", None)
+        if split is None or folder is None or self.files_from is not None or self.unused("split"):
+            return
+        check_split(Path(str(folder)), split)
+
+
+def check_split(folder: Path, split: str) -> None:
+    """Raise the error of ``split_indices`` if neither lists, folders nor label files can name a split.
+
+    The images are listed only where no list and no folder near the top has that name, so that a right split
+    costs next to nothing. What only the stage can judge passes: a file of names, which may lie in several
+    places, the splits inside files with sentences, and input that is no data folder.
+
+    Raises:
+        UsageError: no split of that name; the message lists those that are there.
+    """
+    from wsstool.data.formats import coco  # these import numpy
+    from wsstool.data.listing import Lookup, find_images
+    from wsstool.data.splits import names_split, split_files, split_indices
+    from wsstool.expressions.recognise import candidates
+
+    if not folder.is_dir() or Path(split).suffix or Path(split).is_absolute() or candidates(folder):
+        return
+    if any(path.stem == split for path in split_files(folder)):
+        return
+    if (folder / split).is_dir() or any(path.is_dir() for path in folder.glob(f"*/{_literal(split)}")):
+        return
+    try:
+        own = any(names_split(path.name, split) for path in coco.candidates(folder, split))
+    except UsageError:  # several, and none is that of the split
+        own = False
+    names = find_images(folder)
+    if names and not own:
+        split_indices(folder, names, Lookup(names), split)
+
+
+def _literal(name: str) -> str:
+    """Return a pattern that only ``name`` itself matches."""
+    return "".join(f"[{letter}]" if letter in "*?[" else letter for letter in name)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Shard(Options):

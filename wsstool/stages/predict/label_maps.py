@@ -13,7 +13,6 @@ import torch
 from wsstool import store
 from wsstool.data.class_match import are_placeholders, listed
 from wsstool.data.dataset import Dataset, open_dataset
-from wsstool.data.pictures.picture import picture_size
 from wsstool.errors import BadInputError, UsageError
 from wsstool.family import setting_texts
 from wsstool.models.class_probabilities import class_probabilities, on_grid
@@ -26,7 +25,13 @@ from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params,
 from wsstool.stages.inputs.image_batches import Batch, dataset_batches
 from wsstool.stages.inputs.tags import in_classes
 from wsstool.stages.inputs.untagged import open_classes
-from wsstool.stages.inputs.windows import LargeImage, chosen_windows, in_windows, windows_per_batch
+from wsstool.stages.inputs.windows import (
+    LargeImage,
+    chosen_windows,
+    in_windows,
+    picture_sizes,
+    windows_per_batch,
+)
 from wsstool.stages.networks.output_names import own_classes
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
@@ -76,7 +81,7 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
     trained, ids = segmenter.trained, segmenter.trained.ids
     check_fits_label_map(ids)
     dataset = _in_classes(options, dataset, trained.classes, messages)
-    sizes = dataset.sizes(picture_size)
+    sizes = picture_sizes(dataset)
     large = in_windows(options, sizes)
     over = _over_windows(options, segmenter)
     say_padding(trained.networks[0], sizes, messages)

@@ -68,8 +68,7 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
         options for ``--set`` (name -> default). ``backbones``, ``heads`` and ``readers`` (of
         sentences): the parts of network names.
     """
-    from wsstool.models.heads.fcn import FCN_HEADS
-    from wsstool.models.referring import NAMES
+    from wsstool.registries.segmenters import FCN_HEADS, REFERRING
 
     found = []
     for place, family in PLACES.items():
@@ -93,5 +92,5 @@ def methods(*, messages: Messages = SILENT) -> dict[str, Any]:
         "methods": found,
         "backbones": list(BACKBONES),
         "heads": [*HEADS, *FCN_HEADS],
-        "readers": list(NAMES),
+        "readers": list(REFERRING),
     }

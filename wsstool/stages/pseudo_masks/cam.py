@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,23 +14,25 @@ from torch import Tensor, nn
 
 from wsstool import store
 from wsstool.cams import Cams, Probabilities, multiscale
-from wsstool.cams.multiscale import PER_POSITION
 from wsstool.data.dataset import Dataset
-from wsstool.data.pictures.picture import picture_size
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.family import setting_texts
 from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
 from wsstool.stages.inputs.image_batches import Batch, dataset_batches
-from wsstool.stages.inputs.windows import LargeImage, chosen_windows, in_windows, windows_per_batch
+from wsstool.stages.inputs.windows import (
+    LargeImage,
+    in_windows,
+    picture_sizes,
+)
 from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.sight import say_peak, say_windows
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.pseudo_masks.cam_grid import empty_maps, map_strides, probe_sides
 from wsstool.stages.pseudo_masks.cam_network import open_cam_network
-from wsstool.stages.pseudo_masks.cam_windows import MapsOverWindows
+from wsstool.stages.pseudo_masks.cam_windows import MapsOverWindows, over_windows
 from wsstool.stages.pseudo_masks.score_thresholds import sample_of, with_thresholds
 from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.types import SILENT, ClassList, Messages
@@ -73,13 +74,13 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         raise UsageError("--corruption needs whole images and cannot be combined with --window")
 
     def images_of(part: Dataset) -> _Images:
-        sizes = part.sizes(picture_size)
+        sizes = picture_sizes(part)
         large = in_windows(options, sizes)
         how = options.batch_size, options.workers, model, scales, corruption
         return _Images(part, sizes, large, *how)
 
     images = images_of(dataset)
-    over = _over_windows(options, network, layers, strides)
+    over = over_windows(options, network, layers, strides)
     say_padding(model, images.sizes, messages)
     if options.targets == "scores":
         messages.say("computing class scores with one forward pass per image")
@@ -117,7 +118,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         left = images.large & (np.arange(len(header)) >= writer.start)
         if left.any():
             say_windows(
-                over.windows, images.sizes[left], network.seen(layers, strides), network.device, messages
+                over.windows, images.sizes[left], network.seen(scales, strides[0]), network.device, messages
             )
         results = per_image(images.batches(writer.start), class_maps, writer.start, maps_of_large)
         write_all(writer, results, messages, "class maps")
@@ -156,17 +157,17 @@ class _Network(ClassScores):
     def device(self) -> torch.device:
         return next(self.model.parameters()).device
 
-    def seen(self, layers: Sequence[str], strides: Sequence[int]) -> Callable[[Tensor], Tensor]:
-        """Return what maps (1, 3, h, w) float to the maps of the first layer, one value per stride."""
+    def seen(self, scales: Sequence[float], stride: int) -> Callable[[Tensor], Tensor]:
+        """Return what maps (1, 3, h, w) float to the last features at all scales, one value per stride."""
 
-        def maps(x: Tensor) -> Tensor:
-            every = torch.ones(1, len(self.meta["class_ids"]), dtype=torch.bool, device=x.device)
-            with torch.enable_grad():
-                first = self.method(self.model, x, every, layers).maps[0][0].detach()
-            grid = np.array([-(-n // strides[0]) for n in x.shape[2:]])
-            return torch.from_numpy(_on_grid(first.float(), grid))[None]
+        def features(x: Tensor) -> Tensor:
+            grid = [-(-n // stride) for n in x.shape[2:]]
+            views = (nn.functional.interpolate(x, scale_factor=s, mode="bilinear") for s in scales)
+            maps = [self.model.backbone(view) for view in views]  # type: ignore[operator]
+            total = sum(nn.functional.interpolate(one, grid, mode="bilinear").sum(1, True) for one in maps)
+            return torch.as_tensor(total)
 
-        return maps
+        return features
 
     def outputs(self, chosen: np.ndarray) -> np.ndarray:
         """The outputs of the (C,) bool chosen classes, in the order of the class ids."""
@@ -194,31 +195,6 @@ class _Network(ClassScores):
                 [_on_grid(one[at][outputs], grid) for one, grid in zip(maps, of_image, strict=True)],
                 found.logits[at],
             )
-
-
-def _over_windows(
-    options: CamOptions, network: _Network, layers: Sequence[str], strides: Sequence[int]
-) -> MapsOverWindows:
-    """Plan the windows of large images.
-
-    Raises:
-        UsageError: windows that overlap too much.
-    """
-    multiple = math.lcm(
-        getattr(network.model, "input_multiple", 1),
-        getattr(getattr(network.model, "backbone", None), "stride", 1),
-    )
-    scales = tuple(options.scale or (1.0,))
-    windows = chosen_windows(options, multiple=multiple, scales=scales, cells=strides)
-    return MapsOverWindows(
-        network,
-        windows,
-        layers,
-        strides,
-        windows_per_batch(options.batch_size, windows),
-        options.workers,
-        shrinks=CAMS.load(options.method) in PER_POSITION,
-    )
 
 
 def _targets(

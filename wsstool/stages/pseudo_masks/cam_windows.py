@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from wsstool import store
+from wsstool.cams.multiscale import PER_POSITION
 from wsstool.data.pictures.picture import Picture
 from wsstool.models.windows.blend import Blender
 from wsstool.models.windows.plan import Window, Windows, windows_of
-from wsstool.stages.inputs.windows import LargeImage, read_windows
+from wsstool.registry import CAMS
+from wsstool.stages.inputs.windows import LargeImage, chosen_windows, read_windows, windows_per_batch
+from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.records import Payload
 
 
 class MapNetwork(Protocol):
     """A classifier and its method, see ``pseudo_masks.cam``."""
 
+    @property
+    def model(self) -> nn.Module: ...
     def logits(self, pixels: list[np.ndarray]) -> Tensor: ...
     def as_scores(self, logits: Tensor) -> np.ndarray: ...
     def blocks(
@@ -108,3 +114,34 @@ class MapsOverWindows:
         self, picture: Picture, image: LargeImage
     ) -> Iterator[tuple[list[Window], list[np.ndarray]]]:
         return read_windows(picture, windows_of(self.windows, image.size), self.at_once, self.workers)
+
+
+def over_windows(
+    options: CamOptions, network: MapNetwork, layers: Sequence[str], strides: Sequence[int]
+) -> MapsOverWindows:
+    """Plan the windows of the large images of ``cam``.
+
+    Args:
+        options: of the command.
+        network: the classifier, and the method that computes maps.
+        layers: L names.
+        strides: pixels per cell of the maps of each layer.
+
+    Raises:
+        UsageError: windows that overlap too much.
+    """
+    multiple = math.lcm(
+        getattr(network.model, "input_multiple", 1),
+        getattr(getattr(network.model, "backbone", None), "stride", 1),
+    )
+    scales = tuple(options.scale or (1.0,))
+    windows = chosen_windows(options, multiple=multiple, scales=scales, cells=strides)
+    return MapsOverWindows(
+        network,
+        windows,
+        layers,
+        strides,
+        windows_per_batch(options.batch_size, windows),
+        options.workers,
+        shrinks=CAMS.load(options.method) in PER_POSITION,
+    )

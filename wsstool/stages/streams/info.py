@@ -1,4 +1,4 @@
-"""Describe a file and how it was made: record files, weights, data folders, annotations, sentences."""
+"""Describe files and how they were made: records, weights, data folders, slides, annotations, sentences."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from wsstool.expressions.tokenizer import MAX_WORDS, tokenize
 from wsstool.stages.inputs.sentences import is_split_of_images, open_sentences, rows_of_split
 from wsstool.stages.inputs.untagged import open_images
 from wsstool.stages.options.exchange import WEIGHTS_FILES
+from wsstool.stages.slides.description import describe_slide
 from wsstool.stages.streams.annotations import describe_annotations, describe_boxes
 from wsstool.store.command_line import script_line
 from wsstool.types import PACKAGES, SILENT, ClassList, Messages
@@ -61,6 +62,7 @@ def info(
         class if labels are known, ``expressions`` (counts) of a file with sentences, and ``commands``, oldest
         first: run in order, they reproduce the file.
         For a network that ``export`` wrote: what it says about itself, and ``commands``.
+        For a slide: see ``describe_slide``.
         For weights: the result of ``wsstool.models.recognise.describe_weights``, and ``commands``.
         For an annotation file, and as ``boxes`` for a data folder: see ``annotations``.
         For sentences: ``file``, ``format``, and the result of ``wsstool.expressions.counts.count``; a data
@@ -69,6 +71,10 @@ def info(
     tags = _Tags(labels, class_list)
     if source is not None and Path(str(source)).is_dir():
         return _folder(Path(str(source)), split, tags, expressions, messages)
+    if source is not None and expressions is None and split is None and tags == _Tags():
+        slide = describe_slide(Path(str(source)))
+        if slide is not None:
+            return slide
     if source is not None and is_image_name(str(source)) and Path(str(source)).is_file():
         return _images(Path(str(source)), split, None, tags, messages)
     if source is not None and expressions is None and split is None and tags == _Tags():

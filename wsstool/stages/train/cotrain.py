@@ -8,11 +8,10 @@ from typing import Any
 
 from wsstool.errors import UsageError
 from wsstool.family import setting_texts
-from wsstool.models.heads.fcn import FCN_HEADS
-from wsstool.models.referring import reads_sentences
-from wsstool.models.segmenter import NEED_TWO_IMAGES, split_arch
+from wsstool.models.segmenter import NEED_TWO_IMAGES
 from wsstool.models.weights import Weights
 from wsstool.options import takes
+from wsstool.registries.segmenters import FCN_HEADS, reads_sentences, split_arch
 from wsstool.registry import COTRAINERS
 from wsstool.stages.checks import class_id
 from wsstool.stages.inputs.label_maps import LabelMapDataset, open_label_maps, open_validation

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wsstool.errors import UsageError
-from wsstool.models.segmenter import split_arch
+from wsstool.registries.segmenters import split_arch
 from wsstool.stages.options.trainers.cotrain import CotrainOptions
 
 

@@ -14,9 +14,9 @@ from wsstool.data.augmentation.box_windows import ObjectViews
 from wsstool.errors import BadInputError, UsageError
 from wsstool.models.contour import ContourNet, build_contour
 from wsstool.models.initial_weights import start_network
-from wsstool.models.referring import reads_sentences
 from wsstool.models.weights import Weights
 from wsstool.options import takes
+from wsstool.registries.segmenters import reads_sentences
 from wsstool.stages.inputs.boxes import BoxDataset, open_box_dataset
 from wsstool.stages.networks.whole_tokens import say_notes
 from wsstool.stages.options.trainers.train_contour import TrainContourOptions

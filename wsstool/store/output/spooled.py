@@ -56,7 +56,7 @@ class SpooledArray:
         try:
             for place, row in zip(places.tolist(), rows, strict=True):
                 self._file.seek(place * self.dtype.itemsize)
-                _write(self._file, memoryview(row).cast("B"))
+                _write(self._file, row.view(np.uint8).data)
         except OSError as error:
             where = tempfile.gettempdir()
             raise CannotWriteError(f"cannot write to '{where}' (TMPDIR): {error.strerror}") from error
@@ -67,7 +67,7 @@ class SpooledArray:
         left = self.size
         while left:
             piece = np.zeros(min(left, _PIECE), self.dtype)
-            self._file.readinto(memoryview(piece).cast("B"))  # type: ignore[attr-defined]
+            self._file.readinto(piece.view(np.uint8).data)  # type: ignore[attr-defined]
             left -= len(piece)
             yield piece if self.divisor == 1 else piece / self.divisor
 

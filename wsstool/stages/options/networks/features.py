@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from wsstool.options import Options, Unused, option
+from wsstool.registries.backbones import check_backbone
 from wsstool.stages.options.groups import MODEL, RUNTIME
 
 WITHOUT_FEATURES = Unused(
@@ -61,6 +62,11 @@ class FeatureNetwork(Options):
         key=False,
         unused=WITHOUT_FEATURES,
     )
+
+    def check_paths(self) -> None:
+        if self.arch is not None and not self.unused("arch"):
+            check_backbone(self.arch)
+        super().check_paths()
 
     @property
     def reads_features(self) -> bool:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from wsstool.options import Unused, option, redeclared
+from wsstool.registries.segmenters import reads_sentences, split_arch, split_referring
+from wsstool.registry import COTRAINERS
 from wsstool.stages.options.choices import Cotrainer
 from wsstool.stages.options.groups import INPUT, METHOD, MODEL, ImagesOfRecords
 from wsstool.stages.options.several import SeveralFiles
@@ -172,3 +174,10 @@ class CotrainOptions(
         None,
         key=True,  # part of every existing key
     )
+
+    def check_paths(self) -> None:
+        for arch in [text.partition("=")[0].strip() for text in self.stage or ()] or [self.arch]:
+            (split_referring if reads_sentences(arch) else split_arch)(arch)
+        if not self.unused("settings"):
+            COTRAINERS.settings(self.method, self.settings or ())
+        super().check_paths()

@@ -7,8 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from wsstool.models.referring import reads_sentences
 from wsstool.options import Unused, option, redeclared
+from wsstool.registries.segmenters import reads_sentences
 from wsstool.stages.options.groups import INPUT, MODEL, TRAINING, SentenceSource, WordEmbedding
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
 from wsstool.registries.backbones import check_backbone
+from wsstool.registry import ATTENTIONS
 from wsstool.stages.options.choices import Attention, ClassLoss, Optimizer, Schedule
 from wsstool.stages.options.groups import (
     INPUT,
@@ -171,4 +173,10 @@ class TrainClsOptions(
 
     def check_paths(self) -> None:
         check_backbone(self.arch)
+        if self.attention:
+            ATTENTIONS.settings(self.attention, self.settings or ())
+        elif self.settings and not self.unused("settings"):
+            raise UsageError(
+                f"--set {self.settings[0]}: --set sets options of --attention, which is not given"
+            )
         super().check_paths()

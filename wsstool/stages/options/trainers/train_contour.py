@@ -10,6 +10,7 @@ from typing import Literal
 from wsstool.errors import UsageError
 from wsstool.options import Unused, option, redeclared
 from wsstool.registries.backbones import check_backbone
+from wsstool.registries.segmenters import reads_sentences, split_referring
 from wsstool.registry import BOX_LOSSES
 from wsstool.stages.options.choices import Optimizer
 from wsstool.stages.options.groups import METHOD, MODEL, BoxSource, DataFolder
@@ -139,8 +140,7 @@ class TrainContourOptions(TrainerOptions, TrainingImages, BoxSource, SentenceTra
         loss_weights(self.loss or ())
 
     def check_paths(self) -> None:
-        if not self.arch.startswith(("bcam-", "brinet-")):
-            check_backbone(self.arch)
+        (split_referring if reads_sentences(self.arch) else check_backbone)(self.arch)
         super().check_paths()
 
 

@@ -60,6 +60,10 @@ class TrainingImages(ImageList):
     split: str | None = redeclared(DataFolder, "split", None)
     class_list: Path | None = redeclared(DataFolder, "class_list", None)
 
+    def check_paths(self) -> None:
+        super().check_paths()
+        self.check_split(getattr(self, "data", None) or getattr(self, "source", None))
+
 
 @dataclass(frozen=True, kw_only=True)
 class StartWeights(PublishedWeights):

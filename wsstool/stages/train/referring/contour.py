@@ -11,7 +11,8 @@ import numpy as np
 from wsstool.data.augmentation.whole_images import WholeImages
 from wsstool.errors import BadInputError, UsageError
 from wsstool.expressions.vocabulary import Vocabulary
-from wsstool.models.referring.build import describe_referring, split_referring
+from wsstool.models.referring.build import describe_referring
+from wsstool.registries.segmenters import split_referring
 from wsstool.stages.inputs.named_objects import NamedObjects, open_named_objects
 from wsstool.stages.options.trainers.train_contour import TrainContourOptions
 from wsstool.stages.train.initial_weights import (

@@ -14,7 +14,8 @@ from wsstool.data.augmentation.whole_images import WholeImages
 from wsstool.errors import BadInputError, UsageError
 from wsstool.expressions.vocabulary import Vocabulary
 from wsstool.family import setting_texts
-from wsstool.models.referring.build import describe_referring, split_referring
+from wsstool.models.referring.build import describe_referring
+from wsstool.registries.segmenters import split_referring
 from wsstool.registry import COTRAINERS
 from wsstool.stages.inputs.named_objects import NamedObjects
 from wsstool.stages.options.trainers.cotrain import CotrainOptions

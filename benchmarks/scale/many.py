@@ -1,6 +1,7 @@
 """What many names and many files cost: a list against a walk, shards read as one against the merged file.
 
-Run on an idle machine: ``python benchmarks/many.py [IMAGES]``. Ratios are the medians of alternating runs.
+Run on an idle machine: ``python benchmarks/scale/many.py [IMAGES]``.
+Ratios are the medians of alternating runs.
 """
 
 from __future__ import annotations
