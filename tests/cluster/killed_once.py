@@ -33,7 +33,7 @@ def die_after_two_records() -> None:
 
 def is_shard_1() -> bool:
     words = sys.argv[1:]
-    if "merge" in words or "cam" in words:
+    if "merge" in words:
         return False
     by_task = "auto" in words and os.environ["SLURM_ARRAY_TASK_ID"] == "1"
     return by_task or any(word.startswith("1/") or word.endswith(".1.h5") for word in words)
