@@ -185,3 +185,13 @@ def test_odd_recipes(tmp_path, text, code, says):
     (tmp_path / "odd.toml").write_text(text)
     found = runner.invoke(app, ["cam", "data", "--weights", "w.pth", "--recipe", str(tmp_path / "odd.toml")])
     assert found.exit_code == code and says in " ".join(found.stderr.split())
+
+
+def test_of_an_option_given_twice_the_last_value_counts():
+    """As the reference says, in front of the commands; repeatable options collect their values."""
+    words = ["select", "p.h5", "--threshold", "auto", "--threshold", "0.3", "--set", "a=1", "--set", "b=2"]
+    shown = tomllib.loads(runner.invoke(app, [*words, "--show-config"]).output)["select"]
+    assert (shown["threshold"], shown["set"]) == ("0.3", ["a=1", "b=2"])
+    words = ["cam", "d", "--weights", "w", "--flip", "--no-flip", "--scale", "1", "--scale", "2"]
+    shown = tomllib.loads(runner.invoke(app, [*words, "--show-config"]).output)["cam"]
+    assert (shown["flip"], shown["scale"]) == (False, [1.0, 2.0])

@@ -62,3 +62,10 @@ def test_a_filter_without_stderr_writes_whole_files(tmp_path):
         {program} check --full p.h5
     """
     assert subprocess.run(["bash", "-ec", lines], cwd=tmp_path).returncode == 0
+
+
+def test_a_name_of_several_screens_is_cut(capsys):
+    print_message("no image '" + "x" * 10_000 + "' in 'd'" + " and so on" * 100)
+    text = capsys.readouterr().err
+    assert text.startswith("no image 'xxx") and "x ... x" in text and text.count("and so on") == 100
+    assert len(text) < 1500

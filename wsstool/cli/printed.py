@@ -19,6 +19,12 @@ _CONTROL = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u20
 _LEFT_BY_JSON = re.compile("[\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
+_LONGEST_WORD = 400
+"""Characters of a word, such as a path or a name from a file, that a message shows."""
+
+_WORD = re.compile(r"\S+")
+
+
 def visible(text: str) -> str:
     r"""Spell control characters as escapes.
 
@@ -79,7 +85,21 @@ def print_message(text: str) -> None:
     if sys.stderr is None:  # print() would take stdout in its place
         return
     with _broken_pipe_is_an_error(), suppress(OSError, ValueError):
-        print(visible(text), file=sys.stderr, flush=True)
+        print(visible(shortened(text)), file=sys.stderr, flush=True)
+
+
+def shortened(text: str) -> str:
+    """Cut the middle of endless words: a file may claim a name that fills several screens.
+
+    >>> len(shortened("no image '" + "x" * 10_000 + "'"))
+    414
+    """
+    return _WORD.sub(lambda found: _ends(found.group()), text)
+
+
+def _ends(word: str) -> str:
+    half = _LONGEST_WORD // 2
+    return word if len(word) <= 1.5 * _LONGEST_WORD else f"{word[:half]} ... {word[-half:]}"
 
 
 @contextmanager

@@ -33,6 +33,8 @@ def read_groups(group: str, root: Path | None, images: Sequence[str]) -> list[st
             table = list(csv.DictReader(text))
     except (OSError, UnicodeDecodeError) as error:
         raise MissingInputError(f"--group {group}: cannot read '{path}'") from error
+    except csv.Error as error:
+        raise BadInputError(f"--group {group}: '{path}' is not a table ({error})") from error
     if not table or column not in table[0]:
         raise BadInputError(f"--group {group}: '{path}' has no column '{column}'")
     key = next(iter(table[0]))

@@ -7,6 +7,7 @@ import pytest
 
 from tests.data.folders import write
 from wsstool.data.formats.tags import table
+from wsstool.data.groups import read_groups
 from wsstool.errors import BadInputError, MissingInputError
 from wsstool.types import ClassList
 
@@ -190,3 +191,14 @@ def test_missing_or_binary(tmp_path):
     (tmp_path / "l.csv").write_bytes(b"\xff\xff\n")
     with pytest.raises(BadInputError, match="cannot be read"):
         table.read(tmp_path / "l.csv")
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_field_without_end(tmp_path, at):
+    lines = ["image,cat", "a.png,1"]
+    lines[at] = "9" * 200_000
+    (tmp_path / "x.csv").write_text("\n".join(lines))
+    with pytest.raises(BadInputError, match=r"line \d: field larger"):
+        table.read(tmp_path / "x.csv")
+    with pytest.raises(BadInputError, match="is not a table"):
+        read_groups(f"{tmp_path / 'x.csv'}:cat", None, ["a.png"])

@@ -169,7 +169,10 @@ def _records(path: Path, source: str) -> Iterator[tuple[int, dict[str, Any]]]:
         text = text[first.end() :]
     delimiter = first[1] if first else _delimiter(text.partition("\n")[0], path)
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
-    reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+    try:
+        reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+    except csv.Error as error:
+        raise BadInputError(f"{source}, line 1: {error}") from None
     if not reader.fieldnames or len(reader.fieldnames) < 2:
         raise BadInputError(f"{source} has fewer than two columns; its first line must be like image,labels")
     if len(set(reader.fieldnames)) < len(reader.fieldnames):
