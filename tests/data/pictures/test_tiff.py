@@ -205,5 +205,5 @@ def test_a_mask_of_more_pixels_than_are_decoded_at_once(tmp_path, monkeypatch):
         monkeypatch.setattr(module, "MAX_PIXELS", 100_000)
     np.testing.assert_array_equal(masks.read_mask(tmp_path / "m.tif"), mask)
     tifffile.imwrite(tmp_path / "c.tif", np.zeros((300, 500, 3), np.uint8), tile=(64, 64), photometric="rgb")
-    with pytest.raises(BadInputError, match="not grey"):
+    with pytest.raises(BadInputError, match="only of grey masks"):
         masks.read_mask(tmp_path / "c.tif")
