@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from wsstool.errors import BadInputError
+from wsstool.types import Messages
 
 Result = TypeVar("Result")
 
@@ -62,6 +63,12 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak) if sys.platform == "darwin" else int(peak) * 1024
+
+
+def say_peak(messages: Messages) -> None:
+    """Say how much memory the process has had at most, where the system tells."""
+    if (peak := peak_memory()) is not None:
+        messages.say(f"peak memory {peak / 2**30:.2f} GiB")
 
 
 def is_lack_of_memory(error: BaseException) -> bool:

@@ -47,6 +47,15 @@ def test_counts_equal_a_plain_loop(blocks, classes):
         assert ignored == (truth == 255).sum()
 
 
+def test_large_maps_are_counted_in_parts(monkeypatch):
+    pairs = list(maps(3, 3, 3, blocks=2))
+    whole = [count_pairs(*pair, 3) for pair in pairs]
+    monkeypatch.setattr("wsstool.metrics.confusion._AT_ONCE", 7)
+    for pair, (table, ignored) in zip(pairs, whole, strict=True):
+        again, unseen = count_pairs(*pair, 3)
+        assert (again == table).all() and unseen == ignored
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.integers(1, 6), st.integers(0, 5), st.integers(0, 5), st.data())
 def test_counts_of_any_maps(classes, rows, columns, data):

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from wsstool.atomic import atomic_file
-from wsstool.data.mask_pixels import mask_pixels
+from wsstool.data.mask_pixels import mask_pixels, present_values
 from wsstool.data.palettes import class_palette
 from wsstool.errors import BadInputError, WsstoolError
 from wsstool.types import IGNORE, SILENT, ClassList, Messages
@@ -49,11 +49,7 @@ def read_mask(
     if void:
         ids = np.where(np.isin(ids, void), np.uint8(IGNORE), ids)
     if classes is not None and len(classes):
-        unknown = [
-            int(v)
-            for v in np.flatnonzero(np.bincount(ids.ravel(), minlength=256))
-            if len(classes) <= v != IGNORE
-        ]
+        unknown = [v for v in present_values(ids) if len(classes) <= v != IGNORE]
         if unknown:
             hint = "; it looks like a grey image, or a mask with blurred edges" if len(unknown) > 16 else ""
             raise BadInputError(
@@ -84,7 +80,7 @@ def meaning_of_white(paths: Iterable[Path], classes: ClassList, messages: Messag
             ids = _ids(path, classes)
         except WsstoolError:
             continue  # whoever needs this mask reports it
-        seen |= set(np.flatnonzero(np.bincount(ids.ravel(), minlength=256)).tolist())
+        seen |= set(present_values(ids))
         count += 1
         if seen - {0, IGNORE}:
             return IGNORE
@@ -125,7 +121,9 @@ def write_mask(path: str | os.PathLike[str], mask: np.ndarray, classes: ClassLis
 def _ids(path: Path, classes: ClassList | None) -> np.ndarray:
     """Return the (H, W) uint8 ids of a mask as they are written."""
     samples = mask_pixels(path)
-    return _ids_of_colours(path, samples, classes) if samples.ndim == 3 else samples.astype(np.uint8)
+    return (
+        _ids_of_colours(path, samples, classes) if samples.ndim == 3 else samples.astype(np.uint8, copy=False)
+    )
 
 
 def _ids_of_colours(path: Path, colours: np.ndarray, classes: ClassList | None) -> np.ndarray:

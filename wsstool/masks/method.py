@@ -12,9 +12,25 @@ import numpy as np
 from wsstool.errors import UsageError
 from wsstool.masks.background import constant_background, power_background
 from wsstool.masks.ignore import agreed, ignore_band, ignore_weak
-from wsstool.masks.normalise import scores_at
+from wsstool.masks.normalise import Scores
+from wsstool.masks.resize import Part
 from wsstool.masks.rules import argmax
 from wsstool.types import IGNORE
+
+
+@dataclass(frozen=True)
+class PreparedMaps:
+    """The score maps of an image as a ``Method`` uses them.
+
+    Attributes:
+        ids: (K,) class ids.
+        scores: their maps, normalised.
+        strength: the same maps, normalised for the pixels to ignore; or None.
+    """
+
+    ids: np.ndarray
+    scores: Scores
+    strength: Scores | None
 
 
 @dataclass(frozen=True)
@@ -104,19 +120,52 @@ class Method:
         Raises:
             BadInputError: maps that are not finite, or an image of another size.
         """
+        return self.label_part(self.prepared(maps, class_ids, size), None, image, tags, guides)
+
+    def prepared(self, maps: np.ndarray, class_ids: np.ndarray, size: tuple[int, int]) -> PreparedMaps:
+        """Normalise the maps of an image over all of it, so that its label map can be made part by part.
+
+        Args:
+            maps, class_ids, size: see ``label_map``.
+
+        Raises:
+            BadInputError: maps that are not finite.
+        """
         ids = np.asarray(class_ids, np.int64)
         kept = ids != self.forbidden if self.forbidden >= 0 else np.ones(len(ids), bool)
-        ids = ids[kept]
-        rule = self.rule
+        strength = Scores.of(maps[kept], "joint", size) if self.ignore_below else None
+        return PreparedMaps(ids[kept], Scores.of(maps[kept], self.normalise, size), strength)
+
+    def label_part(
+        self,
+        prepared: PreparedMaps,
+        part: Part | None,
+        image: np.ndarray | None = None,
+        tags: np.ndarray | None = None,
+        guides: Mapping[str, Any] | None = None,
+    ) -> np.ndarray:
+        """Return the label map of a part of an image.
+
+        Args:
+            prepared: its maps.
+            part: which pixels; None: all.
+            image: (rows, columns, 3) uint8, these pixels; needed only if ``reads_pixels``.
+            tags: see ``label_map``.
+            guides: likewise, of these pixels.
+
+        Returns:
+            (rows, columns) uint8, see ``label_map``.
+        """
+        ids, rule = prepared.ids, self.rule
         if self.gated:
             assert tags is not None
             if len(tags) == 0:
-                return np.full(size, IGNORE, np.uint8)
+                return np.full(part[2:] if part else prepared.scores.size, IGNORE, np.uint8)
             rule = partial(rule, tags=tags)
         decided = partial(self._decided, rule=rule, image=image, guides=guides)
-        labels = self._labels(scores_at(maps[kept], self.normalise, size), ids, decided)
-        if self.ignore_below:
-            strength = scores_at(maps[kept], "joint", size).max(axis=0, initial=0)
+        labels = self._labels(prepared.scores.at(part), ids, decided)
+        if prepared.strength is not None:
+            strength = prepared.strength.at(part).max(axis=0, initial=0)
             labels = ignore_weak(labels, strength, self.ignore_below, self.background)
         if self.seen is not None and len(ids):
             assert image is not None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from wsstool.errors import BadInputError, UsageError
-from wsstool.masks.resize import resize
+from wsstool.masks.resize import Part, resize
+
+_BAND = 1 << 24  #: values that are enlarged at a time to find their extremes
 
 MODES = ("joint", "class", "minmax", "probability", "none")
 
@@ -96,9 +99,47 @@ def scores_at(maps: np.ndarray, mode: str, size: tuple[int, int]) -> np.ndarray:
         >>> thirds.round().astype(int).tolist()
         [[3, 2, 0, 0, 2, 3]]
     """
-    if mode == "minmax":
-        return normalise(resize(maps, size), mode)
-    return resize(normalise(maps, mode), size)
+    return Scores.of(maps, mode, size).at()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Normalised maps that are enlarged to the image part by part; all of it is ``scores_at``.
+
+    Attributes:
+        maps: (K, h, w) float32, normalised unless ``low`` is given.
+        size: (H, W), pixels.
+        low: what is subtracted after resizing, or None.
+        span: by what the rest is divided then.
+    """
+
+    maps: np.ndarray
+    size: tuple[int, int]
+    low: np.ndarray | None = None
+    span: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, maps: np.ndarray, mode: str, size: tuple[int, int]) -> Scores:
+        """Normalise maps; arguments as in ``scores_at``.
+
+        Raises:
+            BadInputError, UsageError: see ``normalise``.
+        """
+        if mode != "minmax" or not maps.size:
+            return cls(normalise(maps, mode), size)
+        normalise(maps, "none")  # refuses what is not finite
+        columns, step = size[1], max(1, _BAND // (size[1] * len(maps)))
+        bands = ((top, 0, min(step, size[0] - top), columns) for top in range(0, size[0], step))
+        ends = [(band.min(), band.max()) for band in (resize(maps, size, part) for part in bands)]
+        low, high = min(one for one, _ in ends), max(one for _, one in ends)
+        return cls(np.asarray(maps, np.float32), size, np.asarray(low), np.asarray(high - low))
+
+    def at(self, part: Part | None = None) -> np.ndarray:
+        """Return the scores of a part, or of all pixels, (K, rows, columns) float32 in [0, 1]."""
+        values = resize(self.maps, self.size, part)
+        if self.low is None or self.span is None:
+            return values
+        return _divided(values - self.low, self.span)
 
 
 def _divided(maps: np.ndarray, by: np.ndarray) -> np.ndarray:

@@ -8,6 +8,8 @@ import numpy as np
 
 from wsstool.types import IGNORE
 
+_AT_ONCE = 1 << 24  #: pixels that are counted together: more memory for larger images is not needed
+
 
 @dataclass(frozen=True)
 class ImageCounts:
@@ -149,10 +151,19 @@ def count_pairs(
         raise ValueError(f"the prediction has size {_size(prediction)}, but the ground truth {_size(truth)}")
     if prediction.dtype != np.uint8 or truth.dtype != np.uint8:
         raise ValueError(f"label maps must be uint8, not {prediction.dtype} and {truth.dtype}")
-    columns = n_classes + 1
     p, t = prediction.reshape(-1), truth.reshape(-1)
-    if p.size == 0:
-        return np.zeros((n_classes, columns), np.int64), 0
+    matrix, ignored = np.zeros((n_classes, n_classes + 1), np.int64), 0
+    for first in range(0, p.size, _AT_ONCE):
+        part = slice(first, first + _AT_ONCE)
+        one, unseen = _count_part(p[part], t[part], n_classes, ignore)
+        matrix += one
+        ignored += unseen
+    return matrix, ignored
+
+
+def _count_part(p: np.ndarray, t: np.ndarray, n_classes: int, ignore: int) -> tuple[np.ndarray, int]:
+    """Count (n,) pairs, n > 0; see ``count_pairs``."""
+    columns = n_classes + 1
     if p.max() >= n_classes:
         _refuse_unknown(np.unique(p), n_classes, ignore, "prediction")
         p = np.minimum(p, np.uint8(n_classes))

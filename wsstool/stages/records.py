@@ -58,13 +58,18 @@ def per_image(
         for k, image in enumerate(images):
             if isinstance(image, LargeImage):
                 assert compute_large is not None
-                results[k] = _of_large(partial(compute_large, numbers[k], image), image)
+                results[k] = computed(partial(compute_large, numbers[k], image), image.size)
         yield from (result for i, result in zip(numbers, results, strict=True) if i >= start)
 
 
-def _of_large(compute: Callable[[], Payload], image: LargeImage) -> Payload | WsstoolError:
+def computed(compute: Callable[[], Payload], size: Sequence[int]) -> Payload | WsstoolError:
+    """Compute an image of (rows, columns) ``size``; return the error that belongs to it alone.
+
+    Raises:
+        CannotWriteError: no space for temporary files.
+    """
     try:
-        return within_memory(compute, image.size)
+        return within_memory(compute, size)
     except CannotWriteError:
         raise
     except WsstoolError as error:  # the file is damaged somewhere

@@ -194,3 +194,16 @@ def test_no_file_and_no_picture(tmp_path):
         open_picture(tmp_path / "b.tif")
     with pytest.raises(BadInputError, match=r"b\.tif"):
         picture_size(tmp_path / "b.tif")
+
+
+def test_a_mask_of_more_pixels_than_are_decoded_at_once(tmp_path, monkeypatch):
+    from wsstool.data import images, mask_pixels, masks
+
+    mask = RNG.integers(0, 3, (300, 500), np.uint8)
+    tifffile.imwrite(tmp_path / "m.tif", mask, tile=(64, 64), compression="zlib", photometric="miniswhite")
+    for module in (images, mask_pixels):
+        monkeypatch.setattr(module, "MAX_PIXELS", 100_000)
+    np.testing.assert_array_equal(masks.read_mask(tmp_path / "m.tif"), mask)
+    tifffile.imwrite(tmp_path / "c.tif", np.zeros((300, 500, 3), np.uint8), tile=(64, 64), photometric="rgb")
+    with pytest.raises(BadInputError, match="only of grey masks"):
+        masks.read_mask(tmp_path / "c.tif")

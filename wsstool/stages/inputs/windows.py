@@ -12,7 +12,7 @@ import numpy as np
 
 from wsstool.data.dataset import Dataset
 from wsstool.data.pictures.picture import Picture, open_picture, picture_size
-from wsstool.errors import UsageError, WsstoolError
+from wsstool.errors import WsstoolError
 from wsstool.models.windows.plan import Window, Windows, plan_windows
 from wsstool.parallel import map_in_threads
 
@@ -77,24 +77,19 @@ class LargeImage:
         return closing(picture)
 
 
-def in_windows(options: WindowOptions, sizes: np.ndarray) -> np.ndarray:
+def in_windows(window: int | None, sizes: np.ndarray) -> np.ndarray:
     """Return which images are computed in windows, (N,) bool.
 
     Args:
-        options: ``window``: side of the windows; images with a longer side are large; 0: none is; None:
-            those of more than ``WHOLE_PIXELS``.
+        window: side of the windows; images with a longer side are large; 0: none is; None: those of more than
+            ``WHOLE_PIXELS``.
         sizes: (N, 2) rows and columns.
-
-    Raises:
-        UsageError: an overlap without windows.
     """
-    if options.window == 0:
-        if options.overlap is not None:
-            raise UsageError("--overlap does nothing with --window 0, which computes every image whole")
+    if window == 0:
         return np.zeros(len(sizes), bool)
-    if options.window is None:
-        return sizes.astype(np.int64).prod(1) > WHOLE_PIXELS
-    return np.asarray((sizes > options.window).any(1))
+    if window is None:
+        return np.asarray(sizes.astype(np.int64).prod(1) > WHOLE_PIXELS)
+    return np.asarray((sizes > window).any(1))
 
 
 def chosen_windows(

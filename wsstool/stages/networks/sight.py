@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from wsstool.memory import peak_memory
 from wsstool.models.windows.field import field_radius
 from wsstool.models.windows.plan import Windows
 from wsstool.types import Messages
@@ -46,9 +45,3 @@ def say_windows(
             f"the network sees {radius} pixels to each side, and windows leave out {windows.margin} at their "
             f"borders: with --overlap {enough} the result does not depend on the windows"
         )
-
-
-def say_peak(messages: Messages) -> None:
-    """Say how much memory the process has had at most."""
-    if (peak := peak_memory()) is not None:
-        messages.say(f"peak memory {peak / 2**30:.2f} GiB")

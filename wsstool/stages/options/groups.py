@@ -238,8 +238,8 @@ def check_device(name: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Windowing(Options):
-    """Windows over images that are too large for one pass."""
+class WindowSide(Options):
+    """Windows over images that are too large to be computed at once."""
 
     window: int | None = option(
         None,
@@ -249,6 +249,12 @@ class Windowing(Options):
         at_least=0,
         key="changed",
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Windowing(WindowSide):
+    """Windows and what they share."""
+
     overlap: int | None = option(
         None,
         "pixels that neighbouring windows share: a third is left out at each border, a third blended; "
@@ -257,6 +263,11 @@ class Windowing(Options):
         at_least=0,
         key="changed",
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.window == 0 and self.overlap is not None:
+            raise UsageError("--overlap does nothing with --window 0, which computes every image whole")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from wsstool.stages.options.groups import (
     RecordInput,
     RecordOutput,
     Refinement,
+    WindowSide,
 )
 from wsstool.stages.options.networks.features import FeatureNetwork
 from wsstool.stages.options.networks.promptable import PromptableNetwork
@@ -44,7 +45,7 @@ class Labelling(RecordInput, ImagesOfRecords, Execution, RecordOutput):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassMapOptions(Labelling, Refinement, FeatureNetwork, PromptableNetwork):
+class ClassMapOptions(Labelling, WindowSide, Refinement, FeatureNetwork, PromptableNetwork):
     """Label maps from class maps."""
 
     refine: list[str] | None = redeclared(  # type: ignore[assignment]

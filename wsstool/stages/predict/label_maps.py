@@ -15,6 +15,7 @@ from wsstool.data.class_match import are_placeholders, listed
 from wsstool.data.dataset import Dataset, open_dataset
 from wsstool.errors import BadInputError, UsageError
 from wsstool.family import setting_texts
+from wsstool.memory import say_peak
 from wsstool.models.class_probabilities import class_probabilities, on_grid
 from wsstool.models.weights import Weights, load_weights
 from wsstool.parallel import map_in_threads
@@ -35,7 +36,7 @@ from wsstool.stages.inputs.windows import (
 from wsstool.stages.networks.output_names import own_classes
 from wsstool.stages.networks.published_copies import chosen_average
 from wsstool.stages.networks.segmenter import OpenedSegmenter, open_segmenter
-from wsstool.stages.networks.sight import say_peak, say_windows
+from wsstool.stages.networks.sight import say_windows
 from wsstool.stages.networks.whole_tokens import say_padding, without_large, without_small
 from wsstool.stages.options.predict import LabelMapOptions
 from wsstool.stages.predict.classifier_gate import Gate, open_gate
@@ -82,7 +83,7 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
     check_fits_label_map(ids)
     dataset = _in_classes(options, dataset, trained.classes, messages)
     sizes = picture_sizes(dataset)
-    large = in_windows(options, sizes)
+    large = in_windows(options.window, sizes)
     over = _over_windows(options, segmenter)
     say_padding(trained.networks[0], sizes, messages)
     allowed = _allowed(options, dataset, trained)

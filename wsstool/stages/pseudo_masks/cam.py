@@ -17,6 +17,7 @@ from wsstool.cams import Cams, Probabilities, multiscale
 from wsstool.data.dataset import Dataset
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.family import setting_texts
+from wsstool.memory import say_peak
 from wsstool.options import takes
 from wsstool.registry import CAMS
 from wsstool.stages.inputs.corruption import ImageCorruption, corruption_params, open_corruption
@@ -27,7 +28,7 @@ from wsstool.stages.inputs.windows import (
     picture_sizes,
 )
 from wsstool.stages.networks.class_scores import ClassScores
-from wsstool.stages.networks.sight import say_peak, say_windows
+from wsstool.stages.networks.sight import say_windows
 from wsstool.stages.networks.whole_tokens import say_padding, without_small
 from wsstool.stages.options.cam import CamOptions
 from wsstool.stages.pseudo_masks.cam_grid import empty_maps, map_strides, probe_sides
@@ -75,7 +76,7 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
 
     def images_of(part: Dataset) -> _Images:
         sizes = picture_sizes(part)
-        large = in_windows(options, sizes)
+        large = in_windows(options.window, sizes)
         how = options.batch_size, options.workers, model, scales, corruption
         return _Images(part, sizes, large, *how)
 

@@ -13,16 +13,19 @@ import numpy as np
 from wsstool import store
 from wsstool.errors import BadInputError, UsageError, WsstoolError
 from wsstool.masks.method import Method
-from wsstool.memory import within_memory
+from wsstool.memory import say_peak, within_memory
+from wsstool.models.windows.plan import plan_windows
 from wsstool.parallel import map_in_threads
 from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
+from wsstool.stages.inputs.windows import in_windows
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
 from wsstool.stages.pseudo_masks.guides import Guides, open_guides
+from wsstool.stages.pseudo_masks.large_label_maps import label_large_image
 from wsstool.stages.pseudo_masks.mask_method import mask_method
 from wsstool.stages.pseudo_masks.score_thresholds import SAMPLE, THRESHOLDS, choose_thresholds, sample_of
-from wsstool.stages.records import Payload, create, write_all
+from wsstool.stages.records import Payload, computed, create, write_all
 from wsstool.types import Messages, Params
 
 Records = Callable[[int], Iterator[store.Record]]
@@ -81,14 +84,20 @@ def label_class_maps(
     if method.reads_pixels and (name := header.params.get("corruption")):
         messages.warn(f"the class maps are of images under {name}, but --refine reads the images as they are")
     out = _header(header, params, options, layers, thresholds, guides)
-    make = partial(_label_maps, methods=methods, layers=layers, folder=folder, guides=guides)
+    how: dict[str, Any] = {"methods": methods, "layers": layers, "folder": folder, "guides": guides}
+    large = in_windows(options.window, header.sizes)
+    windows = plan_windows(options.window or None, None)
 
     def label_maps(record: store.Record) -> Payload | WsstoolError:
-        return within_memory(partial(make, record), record.size)
+        if large[record.index] and not record.failed:
+            return computed(partial(label_large_image, record, windows, **how), record.size)
+        return within_memory(partial(_label_maps, record, **how), record.size)
 
     with create(out, options, messages, [reader]) as writer:
         found = map_in_threads(label_maps, records(writer.start), options.workers)
         write_all(writer, found, messages, "label maps")
+        if large[writer.start :].any():
+            say_peak(messages)
     return {
         "images": len(out),
         "failed": writer.failed,
