@@ -33,22 +33,22 @@ def test_files_that_are_not_read_are_counted(tmp_path, folder):
     write(tmp_path / folder / "a.xml", "<annotation/>")
     write(tmp_path / "README", "")
     assert list_images(tmp_path)[1] == ""
-    write(tmp_path / folder / "sub/b.SVS", "")
-    assert list_images(tmp_path)[1] == "left out: 1 file with an ending that is not read (.svs)"
-    for name in ("c.heic", "d.svs", "e", "f.xyz"):
+    write(tmp_path / folder / "sub/b.CZI", "")
+    assert list_images(tmp_path)[1] == "left out: 1 file with an ending that is not read (.czi)"
+    for name in ("c.heic", "d.czi", "e", "f.xyz"):
         write(tmp_path / folder / name, "")
     heard = Heard()
     assert len(open_dataset(tmp_path, messages=heard)) == 1
-    assert heard.warned == ["left out: 5 files with endings that are not read (.svs, .heic, .xyz, none)"]
+    assert heard.warned == ["left out: 5 files with endings that are not read (.czi, .heic, .xyz, none)"]
 
 
 def test_beside_other_files_only_images_count(tmp_path):
     picture(tmp_path / "a.png")
-    for name in ("labels.csv", "Makefile", "notes.docx", "masks/b.svs", ".c.svs"):
+    for name in ("labels.csv", "Makefile", "notes.docx", "masks/b.czi", ".c.czi"):
         write(tmp_path / name, "image,labels\na.png,cat\n")
     assert list_images(tmp_path)[1] == ""
-    write(tmp_path / "x.ndpi", "")
-    assert list_images(tmp_path)[1] == "left out: 1 file with an ending that is not read (.ndpi)"
+    write(tmp_path / "x.vsi", "")
+    assert list_images(tmp_path)[1] == "left out: 1 file with an ending that is not read (.vsi)"
     (tmp_path / "a.png").unlink()
-    with pytest.raises(MissingInputError, match=r"no images in .*; left out: 1 file .*\(\.ndpi\)"):
+    with pytest.raises(MissingInputError, match=r"no images in .*; left out: 1 file .*\(\.vsi\)"):
         open_dataset(tmp_path)

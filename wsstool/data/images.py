@@ -32,6 +32,11 @@ SUFFIXES = frozenset(
         "ppm",
         "pgm",
         "pnm",
+        "svs",
+        "ndpi",
+        "scn",
+        "mrxs",
+        "bif",
     )
 )
 """File name suffixes of images, lower case."""
@@ -142,7 +147,7 @@ def explained(path: Path) -> Iterator[None]:
         raise MissingInputError(f"image {str(path)!r} cannot be read: permission denied") from None
     except Image.DecompressionBombError:
         raise BadInputError(f"image {str(path)!r} has more than {MAX_PIXELS:,} pixels") from None
-    except BadInputError:
+    except (BadInputError, MissingInputError):
         raise
     except MemoryError:
         raise TooLargeError(f"image {str(path)!r} does not fit into memory; reduce or cut it") from None

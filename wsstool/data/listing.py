@@ -26,7 +26,7 @@ _BESIDE_IMAGES = {
 """Endings of other files in a folder of images."""
 
 _UNREAD_IMAGES = {
-    "svs", "ndpi", "scn", "mrxs", "vms", "vmu", "bif", "czi", "vsi", "qptiff", "lif", "nd2", "heic", "heif",
+    "vms", "vmu", "czi", "vsi", "lif", "nd2", "heic", "heif",
     "avif", "jxl", "jfif", "dcm", "nii", "raw", "cr2", "cr3", "nef", "arw", "dng", "orf", "rw2", "psd", "exr",
     "hdr", "svg", "pdf", "ico", "pcx", "pbm", "mp4", "avi", "mov", "mkv", "webm",
 }  # fmt: skip

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 
 from wsstool.data.dataset import Dataset
 from wsstool.data.images import read_image
+from wsstool.data.pictures.opening import SLIDE_SUFFIXES
+from wsstool.data.pictures.scale import Scale, open_at
 from wsstool.errors import UsageError, WsstoolError
 from wsstool.memory import TooLargeError, too_large
 from wsstool.stages.inputs.windows import LargeImage
@@ -63,18 +66,19 @@ def dataset_batches(
     start: int = 0,
     corruption: Callable[[np.ndarray, str], np.ndarray] | None = None,
     large: np.ndarray | None = None,
+    at: Scale | None = None,
 ) -> Iterator[Batch]:
     """Decode the images of a data set in batches of equal size, see ``plan_batches`` and ``read_batches``.
 
     With a ``corruption`` of (image, name in the data folder), the images come corrupted. ``large``: (N,)
-    bool, images that come unread, each for itself, as a ``LargeImage``.
+    bool, images that come unread, each for itself, as a ``LargeImage``. ``at``: the scale of slides.
     """
     paths = [dataset.path(i) for i in range(len(dataset))]
     batches = plan_batches(sizes, batch_size, start, large)
     if corruption is None:
-        return read_batches(paths, sizes, batches, workers, large=large)
+        return read_batches(paths, sizes, batches, workers, large=large, at=at)
     change = lambda image, i: corruption(image, dataset.names[i])  # noqa: E731
-    return read_batches(paths, sizes, batches, workers, change, large=large)
+    return read_batches(paths, sizes, batches, workers, change, large=large, at=at)
 
 
 def read_batches(
@@ -84,6 +88,7 @@ def read_batches(
     workers: int = 2,
     change: Callable[[np.ndarray, int], np.ndarray] | None = None,
     large: np.ndarray | None = None,
+    at: Scale | None = None,
 ) -> Iterator[Batch]:
     """Decode the images of each batch, in order, some batches ahead.
 
@@ -96,14 +101,15 @@ def read_batches(
         workers: threads; Pillow decodes outside Python's lock. 0: read when asked.
         change: applied to each decoded image and its index, in the threads; keeps the size.
         large: (N,) bool, images that are not decoded.
+        at: the scale at which slides are read; None: the full size.
     """
 
     def read(i: int) -> ImageOrError:
         if large is not None and large[i]:
             if change is not None:
                 return WsstoolError("corruptions are made of whole images, and this one is too large")
-            return LargeImage(paths[i], (int(sizes[i, 0]), int(sizes[i, 1]), 3))
-        image = read_sized_image(paths[i], sizes[i])
+            return LargeImage(paths[i], (int(sizes[i, 0]), int(sizes[i, 1]), 3), at)
+        image = read_sized_image(paths[i], sizes[i], at)
         return change(image, i) if change and isinstance(image, np.ndarray) else image
 
     ahead = 2 * workers
@@ -122,14 +128,21 @@ def read_batches(
                     future.cancel()
 
 
+def _read(path: Path, at: Scale | None) -> np.ndarray:
+    if at is None and path.suffix.lower() not in SLIDE_SUFFIXES:
+        return read_image(path)
+    with closing(open_at(path, at)) as picture:
+        return picture.region(0, 0, *picture.size)
+
+
 def _collected(waiting: tuple[list[int], list[Future[ImageOrError]]]) -> tuple[list[int], list[ImageOrError]]:
     return waiting[0], [future.result() for future in waiting[1]]
 
 
-def read_sized_image(path: Path, size: np.ndarray) -> np.ndarray | WsstoolError:
-    """One image of (rows, columns) ``size``, or the error that says why not."""
+def read_sized_image(path: Path, size: np.ndarray, at: Scale | None = None) -> np.ndarray | WsstoolError:
+    """One image of (rows, columns) ``size`` at scale ``at``, or the error that says why not."""
     try:
-        image = read_image(path)
+        image = _read(path, at)
     except TooLargeError:
         return too_large(size.tolist())
     except WsstoolError as error:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from wsstool.data.dataset import Dataset
-from wsstool.data.pictures.picture import Picture, open_picture, picture_size
-from wsstool.errors import WsstoolError
+from wsstool.data.pictures.picture import Picture
+from wsstool.data.pictures.scale import Scale, open_at, size_at
+from wsstool.errors import BadInputError, WsstoolError
 from wsstool.models.windows.plan import Window, Windows, plan_windows
 from wsstool.parallel import map_in_threads
 
@@ -32,7 +33,38 @@ class WindowOptions(Protocol):
     def overlap(self) -> int | None: ...
 
 
-def picture_sizes(dataset: Dataset) -> np.ndarray:
+class ScaleOptions(Protocol):
+    """The options about the scale of slides; see ``stages.options.pictures``."""
+
+    @property
+    def level(self) -> int | None: ...
+    @property
+    def mpp(self) -> float | None: ...
+
+
+def scale_of(options: ScaleOptions) -> Scale | None:
+    """Return the scale that options ask for; None: the full size."""
+    if options.level is None and options.mpp is None:
+        return None
+    return Scale(options.level or 0, options.mpp)
+
+
+def scale_of_params(params: Mapping[str, Any]) -> Scale | None:
+    """Return the scale of the images that a file was made from, by the options in its header.
+
+    Raises:
+        BadInputError: no options that a command has.
+    """
+    level, mpp = params.get("level"), params.get("mpp")
+    if level is None and mpp is None:
+        return None
+    is_level = level is None or (isinstance(level, int) and level >= 0)
+    if not is_level or not (mpp is None or (isinstance(mpp, int | float) and 0 < mpp < np.inf)):
+        raise BadInputError("the options 'level' and 'mpp' in the header of the input are damaged")
+    return Scale(level or 0, mpp)
+
+
+def picture_sizes(dataset: Dataset, at: Scale | None = None) -> np.ndarray:
     """Return the (N, 2) int32 rows and columns of images, also of those that are only read in parts.
 
     Headers that cannot be read give (0, 0): whoever decodes the image reports and counts the error.
@@ -40,7 +72,7 @@ def picture_sizes(dataset: Dataset) -> np.ndarray:
     sizes = np.zeros((len(dataset), 2), np.int32)
     for i in range(len(dataset)):
         with suppress(WsstoolError):
-            sizes[i] = picture_size(dataset.path(i))
+            sizes[i] = size_at(dataset.path(i), at)
     return sizes
 
 
@@ -51,10 +83,12 @@ class LargeImage:
     Attributes:
         path: the file.
         shape: rows, columns and 3, as of the array that it stands for.
+        at: the scale at which it is read.
     """
 
     path: Path
     shape: tuple[int, int, int]
+    at: Scale | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -65,9 +99,9 @@ class LargeImage:
         """Open the file for reading regions.
 
         Raises:
-            BadInputError, MissingInputError: see ``open_picture``; or its size is another by now.
+            BadInputError, MissingInputError: see ``open_at``; or its size is another by now.
         """
-        picture = open_picture(self.path)
+        picture = open_at(self.path, self.at)
         if picture.size != self.size:
             picture.close()
             raise WsstoolError(

@@ -22,8 +22,8 @@ from wsstool.stages.options.groups import (
     RecordOutput,
     Settings,
     Shard,
-    Windowing,
 )
+from wsstool.stages.options.pictures import SlideScale, Windowing
 
 TEXT = "text"
 """The method that needs no trained classifier."""
@@ -33,7 +33,7 @@ _NO_TEXT = Unused(lambda o: not o.is_text, f"without --method {TEXT}")
 
 @dataclass(frozen=True, kw_only=True)
 class CamOptions(
-    DataFolder, Shard, Settings, Corruption, Windowing, PublishedWeights, Inference, RecordOutput
+    DataFolder, Shard, Settings, Corruption, SlideScale, Windowing, PublishedWeights, Inference, RecordOutput
 ):
     """Class activation maps of a data folder."""
 

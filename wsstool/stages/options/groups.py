@@ -238,39 +238,6 @@ def check_device(name: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WindowSide(Options):
-    """Windows over images that are too large to be computed at once."""
-
-    window: int | None = option(
-        None,
-        "side of the overlapping windows over which an image with a longer side is computed, pixels; "
-        "0: every image whole; default: 1024, for images of more than 16 megapixels",
-        panel=METHOD,
-        at_least=0,
-        key="changed",
-    )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Windowing(WindowSide):
-    """Windows and what they share."""
-
-    overlap: int | None = option(
-        None,
-        "pixels that neighbouring windows share: a third is left out at each border, a third blended; "
-        "default: a quarter of --window",
-        panel=METHOD,
-        at_least=0,
-        key="changed",
-    )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.window == 0 and self.overlap is not None:
-            raise UsageError("--overlap does nothing with --window 0, which computes every image whole")
-
-
-@dataclass(frozen=True, kw_only=True)
 class PublishedWeights(Options):
     """Which weights of a published file are used."""
 

@@ -24,8 +24,8 @@ from wsstool.stages.options.groups import (
     Refinement,
     SentenceSource,
     Shard,
-    Windowing,
 )
+from wsstool.stages.options.pictures import SlideScale, Windowing
 
 NO_GATE = Unused(lambda o: o.gate is None, "without --gate")
 
@@ -65,7 +65,7 @@ class MapThreshold(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class LabelMapOptions(Prediction, DataFolder, Corruption, Windowing, Ensemble):
+class LabelMapOptions(Prediction, DataFolder, Corruption, SlideScale, Windowing, Ensemble):
     """A segmenter that labels whole images."""
 
     probabilities: bool = option(

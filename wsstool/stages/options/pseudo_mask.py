@@ -16,10 +16,10 @@ from wsstool.stages.options.groups import (
     RecordInput,
     RecordOutput,
     Refinement,
-    WindowSide,
 )
 from wsstool.stages.options.networks.features import FeatureNetwork
 from wsstool.stages.options.networks.promptable import PromptableNetwork
+from wsstool.stages.options.pictures import WindowSide
 
 NO_SCORE = Unused(
     lambda o: o.background != "auto",

@@ -28,10 +28,9 @@ from wsstool.stages.inputs.tags import in_classes
 from wsstool.stages.inputs.untagged import open_classes
 from wsstool.stages.inputs.windows import (
     LargeImage,
-    chosen_windows,
     in_windows,
     picture_sizes,
-    windows_per_batch,
+    scale_of,
 )
 from wsstool.stages.networks.output_names import own_classes
 from wsstool.stages.networks.published_copies import chosen_average
@@ -46,7 +45,7 @@ from wsstool.stages.predict.prediction_files import (
     probability_header,
     probability_payload,
 )
-from wsstool.stages.predict.windows import OverWindows
+from wsstool.stages.predict.windows import over_windows
 from wsstool.stages.records import Payload, create, per_image, write_all
 from wsstool.stages.refiners import Refiner, find_refiner
 from wsstool.store.provenance import canonical_json, digest
@@ -82,9 +81,10 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
     trained, ids = segmenter.trained, segmenter.trained.ids
     check_fits_label_map(ids)
     dataset = _in_classes(options, dataset, trained.classes, messages)
-    sizes = picture_sizes(dataset)
+    at = scale_of(options)
+    sizes = picture_sizes(dataset, at)
     large = in_windows(options.window, sizes)
-    over = _over_windows(options, segmenter)
+    over = over_windows(options, multiple=trained.input_multiple, scales=segmenter.scales)
     say_padding(trained.networks[0], sizes, messages)
     allowed = _allowed(options, dataset, trained)
     params = options.key_params(
@@ -124,7 +124,7 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
 
     with create(header, options, messages) as writer:
         images = dataset_batches(
-            dataset, sizes, options.batch_size, options.workers, writer.start, corruption, large
+            dataset, sizes, options.batch_size, options.workers, writer.start, corruption, large, at
         )
         left = large & (np.arange(len(large)) >= writer.start)
         if left.any():
@@ -134,25 +134,6 @@ def predict_label_maps(options: LabelMapOptions, messages: Messages) -> dict[str
         if left.any():
             say_peak(messages)
     return {"images": len(header), "failed": writer.failed, "key": header.key}
-
-
-def _over_windows(options: LabelMapOptions, segmenter: _Segmenter) -> OverWindows:
-    """Plan the windows of large images.
-
-    Raises:
-        UsageError: windows that overlap too much, or an option that needs whole images.
-    """
-    whole = {"--gate": options.gate, "--corruption": options.corruption, "--dense": options.dense}
-    given = [name for name, value in whole.items() if value is not None]
-    if given and options.window:
-        raise UsageError(f"{given[0]} needs whole images and cannot be combined with --window")
-    cell = MAP_STRIDE if options.probabilities else 1
-    windows = chosen_windows(
-        options, multiple=segmenter.trained.input_multiple, scales=segmenter.scales, cells=(cell,)
-    )
-    return OverWindows(
-        replace(windows, cell=cell), windows_per_batch(options.batch_size, windows), options.workers
-    )
 
 
 def _images(options: LabelMapOptions, unnamed: ClassList | None, messages: Messages) -> Dataset:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from wsstool import store
+from wsstool.errors import UsageError
 from wsstool.models.windows.blend import Block, blended
 from wsstool.models.windows.plan import Windows, windows_of
-from wsstool.stages.inputs.windows import LargeImage, read_windows
+from wsstool.stages.inputs.windows import LargeImage, chosen_windows, read_windows, windows_per_batch
+from wsstool.stages.options.predict import LabelMapOptions
+from wsstool.stages.predict.prediction_files import MAP_STRIDE
 from wsstool.stages.records import Payload
 
 Run = Callable[[list[np.ndarray]], Iterable[torch.Tensor]]
@@ -79,3 +82,25 @@ class OverWindows:
         largest = float(highest.max(initial=0))
         maps.divisor = largest or 1.0
         return Payload(maps, {"scale": [largest], "score": highest})
+
+
+def over_windows(options: LabelMapOptions, *, multiple: int, scales: Sequence[float]) -> OverWindows:
+    """Plan the windows of the large images of ``predict``.
+
+    Args:
+        options: of the command.
+        multiple: pixels per cell of the network's coarsest map.
+        scales: at which the network sees an image.
+
+    Raises:
+        UsageError: windows that overlap too much, or an option that needs whole images.
+    """
+    whole = {"--gate": options.gate, "--corruption": options.corruption, "--dense": options.dense}
+    given = [name for name, value in whole.items() if value is not None]
+    if given and options.window:
+        raise UsageError(f"{given[0]} needs whole images and cannot be combined with --window")
+    cell = MAP_STRIDE if options.probabilities else 1
+    windows = chosen_windows(options, multiple=multiple, scales=scales, cells=(cell,))
+    return OverWindows(
+        replace(windows, cell=cell), windows_per_batch(options.batch_size, windows), options.workers
+    )

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from wsstool import store
 from wsstool.cams import Cams, Probabilities, multiscale
 from wsstool.data.dataset import Dataset
+from wsstool.data.pictures.scale import Scale
 from wsstool.errors import BadInputError, MissingInputError, UsageError
 from wsstool.family import setting_texts
 from wsstool.memory import say_peak
@@ -26,6 +27,7 @@ from wsstool.stages.inputs.windows import (
     LargeImage,
     in_windows,
     picture_sizes,
+    scale_of,
 )
 from wsstool.stages.networks.class_scores import ClassScores
 from wsstool.stages.networks.sight import say_windows
@@ -75,10 +77,10 @@ def cam(options: CamOptions, *, messages: Messages = SILENT) -> dict[str, Any]:
         raise UsageError("--corruption needs whole images and cannot be combined with --window")
 
     def images_of(part: Dataset) -> _Images:
-        sizes = picture_sizes(part)
+        sizes = picture_sizes(part, scale_of(options))
         large = in_windows(options.window, sizes)
         how = options.batch_size, options.workers, model, scales, corruption
-        return _Images(part, sizes, large, *how)
+        return _Images(part, sizes, large, scale_of(options), *how)
 
     images = images_of(dataset)
     over = over_windows(options, network, layers, strides)
@@ -135,6 +137,7 @@ class _Images:
     dataset: Dataset
     sizes: np.ndarray
     large: np.ndarray
+    at: Scale | None
     batch_size: int
     workers: int
     model: nn.Module
@@ -143,7 +146,14 @@ class _Images:
 
     def batches(self, start: int = 0) -> Iterator[Batch]:
         batches = dataset_batches(
-            self.dataset, self.sizes, self.batch_size, self.workers, start, self.corruption, self.large
+            self.dataset,
+            self.sizes,
+            self.batch_size,
+            self.workers,
+            start,
+            self.corruption,
+            self.large,
+            self.at,
         )
         return without_small(batches, self.model, self.scales)
 

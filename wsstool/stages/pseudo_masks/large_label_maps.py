@@ -12,7 +12,7 @@ from wsstool import store
 from wsstool.errors import BadInputError, WsstoolError
 from wsstool.masks.method import Method
 from wsstool.models.windows.plan import Span, Windows, windows_of
-from wsstool.stages.inputs.windows import LargeImage
+from wsstool.stages.inputs.windows import LargeImage, scale_of_params
 from wsstool.stages.pseudo_masks.guides import Guides
 from wsstool.stages.records import Payload
 
@@ -49,7 +49,8 @@ def label_large_image(
     tags = None if labels is None else np.flatnonzero(labels[record.index])
     prepared = [m.prepared(blocks[i], ids, record.size) for m, i in zip(methods, layers, strict=True)]
     found = store.SpooledArray((len(layers), *record.size), "uint8")
-    image = None if folder is None else LargeImage(folder / record.name, (*record.size, 3))
+    at = scale_of_params(record.header.params)
+    image = None if folder is None else LargeImage(folder / record.name, (*record.size, 3), at)
     with nullcontext() if image is None else image.opened() as picture:
         for rows, columns in windows_of(windows, record.size):
             part = rows.first, columns.first, rows.end - rows.first, columns.end - columns.first

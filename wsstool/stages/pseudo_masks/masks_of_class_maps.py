@@ -19,7 +19,7 @@ from wsstool.parallel import map_in_threads
 from wsstool.stages.checks import check_fits_label_map
 from wsstool.stages.inputs.image_batches import read_sized_image
 from wsstool.stages.inputs.image_folder import image_folder
-from wsstool.stages.inputs.windows import in_windows
+from wsstool.stages.inputs.windows import in_windows, scale_of_params
 from wsstool.stages.options.pseudo_mask import ClassMapOptions
 from wsstool.stages.pseudo_masks.guides import Guides, open_guides
 from wsstool.stages.pseudo_masks.large_label_maps import label_large_image
@@ -217,7 +217,9 @@ def _label_maps(
         return BadInputError("failed in an earlier stage")
     image = None
     if folder is not None:
-        picture = read_sized_image(folder / record.name, np.array(record.size))
+        picture = read_sized_image(
+            folder / record.name, np.array(record.size), scale_of_params(record.header.params)
+        )
         if isinstance(picture, WsstoolError):
             return picture
         image = picture
